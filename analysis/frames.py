@@ -15,19 +15,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analysis.columns import config_columns, in_schema_order
 from analysis.query import group, select, sort, where
 from analysis.stages import stage_curve
-from trainables.records import CURVE_SCHEMA, Record, RecordError, StudyFolder
+from trainables.records import Record, RecordError, StudyFolder
 from trainables.schema import CYCLE_METRICS, EPOCH_METRICS, TRIAL_METRICS
 from trainables.storage import Folder
 
 __all__ = [
-    "SECTIONS", "Study", "cycles", "epochs", "flatten", "group", "read", "select", "sort", "trials",
+    "Study",
+    "cycles",
+    "epochs",
+    "flatten",
+    "group",
+    "read",
+    "select",
+    "sort",
+    "trials",
     "where",
-]  # fmt: skip
-
-SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
-"""Sections of a configuration, in the order of its columns."""
+]
 
 _KEYS = ["study", "fingerprint"]
 
@@ -127,7 +133,7 @@ class Study:
     ) -> pd.DataFrame:
         """Return a cycles, epochs or layers frame with configuration and seed columns joined."""
         known = self.trials
-        wanted = [*_config_columns(known), "seed", "state"] if columns is None else list(columns)
+        wanted = [*config_columns(known), "seed", "state"] if columns is None else list(columns)
         return frame.merge(known[[*_KEYS, *wanted]], on=_KEYS, how="left")
 
     @cached_property
@@ -184,15 +190,6 @@ def _stage_curves(store: Folder, stages: Iterable[str]) -> tuple[pd.DataFrame, l
     return frame, warnings
 
 
-def _config_columns(frame: pd.DataFrame) -> list[str]:
-    return [c for c in frame.columns if c.split(".")[0] in SECTIONS]
-
-
-def _section_order(column: str) -> tuple[int, str]:
-    section = column.split(".")[0]
-    return (SECTIONS.index(section) if section in SECTIONS else len(SECTIONS), column)
-
-
 def _metric_column(entries: Sequence[Mapping[str, Any]], name: str) -> np.ndarray[Any, Any]:
     return np.array([entry.get(name, np.nan) for entry in entries], dtype=float)
 
@@ -204,7 +201,7 @@ def _block(record: Record) -> str | None:
 
 def _trial_frame(records: Sequence[tuple[str, Record]]) -> pd.DataFrame:
     flat = [flatten(r.config) for _, r in records]
-    config = sorted({key for row in flat for key in row}, key=_section_order)
+    config = in_schema_order({key for row in flat for key in row})
     metrics = [{} if r.state == "failed" else r.metrics for _, r in records]
     columns: dict[str, Any] = {
         "study": [label for label, _ in records],

@@ -1,0 +1,79 @@
+"""The columns of a frame: which are configuration, and the order of names and of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from trainables.catalog import METHODS
+from trainables.schedules import RETRAIN_SCHEDULES
+
+KEYS: Final = ("study", "fingerprint")
+"""Together they name one row of the trials frame."""
+
+SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
+"""Sections of a configuration, in the order of its columns."""
+
+_KNOWN_ORDER: Final = {"retrain.schedule": tuple(RETRAIN_SCHEDULES), "method": tuple(METHODS)}
+"""Columns whose values have an order of their own, the order of their catalog."""
+
+
+def config_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the frame's configuration columns, in its order."""
+    return [column for column in frame.columns if column.split(".")[0] in SECTIONS]
+
+
+def in_schema_order(names: Iterable[str]) -> list[str]:
+    """Return configuration columns by section, within one by name."""
+
+    def key(column: str) -> tuple[int, str]:
+        section = column.split(".")[0]
+        return (SECTIONS.index(section) if section in SECTIONS else len(SECTIONS), column)
+
+    return sorted(names, key=key)
+
+
+def differing(frame: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+    """Return those of the columns that hold more than one value, a missing one being a value."""
+    return [column for column in columns if frame[column].nunique(dropna=False) > 1]
+
+
+def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
+    """Return the distinct values in reading order: numbers, text, the rest, missing (None) last.
+
+    Schedules and methods come in the order of their catalog, when `column` says that they are.
+    """
+    places = {value: place for place, value in enumerate(_KNOWN_ORDER.get(column, ()))}
+
+    def key(value: Any) -> tuple[int, Any]:
+        if value is None:
+            return (4, 0)
+        if value in places:
+            return (0, places[value])
+        if isinstance(value, bool | int | float | np.number | np.bool_):
+            return (1, value)
+        return (2, value) if isinstance(value, str) else (3, str(value))
+
+    return sorted(dict.fromkeys(map(_present, values)), key=key)
+
+
+def _present(value: Any) -> Any:
+    """The value, None when it is one of pandas' missing ones."""
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+
+
+def codes(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column's values as numbers in reading order, so that mixed types can be sorted."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    found = ordered(column.dropna(), str(column.name))
+    return column.map({value: place for place, value in enumerate(found)}).astype(float)
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence: `a`, `a and b`, `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,314 @@
+"""Two kinds of trials compared on what else they have in common, with exact tests for few seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns import config_columns, differing, joined, ordered
+from analysis.query import require_columns
+from analysis.stats.spread import CONFIDENCE, COUNTED, Floats, interval, row_groups, summary
+from trainables.schema import METRICS
+
+SCHEDULE: Final = "retrain.schedule"
+_ENUMERATED: Final = 16
+"""Up to this many units a sign-flip test enumerates all 2^n assignments of signs."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Trials of two kinds matched on what else they have in common.
+
+    `table`: the keys of `by`, then the metric under `of`, under `rival`, and `difference` = of -
+    rival, in the metric's own unit. `n_unpaired` counts trials that are done but whose partner is
+    not there or not done; `n_failed` and `n_diverged` the trials of both kinds that ended so.
+    """
+
+    metric: str
+    column: str
+    of: Any
+    rival: Any
+    by: tuple[str, ...]
+    table: pd.DataFrame
+    n_unpaired: int
+    n_failed: int
+    n_diverged: int
+
+
+def pairing_keys(frame: pd.DataFrame, column: str, kinds: Sequence[Any]) -> list[str]:
+    """Return what trials must share to be compared between kinds: the seed and every setting.
+
+    `kinds` are the values of `column` compared. Left out are `column` itself, settings that one of
+    the kinds does not have at all (the discount under a schedule without one), and constants.
+    """
+    sides = [frame[frame[column] == kind] for kind in kinds]
+    sides = [side for side in sides if len(side)]
+    settings = [key for key in config_columns(frame) if key != column]
+    shared = [key for key in settings if all(side[key].notna().any() for side in sides)]
+    apart = differing(pd.concat(sides), shared) if sides else shared
+    return [*apart, "seed"] if "seed" in frame else apart
+
+
+def pairs(
+    frame: pd.DataFrame,
+    metric: str,
+    of: Any,
+    rival: Any,
+    by: Sequence[str] | None = None,
+    column: str = SCHEDULE,
+) -> Pairs:
+    """Match the trials whose `column` is `of` with those where it is `rival`, on equal `by`.
+
+    `by` is `pairing_keys` unless given; missing values match; the same trial read from two studies
+    counts once. Raises ValueError when several trials of one kind share their keys, naming the
+    settings in which they differ: those must be added to `by`, or one of them chosen first.
+    """
+    require_columns(frame, [column, "state", metric, *(by or ())])
+    once = frame.drop_duplicates("fingerprint") if "fingerprint" in frame else frame
+    keys = pairing_keys(once, column, (of, rival)) if by is None else list(by)
+    sides = [once[once[column] == kind] for kind in (of, rival)]
+    done = [side[(side["state"] == COUNTED) & side[metric].notna()] for side in sides]
+    for kind, side in zip((of, rival), done, strict=True):
+        require_single(side, keys, f"{column} = {kind}")
+    left, right = (
+        side[[*keys, metric]].rename(columns={metric: name})
+        for side, name in zip(done, ("of", "rival"), strict=True)
+    )
+    table = left.merge(right, on=keys) if keys else left.merge(right, how="cross")
+    table["difference"] = table["of"] - table["rival"]
+    states = pd.concat(sides)["state"]
+    return Pairs(
+        metric, column, of, rival, tuple(keys), table,
+        n_unpaired=len(left) + len(right) - 2 * len(table),
+        n_failed=int((states == "failed").sum()),
+        n_diverged=int((states == "diverged").sum()),
+    )  # fmt: skip
+
+
+def require_single(side: pd.DataFrame, keys: Sequence[str], what: str) -> None:
+    """Raise ValueError when several trials share their keys, naming what they differ in."""
+    twice = side[side.duplicated(list(keys), keep=False)] if keys else side
+    if len(twice) < 2:
+        return
+    _, first = row_groups(twice, keys)[0]
+    apart = differing(first, [c for c in [*config_columns(first), "seed"] if c in first])
+    raise ValueError(
+        f"{len(first)} trials with {what} share their {joined(keys) if keys else 'settings'}; they"
+        f" differ in {joined(apart) if apart else 'nothing recorded'}: pair by that too, or choose"
+        " one of them first"
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The mean difference of paired trials, its uncertainty and two exact tests.
+
+    `mean` = of - rival over the n pairs, in the metric's unit. `lo`, `hi` (BCa at 95 %), `p_sign`
+    (sign flips of the mean) and `p_wilcoxon` are over `n_units`, the means of the pairs of each
+    seed: pairs of one seed share a dense run and are no independent evidence. A low p says that
+    so large a difference would be rare if the two kinds were exchangeable. `caution` is a sentence
+    where there are too few units for any p to be small, else None.
+    """
+
+    pairs: Pairs
+    mean: float
+    std: float
+    lo: float
+    hi: float
+    n: int
+    n_units: int
+    p_sign: float
+    p_wilcoxon: float
+    improved: float
+    improved_lo: float
+    improved_hi: float
+    caution: str | None
+
+
+def paired(
+    frame: pd.DataFrame,
+    metric: str,
+    of: Any,
+    rival: Any,
+    by: Sequence[str] | None = None,
+    column: str = SCHEDULE,
+    unit: str | None = "seed",
+) -> Comparison:
+    """Compare two kinds of trials pair by pair; raises as `pairs`.
+
+    `unit` is the key whose values are independent of one another; None takes every pair for one.
+    `improved` is the share of pairs in which `of` is better (see `improvement`), missing for a
+    metric without a better direction.
+    """
+    found = pairs(frame, metric, of, rival, by, column)
+    differences = unit_means(found, found.table["difference"], unit)
+    total = summary(found.table["difference"])
+    lo, hi = interval(differences)
+    share, share_lo, share_hi = improvement(found, unit)
+    n_units = len(differences)
+    return Comparison(
+        found, total.mean, total.std, lo, hi, total.n, n_units, sign_flip_p(differences),
+        wilcoxon_p(differences), share, share_lo, share_hi, caution(n_units),
+    )  # fmt: skip
+
+
+def unit_means(found: Pairs, values: pd.Series[float], unit: str | None) -> Floats:
+    """Return the mean of the pairs' values within each unit; the values where there is none."""
+    if unit is not None and unit in found.table:
+        values = values.groupby(found.table[unit]).mean()
+    return np.asarray(values, dtype=float)
+
+
+def smallest_p(n: int) -> float:
+    """Return the smallest two-sided p that an exact paired test of n units can give: 2^(1-n)."""
+    return min(1.0, 2.0 ** (1 - n)) if n else math.nan
+
+
+def caution(n: int, level: float = 0.05) -> str | None:
+    """Return a sentence when n units cannot give a p of at most `level`, else None."""
+    if n and smallest_p(n) <= level:
+        return None
+    needed = next(m for m in range(1, 64) if smallest_p(m) <= level)
+    if n == 0:
+        return f"no pairs; {needed} independent ones are needed for a p below {level:g}"
+    units = "1 independent pair" if n == 1 else f"{n} independent pairs"
+    return (
+        f"with {units} no exact test can give a p below {smallest_p(n):.2g}; {needed} are needed"
+        f" for one below {level:g}"
+    )
+
+
+def sign_flip_p(differences: Floats) -> float:
+    """Return the two-sided p of the mean difference if each sign were a fair coin's.
+
+    Exact by enumeration up to 16 values, beyond by scipy's permutation test; missing without any.
+    """
+    values = _level(differences)
+    if len(values) == 0:
+        return math.nan
+    return _permuted_p(values) if len(values) > _ENUMERATED else _enumerated_p(values)
+
+
+def _level(differences: Floats) -> Floats:
+    """Differences of which those equal but for rounding are equal: .93 - .90 is .95 - .92."""
+    values = np.asarray(differences, dtype=float)
+    largest = np.abs(values).max(initial=0.0)
+    return values if largest == 0 else np.asarray(np.round(values / largest, 10))
+
+
+def _enumerated_p(values: Floats) -> float:
+    """Share of all sign assignments whose sum is at least as far from 0 as the one seen."""
+    signs = np.array(list(product((1.0, -1.0), repeat=len(values))))
+    sums = np.abs(signs @ np.abs(values))
+    return float(np.mean(sums >= abs(values.sum()) - 1e-9))
+
+
+def _permuted_p(values: Floats) -> float:
+    from scipy.stats import permutation_test
+
+    def mean(sample: Floats, axis: int) -> Floats:
+        return np.asarray(sample.mean(axis=axis))
+
+    found = permutation_test(
+        (values,), mean, permutation_type="samples", vectorized=True, n_resamples=99_999,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(found.pvalue)
+
+
+def wilcoxon_p(differences: Floats) -> float:
+    """Return the two-sided p of Wilcoxon's signed-rank test, exact up to 16 differences.
+
+    Zeros are left out and ties share their mean rank; 1 when only zeros are left, missing without
+    any difference at all. Beyond 16 it is scipy's.
+    """
+    from scipy.stats import rankdata, wilcoxon
+
+    values = _level(differences)
+    if len(values) == 0:
+        return math.nan
+    apart = values[values != 0]
+    if len(apart) == 0:
+        return 1.0
+    if len(apart) > _ENUMERATED:
+        return float(wilcoxon(apart).pvalue)
+    return _enumerated_p(np.sign(apart) * rankdata(np.abs(apart)))
+
+
+def improvement(found: Pairs, unit: str | None = "seed") -> tuple[float, float, float]:
+    """Return the share of pairs in which `of` is better, ties as half, and its 95 % interval.
+
+    Wilson's score interval with the number of units for n: a bootstrap would claim [1, 1] as soon
+    as every one of three pairs improves. Missing without pairs or without a better direction.
+    """
+    direction = METRICS[found.metric].direction if found.metric in METRICS else None
+    if direction is None or found.table.empty:
+        return math.nan, math.nan, math.nan
+    sign = 1 if direction == "max" else -1
+    wins = (np.sign(sign * found.table["difference"]) + 1) / 2
+    shares = unit_means(found, wins, unit)
+    return (float(wins.mean()), *wilson(float(shares.mean()), len(shares)))
+
+
+def wilson(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return Wilson's score interval of a share seen in n trials (Wilson 1927)."""
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for their number after Holm (1979); missing ones stay missing."""
+    present = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    adjusted = [math.nan] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(present):
+        highest = max(highest, min(1.0, (len(present) - rank) * p))
+        adjusted[place] = highest
+    return adjusted
+
+
+def gains(
+    frame: pd.DataFrame,
+    metric: str,
+    of: Any,
+    by: Sequence[str] | None = None,
+    column: str = SCHEDULE,
+    unit: str | None = "seed",
+) -> pd.DataFrame:
+    """Return `of` compared with every other value of `column`, one row each.
+
+    Columns: rival, mean, std, lo, hi, n, n_units, n_unpaired, n_failed, n_diverged, p_sign,
+    p_holm (p_sign adjusted for the number of rivals), p_wilcoxon, improved, improved_lo,
+    improved_hi, caution. Raises as `pairs`.
+    """
+    require_columns(frame, [column])
+    rivals = [kind for kind in ordered(frame[column].dropna(), column) if kind != of]
+    rows = []
+    for rival in rivals:
+        one = paired(frame, metric, of, rival, by, column, unit)
+        rows.append(
+            {"rival": rival, "mean": one.mean, "std": one.std, "lo": one.lo, "hi": one.hi,
+             "n": one.n, "n_units": one.n_units, "n_unpaired": one.pairs.n_unpaired,
+             "n_failed": one.pairs.n_failed, "n_diverged": one.pairs.n_diverged,
+             "p_sign": one.p_sign, "p_holm": math.nan, "p_wilcoxon": one.p_wilcoxon,
+             "improved": one.improved, "improved_lo": one.improved_lo,
+             "improved_hi": one.improved_hi, "caution": one.caution}
+        )  # fmt: skip
+    table = pd.DataFrame(rows, columns=_GAINS)
+    table["p_holm"] = holm(table["p_sign"].tolist())
+    return table
+
+
+_GAINS: Final = [
+    "rival", "mean", "std", "lo", "hi", "n", "n_units", "n_unpaired", "n_failed", "n_diverged",
+    "p_sign", "p_holm", "p_wilcoxon", "improved", "improved_lo", "improved_hi", "caution",
+]  # fmt: skip
