@@ -63,9 +63,9 @@ def sort(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def group(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Return one row per (group, metric): the group, `metric`, then its summary.
 
-    Columns of the summary: mean, std (ddof 1), n, lo, hi, n_failed, n_diverged, n_stopped. Only
-    trials that are done count in the first five; the interval is the BCa bootstrap's at 95 %,
-    missing where n is 1. Missing keys form groups of their own.
+    Columns of the summary: mean, std (ddof 1), n, lo, hi, n_missing, n_failed, n_diverged,
+    n_stopped. Only trials that are done count in the first five; the interval is the BCa
+    bootstrap's at 95 %, missing where n is 1. Missing keys form groups of their own.
     """
     from analysis.stats import summaries
 

@@ -151,8 +151,8 @@ def choose(
 ) -> pd.DataFrame:
     """Return, for each value of the keys `by`, the setting of the columns `among` that is best.
 
-    Columns: by, among, mean, std, n, n_failed, n_diverged, n_stopped (all of the one chosen, over
-    its seeds), n_settings (how many stood for choice) and n_tied (how many reach that very mean,
+    Columns: by, among, mean, std and the counts `COUNTS` (of the one chosen, over its seeds),
+    n_settings (how many stood for choice) and n_tied (how many reach that very mean,
     of which the first in reading order is returned). Settings with fewer trials done than others
     of their block do not stand for choice: a mean over the seeds that survived flatters. Raises
     TestSelectionError on a test metric.

@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 COUNTED: Final = "done"
 """The state that counts: a failed, diverged or stopped trial enters no mean, and is counted."""
 
+COUNTS: Final = ("n", "n_missing", "n_failed", "n_diverged", "n_stopped")
+"""Beside every mean: the values in it, and the trials that are not."""
+
 CONFIDENCE: Final = 0.95
 _RESAMPLES: Final = 4999
 
@@ -145,10 +148,10 @@ def _bca(samples: Floats, confidence: float) -> tuple[Floats, Floats]:
 def summaries(
     frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], *, bounds: bool = True
 ) -> pd.DataFrame:
-    """Return one row per (group, metric): mean, std, n, lo, hi, n_failed, n_diverged, n_stopped.
+    """Return one row per (group, metric): mean, std, n, lo, hi, and what is not in them.
 
-    Only trials that are done, and have the metric, count in the first five. `bounds=False` leaves
-    lo and hi missing, and scipy unloaded.
+    The latter are n_missing (done, but without the metric), n_failed, n_diverged and n_stopped.
+    `bounds=False` leaves lo and hi missing, and scipy unloaded.
     """
     require_columns(frame, [*by, "state", *metrics])
     rows, samples = [], []
@@ -159,10 +162,10 @@ def summaries(
         for metric in metrics:
             values = _present(counted[metric])
             found = summary(values)
-            rows.append([*key, metric, found.mean, found.std, found.n, *failures])
+            missing = len(counted) - found.n
+            rows.append([*key, metric, found.mean, found.std, found.n, missing, *failures])
             samples.append(values)
-    failed = ["n_failed", "n_diverged", "n_stopped"]
-    table = pd.DataFrame(rows, columns=[*by, "metric", "mean", "std", "n", *failed])
+    table = pd.DataFrame(rows, columns=[*by, "metric", "mean", "std", *COUNTS])
     ends = intervals(samples) if bounds else [(math.nan, math.nan)] * len(samples)
     table.insert(len(by) + 4, "lo", [low for low, _ in ends])
     table.insert(len(by) + 5, "hi", [high for _, high in ends])

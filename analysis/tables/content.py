@@ -1,0 +1,240 @@
+"""The two comparison tables as cells: mean, spread, count, failures and rank, still unformatted.
+
+Test results are reported here and their best means highlighted; nothing is chosen by them. Where
+one setting of several must be chosen, validation chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.columns import config_columns, differing, joined, ordered
+from analysis.query import require_columns
+from analysis.stats.ranks import choose
+from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
+from trainables.schema import METRICS
+
+METHOD_METRICS: Final = (
+    "test_accuracy", "theoretical_speedup", "sparsity", "train_images_per_s",
+)  # fmt: skip
+SEARCH_METRICS: Final = ("search_trials", "search_train_s")
+"""Cost of a search, all its trials together: their number, and seconds of training."""
+
+Booleans = NDArray[np.bool_]
+
+_LOST: Final = ("failed", "diverged", "stopped")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of means.
+
+    `cells` has one row a cell: the keys of its row and column, `metric`, mean, std, the counts of
+    `stats.COUNTS`, `rank` (1 best, ties share it; missing where neither direction is better) and
+    `marked`. A cell without trials is there, with n = 0. `notes` are sentences to stand below.
+    """
+
+    title: str
+    row_keys: tuple[str, ...]
+    column_keys: tuple[str, ...]
+    cells: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def comparison_table(
+    frame: pd.DataFrame,
+    rows: str = "retrain.schedule",
+    columns: Sequence[str] = ("prune.sparsity", "retrain.epochs"),
+    metric: str = "test_accuracy",
+    mark: int = 3,
+) -> Table:
+    """Return a metric's mean over seeds by two settings, the `mark` best of each column marked.
+
+    Rows are the values of `rows`, by data set and model too where these differ; columns those
+    combinations of `columns` that occur. Raises ValueError for an unknown column.
+    """
+    require_columns(frame, [rows, *columns, metric, "state"])
+    kept = frame[frame[rows].notna()]
+    row_keys = (*_tasks(kept), rows)
+    cells = _grid(kept, row_keys, columns, [metric])
+    cells = _ranked(cells, row_keys, columns, mark)
+    notes = (
+        "Mean ± sample standard deviation over seeds of the trials that are done.",
+        *_count_notes(cells),
+        *_mark_notes(cells, [metric], mark),
+        *_pooling_notes(kept, [*row_keys, *columns]),
+        *_left_out_notes(len(frame) - len(kept), rows),
+    )
+    title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {rows}"
+    return Table(title[0].upper() + title[1:], row_keys, tuple(columns), cells, notes)
+
+
+def methods_table(
+    frame: pd.DataFrame,
+    metrics: Sequence[str] = METHOD_METRICS,
+    choose_by: str = "val_accuracy",
+    goal: str = "prune.sparsity",
+    mark: int = 1,
+) -> Table:
+    """Return each method's accuracy, speedup, sparsity reached and throughput per goal sparsity.
+
+    Of a method's settings the one with the best mean `choose_by` stands for it at each goal; that
+    must be a validation metric (TestSelectionError otherwise). Where a search made the trials, the
+    number of all its trials and their seconds of training, shared dense runs once, are added.
+    """
+    require_columns(frame, ["method", goal, choose_by, "state", *metrics])
+    row_keys = (*_tasks(frame), "method")
+    keys = [*row_keys, goal]
+    chosen, picked = chosen_trials(frame, choose_by, keys)
+    cells = _ranked(_grid(chosen, row_keys, [goal], metrics), row_keys, [goal], mark)
+    searched = "origin.number" in frame and frame["origin.number"].notna().any()
+    if searched:
+        cells = pd.concat([cells, _search_cells(frame, keys)], ignore_index=True)
+    notes = (
+        "Mean ± sample standard deviation over seeds of the trials that are done.",
+        *_count_notes(cells[~cells["metric"].isin(SEARCH_METRICS)]),
+        *_choice_notes(choose_by, picked),
+        *_mark_notes(cells, metrics, mark),
+        *_pooling_notes(chosen, keys),
+        *(["Search: all trials of a method at that goal, dense runs they share once."]
+          if searched else []),
+    )  # fmt: skip
+    return Table("Methods at each goal sparsity", row_keys, (goal,), cells, notes)
+
+
+def chosen_trials(
+    frame: pd.DataFrame, metric: str, by: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the trials of each block's best setting, and what `stats.choose` says of the choice.
+
+    A setting is a combination of all configuration but the keys `by`. A block in which no trial is
+    done keeps all its trials, so that its failures are counted.
+    """
+    among = differing(frame, [c for c in config_columns(frame) if c not in by])
+    picked = choose(frame, metric, among, by)
+    decided = _matching(frame, picked, by)
+    return frame[_matching(frame, picked, [*by, *among]) | ~decided], picked
+
+
+def _matching(frame: pd.DataFrame, picked: pd.DataFrame, keys: Sequence[str]) -> Booleans:
+    """Which rows have keys that are among those picked, a missing key matching a missing one."""
+    wanted = picked[list(keys)].drop_duplicates().assign(_wanted=True)
+    return frame[list(keys)].merge(wanted, on=list(keys), how="left")["_wanted"].notna().to_numpy()
+
+
+def _tasks(frame: pd.DataFrame) -> list[str]:
+    return differing(frame, [c for c in config_columns(frame) if c.startswith("task.")])
+
+
+def _grid(
+    frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Summaries of every (row, column, metric), cells without trials included, in reading order."""
+    found = summaries(frame, [*rows, *columns], metrics, bounds=False).drop(columns=["lo", "hi"])
+    places = [
+        [*row, *column, metric]
+        for row, column, metric in product(
+            _combinations(frame, rows), _combinations(frame, columns), metrics
+        )
+    ]
+    keys = [*rows, *columns, "metric"]
+    grid = pd.DataFrame(places, columns=keys).astype(found[keys].dtypes.to_dict())
+    cells = grid.merge(found, on=keys, how="left")
+    cells[list(COUNTS)] = cells[list(COUNTS)].fillna(0).astype(int)
+    return cells
+
+
+def _combinations(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[object, ...]]:
+    """The combinations of the keys' values that occur, in reading order."""
+    places = [{v: i for i, v in enumerate(ordered(frame[key], key))} for key in keys]
+    present = {
+        tuple(None if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in row)
+        for row in frame[list(keys)].itertuples(index=False, name=None)
+    }
+    return sorted(present, key=lambda row: [p[v] for p, v in zip(places, row, strict=True)])
+
+
+def _ranked(
+    cells: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], mark: int
+) -> pd.DataFrame:
+    """Add each mean's rank within its column (and task), by the metric's direction, and marks."""
+    rank = pd.Series(np.nan, index=cells.index)
+    for key, part in row_groups(cells, [*rows[:-1], *columns, "metric"]):
+        known = METRICS.get(str(key[-1]))
+        if known is not None and known.direction is not None:
+            ascending = known.direction == "min"
+            rank[part.index] = part["mean"].round(12).rank(method="min", ascending=ascending)
+    return cells.assign(rank=rank, marked=rank <= mark)
+
+
+def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Cost of all trials of each block as two cells of their own."""
+    rows = []
+    for key, part in row_groups(frame, keys):
+        states = part["state"].value_counts()
+        counts = [int(states.get(s, 0)) for s in (COUNTED, "", *_LOST)]
+        for metric, value in zip(SEARCH_METRICS, (len(part), _training_s(part)), strict=True):
+            rows.append([*key, metric, float(value), np.nan, *counts, np.nan, False])
+    columns = [*keys, "metric", "mean", "std", *COUNTS, "rank", "marked"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _training_s(part: pd.DataFrame) -> float:
+    """Seconds of training of some trials, a dense run that several share counted once."""
+    own = float(part["train_s"].sum()) if "train_s" in part else np.nan
+    if "dense_stage" not in part or "dense_train_s" not in part:
+        return own
+    dense = part.dropna(subset=["dense_stage", "dense_train_s"]).drop_duplicates("dense_stage")
+    return own + float(dense["dense_train_s"].sum())
+
+
+def _count_notes(cells: pd.DataFrame) -> list[str]:
+    counts = sorted(set(cells.loc[cells["n"] > 0, "n"]))
+    if len(counts) == 1:
+        return [f"n = {counts[0]} in every cell that has trials."]
+    return ["n differs between cells and stands in each."] if counts else []
+
+
+def _mark_notes(cells: pd.DataFrame, metrics: Sequence[str], mark: int) -> list[str]:
+    if not cells["marked"].any():
+        return []
+    note = (
+        "The best mean of each column is marked, ties sharing it"
+        if mark == 1
+        else f"The {mark} best means of each column are marked, ties sharing a rank"
+    )
+    if any(metric in METRICS and METRICS[metric].on_test for metric in metrics):
+        note += "; where they are test results the marks highlight and choose nothing"
+    return [f"{note}."]
+
+
+def _choice_notes(metric: str, picked: pd.DataFrame) -> list[str]:
+    if picked.empty or picked["n_settings"].max() < 2:
+        return []
+    n_tied = int((picked["n_tied"] > 1).sum())
+    tied = f" In {n_tied} of {len(picked)} choices other settings tie." if n_tied else ""
+    return [
+        f"A method is shown at the setting with its best mean {metric} at that goal, of up to"
+        f" {picked['n_settings'].max()}.{tied}"
+    ]
+
+
+def _pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """A sentence when a cell's mean runs over settings rather than over seeds alone."""
+    others = differing(frame, [c for c in config_columns(frame) if c not in keys])
+    if not others:
+        return []
+    within = frame.groupby(list(keys), dropna=False)[others].nunique(dropna=False).max()
+    pooled = [column for column in others if within[column] > 1]
+    return [f"Some means run over trials that differ in {joined(pooled)}."] if pooled else []
+
+
+def _left_out_notes(n: int, rows: str) -> list[str]:
+    return [f"{n} trials without {rows} are left out."] if n else []

@@ -1,0 +1,154 @@
+"""A table's cells as text in rows and columns: numbers rounded, units named, gaps said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns import codes
+from analysis.tables.content import Table
+from trainables.schema import METRICS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell's text, and whether it is highlighted."""
+
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table laid out: `headers` has one tuple a column, of as many levels as there are header
+    rows; `labels` and `rows` have one entry a body row."""
+
+    title: str
+    label_names: tuple[str, ...]
+    headers: tuple[tuple[str, ...], ...]
+    labels: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Style:
+    words: str
+    unit: str
+    factor: float
+    decimals: int
+
+
+_STYLES: Final[Mapping[str, _Style]] = {
+    "search_trials": _Style("trials searched", "", 1, 0),
+    "search_train_s": _Style("search training", "s", 1, 0),
+    "train_images_per_s": _Style("training throughput", "images/s", 1, 0),
+    "theoretical_speedup": _Style("theoretical speedup", "x", 1, 2),
+    "sparsity": _Style("sparsity reached", "", 1, 4),
+}
+_DECIMALS: Final = {"1": 4, "nat": 4, "x": 2, "s": 1, "epoch": 2, "B": 0, "1/s": 0, "step": 0}
+
+
+def style(metric: str) -> _Style:
+    """How a metric is shown: accuracies in per cent, other numbers in the schema's unit."""
+    if metric in _STYLES:
+        return _STYLES[metric]
+    words = metric.replace("_", " ")
+    if metric.endswith("accuracy"):
+        return _Style(words, "%", 100, 2)
+    unit = METRICS[metric].unit if metric in METRICS else "1"
+    return _Style(words, "" if unit == "1" else unit, 1, _DECIMALS.get(unit, 4))
+
+
+def heading(metric: str) -> str:
+    """Return a metric's words with its unit, `test accuracy [%]`."""
+    shown = style(metric)
+    return f"{shown.words} [{shown.unit}]" if shown.unit else shown.words
+
+
+def number(value: float, metric: str) -> str:
+    """Return a metric's value as text, without its unit."""
+    shown = style(metric)
+    return f"{value * shown.factor:.{shown.decimals}f}"
+
+
+def value_text(value: Any) -> str:
+    """Return a setting's value as short text: `0.9`, `3`, `allr`, `(64, 32)`, `none`."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(value_text, value))})"
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def lay_out(table: Table) -> Grid:
+    """Return a table's cells as text, one header level per column key and one for the metric."""
+    cells = table.cells
+    metrics = list(dict.fromkeys(cells["metric"]))
+    single_n = cells.loc[~cells["metric"].str.startswith("search_") & (cells["n"] > 0), "n"]
+    show_n = single_n.nunique() > 1
+    places: dict[tuple[Any, ...], dict[tuple[Any, ...], Cell]] = {}
+    columns = _column_places(cells, table.column_keys, metrics)
+    for _, cell in cells.iterrows():
+        row = tuple(_key(cell[key]) for key in table.row_keys)
+        column = (*(_key(cell[key]) for key in table.column_keys), cell["metric"])
+        places.setdefault(row, {})[column] = Cell(cell_text(cell, show_n), bool(cell["marked"]))
+    names = _short(table.column_keys)
+    headers = tuple(
+        (*(f"{name} {value_text(v)}" for name, v in zip(names, column, strict=False)),
+         *([heading(column[-1])] if len(metrics) > 1 else []))
+        for column in columns
+    )  # fmt: skip
+    unit = f" [{style(metrics[0]).unit}]" if len(metrics) == 1 and style(metrics[0]).unit else ""
+    return Grid(
+        table.title + unit, tuple(_short(table.row_keys)), headers,
+        tuple(tuple(map(value_text, row)) for row in places),
+        tuple(tuple(cells_of.get(c, Cell(EMPTY)) for c in columns) for cells_of in places.values()),
+        table.notes,
+    )  # fmt: skip
+
+
+EMPTY: Final = "no trials"
+
+
+def _key(value: Any) -> Any:
+    """A key that equals itself: missing values of all kinds become None."""
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+
+
+def _column_places(
+    cells: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Columns in reading order of their keys, the metrics of one key next to each other."""
+    names = [*keys, "metric"]
+    distinct = cells[names].drop_duplicates()
+    order = [codes(distinct[key]) for key in keys]
+    order.append(distinct["metric"].map({name: place for place, name in enumerate(metrics)}))
+    positions = pd.concat(order, axis=1).sort_values(by=names, kind="stable").index
+    return [tuple(map(_key, row)) for row in distinct.loc[positions].itertuples(False, None)]
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last part of each dotted key, the whole key where two would look alike."""
+    last = [key.split(".")[-1] for key in keys]
+    return [name if last.count(name) == 1 else key for name, key in zip(last, keys, strict=True)]
+
+
+def cell_text(cell: Any, show_n: bool) -> str:
+    """Return a cell's text, `93.12 ± 0.21 (n = 2, 1 failed)`; without a mean, why there is none."""
+    counts = [("failed", cell["n_failed"]), ("diverged", cell["n_diverged"]),
+              ("stopped", cell["n_stopped"])]  # fmt: skip
+    lost = [f"{count} {word}" for word, count in counts if count]
+    searching = str(cell["metric"]).startswith("search_")
+    if pd.isna(cell["mean"]):
+        missing = [f"not recorded in {cell['n_missing']}"] if cell["n_missing"] else []
+        return ", ".join([*missing, *lost]) or EMPTY
+    text = number(cell["mean"], cell["metric"])
+    if not pd.isna(cell["std"]):
+        text += f" ± {number(cell['std'], cell['metric'])}"
+    beside = [f"n = {cell['n']}"] if show_n and not searching else []
+    remarks = ", ".join([*beside, *lost])
+    return f"{text} ({remarks})" if remarks else text
