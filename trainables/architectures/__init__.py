@@ -1,0 +1,1 @@
+"""Network modules that a plain chain of layers cannot express."""
