@@ -1,0 +1,225 @@
+"""Data sets as tensors: loaded, split into training, validation and test, and normalised.
+
+A tenth of the training images, the same ones in every study, is the validation part; validation
+and test are never augmented. Scikit-learn and torchvision, slow to import, are imported only when
+a data set needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.catalog import DATASETS, Dataset, ImageParameters, unknown
+from trainables.datasets import cifar, digits, mnist
+from trainables.datasets.augmentation import Augmentation, Draws
+from trainables.datasets.normalisation import Statistics, normalised, statistics, value_table
+from trainables.datasets.raw import DataFormatError, DataMissingError, RawImages, check_content
+from trainables.datasets.splits import SPLIT_SEED, stratified
+
+__all__ = [
+    "SOURCES",
+    "Augmentation",
+    "DataFormatError",
+    "DataMissingError",
+    "Draws",
+    "Source",
+    "Split",
+    "TaskData",
+    "check_available",
+    "download",
+    "load",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a data set: images float32 [N, C, H, W], normalised, and labels int64 [N]."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str, channels_last: bool = False) -> Split:
+        """Return the same part on `device`, images laid out as `channels_last` says."""
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        return Split(self.images.to(device, memory_format=layout), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class TaskData:
+    """A loaded data set; `augment` is what training applies to its batches, None for nothing."""
+
+    name: str
+    n_classes: int
+    in_shape: tuple[int, int, int]
+    train: Split
+    val: Split
+    test: Split
+    augment: Augmentation | None
+
+    def to(self, device: torch.device | str, channels_last: bool = False) -> TaskData:
+        """Return the same data with all three parts on `device`."""
+        return replace(
+            self,
+            train=self.train.to(device, channels_last),
+            val=self.val.to(device, channels_last),
+            test=self.test.to(device, channels_last),
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set's images come from and how they are normalised and augmented.
+
+    `locate` returns the folder of its files below a data folder or raises DataMissingError; `read`
+    returns training and test images. `levels`: pixels are 0 to `levels` - 1. `scale`: fixed
+    statistics, or None to compute them from the training part. `padding` and `flip`: of
+    `Augmentation`. `download` fetches the files to a data folder, None where nothing is needed.
+    """
+
+    locate: Callable[[str, Path], Path]
+    read: Callable[[str, Path], tuple[RawImages, RawImages]]
+    levels: int
+    scale: Statistics | None
+    padding: int
+    flip: bool
+    download: Callable[[str, Path], None] | None
+
+
+def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
+    """Return the data set `name`, read from below `root`, on the CPU.
+
+    `params` are the catalog's: `n_train` keeps a fixed stratified subset of the training part,
+    `augment` switches augmentation. Statistics are those of the whole training part, so a subset
+    is normalised as the whole. Raises ValueError for an unknown name or invalid parameter,
+    DataMissingError and DataFormatError (a ValueError) for missing and for broken or foreign files.
+    """
+    entry, source, options = _checked(name, params)
+    train, val, test = _raw_parts(entry, source, root)
+    scale = source.scale or statistics(train.images, source.levels)
+    table = value_table(scale, source.levels)
+    if options.n_train is not None:
+        train, _ = _divided(train, options.n_train)
+    augmentation = Augmentation(source.padding, source.flip, tuple(table[:, 0].tolist()))
+    return TaskData(
+        name=name,
+        n_classes=entry.n_classes,
+        in_shape=entry.in_shape,
+        train=_split(train, table),
+        val=_split(val, table),
+        test=_split(test, table),
+        augment=augmentation if options.augment else None,
+    )
+
+
+def check_available(name: str, params: Mapping[str, object], root: Path) -> None:
+    """Raise what `load` would raise for a wrong name, a wrong parameter or missing files.
+
+    Cheap: looks whether files exist, not into them, and imports nothing slow. DataMissingError
+    names the folders and files looked for and how to get them.
+    """
+    _, source, _ = _checked(name, params)
+    source.locate(name, root)
+
+
+def download(name: str, root: Path | str) -> None:
+    """Fetch the files of data set `name` below `root`, through torchvision; digits needs none."""
+    source = _source(name)
+    if source.download is not None:
+        source.download(name, Path(root))
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise ValueError(unknown("task.dataset", name, SOURCES))
+    return SOURCES[name]
+
+
+def _checked(name: str, params: Mapping[str, object]) -> tuple[Dataset, Source, ImageParameters]:
+    source, entry = _source(name), DATASETS[name]
+    options = cast(ImageParameters, entry.parameters.model_validate(dict(params)))
+    n_train = entry.n_train(options.model_dump())
+    if n_train < entry.n_classes:
+        raise ValueError(
+            f"task.dataset.n_train must be >= {entry.n_classes} for {name}, one image a class, "
+            f"got {n_train}"
+        )
+    return entry, source, options
+
+
+def _raw_parts(
+    entry: Dataset, source: Source, root: Path
+) -> tuple[RawImages, RawImages, RawImages]:
+    """Return training, validation and test images, in the numbers that the catalog states."""
+    full, test = source.read(entry.name, root)
+    for part, raw, n_images in (("training", full, entry.n_full), ("test", test, entry.n_test)):
+        what = f"{entry.name} below {root}, {part} images"
+        check_content(what, raw, n_images, entry.in_shape, entry.n_classes)
+    val, train = _divided(full, entry.n_val)
+    return train, val, test
+
+
+def _divided(raw: RawImages, n_first: int) -> tuple[RawImages, RawImages]:
+    first, rest = stratified(raw.labels, n_first, SPLIT_SEED)
+    return raw.take(first), raw.take(rest)
+
+
+def _split(raw: RawImages, table: NDArray[np.float32]) -> Split:
+    return Split(torch.from_numpy(normalised(raw.images, table)), torch.from_numpy(raw.labels))
+
+
+_CIFAR10_SCALE = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+_CIFAR100_SCALE = Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(
+        digits.locate, digits.read, levels=17, scale=None, padding=1, flip=False, download=None
+    ),
+    "mnist": Source(
+        mnist.locate,
+        mnist.read,
+        levels=256,
+        scale=None,
+        padding=4,
+        flip=False,
+        download=mnist.download,
+    ),
+    "fashion-mnist": Source(
+        mnist.locate,
+        mnist.read,
+        levels=256,
+        scale=None,
+        padding=4,
+        flip=True,
+        download=mnist.download,
+    ),
+    "cifar10": Source(
+        cifar.locate,
+        cifar.read,
+        levels=256,
+        scale=_CIFAR10_SCALE,
+        padding=4,
+        flip=True,
+        download=cifar.download,
+    ),
+    "cifar100": Source(
+        cifar.locate,
+        cifar.read,
+        levels=256,
+        scale=_CIFAR100_SCALE,
+        padding=4,
+        flip=True,
+        download=cifar.download,
+    ),
+}
+"""Where each data set of the catalog comes from, by name."""

@@ -1,0 +1,1 @@
+"""Data sets: reading files, splitting by class, and augmentation as tensor code."""
