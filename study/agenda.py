@@ -1,0 +1,235 @@
+"""What runs next: a passive object that hands out jobs and is told how they ended.
+
+Knows neither Ray nor Optuna nor files. Dense runs that several trials wait for come first, those
+that most wait for before the others; a trial is handed out once no stage of its chain is being made
+by another job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from study.space import Trial
+from trainables.chain import stage_chain
+
+Ending = Literal["done", "diverged", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a trial ended, as far as a search must know."""
+
+    state: Ending
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where trials come from: the cells of a grid, or a search that is told results."""
+
+    @property
+    def planned(self) -> int:
+        """How many trials the source makes in all."""
+        ...
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return the next trials: [] when there will be none, None when there are none yet.
+
+        `outstanding` counts the trials handed out by the source that have not ended.
+        """
+        ...
+
+    def tell(self, trial: Trial, known: Known) -> None:
+        """Learn how a trial ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the agenda hands out: a trial, or the dense run that trials wait for."""
+
+    goal: Literal["dense", "trial"]
+    trial: Trial
+    stages: tuple[str, ...]
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed without running: the dense run it needs did."""
+
+    trial: Trial
+    attempt: int
+    dense: str
+    message: str
+
+
+class Agenda:
+    """Hands out tasks (`next`) and is told of their end (`ended`).
+
+    `known` are trials already settled; `attempts` earlier failed attempts by fingerprint; `stages`
+    the finished ones. A task that gave up its turn comes back once `unblock` names its stage.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        known: Mapping[str, Known],
+        stages: Iterable[str] = (),
+        attempts: Mapping[str, int] | None = None,
+    ) -> None:
+        self._source = source
+        self._known = dict(known)
+        self._done_stages = set(stages)
+        self._attempts = dict(attempts or {})
+        self._waiting: OrderedDict[str, Task] = OrderedDict()
+        self._running: dict[str, Task] = {}
+        self._blocked: set[str] = set()
+        self._exhausted = False
+        self.failures: list[Failure] = []
+        self.reused = 0
+
+    @property
+    def waiting(self) -> int:
+        """Trials known and not yet handed out."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Tasks handed out."""
+        return len(self._running)
+
+    @property
+    def blocked(self) -> set[str]:
+        """Stages that another process is making, which somebody here waits for."""
+        return set(self._blocked)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to hand out or to wait for."""
+        return self._exhausted and not self._waiting and not self._running
+
+    def next(self) -> Task | None:
+        """Return a task to run now, None when there is none at present (or `finished`)."""
+        task = self._pick()
+        while task is None and self._fetch():
+            task = self._pick()
+        if task is not None:
+            if task.goal == "trial":
+                del self._waiting[task.trial.fingerprint]
+            self._running[_key(task)] = task
+        return task
+
+    def _fetch(self) -> bool:
+        """Take more trials from the source; whether there may be something new to pick."""
+        if self._exhausted:
+            return False
+        trials = self._source.more(self._outstanding())
+        if trials is None:
+            return False
+        if not trials:
+            self._exhausted = True
+            return False
+        for trial in trials:
+            self._add(trial)
+        return True
+
+    def _outstanding(self) -> int:
+        return len(self._waiting) + sum(t.goal == "trial" for t in self._running.values())
+
+    def _add(self, trial: Trial) -> None:
+        known = self._known.get(trial.fingerprint)
+        if known is not None:
+            self.reused += 1
+            self._source.tell(trial, known)
+            return
+        stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
+        attempt = self._attempts.get(trial.fingerprint, 0) + 1
+        self._waiting[trial.fingerprint] = Task("trial", trial, stages, attempt)
+
+    def _pick(self) -> Task | None:
+        busy = {stage for task in self._running.values() for stage in self._due(task)}
+        busy |= self._blocked
+        return self._dense_run(busy) or self._trial(busy)
+
+    def _due(self, task: Task) -> list[str]:
+        return [stage for stage in task.stages if stage not in self._done_stages]
+
+    def _dense_run(self, busy: set[str]) -> Task | None:
+        """The missing dense run that most trials wait for, if at least two do."""
+        wanted = Counter(
+            task.stages[0]
+            for task in self._waiting.values()
+            if task.trial.config.retrains
+            and task.stages[0] not in self._done_stages
+            and task.stages[0] not in busy
+        )
+        if not wanted:
+            return None
+        stage, dependents = max(wanted.items(), key=lambda item: item[1])
+        if dependents < 2:
+            return None
+        first = next(t for t in self._waiting.values() if t.stages[0] == stage)
+        return Task("dense", first.trial, (stage,))
+
+    def _trial(self, busy: set[str]) -> Task | None:
+        for task in self._waiting.values():
+            if not busy.intersection(self._due(task)):
+                return task
+        return None
+
+    def ended(self, task: Task, known: Known, message: str = "") -> None:
+        """Learn that a task ended for good; a failed dense run fails all that wait for it."""
+        self._running.pop(_key(task), None)
+        if known.state in ("done", "diverged"):
+            self._done_stages.update(task.stages)
+        if task.goal == "trial":
+            self._settle(task, known)
+        elif known.state == "failed":
+            self._fail_dependents(task.stages[0], message)
+
+    def _settle(self, task: Task, known: Known) -> None:
+        self._known[task.trial.fingerprint] = known
+        self._source.tell(task.trial, known)
+
+    def _fail_dependents(self, stage: str, message: str) -> None:
+        for task in [t for t in self._waiting.values() if t.stages[0] == stage]:
+            del self._waiting[task.trial.fingerprint]
+            self.failures.append(Failure(task.trial, task.attempt, stage, message))
+            self._settle(task, Known("failed"))
+
+    def gave_up(self, task: Task, stage: str) -> None:
+        """Learn that another process holds `stage`: the task waits until `unblock(stage)`."""
+        self._running.pop(_key(task), None)
+        self._blocked.add(stage)
+        if task.goal == "trial":
+            self._waiting[task.trial.fingerprint] = task
+            self._waiting.move_to_end(task.trial.fingerprint, last=False)
+
+    def unblock(self, stage: str, *, done: bool) -> None:
+        """Learn that a blocked stage is finished, or that its lease has expired."""
+        self._blocked.discard(stage)
+        if done:
+            self._done_stages.add(stage)
+
+
+def _key(task: Task) -> str:
+    return f"{task.goal}/{task.stages[0] if task.goal == 'dense' else task.trial.fingerprint}"
+
+
+class GridSource:
+    """All trials of a grid, at once."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self._trials = trials
+        self.planned = len(trials)
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return all trials the first time, none after."""
+        trials, self._trials = self._trials, []
+        return trials
+
+    def tell(self, trial: Trial, known: Known) -> None:
+        """A grid learns nothing."""

@@ -1,0 +1,21 @@
+"""What Tune tells while trials run, passed on to a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune import Callback
+
+
+class Watch(Callback):
+    """Calls a function with each result that a worker tells."""
+
+    def __init__(self, on_told: Callable[[dict[str, Any]], None]) -> None:
+        self._on_told = on_told
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Pass on what the worker told."""
+        self._on_told(result["told"])

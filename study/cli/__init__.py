@@ -1,0 +1,71 @@
+"""The command `bimp`. Each verb is a module of this folder, imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+VERBS = {
+    "plan": "Say what a study would run and what sharing saves; starts nothing.",
+    "run": "Run a study; run it again to resume, retry or extend it.",
+    "status": "Say where a study folder stands.",
+    "results": "Show trials, cycles or epochs as a table, CSV, JSON, Parquet, Markdown or LaTeX.",
+    "schedule": "Print the learning rates of any schedule.",
+    "methods": "List the pruning methods, their parameters and sources.",
+    "stages": "List the stages of a study folder, dense runs first.",
+    "export": "Write a trial's pruned weights to a file.",
+    "doctor": "Check this machine: versions, devices, data sets.",
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = import_module(f"study.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VERBS)}"
+            raise click.UsageError(f"the command must be a known one, got {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bimp-study")
+def group() -> None:
+    """Studies of pruning and retraining: IMP, BIMP and their rivals on Ray Tune.
+
+    STUDY is a YAML file or the name of a preset; DIR a study folder, local or in an object store.
+    """
+
+
+def main() -> None:
+    """Run the command; a broken rule is one message on standard error and exit status 2."""
+    import sys
+
+    try:
+        group(standalone_mode=True)
+    except Exception as error:
+        from trainables.refusal import Refusal
+
+        if not isinstance(error, Refusal):
+            raise
+        click.echo(f"bimp: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,66 @@
+"""Ray for a run: a local one started and ended with it, or a cluster that is joined."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from trainables.refusal import Refusal
+
+_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our records replace result.json and the like
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # Tune's own state is never restored
+    "TUNE_WARN_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What a Ray session offers."""
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+
+@contextmanager
+def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
+    """Within this context Ray is up: a local one of its own, or the cluster at `address`.
+
+    Refusal when the cluster cannot be reached.
+    """
+    for key, value in _SETTINGS.items():
+        os.environ.setdefault(key, value)
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, ends with the run
+    import ray
+
+    if address is None:
+        ray.init(
+            address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False,
+            log_to_driver=False, logging_level=logging.ERROR,
+        )  # fmt: skip
+    else:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise Refusal(
+                f"--address must be a running Ray cluster, got {address} ({error})"
+            ) from (error)
+    for name in ("ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        offered = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        alive = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
+        yield Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), alive)
+    finally:
+        ray.shutdown()

@@ -1,0 +1,72 @@
+"""What a run needs of the machine, the data and the folders; checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from study.studyfile import StudyFile
+from trainables.catalog import DATASETS
+from trainables.config import TrialConfig
+from trainables.refusal import Refusal
+from trainables.storage import open_folder
+
+
+def check_folder(location: str, key: str) -> None:
+    """Refuse a folder that cannot be written, by writing to it."""
+    try:
+        folder = open_folder(location)
+        folder.write("writable.tmp", b"")
+        folder.delete("writable.tmp")
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            f"{key} must be a folder that can be written, got {location} ({error})"
+        ) from (error)
+
+
+def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
+    """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
+    from trainables.data import DataMissingError, check_available, download
+
+    root = Path(study.data.root).expanduser()
+    seen = {config.task.dataset.name: config.task.dataset for config in configs}
+    for name, choice in seen.items():
+        if DATASETS[name].loader is None:
+            raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
+                          " its studies can be planned but not yet run")  # fmt: skip
+        try:
+            check_available(name, choice.parameters, root)
+        except DataMissingError as missing:
+            if not study.data.download:
+                raise Refusal(f"data.root must hold {name}, got {root}: {missing}") from None
+            download(name, root)
+
+
+def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:
+    """Refuse a trial that asks for more than there is."""
+    asked = study.resources
+    if asked.cpus > cpus:
+        raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {asked.cpus}")
+    if asked.gpus > gpus:
+        raise Refusal(f"resources.gpus must be <= {gpus:g} on {where}, got {asked.gpus:g}")
+
+
+def local_cpus() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local_gpus() -> int:
+    """Return the CUDA devices that torch sees."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def slots(study: StudyFile, cpus: float, gpus: float) -> int:
+    """Return how many trials fit at once on these resources."""
+    fits = int(cpus // study.resources.cpus)
+    if study.resources.gpus:
+        fits = min(fits, int(gpus * round(1 / study.resources.gpus)))
+    return max(1, min(fits, study.resources.max_concurrent or fits))

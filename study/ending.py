@@ -1,0 +1,43 @@
+"""What `bimp run` prints when it has ended: a short table, and what failed."""
+
+from __future__ import annotations
+
+from study.launch import Summary
+from study.progress import duration
+
+MOST_NAMED = 10
+
+
+def ending(summary: Summary) -> str:
+    """Return the end of a run in words, with the table of its results."""
+    parts = [
+        f"{summary.settled} of {summary.wanted} trials are settled after"
+        f" {duration(summary.seconds)}; {'; '.join(summary.notes) or 'nothing was run'}",
+        _failures(summary),
+        _table(summary.folder),
+        f"records, curves and tables: {summary.folder}",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _failures(summary: Summary) -> str:
+    lines = [
+        f"failed: {r.fingerprint} (seed {r.seed}, attempt {r.attempt}): {r.message}"
+        for r in summary.failed[:MOST_NAMED]
+    ]
+    if (more := len(summary.failed) - MOST_NAMED) > 0:
+        lines.append(
+            f"... and {more} more; bimp results {summary.folder} --where \"state=='failed'\""
+        )
+    if not summary.complete:
+        lines.append("run the same command again to go on and to retry what failed")
+    return "\n".join(lines)
+
+
+def _table(folder: str) -> str:
+    from analysis.summary import summary_table
+
+    from analysis import frames
+
+    trials = frames.trials(folder)
+    return summary_table(trials) if len(trials) else ""

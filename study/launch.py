@@ -1,0 +1,388 @@
+"""Run a study on Ray: what is wanted minus what is settled.
+
+Everything the end of a run needs is checked before anything starts; then one `tune.Tuner` over
+reused actors. Running again resumes, retries failures and adds what the study has gained.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study import cluster, doctor
+from study.agenda import Agenda, GridSource, Known, Source, Task
+from study.journal import Journal
+from study.optuna_source import OptunaSource
+from study.places import folder_of, store_of
+from study.progress import Display, Tally, display, duration
+from study.space import blocks, check, grid_configs, grid_trials
+from study.standing import Standing, grid_standing, optuna_standing, sentences
+from study.studyfile import StudyFile, read_yaml
+from trainables.config import TrialConfig
+from trainables.job import Context, Job
+from trainables.leases import Leases
+from trainables.provenance import git_commit, now
+from trainables.records import Record, StudyFolder
+from trainables.refusal import Refusal
+from trainables.storage import Folder, is_remote, open_folder
+from trainables.worker import failed_record
+
+AUTOSCALING_SLOTS = 64
+"""Trials that may be pending at once on a cluster whose size may grow."""
+COMPACT_EVERY_S = 60.0
+STATUS_EVERY_S = 2.0
+RUN_LEASE = "run"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended."""
+
+    folder: str
+    wanted: int
+    settled: int
+    failed: list[Record]
+    seconds: float
+    seconds_to_first_result: float | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every wanted trial is settled."""
+        return self.settled >= self.wanted and not self.failed
+
+
+def run(study: StudyFile, out: str | None = None, address: str | None = None) -> Summary:
+    """Run what is wanted and not settled; Refusal, with nothing started, when a rule is broken."""
+    check(study)
+    launch = Launch(study, folder_of(study, out))
+    launch.check_before(address)
+    return launch.go(address, display())
+
+
+class Launch:
+    """One run of a study in its folder."""
+
+    def __init__(self, study: StudyFile, location: str) -> None:
+        self.study = study
+        self.folder = StudyFolder(location)
+        self.store_location = store_of(study, self.folder)
+        self.store: Folder = open_folder(self.store_location)
+        self._run_lease = Leases(self.folder.folder)
+
+    def check_before(self, address: str | None) -> None:
+        """Check folders, data and, without a cluster, this machine."""
+        doctor.check_folder(self.folder.location, "--out")
+        if self.study.stage_store:
+            doctor.check_folder(self.store_location, "stage_store")
+        if self._run_lease.others(RUN_LEASE):
+            raise Refusal(f"--out must not be in use by another run, got {self.folder.location}")
+        self.before = self._earlier()
+        if address is None:
+            gpus = doctor.local_gpus() if self.study.resources.gpus else 0
+            doctor.check_resources(self.study, doctor.local_cpus(), gpus, "this machine")
+        doctor.check_data(_representatives(self.study), self.study)
+
+    def _earlier(self) -> StudyFile | None:
+        """The study as it was when the folder was last run; another study's folder is refused."""
+        try:
+            text = self.folder.folder.read("study.yaml").decode()
+        except FileNotFoundError:
+            return None
+        before = StudyFile.of(read_yaml(text, "study.yaml"))
+        if before.name != self.study.name:
+            raise Refusal(
+                f"--out must be a folder of the study {self.study.name},"
+                f" got {self.folder.location}, which holds {before.name}"
+            )
+        return before
+
+    def go(self, address: str | None, shown: Display) -> Summary:
+        """Start Ray and run; the folder is marked as in use meanwhile."""
+        self._run_lease.beat(RUN_LEASE)
+        started = time.monotonic()
+        try:
+            cpus = doctor.local_cpus()
+            gpus = doctor.local_gpus() if self.study.resources.gpus else 0
+            reading = self.folder.records()
+            for warning in reading.warnings:
+                shown.say(f"warning: {warning}")
+            stands = self._standing(reading.records)
+            for sentence in sentences(self.before, self.study, stands):
+                shown.say(sentence)
+            self._write_study()
+            if stands.settled >= stands.wanted:
+                return self._summary(stands.wanted, Tally(0, 0), started, [])
+            with cluster.session(address, cpus, gpus) as machines:
+                if address is None:
+                    room = doctor.slots(self.study, machines.cpus, machines.gpus)
+                else:
+                    room = self.study.resources.max_concurrent or AUTOSCALING_SLOTS
+                shown.say(
+                    f"Ray is up: {machines.nodes} node{'s' * (machines.nodes != 1)},"
+                    f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {room} trials at once"
+                )
+                work = Work(self, reading.records, stands, room, shown)
+                work.fit()
+            return self._summary(stands.wanted, work.tally, started, work.notes())
+        finally:
+            shown.close()
+            self._run_lease.release(RUN_LEASE)
+
+    def _standing(self, records: Sequence[Record]) -> Standing:
+        if self.study.search.strategy == "grid":
+            return grid_standing(grid_trials(self.study), records)
+        keys = [block.key for block in blocks(self.study)]
+        return optuna_standing(self.study, keys, records)
+
+    def _write_study(self) -> None:
+        import io
+
+        from ruamel.yaml import YAML
+
+        text = io.BytesIO()
+        YAML(typ="safe", pure=True).dump(self.study.raw(), text)
+        self.folder.folder.write("study.yaml", text.getvalue())
+
+    def context(self) -> Context:
+        """What all jobs of the run share."""
+        root = Path(self.study.data.root).expanduser().absolute()
+        return Context(
+            study=self.study.name,
+            folder=self.folder.location,
+            store=self.store_location,
+            data_root=str(root),
+            cpus=self.study.resources.cpus,
+            gpus=self.study.resources.gpus,
+            checkpoint_s=self.study.resources.checkpoint_s,
+            git_commit=git_commit(),
+        )
+
+    def _summary(self, wanted: int, tally: Tally, started: float, notes: list[str]) -> Summary:
+        records = self.folder.records().records
+        failed = [r for r in records if not r.settled]
+        stands = self._standing(records)
+        first = None if tally.first_result is None else tally.first_result - started
+        return Summary(
+            self.folder.location, wanted, stands.settled, failed,
+            time.monotonic() - started, first, notes,
+        )  # fmt: skip
+
+
+def _representatives(study: StudyFile) -> list[TrialConfig]:
+    """Configurations that between them name every data set of the study."""
+    if study.search.strategy == "grid":
+        return grid_configs(study)
+    configs = []
+    for block in blocks(study):
+        choices = {k: d.values[0] for k, d in block.space.sampled.items()}
+        names = block.space.sampled.get("task.dataset")
+        for dataset in names.values if names else (None,):
+            picked = {**choices, **({"task.dataset": dataset} if dataset is not None else {})}
+            configs.append(block.space.config({**block.cell, **picked}))
+    return configs
+
+
+class Work:
+    """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
+
+    def __init__(
+        self, launch: Launch, records: Sequence[Record], stands: Standing, room: int, shown: Display
+    ) -> None:
+        self._launch, self._shown, self._room = launch, shown, room
+        self._context = launch.context()
+        self.source = self._source(records)
+        known = {r.fingerprint: Known(r.state, r.metrics) for r in records if r.settled}  # type: ignore[arg-type]
+        attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
+        self.agenda = Agenda(self.source, known, self._finished_stages(), attempts)
+        self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
+        self._journal = self._open_journal()
+        self._compacted = self._shown_at = self._beaten = time.monotonic()
+
+    def _source(self, records: Sequence[Record]) -> Source:
+        study = self._launch.study
+        if study.search.strategy == "grid":
+            return GridSource(grid_trials(study))
+        return OptunaSource(blocks(study), study, records, self._room)
+
+    def _finished_stages(self) -> set[str]:
+        store = self._launch.store
+        return {name for name in store.names() if store.exists(f"{name}/stage.json")}
+
+    def _best_metric(self) -> str:
+        return next(iter(self._launch.study.search.objectives), "val_accuracy")
+
+    def _open_journal(self) -> Journal | None:
+        if not isinstance(self.source, OptunaSource):
+            return None
+        location = self._launch.folder.location
+        local = Path(tempfile.gettempdir() if is_remote(location) else location)
+        name = "optuna.journal" if not is_remote(location) else f"{self._launch.study.name}.journal"
+        return Journal(local / name, self._launch.study.name, self._launch.study.search.objectives)
+
+    def fit(self) -> None:
+        """Run to the end, then compact the tables."""
+        from ray import tune
+
+        from study.callback import Watch
+        from study.search import ForeignStages, StudySearcher
+        from trainables.tune_trainable import StudyTrainable
+
+        study, store = self._launch.study, self._launch.store
+        foreign = ForeignStages(Leases(store), lambda h: store.exists(f"{h}/stage.json"))
+        searcher = StudySearcher(self.agenda, self._context, foreign, self._on_end, self._after)
+        resources = {"cpu": float(study.resources.cpus), "gpu": float(study.resources.gpus)}
+        with _tune_folder(self._launch.folder.location) as storage:
+            tuner = tune.Tuner(
+                tune.with_resources(StudyTrainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    num_samples=self._suggestions(),
+                    max_concurrent_trials=self._room,
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: str(trial.trial_id),
+                ),
+                run_config=tune.RunConfig(
+                    name="run",
+                    storage_path=storage,
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=study.resources.retries),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[Watch(self._on_told)],
+                ),
+            )
+            tuner.fit()
+        self._take_failures()
+        self._launch.folder.compact()
+
+    def _suggestions(self) -> int:
+        """An upper bound of Tune trials: dense runs, and turns given up, come on top."""
+        return 100 + 10 * self.source.planned
+
+    def _on_told(self, told: dict[str, Any]) -> None:
+        """A worker's result: note the pace and pass on what it found on the way."""
+        self.tally.trained(told.get("epochs", 0.0))
+        for note in told.get("notes", ()):
+            self._shown.say(f"note: {note}")
+        self._after()
+
+    def _on_end(self, task: Task, told: dict[str, Any] | None) -> Known:
+        """Return how a task ended; write the record of a trial whose process was lost."""
+        if told is None:
+            known = Known("failed")
+            tries = self._launch.study.resources.retries + 1
+            message = f"its process was lost {tries} times"
+            self._write_failed(task, "ProcessLost", message)
+        elif told["outcome"] == "failed":
+            known = Known("failed")
+            self._shown.say(f"failed: {task.goal} {task.trial.fingerprint}: {_fault(told)}")
+        else:
+            known = Known(told["outcome"], told.get("metrics", {}))
+        self.tally.over(task, known)
+        return known
+
+    def _write_failed(self, task: Task, kind: str, message: str) -> None:
+        if task.goal == "dense":
+            return
+        job = Job(
+            goal="trial",
+            config=task.trial.config.model_dump(mode="json"),
+            seed=task.trial.seed,
+            fingerprint=task.trial.fingerprint,
+            context=self._context,
+            attempt=task.attempt,
+            origin=dict(task.trial.origin),
+        )
+        error = {"type": kind, "message": message, "traceback": ""}
+        self._launch.folder.write_record(failed_record(job, error, {"finished_at": now()}))
+        self._shown.say(f"failed: trial {task.trial.fingerprint}: {message}")
+
+    def _take_failures(self) -> None:
+        """Write the records of trials that failed because their dense run did."""
+        while self.agenda.failures:
+            failure = self.agenda.failures.pop()
+            task = Task("trial", failure.trial, (), failure.attempt)
+            message = f"its dense run {failure.dense} failed: {failure.message}"
+            self._write_failed(task, "DenseRunFailed", message)
+            self.tally.over(task, Known("failed"))
+
+    def _after(self) -> None:
+        """What is due from time to time: the view for people, the journal, the tables."""
+        self._take_failures()
+        if self._journal is not None and isinstance(self.source, OptunaSource):
+            ended, self.source.ended = self.source.ended, []
+            if ended:
+                self._write_journal(ended)
+        self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
+        clock = time.monotonic()
+        if clock - self._shown_at >= STATUS_EVERY_S:
+            self._shown_at = clock
+            self._write_status()
+            self._launch._run_lease.beat(RUN_LEASE)
+        if clock - self._compacted >= COMPACT_EVERY_S:
+            start = time.monotonic()
+            self._launch.folder.compact()
+            cost = time.monotonic() - start
+            self._compacted = time.monotonic() + 20 * cost
+
+    def _write_journal(self, ended: list[Any]) -> None:
+        assert self._journal is not None
+        if self._journal.opened:
+            self._journal.write(ended)
+        else:
+            self._journal.start(ended)
+
+    def _write_status(self) -> None:
+        """A small file that says what is under way, for `bimp status` and the dashboard."""
+        status = {
+            "at": now(),
+            "pid": os.getpid(),
+            "wanted": self.tally.wanted,
+            "settled": self.tally.settled,
+            "failed": self.tally.failed,
+            "running": self.agenda.running,
+            "waiting": self.agenda.waiting,
+            "epochs_per_s": round(self.tally.epochs_per_s(), 3),
+            "seconds_left": self.tally.seconds_left(),
+        }
+        self._launch.folder.folder.write("progress.json", json.dumps(status).encode())
+
+    def notes(self) -> list[str]:
+        """What the reader of the summary should know."""
+        said = [
+            f"started in {duration(self.tally.first_result - self.tally.started)}"
+            if self.tally.first_result
+            else "nothing was trained"
+        ]
+        if isinstance(self.source, OptunaSource):
+            said += [
+                f"the search of {cell} ended early: its points only repeated"
+                for cell in self.source.ended_early
+            ]
+        return said
+
+
+def _fault(told: dict[str, Any]) -> str:
+    return f"{told['error']['type']}: {told['error']['message']}"
+
+
+@contextmanager
+def _tune_folder(location: str) -> Iterator[str]:
+    """A folder for Tune's own files, removed after the run: nothing ever reads them again."""
+    parent = Path(location) / "tune"
+    if is_remote(location):
+        parent = Path(tempfile.mkdtemp(prefix="bimp-tune-"))
+    shutil.rmtree(parent, ignore_errors=True)
+    parent.mkdir(parents=True)
+    try:
+        yield str(parent)
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)

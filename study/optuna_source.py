@@ -1,0 +1,225 @@
+"""Optuna behind the agenda: one Optuna study a block, asked one configuration at a time and told
+the mean over its seeds. All state is rebuilt from records at the start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from study.agenda import Known
+from study.points import active_sample, distribution, encode
+from study.space import Block, Trial
+from study.studyfile import StudyFile
+from trainables.config import TrialConfig
+from trainables.records import Record
+from trainables.refusal import Refusal
+
+OPTUNA_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+MOST_REPEATS = 50
+"""Known or invalid points in a row after which the search of a block ends."""
+
+
+@dataclass
+class Asked:
+    """One configuration of a block: its number, the values sampled, and what its seeds gave."""
+
+    number: int
+    values: dict[str, Any]
+    config: TrialConfig
+    pending: optuna.Trial | None = None
+    told: dict[int, Known] = field(default_factory=dict)
+
+    def complete(self, seeds: Sequence[int]) -> bool:
+        """Whether every seed has ended."""
+        return all(seed in self.told for seed in seeds)
+
+
+class BlockSearch:
+    """The search inside one block."""
+
+    def __init__(self, block: Block, study: StudyFile) -> None:
+        self.block = block
+        self._seeds, self._search = study.seeds, study.search
+        self.asked: dict[int, Asked] = {}
+        self._by_config: dict[str, int] = {}
+        self.ended_early = False
+        directions = [OPTUNA_DIRECTIONS[d] for d in self._objectives.values()]
+        self.optuna = optuna.create_study(directions=directions)
+        self._distributions = {k: distribution(d) for k, d in block.space.sampled.items()}
+
+    @property
+    def _objectives(self) -> Mapping[str, str]:
+        return self._search.objectives
+
+    @property
+    def wanted(self) -> int:
+        """Configurations still to ask for."""
+        return 0 if self.ended_early else max(0, (self._search.trials or 0) - len(self.asked))
+
+    def trials(self, asked: Asked) -> list[Trial]:
+        """Return the trials of a configuration, one a seed."""
+        origin = {
+            "block": dict(self.block.cell),
+            "block_key": self.block.key,
+            "number": asked.number,
+            "params": asked.values,
+        }
+        return [Trial.of(asked.config, seed, origin) for seed in self._seeds]
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Take up the configurations of earlier runs, in the order of their numbers."""
+        for record in sorted(records, key=lambda r: (r.origin["number"], r.seed)):
+            number = int(record.origin["number"])
+            if number not in self.asked:
+                values = dict(record.origin["params"])
+                config = self.block.space.config({**self.block.cell, **values})
+                self._remember(Asked(number, values, config))
+
+    def _remember(self, asked: Asked) -> None:
+        self.asked[asked.number] = asked
+        self._by_config[Trial.of(asked.config, 0).fingerprint] = asked.number
+
+    def ask(self) -> Asked | None:
+        """Return a new configuration, None when points have only repeated or broken rules."""
+        number = max(self.asked, default=-1) + 1
+        for repeat in range(MOST_REPEATS):
+            trial = self._ask_optuna(number, repeat)
+            try:
+                values, config = active_sample(self.block, trial, self._distributions)
+            except Refusal:
+                self.optuna.tell(trial, state=TrialState.FAIL)
+                continue
+            twin = self._by_config.get(Trial.of(config, 0).fingerprint)
+            if twin is None:
+                asked = Asked(number, values, config, trial)
+                self._remember(asked)
+                return asked
+            self._tell_again(trial, self.asked[twin])
+        self.ended_early = True
+        return None
+
+    def _ask_optuna(self, number: int, repeat: int) -> optuna.Trial:
+        """Ask with a sampler seeded by (search seed, block, number), so a restart goes on."""
+        text = f"{self._search.seed}/{self.block.key}/{number}/{repeat}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+        if self._search.sampler == "random":
+            self.optuna.sampler = optuna.samplers.RandomSampler(seed=seed)
+        else:
+            self.optuna.sampler = optuna.samplers.TPESampler(seed=seed)
+        return self.optuna.ask()
+
+    def _tell_again(self, trial: optuna.Trial, twin: Asked) -> None:
+        """A point already known is told at once; one still running teaches nothing yet."""
+        state, values = self._verdict(twin) if twin.complete(self._seeds) else (None, None)
+        self.optuna.tell(trial, values, state=None if values else state or TrialState.FAIL)
+
+    def tell(self, number: int, seed: int, known: Known) -> FrozenTrial | None:
+        """Learn how one seed ended; returns the finished Optuna trial once all seeds have."""
+        asked = self.asked[number]
+        asked.told[seed] = known
+        if not asked.complete(self._seeds):
+            return None
+        frozen = self._frozen(asked)
+        if asked.pending is None:
+            self.optuna.add_trial(frozen)
+        else:
+            state = None if frozen.values else frozen.state
+            self.optuna.tell(asked.pending, frozen.values, state=state)
+        return frozen
+
+    def _verdict(self, asked: Asked) -> tuple[TrialState, list[float] | None]:
+        """FAIL if a seed failed for good, PRUNED if one diverged or was stopped, else the means."""
+        ends = [asked.told[seed] for seed in self._seeds]
+        if any(end.state == "failed" for end in ends):
+            return TrialState.FAIL, None
+        if any(end.state != "done" for end in ends):
+            return TrialState.PRUNED, None
+        values = [fmean(e.metrics.get(name, math.nan) for e in ends) for name in self._objectives]
+        if any(math.isnan(value) for value in values):
+            return TrialState.FAIL, None
+        return TrialState.COMPLETE, values
+
+    def _frozen(self, asked: Asked) -> FrozenTrial:
+        state, values = self._verdict(asked)
+        params = {k: encode(v) for k, v in asked.values.items()}
+        return create_trial(
+            state=state,
+            values=values,
+            params=params,
+            distributions={k: self._distributions[k] for k in params},
+            user_attrs=self._attributes(asked),
+        )
+
+    def _attributes(self, asked: Asked) -> dict[str, Any]:
+        ends = [asked.told[seed] for seed in self._seeds]
+        attributes: dict[str, Any] = {
+            "number": asked.number,
+            "seeds": list(self._seeds),
+            "states": [end.state for end in ends],
+            "fingerprints": [t.fingerprint for t in self.trials(asked)],
+        }
+        for name in self._objectives:
+            seen = [end.metrics[name] for end in ends if name in end.metrics]
+            if len(seen) > 1:
+                attributes[f"std of {name}"] = stdev(seen)
+        return attributes
+
+
+class OptunaSource:
+    """All blocks of a study's search; most configurations at once are as many as `slots`."""
+
+    def __init__(
+        self, blocks: Sequence[Block], study: StudyFile, records: Sequence[Record], slots: int
+    ) -> None:
+        self._slots = max(1, slots)
+        self._seeds = study.seeds
+        self.searches = {block.key: BlockSearch(block, study) for block in blocks}
+        self.planned = len(self.searches) * (study.search.trials or 0) * len(study.seeds)
+        self.ended: list[tuple[BlockSearch, FrozenTrial]] = []
+        for key, search in self.searches.items():
+            search.restore([r for r in records if r.origin.get("block_key") == key])
+        self._again = [
+            trial
+            for search in self.searches.values()
+            for asked in search.asked.values()
+            for trial in search.trials(asked)
+        ]
+
+    @property
+    def ended_early(self) -> list[str]:
+        """Blocks whose points only repeated, in words."""
+        return [
+            ", ".join(f"{k}={v}" for k, v in s.block.cell.items()) or "the whole space"
+            for s in self.searches.values()
+            if s.ended_early
+        ]
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return the configurations of earlier runs first, then new ones while slots are free."""
+        if self._again:
+            trials, self._again = self._again, []
+            return trials
+        if outstanding >= self._slots:
+            return None
+        while waiting := [s for s in self.searches.values() if s.wanted]:
+            search = min(waiting, key=lambda s: len(s.asked))
+            asked = search.ask()
+            if asked is not None:
+                return search.trials(asked)
+        return []
+
+    def tell(self, trial: Trial, known: Known) -> None:
+        """Learn how a trial ended."""
+        search = self.searches[trial.origin["block_key"]]
+        finished = search.tell(int(trial.origin["number"]), trial.seed, known)
+        if finished is not None:
+            self.ended.append((search, finished))

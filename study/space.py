@@ -1,0 +1,242 @@
+"""From a study file to points: spaces, their blocks, and the trials of a grid.
+
+A point is a configuration and a seed. Pure; knows neither torch nor Ray nor Optuna.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from study.domains import Domain, is_domain, parse
+from study.studyfile import StudyFile, merged
+from trainables.chain import digest, fingerprint
+from trainables.config import CONDITIONS, TrialConfig
+from trainables.refusal import Refusal, shown
+
+MOST_CELLS = 1_000_000
+PROBES = 200
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A point: one configuration with one seed, and where a search took it from."""
+
+    config: TrialConfig
+    seed: int
+    fingerprint: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: TrialConfig, seed: int, origin: Mapping[str, Any] | None = None) -> Trial:
+        """Return the trial with its fingerprint."""
+        return cls(config, seed, fingerprint(config, seed), origin or {})
+
+
+@dataclass(frozen=True)
+class Space:
+    """One space of a study: the fixed part, nested, and the domains by dotted key."""
+
+    fixed: Mapping[str, Any]
+    domains: Mapping[str, Domain]
+
+    def config(self, values: Mapping[str, Any]) -> TrialConfig:
+        """Return the configuration with a value for each domain; Refusal when it breaks a rule."""
+        raw: dict[str, Any] = dict(self.fixed)
+        for key, value in values.items():
+            raw = merged(raw, _nested(key, value))
+        return TrialConfig.of(raw)
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Yield each combination of the grids' values, the last key varying fastest."""
+        grids = {key: d.values for key, d in self.domains.items() if not d.sampled}
+        for combination in itertools.product(*grids.values()):
+            yield dict(zip(grids, combination, strict=True))
+
+    @property
+    def sampled(self) -> dict[str, Domain]:
+        """The domains that a search draws from."""
+        return {key: d for key, d in self.domains.items() if d.sampled}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A cell of the grids of one space, inside which a search samples the other domains."""
+
+    space: Space
+    cell: Mapping[str, Any]
+    number: int
+
+    @property
+    def key(self) -> str:
+        """A hash of all that shapes the search inside the block."""
+        sampled = {k: [d.kind, list(d.values)] for k, d in self.space.sampled.items()}
+        return digest([_plain(self.space.fixed), _plain(self.cell), sampled])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    """`task.model.hidden` as nested mappings; a parameter joins the named choice it belongs to."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _walk(raw: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) for each leaf; a domain is a leaf."""
+    for key, value in raw.items():
+        path = f"{at}.{key}" if at else str(key)
+        if isinstance(value, Mapping) and not is_domain(value):
+            yield from _walk(value, path)
+        else:
+            yield path, value
+
+
+def _without_domains(raw: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in raw.items():
+        if is_domain(value):
+            continue
+        kept[key] = _without_domains(value) if isinstance(value, Mapping) else value
+    return kept
+
+
+def spaces(study: StudyFile) -> list[Space]:
+    """Return the study's spaces: one for each overlay, or the top level alone."""
+    overlays: Iterable[Mapping[str, Any]] = study.spaces or ({},)
+    return [_space(merged(study.space, overlay)) for overlay in overlays]
+
+
+def _space(raw: Mapping[str, Any]) -> Space:
+    leaves = dict(_walk(raw))
+    domains = {key: parse(key, value) for key, value in leaves.items() if is_domain(value)}
+    return Space(_without_domains(raw), domains)
+
+
+def blocks(study: StudyFile) -> list[Block]:
+    """Return every cell of every space, in order."""
+    cells = ((space, cell) for space in spaces(study) for cell in space.cells())
+    return [Block(space, cell, number) for number, (space, cell) in enumerate(cells)]
+
+
+def grid_configs(study: StudyFile) -> list[TrialConfig]:
+    """Return the distinct configurations of a grid study, in order.
+
+    Cells that differ only in keys that change nothing are one configuration. Refusal names the
+    first cell that breaks a rule.
+    """
+    _refuse_sampled(study)
+    _refuse_too_many(study)
+    found: dict[str, TrialConfig] = {}
+    for block in blocks(study):
+        config = _valid(block.space, block.cell)
+        found.setdefault(fingerprint(config, 0), config)
+    configs = list(found.values())
+    _refuse_idle_keys(study, configs)
+    return configs
+
+
+def _refuse_sampled(study: StudyFile) -> None:
+    for space in spaces(study):
+        for key, domain in space.sampled.items():
+            raise Refusal(
+                f"{key} must be a value or {{grid: [...]}} under search.strategy grid,"
+                f" got {{{domain.kind}: {shown(list(domain.values))}}};"
+                " search.strategy optuna samples it"
+            )
+
+
+def _refuse_too_many(study: StudyFile) -> None:
+    counts = (
+        math.prod(len(d.values) for d in s.domains.values() if not d.sampled) for s in spaces(study)
+    )
+    cells = sum(counts) * len(study.seeds)
+    if cells > MOST_CELLS:
+        raise Refusal(f"the grids must make at most {MOST_CELLS} trials, got {cells}")
+
+
+def _valid(space: Space, values: Mapping[str, Any]) -> TrialConfig:
+    try:
+        return space.config(values)
+    except Refusal as refusal:
+        if not values:
+            raise
+        cell = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
+        raise Refusal(f"{refusal} (first in the cell {cell})") from None
+
+
+def _refuse_idle_keys(study: StudyFile, configs: Iterable[TrialConfig]) -> None:
+    """Refuse a key that the study sets and no trial of it uses."""
+    given = {key: value for raw in (study.space, *study.spaces) for key, value in _walk(raw)}
+    idle = {key for key in given if key in CONDITIONS}
+    for config in configs:
+        idle &= config.inactive()
+        if not idle:
+            return
+    for key in sorted(idle):
+        raise Refusal(
+            f"{key} must be absent where no trial uses it (it matters when"
+            f" {CONDITIONS[key].words}), got {shown(given[key])}"
+        )
+
+
+def grid_trials(study: StudyFile) -> list[Trial]:
+    """Return the trials of a grid study: all seeds of a configuration, then the next one."""
+    return [Trial.of(c, seed) for c in grid_configs(study) for seed in study.seeds]
+
+
+def check_search_space(study: StudyFile) -> None:
+    """Refuse an Optuna study with nothing to sample, or with a block that has no valid point."""
+    draw = random.Random(0)
+    probed: list[TrialConfig] = []
+    for block in blocks(study):
+        if not block.space.sampled:
+            raise Refusal(
+                "search.strategy optuna must have a sampled domain (choice, uniform, loguniform or"
+                f" int) in every space, got only {', '.join(block.space.domains) or 'values'}"
+            )
+        probed += _probe(block, draw)
+    _refuse_idle_keys(study, probed)
+
+
+def _probe(block: Block, draw: random.Random) -> list[TrialConfig]:
+    """Return the valid ones of many random points; Refusal with the last fault if none is."""
+    found: list[TrialConfig] = []
+    fault: Refusal | None = None
+    for _ in range(PROBES):
+        values = {key: _random(domain, draw) for key, domain in block.space.sampled.items()}
+        try:
+            found.append(block.space.config({**block.cell, **values}))
+        except Refusal as refusal:
+            fault = refusal
+    if fault is not None and not found:
+        raise Refusal(f"no valid point in {PROBES} random ones of a block: {fault}")
+    return found
+
+
+def _random(domain: Domain, draw: random.Random) -> Any:
+    if domain.kind in ("grid", "choice"):
+        return draw.choice(domain.values)
+    low, high = domain.values
+    if domain.kind == "int":
+        return draw.randint(low, high)
+    if domain.kind == "uniform":
+        return draw.uniform(low, high)
+    return math.exp(draw.uniform(math.log(low), math.log(high)))
+
+
+def check(study: StudyFile) -> None:
+    """Refuse what can be refused without torch, data or a cluster."""
+    if study.search.strategy == "grid":
+        grid_configs(study)
+    else:
+        check_search_space(study)

@@ -1,0 +1,231 @@
+"""The study file: read, merged with `--set`, and checked as far as no torch, data or cluster is
+needed. What a leaf may be is in `study.domains`, what points it makes in `study.space`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from trainables.config import Count, PositiveNumber, Section
+from trainables.refusal import Refusal, first_refusal, refuse_unknown, shown
+from trainables.schema import METRICS, TRIAL_METRICS
+
+SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
+"""Sections whose leaves may be domains; together with a seed they make a trial."""
+
+
+class Search(Section):
+    """How points are found: all cells of the grids, or Optuna's search inside blocks of them.
+
+    `trials`: configurations of each block; `objectives`: trial metrics to maximise or minimise, on
+    validation; `seed` of the sampler; `sampler`: TPE or uniform random.
+    """
+
+    strategy: Literal["grid", "optuna"] = "grid"
+    trials: Count | None = None
+    objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, given: dict[str, str]) -> dict[str, str]:
+        for name, direction in given.items():
+            key = f"search.objectives.{name}"
+            if name not in TRIAL_METRICS:
+                raise Refusal(f"{key} must be a metric of a trial, got {name!r}; {_offered()}")
+            if METRICS[name].on_test:
+                raise Refusal(f"{key} must not be measured on test data, got {name!r}")
+            better = METRICS[name].direction
+            if better is not None and direction != better:
+                raise Refusal(f"{key} must be {better} ({METRICS[name].meaning}), got {direction}")
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.strategy == "optuna":
+            if self.trials is None:
+                raise Refusal("search.trials must be given under optuna, got nothing")
+            if not self.objectives:
+                raise Refusal("search.objectives must name a metric under optuna, got none")
+        elif self.trials is not None or self.objectives:
+            key = "trials" if self.trials is not None else "objectives"
+            raise Refusal(f"search.{key} must be absent under grid, where every cell is tried")
+        return self
+
+
+def _offered() -> str:
+    names = [m for m in TRIAL_METRICS if not METRICS[m].on_test]
+    return f"offered are {', '.join(names)}"
+
+
+class Resources(Section):
+    """What a trial gets: CPU cores (also torch's threads) and GPUs (0, 1 or a share 1/n).
+
+    `max_concurrent`: most trials at once; `retries`: how often a trial whose process was lost is
+    started again; `checkpoint_s`: least seconds between two partial states of a stage.
+    """
+
+    cpus: Count = 1
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0
+    max_concurrent: Count | None = None
+    retries: Annotated[int, Field(ge=0)] = 3
+    checkpoint_s: PositiveNumber = 60.0
+
+    @field_validator("gpus")
+    @classmethod
+    def _share(cls, given: float) -> float:
+        if given and abs(1 / given - round(1 / given)) > 1e-6:
+            raise ValueError("must be 0, 1 or a share 1/n")
+        return given
+
+
+class Data(Section):
+    """Where data sets lie, and whether `run` may download a missing one first."""
+
+    root: str = "~/.cache/bimp-study/data"
+    download: bool = False
+
+
+class StudyFile(Section):
+    """A whole study as its file says it; `StudyFile.of(raw)` refuses in one sentence."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    space: dict[str, Any] = Field(default_factory=dict)
+    spaces: tuple[dict[str, Any], ...] = ()
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    search: Search = Search()
+    resources: Resources = Resources()
+    stage_store: str | None = None
+    data: Data = Data()
+
+    @classmethod
+    def of(cls, raw: object) -> Self:
+        """Return the study of a file's content; Refusal names key, rule and value."""
+        if not isinstance(raw, Mapping):
+            raise Refusal(f"the study must be a mapping of sections, got {shown(raw)}")
+        own = {key: value for key, value in raw.items() if key not in SPACE_SECTIONS}
+        space = {key: value for key, value in raw.items() if key in SPACE_SECTIONS}
+        _refuse_unknown_sections(own)
+        if "name" not in own:
+            raise Refusal("name must be given, got nothing")
+        try:
+            return cls.model_validate({**own, "space": space})
+        except ValidationError as error:
+            raise first_refusal(error) from None
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(given)) < len(given):
+            raise ValueError("must not repeat a seed")
+        return given
+
+    @field_validator("spaces")
+    @classmethod
+    def _overlays(cls, given: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for at, overlay in enumerate(given):
+            for key, value in overlay.items():
+                if key not in SPACE_SECTIONS:
+                    allowed = ", ".join(SPACE_SECTIONS)
+                    raise Refusal(f"spaces.{at}.{key} must be one of {allowed}, got {shown(value)}")
+        return given
+
+    def raw(self) -> dict[str, Any]:
+        """Return the study as plain data, as `study.yaml` of a study folder keeps it."""
+        plain = self.model_dump(mode="json")
+        space = plain.pop("space")
+        return {"name": plain.pop("name"), **space, **{k: v for k, v in plain.items() if v}}
+
+
+def _refuse_unknown_sections(own: Mapping[str, Any]) -> None:
+    known = [name for name in StudyFile.model_fields if name != "space"]
+    for key, value in own.items():
+        if key not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(key), [*known, *SPACE_SECTIONS], n=1, cutoff=0.5)
+            listed = ", ".join([*known, *SPACE_SECTIONS])
+            hint = f"did you mean {near[0]}?" if near else f"known are {listed}"
+            raise Refusal(f"{key} must be a known key, got {shown(value)}; {hint}")
+        annotation = StudyFile.model_fields[key].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            refuse_unknown(annotation, value, str(key))
+
+
+def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overlay` laid over it, mappings merged key by key.
+
+    A domain or a named choice (`{name: ...}`) replaces what it covers as a whole.
+    """
+    result = dict(base)
+    for key, value in overlay.items():
+        under = result.get(key)
+        if _merges(under) and _merges(value):
+            result[key] = merged(under, value)  # type: ignore[arg-type]
+        else:
+            result[key] = value
+    return result
+
+
+def _merges(value: object) -> bool:
+    from study.domains import is_domain
+
+    return isinstance(value, Mapping) and not is_domain(value) and "name" not in value
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """Return the plain data of a YAML 1.2 text; Refusal names the source, line and column."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = (error.problem or str(error)).splitlines()[0]
+        raise Refusal(f"{source}{where}: not valid YAML ({problem})") from None
+    except YAMLError as error:
+        raise Refusal(f"{source}: not valid YAML ({error})") from None
+
+
+def presets() -> list[str]:
+    """Return the names of the studies that come with the project."""
+    found = files("study").joinpath("presets").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in found if f.name.endswith(".yaml"))
+
+
+def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
+    """Return the study of a YAML file or a preset's name, with `key=value` settings laid over."""
+    raw = read_yaml(_text(study), study)
+    if not isinstance(raw, Mapping):
+        raise Refusal(f"{study} must hold a mapping of sections, got {shown(raw)}")
+    for assignment in sets:
+        raw = merged(raw, _assigned(assignment))
+    return StudyFile.of(raw)
+
+
+def _text(study: str) -> str:
+    path = Path(study)
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    if study in presets():
+        return files("study").joinpath(f"presets/{study}.yaml").read_text(encoding="utf-8")
+    raise Refusal(f"STUDY must be a YAML file or a preset ({', '.join(presets())}), got {study!r}")
+
+
+def _assigned(assignment: str) -> dict[str, Any]:
+    """Return `a.b=value` as nested mappings; the value is read as YAML."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise Refusal(f"--set must be key=value, got {assignment!r}")
+    value: Any = read_yaml(text, f"--set {key}")
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)

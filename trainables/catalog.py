@@ -1,0 +1,216 @@
+"""Data sets, models and methods by name: parameters, facts and where their code is.
+
+Pure standard library and pydantic, so that a study is checked without torch. Each record names its
+function as "module:function"; `resolve` imports it when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Parameters(BaseModel):
+    """Parameters of a catalog entry; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class NoParameters(Parameters):
+    """An entry without parameters."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: the images it has before the validation split, their shape, and its loader.
+
+    `n_full` counts the training images before 10 % of them are held out for validation; `loader` is
+    None where only planning is possible so far.
+    """
+
+    name: str
+    parameters: type[Parameters]
+    n_full: int
+    n_test: int
+    in_shape: tuple[int, int, int]
+    n_classes: int
+    source: str
+    loader: str | None = "trainables.data:load"
+
+    @property
+    def n_val(self) -> int:
+        """Images held out for validation: a tenth, rounded."""
+        return round(self.n_full / 10)
+
+    def n_train(self, parameters: Mapping[str, Any]) -> int:
+        """Training images left after the split, or the subset that `n_train` asks for."""
+        available = self.n_full - self.n_val
+        asked = parameters.get("n_train")
+        if asked is None:
+            return available
+        if asked > available:
+            raise ValueError(
+                f"task.dataset.n_train must be <= {available} for {self.name}, got {asked}"
+            )
+        return int(asked)
+
+
+class ImageParameters(Parameters):
+    """`n_train`: a fixed stratified subset of the training images; `augment`: crops and flips."""
+
+    n_train: Positive | None = None
+    augment: bool = False
+
+
+class CifarParameters(ImageParameters):
+    """As `ImageParameters`, with augmentation unless told otherwise."""
+
+    augment: bool = True
+
+
+DATASETS: dict[str, Dataset] = {
+    d.name: d
+    for d in (
+        Dataset("digits", ImageParameters, 1437, 360, (1, 8, 8), 10,
+                "Alpaydin and Kaynak 1998, as scikit-learn ships it"),
+        Dataset("mnist", ImageParameters, 60_000, 10_000, (1, 28, 28), 10, "LeCun et al. 1998"),
+        Dataset("fashion-mnist", ImageParameters, 60_000, 10_000, (1, 28, 28), 10,
+                "Xiao et al. 2017"),
+        Dataset("cifar10", CifarParameters, 50_000, 10_000, (3, 32, 32), 10, "Krizhevsky 2009"),
+        Dataset("cifar100", CifarParameters, 50_000, 10_000, (3, 32, 32), 100, "Krizhevsky 2009"),
+        Dataset("imagenet", CifarParameters, 1_281_167, 50_000, (3, 224, 224), 1000,
+                "Russakovsky et al. 2015", loader=None),
+    )
+}  # fmt: skip
+
+
+class MlpParameters(Parameters):
+    """`hidden`: widths of the hidden layers; `dropout`: probability after each."""
+
+    hidden: tuple[Positive, ...] = (512,)
+    dropout: Probability = 0.0
+
+
+class CnnParameters(Parameters):
+    """`channels`: width of each 3x3 convolution; `batch_norm`: a BatchNorm after each."""
+
+    channels: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 32)
+    batch_norm: bool = True
+
+
+class WideResNetParameters(Parameters):
+    """`variant`: standard, or biased (biases and stride as in the authors' experiments)."""
+
+    variant: Literal["standard", "biased"] = "standard"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model family and the function that builds it."""
+
+    name: str
+    builder: str
+    parameters: type[Parameters]
+    source: str
+
+
+MODELS: dict[str, Model] = {
+    m.name: m
+    for m in (
+        Model("mlp", "trainables.models:build_mlp", MlpParameters, "fully connected"),
+        Model("cnn", "trainables.models:build_cnn", CnnParameters, "small convolutional net"),
+        Model("resnet20", "trainables.models:build_resnet20", NoParameters, "He et al. 2016"),
+        Model("resnet56", "trainables.models:build_resnet56", NoParameters, "He et al. 2016"),
+        Model("resnet18", "trainables.models:build_resnet18", NoParameters,
+              "He et al. 2016, with the 3x3 stem used for CIFAR"),
+        Model("wrn28-10", "trainables.models:build_wrn28_10", WideResNetParameters,
+              "Zagoruyko and Komodakis 2016"),
+        Model("vgg16-bn", "trainables.models:build_vgg16_bn", NoParameters,
+              "Simonyan and Zisserman 2015, with BatchNorm and one linear classifier"),
+    )
+}  # fmt: skip
+
+TORCHVISION_PREFIX = "torchvision/"
+_TORCHVISION = """
+alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161
+densenet169 densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3
+efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l
+efficientnet_v2_m efficientnet_v2_s googlenet inception_v3 maxvit_t mnasnet0_5 mnasnet0_75
+mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_16gf
+regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf regnet_x_8gf
+regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf
+regnet_y_800mf regnet_y_8gf resnet101 resnet152 resnet18 resnet34 resnet50 resnext101_32x8d
+resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5
+shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_b swin_s swin_t swin_v2_b swin_v2_s
+swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14
+vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
+"""
+TORCHVISION_MODELS: tuple[str, ...] = tuple(_TORCHVISION.split())
+"""Classification models of torchvision, used as `torchvision/<name>`."""
+
+
+MODELS |= {
+    full: Model(
+        full, "trainables.models:build_torchvision", NoParameters, "torchvision, no weights"
+    )
+    for full in (TORCHVISION_PREFIX + name for name in TORCHVISION_MODELS)
+}
+
+MethodKind = Literal["retraining", "from scratch"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to a sparse network.
+
+    kind: "retraining" methods prune a dense run and retrain; those "from scratch" spend the whole
+    budget in one run. `domains`: for each parameter the domain a search would sensibly use,
+    as it stands in a study file. `controls_sparsity`: whether it ends at the goal by itself.
+    """
+
+    name: str
+    title: str
+    kind: MethodKind
+    parameters: type[Parameters]
+    controls_sparsity: bool
+    source: str
+    domains: Mapping[str, Any]
+    function: str | None = None
+    structures: tuple[str, ...] = ("weights",)
+
+
+METHODS: dict[str, Method] = {
+    m.name: m
+    for m in (
+        Method("imp", "Iterative magnitude pruning with retraining", "retraining", NoParameters,
+               True, "Han et al. 2015", {"prune.cycles": {"int": [1, 5]}},
+               structures=("weights", "filters")),
+        Method("bimp", "Budgeted IMP: dense run and IMP in one fixed budget", "retraining",
+               NoParameters, True, "Zimmer, Spiegel and Pokutta 2023",
+               {"budget.dense_fraction": {"uniform": [0.3, 0.9]}, "prune.cycles": {"int": [1, 4]}},
+               structures=("weights", "filters")),
+    )
+}  # fmt: skip
+
+
+def unknown(what: str, given: object, known: Mapping[str, Any]) -> str:
+    """Return the sentence for an unknown name: the nearest known ones, or all of them."""
+    near = get_close_matches(str(given), known, n=3, cutoff=0.5)
+    near += [name for name in known if name.endswith(f"/{given}") and name not in near]
+    listed = [name for name in known if "/" not in name]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(listed)}"
+    return f"{what} must be a known name, got {given!r}; {hint}"
+
+
+def resolve(reference: str) -> Any:
+    """Return the object that "module:name" names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,428 @@
+"""The validated configuration of one trial: what is trained, pruned and retrained, and how.
+
+Every rule that needs neither torch nor data nor a cluster is checked here, and each refusal names
+the key, the rule and the value. Domains, seeds and resources belong to the study, not to this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from trainables import catalog
+from trainables.refusal import Refusal, first_refusal, refuse_unknown
+from trainables.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES, retrain_refusal
+from trainables.sparsity import epochs_to_steps, split_steps
+
+
+def _not_a_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_bool), AfterValidator(_finite)]
+Count = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=1)]
+PositiveNumber = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+BelowOne = Annotated[Number, Field(ge=0, lt=1)]
+UpToOne = Annotated[Number, Field(gt=0, le=1)]
+InsideUnit = Annotated[Number, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A section of the study file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Named(Section):
+    """A catalog entry with its parameters: `name`, or `{name: ..., parameter: value}`."""
+
+    judges_its_keys: ClassVar[bool] = True
+    catalog: ClassVar[Mapping[str, Any]]
+    what: ClassVar[str]
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_up(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"name": given}
+        if not isinstance(given, Mapping) or "name" not in given:
+            raise ValueError("must be a name or a mapping with a name")
+        if isinstance(given.get("parameters"), Mapping):
+            given = {"name": given["name"], **given["parameters"]}
+        name = given["name"]
+        if name not in cls.catalog:
+            raise Refusal(catalog.unknown(cls.what, name, cls.catalog))
+        rest = {key: value for key, value in given.items() if key != "name"}
+        refuse_unknown(cls.catalog[name].parameters, rest, at=cls.what)
+        try:
+            parameters = cls.catalog[name].parameters.model_validate(rest)
+        except ValidationError as error:
+            raise first_refusal(error, at=cls.what) from None
+        return {"name": name, "parameters": parameters.model_dump()}
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"name": self.name, **self.parameters}
+
+
+class DatasetChoice(Named):
+    """`task.dataset`."""
+
+    catalog = catalog.DATASETS
+    what = "task.dataset"
+
+
+class ModelChoice(Named):
+    """`task.model`."""
+
+    catalog = catalog.MODELS
+    what = "task.model"
+
+
+class MethodChoice(Named):
+    """`method`."""
+
+    catalog = catalog.METHODS
+    what = "method"
+
+
+class Task(Section):
+    """What is learnt and by what."""
+
+    dataset: DatasetChoice
+    model: ModelChoice
+
+
+class Dense(Section):
+    """The training before any pruning, and the optimiser of all training.
+
+    `epochs` belongs to imp alone: under other methods `budget` gives it. `nesterov` is on where
+    weight decay and momentum are, unless set. `every`: epochs between drops of `step`.
+    """
+
+    epochs: PositiveNumber | None = None
+    batch_size: Count = 64
+    lr: PositiveNumber = 0.1
+    schedule: Literal["constant", "linear", "cosine", "step", "multistep", "exponential"] = "linear"
+    milestones: tuple[PositiveNumber, ...] = ()
+    gamma: UpToOne = 0.1
+    every: PositiveNumber = 1.0
+    lr_end: NonNegative = 0.0
+    warmup_epochs: NonNegative = 0.0
+    momentum: BelowOne = 0.9
+    weight_decay: NonNegative = 0.0005
+    nesterov: bool | None = None
+
+    @property
+    def uses_nesterov(self) -> bool:
+        """Whether SGD runs with Nesterov momentum."""
+        if self.nesterov is None:
+            return self.weight_decay > 0 and self.momentum > 0
+        return self.nesterov
+
+
+class Prune(Section):
+    """What is removed, to which sparsity, in how many cycles, and by which measure."""
+
+    sparsity: BelowOne
+    cycles: Count = 1
+    structure: Literal["weights", "filters"] = "weights"
+    scope: Literal["global", "layer"] = "global"
+    criterion: Literal["magnitude", "random"] = "magnitude"
+    filter_norm: Literal["l1", "l2"] = "l2"
+    bn_reestimate: bool = True
+
+
+def _discount(value: Any) -> Any:
+    if value in ("adaptive", "d1", "d2"):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return float(value)
+    raise ValueError("must be adaptive, d1, d2 or a number in (0, 1]")
+
+
+class Retrain(Section):
+    """The retraining after each prune; `epochs` is the total over all cycles."""
+
+    schedule: Literal[
+        "ft", "lrw", "slr", "clr", "llr", "allr", "constant", "stepped", "cosine", "linear"
+    ] = "allr"
+    epochs: PositiveNumber | None = None
+    budget: PositiveNumber | None = None
+    discount: Annotated[float | str, BeforeValidator(_discount)] = "adaptive"
+    norm: Literal["all", "prunable"] = "all"
+    init: PositiveNumber | None = None
+    warmup: BelowOne = 0.1
+
+
+class Budget(Section):
+    """The one fixed budget of bimp (dense run and retraining) and of methods from scratch."""
+
+    epochs: PositiveNumber
+    dense_fraction: InsideUnit = 0.75
+
+
+class Compute(Section):
+    """Numerical options that a worker sets up once; each changes the bits of a result."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+
+
+class TrialConfig(Section):
+    """All of one trial but its seed. `TrialConfig.of(raw)` validates and refuses in one sentence.
+
+    Lengths are asked in epochs and resolved to optimiser steps: `steps_per_epoch` (I),
+    `dense_steps` (M) and `cycle_steps` (N of each cycle).
+    """
+
+    task: Task
+    dense: Dense = Dense()
+    method: MethodChoice = MethodChoice(name="imp")
+    prune: Prune
+    retrain: Retrain = Retrain()
+    budget: Budget | None = None
+    compute: Compute = Compute()
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the configuration; Refusal (a ValueError) names key, rule and value."""
+        refuse_unknown(cls, raw)
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise first_refusal(error) from None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for rule in _RULES:
+            rule(self)
+        return self
+
+    @property
+    def info(self) -> catalog.Method:
+        """The method's catalog record."""
+        return catalog.METHODS[self.method.name]
+
+    @property
+    def retrains(self) -> bool:
+        """Whether the method prunes a dense run and retrains."""
+        return self.info.kind == "retraining"
+
+    @property
+    def n_train(self) -> int:
+        """Training images after the validation split."""
+        return catalog.DATASETS[self.task.dataset.name].n_train(self.task.dataset.parameters)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of one epoch, the last smaller batch kept."""
+        return math.ceil(self.n_train / self.dense.batch_size)
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Steps of the whole trial."""
+        if self.budget is not None:
+            return epochs_to_steps(self.budget.epochs, self.steps_per_epoch)
+        return self.dense_steps + sum(self.cycle_steps)
+
+    @cached_property
+    def dense_steps(self) -> int:
+        """Steps of the dense run (M); under a method from scratch, of its one run."""
+        if self.budget is None:
+            assert self.dense.epochs is not None
+            return epochs_to_steps(self.dense.epochs, self.steps_per_epoch)
+        fraction = self.budget.dense_fraction if self.retrains else 1.0
+        return epochs_to_steps(self.budget.epochs * fraction, self.steps_per_epoch)
+
+    @property
+    def retrain_epochs(self) -> Fraction:
+        """Epochs of retraining over all cycles."""
+        if self.budget is not None:
+            return Fraction(self.total_steps - self.dense_steps, self.steps_per_epoch)
+        if self.retrain.epochs is not None:
+            return _exact(self.retrain.epochs)
+        assert self.retrain.budget is not None and self.dense.epochs is not None
+        return _exact(self.retrain.budget) * _exact(self.dense.epochs)
+
+    @cached_property
+    def cycle_steps(self) -> tuple[int, ...]:
+        """Steps of each retraining cycle (N); empty for a method from scratch."""
+        if not self.retrains:
+            return ()
+        return tuple(split_steps(self.retrain_epochs, self.prune.cycles, self.steps_per_epoch))
+
+    def inactive(self) -> set[str]:
+        """Dotted keys that change nothing under the values of the others."""
+        return {key for key, condition in CONDITIONS.items() if not condition.holds(self)}
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration as records keep it: active keys, all lengths filled in."""
+        raw = self.model_dump(mode="json")
+        raw["dense"]["nesterov"] = self.dense.uses_nesterov
+        if self.retrains:
+            i = self.steps_per_epoch
+            raw["dense"]["epochs"] = self.dense.epochs or _number(Fraction(self.dense_steps, i))
+            dense_epochs = _exact(raw["dense"]["epochs"])
+            raw["retrain"]["epochs"] = _number(self.retrain_epochs)
+            raw["retrain"]["budget"] = _number(self.retrain_epochs / dense_epochs)
+        for key in self.inactive():
+            section, _, leaf = key.partition(".")
+            if raw.get(section) is not None:
+                raw[section].pop(leaf, None)
+        return {key: value for key, value in raw.items() if value}
+
+
+def _exact(value: float) -> Fraction:
+    return Fraction(str(value))
+
+
+def _number(value: Fraction) -> float:
+    return round(float(value), 10)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a key matters, in words and as a predicate."""
+
+    words: str
+    holds: Callable[[TrialConfig], bool]
+
+
+def _dense_uses(leaf: str) -> Condition:
+    names = [name for name, s in DENSE_SCHEDULES.items() if leaf in s.uses]
+    return Condition(f"dense.schedule is {' or '.join(names)}", lambda c: c.dense.schedule in names)
+
+
+def _retrain_uses(leaf: str) -> Condition:
+    names = [name for name, s in RETRAIN_SCHEDULES.items() if leaf in s.uses]
+    return Condition(
+        f"retrain.schedule is {' or '.join(names)}",
+        lambda c: c.retrains and c.retrain.schedule in names,
+    )
+
+
+_RETRAINING = Condition("the method retrains (imp, bimp)", lambda c: c.retrains)
+
+CONDITIONS: dict[str, Condition] = {
+    **{f"dense.{leaf}": _dense_uses(leaf) for leaf in ("milestones", "gamma", "every", "lr_end")},
+    **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
+    **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm")},
+    "prune.cycles": _RETRAINING,
+    "prune.bn_reestimate": _RETRAINING,
+    "prune.criterion": _RETRAINING,
+    "prune.filter_norm": Condition(
+        "prune.structure is filters and prune.criterion is magnitude",
+        lambda c: c.prune.structure == "filters" and c.prune.criterion == "magnitude",
+    ),
+    "budget.dense_fraction": Condition("method is bimp", lambda c: c.method.name == "bimp"),
+}
+"""Keys that matter only under other keys' values; inactive ones are neither sampled nor hashed."""
+
+
+def _refuse(key: str, rule: str, value: object) -> None:
+    raise Refusal(f"{key} must {rule}, got {value}")
+
+
+def _lengths_given_once(c: TrialConfig) -> None:
+    if c.method.name == "imp":
+        if c.budget is not None:
+            _refuse("budget", "be absent under imp (use dense.epochs and retrain.epochs)", "one")
+        if c.dense.epochs is None:
+            _refuse("dense.epochs", "be given under imp", "nothing")
+        given = [k for k in ("epochs", "budget") if getattr(c.retrain, k) is not None]
+        if len(given) != 1:
+            both = "both" if given else "neither"
+            _refuse("retrain.epochs", "be given, or retrain.budget instead of it", both)
+        return
+    if c.budget is None:
+        _refuse("budget.epochs", f"be given under {c.method.name}", "nothing")
+    for key, value in (
+        ("dense.epochs", c.dense.epochs),
+        ("retrain.epochs", c.retrain.epochs),
+        ("retrain.budget", c.retrain.budget),
+    ):
+        if value is not None:
+            _refuse(key, f"be absent under {c.method.name}, where budget gives it", value)
+
+
+def _dense_run_is_real(c: TrialConfig) -> None:
+    _ = c.n_train
+    if c.dense_steps < 1:
+        _refuse("dense.epochs", "give at least one optimiser step", c.dense.epochs)
+    if c.dense.warmup_epochs and c.dense.warmup_epochs * c.steps_per_epoch >= c.dense_steps:
+        _refuse("dense.warmup_epochs", "be shorter than the dense run", c.dense.warmup_epochs)
+    if c.dense.nesterov and not c.dense.momentum:
+        _refuse("dense.nesterov", "be false without dense.momentum", "true with momentum 0")
+
+
+def _schedule_is_complete(c: TrialConfig) -> None:
+    if c.dense.schedule == "multistep":
+        stones = c.dense.milestones
+        if not stones:
+            _refuse("dense.milestones", "name at least one epoch under multistep", "none")
+        if any(b <= a for a, b in pairwise(stones)):
+            _refuse("dense.milestones", "be strictly increasing", list(stones))
+    if "lr_end" in DENSE_SCHEDULES[c.dense.schedule].uses and c.dense.lr_end >= c.dense.lr:
+        _refuse("dense.lr_end", f"be below dense.lr ({c.dense.lr})", c.dense.lr_end)
+    needs_init = c.retrains and "init" in RETRAIN_SCHEDULES[c.retrain.schedule].uses
+    if needs_init and c.retrain.init is None:
+        _refuse("retrain.init", f"be given under {c.retrain.schedule}", "nothing")
+
+
+def _cycles_have_steps(c: TrialConfig) -> None:
+    if not c.retrains:
+        return
+    try:
+        steps = c.cycle_steps
+    except ValueError:
+        total = epochs_to_steps(float(c.retrain_epochs), c.steps_per_epoch)
+        _refuse("prune.cycles", f"be <= the {total} optimiser steps of retraining", c.prune.cycles)
+        return
+    for n in steps:
+        reason = retrain_refusal(c.retrain.schedule, steps=n, dense_steps=c.dense_steps)
+        if reason:
+            raise Refusal(f"retrain.schedule must fit the dense run: {reason}")
+
+
+def _structure_is_offered(c: TrialConfig) -> None:
+    if c.prune.structure not in c.info.structures:
+        allowed = " or ".join(c.info.structures)
+        _refuse("prune.structure", f"be {allowed} under {c.method.name}", c.prune.structure)
+
+
+_RULES = (
+    _lengths_given_once,
+    _dense_run_is_real,
+    _schedule_is_complete,
+    _cycles_have_steps,
+    _structure_is_offered,
+)

@@ -1,0 +1,53 @@
+"""What the driver hands to a worker, as plain data, and what the worker tells back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["running", "done", "diverged", "failed", "leased"]
+"""Of a job: `leased` gave up its turn, since another process is at work on its stage."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all jobs of one launch share: places, resources and the pace."""
+
+    study: str
+    folder: str
+    store: str
+    data_root: str
+    cpus: int = 1
+    gpus: float = 0.0
+    checkpoint_s: float = 60.0
+    unit_s: float = 2.0
+    git_commit: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run, or the dense run that several trials wait for.
+
+    `expired` are texts of leases that the driver has seen unchanged for their timeout.
+    """
+
+    goal: Literal["dense", "trial"]
+    config: Mapping[str, Any]
+    seed: int
+    fingerprint: str
+    context: Context
+    attempt: int = 1
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    expired: tuple[str, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the job as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Job:
+        """Return the job of plain data."""
+        return cls(
+            **{**raw, "context": Context(**raw["context"]), "expired": tuple(raw["expired"])}
+        )

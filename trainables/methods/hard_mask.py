@@ -1,0 +1,49 @@
+"""Retraining of IMP and BIMP: pruned weights stay zero.
+
+With weights and momentum masked once, at the prune, masking the gradient in every step keeps both
+exactly zero: SGD's update of such an entry is made of zeros only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainables.masks import Masks, apply_
+from trainables.methods.interface import Hooks
+
+
+class HardMask(Hooks):
+    """Keep masked weights, their gradients and their momentum at zero.
+
+    `companions` mask what belongs to removed filters (bias, affine of the norm layer); they are not
+    prunable and count in no sparsity.
+    """
+
+    def __init__(self, model: nn.Module, masks: Masks, companions: Masks | None = None) -> None:
+        self._masks, self._companions = masks, companions or {}
+        everything = {**masks, **self._companions}
+        parameters = dict(model.named_parameters())
+        self._parameters = [parameters[name] for name in everything]
+        self._factors = [
+            torch.empty_like(parameters[name], requires_grad=False).copy_(mask)
+            for name, mask in everything.items()
+        ]
+        apply_(model, everything)
+
+    def bind(self, optimiser: torch.optim.Optimizer) -> None:
+        for parameter, factor in zip(self._parameters, self._factors, strict=True):
+            momentum = optimiser.state.get(parameter, {}).get("momentum_buffer")
+            if momentum is not None:
+                momentum.mul_(factor)
+
+    def on_gradients(self, step: int) -> None:
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        torch._foreach_mul_(gradients, self._factors)
+
+    def final_masks(self) -> Masks:
+        return self._masks
+
+    def state(self) -> dict[str, Tensor]:
+        named = {f"mask.{name}": mask for name, mask in self._masks.items()}
+        return named | {f"companion.{name}": mask for name, mask in self._companions.items()}

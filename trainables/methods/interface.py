@@ -1,0 +1,86 @@
+"""What a sparsifying method may do to a training run; the training loop knows nothing else of it.
+
+The weights in the model are the method's dense weights at all times except between
+`before_forward` and `on_gradients`, and inside `evaluation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.masks import Masks
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method is told at its start.
+
+    `parameters` are its own, validated by the catalog; `steps` and `steps_per_epoch` the length of
+    its run in optimiser steps; `sparsity` the goal; `weight_decay` what the optimiser applies to
+    every parameter of the model.
+    """
+
+    model: nn.Module
+    parameters: Mapping[str, Any]
+    sparsity: float
+    steps: int
+    steps_per_epoch: int
+    weight_decay: float
+    structure: str = "weights"
+    scope: str = "global"
+
+
+@dataclass(frozen=True)
+class ExtraParameters:
+    """Parameters that a method learns beside the model's, with their own weight decay."""
+
+    named: dict[str, nn.Parameter]
+    weight_decay: float
+
+
+class Hooks:
+    """A method that does nothing; every method overrides what it needs.
+
+    `step` counts optimiser steps from 0 within the stage, `epochs_done` finished epochs.
+    """
+
+    def extra_parameters(self) -> ExtraParameters | None:
+        """Return what the optimiser shall learn beside the model's parameters."""
+        return None
+
+    def before_forward(self, step: int) -> None:
+        """Put into the model the weights that the forward shall use."""
+
+    def on_gradients(self, step: int) -> None:
+        """Turn the gradients at the weights used into those of the weights learnt."""
+
+    def after_step(self, step: int) -> None:
+        """Act after the optimiser's step number `step`."""
+
+    def at_epoch_end(self, epochs_done: int) -> None:
+        """Act when an epoch has ended, before its evaluation."""
+
+    def bind(self, optimiser: torch.optim.Optimizer) -> None:
+        """Learn of the optimiser, for methods that mask its momentum."""
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Within this context the model holds the weights that count: hard-masked ones."""
+        yield
+
+    def final_masks(self) -> Masks | None:
+        """Return the masks that the method ends with, None for a dense run."""
+        return None
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that must be saved to resume, apart from weights and optimiser state."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a saved state, in place."""

@@ -1,0 +1,60 @@
+"""Where and with what a trial ran: host, device, threads, versions, commit of the folder."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+_PACKAGES = ("torch", "torchvision", "ray", "optuna", "numpy", "safetensors", "bimp-study")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name.replace("-", "_")] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working folder, with `-dirty` where it differs; None outside git."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def now() -> str:
+    """Return the time now, ISO 8601, UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what decides the bits of a result: device, torch build, threads; and the host."""
+    name = platform.processor() or platform.machine()
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    return {
+        "host": socket.gethostname(),
+        "device": device.type,
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+        **versions(),
+    }
+
+
+BITS = ("device", "device_name", "torch", "threads")
+"""Entries of `machine` under which a resumed stage ends in the same bits."""

@@ -1,0 +1,59 @@
+"""The Ray Trainable: a few short methods over `worker`. Everything a trial needs beyond its job is
+made in the first `step`, so that `setup` and `reset_config` cannot fail.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+from ray.tune import Trainable
+
+from trainables.job import Job
+from trainables.workbench import Workbench
+from trainables.worker import JobRun, told_failure, workbench_for
+
+
+class StudyTrainable(Trainable):
+    """Runs jobs one after another in a reused actor; the workbench outlives the job."""
+
+    _workbench: Workbench | None = None
+    _run: JobRun | None = None
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Store the job."""
+        self._raw = config["job"]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Store the next job; the actor is always reusable."""
+        self._raw = new_config["job"]
+        self._run = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Do one unit of work. A fault of the trial ends it as failed; out of memory, the process.
+
+        A process that ran out of memory is not trusted with another trial: Ray starts a new one.
+        """
+        job = Job.of(json.loads(self._raw))
+        try:
+            told = self._advance(job)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the trial boundary: recorded with type, text and traceback
+            told = told_failure(job, error)
+        return {"told": told, "done": told["outcome"] != "running"}
+
+    def _advance(self, job: Job) -> dict[str, Any]:
+        if self._workbench is None:
+            self._workbench = workbench_for(job)
+        if self._run is None:
+            self._run = JobRun(job, self._workbench)
+        return self._run.advance()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the stage store holds what a restart needs."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing to load."""
