@@ -8,8 +8,9 @@ step and its cosine overshoots the peak. Here the equations hold.) Standard libr
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 from trainables.sparsity import exact
@@ -30,7 +31,7 @@ class DenseRun:
     an epoch starts), `lr_end` the rate that a linear decay would reach at step M.
 
     Raises:
-        ValueError: a value is outside its range; the message names it.
+        ValueError: a number above is out of range; the last four are checked where they are read.
     """
 
     lr: float
@@ -43,16 +44,11 @@ class DenseRun:
     lr_end: float = 0.0
 
     def __post_init__(self) -> None:
-        steps, warmup, drops = self.steps, self.warmup_steps, self.milestones
-        increasing = all(a < b for a, b in zip((0, *drops), drops, strict=False))
+        steps, warmup = self.steps, self.warmup_steps
         _require(0 < self.lr < math.inf, "lr must be > 0 and finite", self.lr)
         _require(steps >= 1, "steps must be >= 1", steps)
         _require(self.steps_per_epoch >= 1, "steps_per_epoch must be >= 1", self.steps_per_epoch)
         _require(0 <= warmup < steps, f"warmup_steps must be in [0, steps = {steps})", warmup)
-        _require(increasing, "milestones must be epochs > 0 in increasing order", drops)
-        _require(0 < self.gamma <= 1, "gamma must be in (0, 1]", self.gamma)
-        _require(0 < self.every < math.inf, "every must be > 0 and finite", self.every)
-        _require(0 <= self.lr_end <= self.lr, f"lr_end must be in [0, lr = {self.lr}]", self.lr_end)
 
     @cached_property
     def _every(self) -> tuple[int, int]:
@@ -102,7 +98,15 @@ def _dense_progress(run: DenseRun, step: int) -> float:
 
 
 _NONE: frozenset[str] = frozenset()
-_OPTIONAL = frozenset({"milestones", "gamma", "every", "lr_end"})
+_OPTIONAL: dict[str, tuple[str, Callable[[DenseRun], bool]]] = {
+    "milestones": (
+        "milestones must be one or more epochs > 0 in increasing order",
+        lambda run: run.milestones[:1] > (0,) and all(a < b for a, b in pairwise(run.milestones)),
+    ),
+    "gamma": ("gamma must be in (0, 1]", lambda run: 0 < run.gamma <= 1),
+    "every": ("every must be > 0 and finite", lambda run: 0 < run.every < math.inf),
+    "lr_end": ("lr_end must be in [0, lr]", lambda run: 0 <= run.lr_end <= run.lr),
+}
 _HE = "He et al. 2016, Deep Residual Learning for Image Recognition"
 _LI = "Li, Yumer and Ramanan 2020, Budgeted Training"
 _LOSHCHILOV = "Loshchilov and Hutter 2017, SGDR, without restarts"
@@ -126,7 +130,7 @@ def dense_rate(name: str, step: int, run: DenseRun) -> float:
     """The learning rate of dense schedule `name` at one step of `run`.
 
     Raises:
-        ValueError: unknown name, step outside the run, or a value set that is not in `uses`.
+        ValueError: unknown name, a value in its `uses` out of range, or step outside the run.
     """
     schedule = _dense_schedule(name, run)
     _require(0 <= step < run.steps, f"step must be in [0, {run.steps})", step)
@@ -148,10 +152,11 @@ def dense_rates(
     """The learning rate of every step of a dense run, `steps` numbers.
 
     The warm-up rises linearly from 0, `lr * step / warmup_steps`, and counts as part of the run:
-    epochs of milestones and drops are counted from its start.
+    epochs of milestones and drops are counted from its start. Of milestones, gamma, every and
+    lr_end only those are read that the schedule's `uses` names.
 
     Raises:
-        ValueError: unknown name, a value out of range, or one set that is not in `uses`.
+        ValueError: unknown name, or a value that is read is out of range.
     """
     drops = tuple(milestones)
     run = DenseRun(lr, steps, steps_per_epoch, warmup_steps, drops, gamma, every, lr_end)
@@ -167,13 +172,9 @@ def _dense_value(schedule: DenseSchedule, run: DenseRun, step: int) -> float:
 
 def _dense_schedule(name: str, run: DenseRun) -> DenseSchedule:
     schedule = _known(name, DENSE_SCHEDULES, "dense schedule")
-    who = f"dense schedule {name!r}"
-    for field in fields(run):
-        if field.name in _OPTIONAL - schedule.uses:
-            value = getattr(run, field.name)
-            _require(value == field.default, f"{who} does not use {field.name}", value)
-    if "milestones" in schedule.uses:
-        _require(len(run.milestones) > 0, f"{who} needs milestones", run.milestones)
+    for key in sorted(schedule.uses):
+        rule, holds = _OPTIONAL[key]
+        _require(holds(run), rule, getattr(run, key))
     return schedule
 
 
@@ -199,9 +200,8 @@ class Retraining:
 class RetrainSchedule:
     """A retraining schedule: `function(cycle, t)` is its rate t steps after the warm-up.
 
-    `uses` names the arguments of `retrain_rates` that it reads, out of discount, init and warmup.
-    `warms_up` says whether a warm-up comes first; its share of the steps is free where `uses` has
-    warmup and FIXED_WARMUP elsewhere.
+    `uses` names what it reads out of discount, init and warmup. `warms_up` says whether a warm-up
+    comes first; its share of the steps is free where `uses` has warmup, FIXED_WARMUP elsewhere.
     """
 
     name: str
@@ -293,10 +293,9 @@ def retraining(
     refusal = retrain_refusal(name, steps=steps, dense_steps=len(dense))
     if refusal is not None:
         raise ValueError(refusal)
-    _require(0 <= warmup < 1, "warmup must be in [0, 1)", warmup)
-    fits = warmup == FIXED_WARMUP or "warmup" in schedule.uses
-    _require(fits, f"retraining schedule {name!r} does not use warmup", warmup)
-    warmup_steps = math.floor(exact(warmup) * steps) if schedule.warms_up else 0
+    share = warmup if "warmup" in schedule.uses else FIXED_WARMUP
+    _require(0 <= share < 1, "warmup must be in [0, 1)", share)
+    warmup_steps = math.floor(exact(share) * steps) if schedule.warms_up else 0
     lr_max, lr_min = max(dense), min(dense[dense_warmup_steps:])
     peak = _peak(schedule, lr_max, discount, init)
     return Retraining(steps, warmup_steps, peak, dense, dense_warmup_steps, lr_max, lr_min)
@@ -330,14 +329,16 @@ def retrain_rates(
         steps: N, the optimiser steps of this cycle.
         dense: the dense run's learning rate at each of its M steps, warm-up included.
         dense_warmup_steps: how many of these are its warm-up.
-        discount: d of ALLR, in [0, 1]; required there, refused elsewhere. 0 occurs where d1 alone
-            is in use and nothing was removed. Clip a measured d1 or d2 to 1 before it comes here.
-        init: peak rate of the tunable schedules, > 0; required there, refused elsewhere.
+        discount: d of ALLR, in [0, 1]. 0 occurs where d1 alone is in use and nothing was removed;
+            clip a measured d1 or d2 to 1 before it comes here.
+        init: peak rate of the tunable schedules, > 0.
         warmup: share in [0, 1), the decimal as written; on the first floor(warmup N) steps the
-            rate rises to the peak by half a cosine. Free for the tunable schedules only.
+            rate rises to the peak by half a cosine. Only the tunable schedules are free in it.
+
+    Of the last three only those are read that the schedule's `uses` names.
 
     Raises:
-        ValueError: an argument is unknown, out of range, missing or unused; `retrain_refusal`.
+        ValueError: unknown name, a value that is read missing or out of range; `retrain_refusal`.
     """
     cycle = retraining(name, steps, dense, dense_warmup_steps, discount, init, warmup)
     schedule = RETRAIN_SCHEDULES[name]
@@ -367,15 +368,14 @@ def _retrain_value(schedule: RetrainSchedule, cycle: Retraining, step: int) -> f
 def _peak(
     schedule: RetrainSchedule, lr_max: float, discount: float | None, init: float | None
 ) -> float:
-    for key, value in (("discount", discount), ("init", init)):
-        verb = "needs" if key in schedule.uses else "does not use"
-        fits = (value is not None) == (key in schedule.uses)
-        _require(fits, f"retraining schedule {schedule.name!r} {verb} {key}", value)
-    if discount is not None:
-        _require(0 <= discount <= 1, "discount must be in [0, 1]", discount)
+    needs = f"retraining schedule {schedule.name!r} needs"
+    if "discount" in schedule.uses:
+        if discount is None or not 0 <= discount <= 1:
+            raise ValueError(f"{needs} discount in [0, 1], got {discount}")
         return discount * lr_max
-    if init is not None:
-        _require(0 < init < math.inf, "init must be > 0 and finite", init)
+    if "init" in schedule.uses:
+        if init is None or not 0 < init < math.inf:
+            raise ValueError(f"{needs} init > 0 and finite, got {init}")
         return init
     return lr_max
 
@@ -385,8 +385,7 @@ def _check_dense_rates(dense: Sequence[float], warmup: int) -> None:
     _require(n >= 1, "dense must hold at least one learning rate", n)
     _require(0 <= warmup < n, f"dense_warmup_steps must be in [0, {n})", warmup)
     sound = all(map(math.isfinite, dense)) and min(dense) >= 0 and max(dense) > 0
-    seen = (min(dense), max(dense))
-    _require(sound, "dense must hold finite learning rates >= 0, not all 0", seen)
+    _require(sound, "dense must hold rates >= 0, not all 0, and finite", (min(dense), max(dense)))
 
 
 def _known(name: str, table: dict[str, _Record], what: str) -> _Record:

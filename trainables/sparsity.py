@@ -93,20 +93,20 @@ def layer_zeros(sizes: Sequence[int], dead: Sequence[int], zeros: int) -> list[i
     return counts
 
 
-def epochs_to_steps(epochs: float, steps_per_epoch: int) -> int:
-    """round(I T): the optimiser steps of `epochs` > 0, which need not be whole."""
+def epochs_to_steps(epochs: float | Fraction, steps_per_epoch: int) -> int:
+    """round(I T): the optimiser steps of `epochs` >= 0, which need not be whole."""
     _check_epochs(epochs, steps_per_epoch)
     return round(exact(epochs) * steps_per_epoch)
 
 
-def split_steps(epochs: float, cycles: int, steps_per_epoch: int) -> list[int]:
+def split_steps(epochs: float | Fraction, cycles: int, steps_per_epoch: int) -> list[int]:
     """The optimiser steps of each cycle when `epochs` in all are spread over `cycles`.
 
     Whole epochs E >= k: floor(E / k) epochs each, the remainder to the last cycle. Otherwise equal
     shares, cut at the rounded cumulative steps. The sum is `epochs_to_steps(epochs, ...)`.
 
     Raises:
-        ValueError: epochs <= 0, a count < 1, or a cycle that would get no step.
+        ValueError: a value out of range, or a cycle that would get no step.
     """
     _check_epochs(epochs, steps_per_epoch)
     if cycles < 1:
@@ -199,8 +199,8 @@ def _check_goal(sparsity: float, cycles: int) -> None:
         raise ValueError(f"cycles must be >= 1, got {cycles}")
 
 
-def _check_epochs(epochs: float, steps_per_epoch: int) -> None:
-    if not 0 < epochs < math.inf:
-        raise ValueError(f"epochs must be > 0 and finite, got {epochs}")
+def _check_epochs(epochs: float | Fraction, steps_per_epoch: int) -> None:
+    if not 0 <= epochs < math.inf:
+        raise ValueError(f"epochs must be >= 0 and finite, got {epochs}")
     if steps_per_epoch < 1:
         raise ValueError(f"steps_per_epoch must be >= 1, got {steps_per_epoch}")

@@ -155,7 +155,15 @@ def test_layer_zeros_can_follow_each_other_one_by_one(sizes):
 
 @pytest.mark.parametrize(
     ("epochs", "per_epoch", "expected"),
-    [(3, 21, 63), (0.5, 21, 10), (0.5, 23, 12), (2.22, 100, 222), (0.29, 100, 29), (1e-9, 5, 0)],
+    [
+        (3, 21, 63),
+        (0.5, 21, 10),
+        (0.5, 23, 12),
+        (2.22, 100, 222),
+        (0.29, 100, 29),
+        (1e-9, 5, 0),
+        (0.0, 5, 0),
+    ],
 )
 def test_epochs_to_steps(epochs, per_epoch, expected):
     assert epochs_to_steps(epochs, per_epoch) == expected
@@ -180,7 +188,8 @@ def test_split_steps(epochs, cycles, per_epoch, expected):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "cycles", "per_epoch", "cycle"), [(0.2, 3, 10, 2), (0.01, 1, 10, 1), (0.1, 2, 10, 1)]
+    ("epochs", "cycles", "per_epoch", "cycle"),
+    [(0.2, 3, 10, 2), (0.01, 1, 10, 1), (0.1, 2, 10, 1), (0, 1, 5, 1)],
 )
 def test_a_cycle_without_a_step_is_refused_with_all_numbers(epochs, cycles, per_epoch, cycle):
     message = f"{epochs} epochs of {per_epoch} steps over {cycles} cycles leave cycle {cycle} "
@@ -253,8 +262,8 @@ def test_adaptive_discount_is_the_larger_clipped_to_one(d1, d2, d):
         (lambda: layer_zeros([3], [4], 4), r"dead must be in \[0, size\], .*, got \[4\] of \[3\]"),
         (lambda: layer_zeros([3, 3], [2, 0], 1), r"zeros must be in \[2, 6\], got 1"),
         (lambda: layer_zeros([3, 3], [2, 0], 7), r"zeros must be in \[2, 6\], got 7"),
-        (lambda: epochs_to_steps(0, 5), "epochs must be > 0 and finite, got 0"),
-        (lambda: epochs_to_steps(math.inf, 5), "epochs must be > 0 and finite, got inf"),
+        (lambda: epochs_to_steps(-1, 5), "epochs must be >= 0 and finite, got -1"),
+        (lambda: epochs_to_steps(math.inf, 5), "epochs must be >= 0 and finite, got inf"),
         (lambda: epochs_to_steps(1, 0), "steps_per_epoch must be >= 1, got 0"),
         (lambda: split_steps(1, 0, 5), "cycles must be >= 1, got 0"),
         (lambda: gmp_sparsity(0.5, epochs=10, interval=0), "interval must be >= 1, got 0"),
