@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,4 +19,4 @@ class Watch(Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Pass on what the worker told."""
-        self._on_told(result["told"])
+        self._on_told(json.loads(result["told"]))

@@ -111,7 +111,7 @@ class StudySearcher(Searcher):
     ) -> None:
         """Tell the agenda how a task ended."""
         task = self._tasks.pop(trial_id)
-        told = None if error or result is None else result["told"]
+        told = None if error or result is None else json.loads(result["told"])
         if told is not None and told["outcome"] == "leased":
             self._agenda.gave_up(task, told["stage"])
             return

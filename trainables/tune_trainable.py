@@ -32,9 +32,10 @@ class StudyTrainable(Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Do one unit of work. A fault of the trial ends it as failed; out of memory, the process.
+        """Do one unit of work; `told` is JSON text, which Tune passes on as it is.
 
-        A process that ran out of memory is not trusted with another trial: Ray starts a new one.
+        A fault of the trial ends it as failed. A process that ran out of memory is not trusted with
+        another trial: it ends, and Ray starts a new one.
         """
         job = Job.of(json.loads(self._raw))
         try:
@@ -43,7 +44,7 @@ class StudyTrainable(Trainable):
             raise
         except Exception as error:  # the trial boundary: recorded with type, text and traceback
             told = told_failure(job, error)
-        return {"told": told, "done": told["outcome"] != "running"}
+        return {"told": json.dumps(told), "done": told["outcome"] != "running"}
 
     def _advance(self, job: Job) -> dict[str, Any]:
         if self._workbench is None:
