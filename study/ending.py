@@ -35,9 +35,13 @@ def _failures(summary: Summary) -> str:
 
 
 def _table(folder: str) -> str:
-    from analysis.summary import summary_table
-
+    """Schedules against sparsity and budget, or methods, as far as the study compares any."""
     from analysis import frames
+    from analysis.tables import comparison_table, methods_table, to_text
 
     trials = frames.trials(folder)
-    return summary_table(trials) if len(trials) else ""
+    if trials.empty:
+        return ""
+    if trials["method"].nunique() > 1:
+        return str(to_text(methods_table(trials)))
+    return str(to_text(comparison_table(trials)))
