@@ -7,27 +7,37 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from study.studyfile import StudyFile
-from trainables.catalog import DATASETS
+from trainables.catalog import DATASETS, TORCHVISION_PREFIX
 from trainables.config import TrialConfig
 from trainables.refusal import Refusal
-from trainables.storage import open_folder
+from trainables.storage import is_remote, open_folder
+
+_PROBE = "writable.tmp"
 
 
 def check_folder(location: str, key: str) -> None:
-    """Refuse a folder that cannot be written, by writing to it."""
+    """Refuse a folder that cannot be written, by writing to it; nothing of that is left behind."""
     try:
         folder = open_folder(location)
-        folder.write("writable.tmp", b"")
-        folder.delete("writable.tmp")
+        made = [] if is_remote(location) else _missing_folders(Path(folder.location))
+        folder.write(_PROBE, b"")
+        folder.delete(_PROBE)
+        for path in made:
+            path.rmdir()
     except (OSError, ValueError) as error:
         raise Refusal(
             f"{key} must be a folder that can be written, got {location} ({error})"
-        ) from (error)
+        ) from error
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folder and those above it that are not there yet, the lowest first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
-    from trainables.data import DataMissingError, check_available, download
+    from trainables.data import DataMissingError, check_available
 
     root = Path(study.data.root).expanduser()
     seen = {config.task.dataset.name: config.task.dataset for config in configs}
@@ -40,7 +50,39 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
         except DataMissingError as missing:
             if not study.data.download:
                 raise Refusal(f"data.root must hold {name}, got {root}: {missing}") from None
-            download(name, root)
+            _download(name, root)
+
+
+def _download(name: str, root: Path) -> None:
+    from trainables.data import download
+
+    try:
+        download(name, root)
+    except (OSError, RuntimeError) as error:
+        raise Refusal(f"data.download must reach the source of {name}, got {error}") from error
+
+
+def check_models(configs: Iterable[TrialConfig]) -> None:
+    """Refuse a model of torchvision that cannot take its images, by building it without memory.
+
+    The project's own models take images of any size.
+    """
+    pairs = {(c.task.model.name, c.task.dataset.name) for c in configs}
+    for model, dataset in sorted(p for p in pairs if p[0].startswith(TORCHVISION_PREFIX)):
+        import torch
+
+        from trainables.models import build
+
+        facts = DATASETS[dataset]
+        try:
+            with torch.device("meta"):
+                build(model, facts.in_shape, facts.n_classes, {})
+        except ValueError as error:
+            shape = "x".join(map(str, facts.in_shape))
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise Refusal(
+                f"task.model must take images of {shape}, got {model} ({reason})"
+            ) from error
 
 
 def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from trainables.refusal import Refusal, shown
@@ -33,6 +34,20 @@ class Domain:
 def is_domain(value: object) -> bool:
     """Whether a value of a study file is a domain: a mapping with one key that names a kind."""
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in KINDS
+
+
+def refuse_near_domain(key: str, value: Mapping[str, Any]) -> None:
+    """Refuse a mapping that is meant as a domain and is none: a misspelt kind, or several."""
+    if any(kind in value for kind in KINDS):
+        kinds = ", ".join(KINDS)
+        raise Refusal(f"{key} must have only one of {kinds}, got {shown(dict(value))}")
+    if "." not in key or len(value) != 1:
+        return
+    ((name, listed),) = value.items()
+    near = get_close_matches(str(name), KINDS, n=1, cutoff=0.7)
+    if near and isinstance(listed, list):
+        known = f"a kind of domain ({', '.join(KINDS)})"
+        raise Refusal(f"{key} must be a value or {known}, got {name!r}; did you mean {near[0]}?")
 
 
 def parse(key: str, raw: Mapping[str, Any]) -> Domain:

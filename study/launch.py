@@ -23,10 +23,9 @@ from study.journal import Journal
 from study.optuna_source import OptunaSource
 from study.places import folder_of, store_of
 from study.progress import Display, Tally, display, duration
-from study.space import blocks, check, grid_configs, grid_trials
+from study.space import blocks, check, grid_trials, representatives
 from study.standing import Standing, grid_standing, optuna_standing, sentences
 from study.studyfile import StudyFile, read_yaml
-from trainables.config import TrialConfig
 from trainables.job import Context, Job
 from trainables.leases import Leases
 from trainables.provenance import git_commit, now
@@ -89,7 +88,9 @@ class Launch:
         if address is None:
             gpus = doctor.local_gpus() if self.study.resources.gpus else 0
             doctor.check_resources(self.study, doctor.local_cpus(), gpus, "this machine")
-        doctor.check_data(_representatives(self.study), self.study)
+        configs = representatives(self.study)
+        doctor.check_data(configs, self.study)
+        doctor.check_models(configs)
 
     def _earlier(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""
@@ -175,20 +176,6 @@ class Launch:
             self.folder.location, wanted, stands.settled, failed,
             time.monotonic() - started, first, notes,
         )  # fmt: skip
-
-
-def _representatives(study: StudyFile) -> list[TrialConfig]:
-    """Configurations that between them name every data set of the study."""
-    if study.search.strategy == "grid":
-        return grid_configs(study)
-    configs = []
-    for block in blocks(study):
-        choices = {k: d.values[0] for k, d in block.space.sampled.items()}
-        names = block.space.sampled.get("task.dataset")
-        for dataset in names.values if names else (None,):
-            picked = {**choices, **({"task.dataset": dataset} if dataset is not None else {})}
-            configs.append(block.space.config({**block.cell, **picked}))
-    return configs
 
 
 class Work:

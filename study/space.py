@@ -9,10 +9,11 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from study.domains import Domain, is_domain, parse
+from study.domains import Domain, is_domain, parse, refuse_near_domain
 from study.studyfile import StudyFile, merged
 from trainables.chain import digest, fingerprint
 from trainables.config import CONDITIONS, TrialConfig
@@ -37,19 +38,35 @@ class Trial:
         return cls(config, seed, fingerprint(config, seed), origin or {})
 
 
+@contextmanager
+def _naming(overlay: str) -> Iterator[None]:
+    """Within this context a refusal says in which overlay it arose."""
+    try:
+        yield
+    except Refusal as refusal:
+        if not overlay:
+            raise
+        raise Refusal(f"{refusal} (in {overlay})") from None
+
+
 @dataclass(frozen=True)
 class Space:
-    """One space of a study: the fixed part, nested, and the domains by dotted key."""
+    """One space of a study: the fixed part, nested, and the domains by dotted key.
+
+    `overlay` is the path of the overlay that makes it, where the study has any.
+    """
 
     fixed: Mapping[str, Any]
     domains: Mapping[str, Domain]
+    overlay: str = ""
 
     def config(self, values: Mapping[str, Any]) -> TrialConfig:
         """Return the configuration with a value for each domain; Refusal when it breaks a rule."""
         raw: dict[str, Any] = dict(self.fixed)
         for key, value in values.items():
             raw = merged(raw, _nested(key, value))
-        return TrialConfig.of(raw)
+        with _naming(self.overlay):
+            return TrialConfig.of(raw)
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield each combination of the grids' values, the last key varying fastest."""
@@ -96,6 +113,7 @@ def _walk(raw: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in raw.items():
         path = f"{at}.{key}" if at else str(key)
         if isinstance(value, Mapping) and not is_domain(value):
+            refuse_near_domain(path, value)
             yield from _walk(value, path)
         else:
             yield path, value
@@ -112,14 +130,17 @@ def _without_domains(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def spaces(study: StudyFile) -> list[Space]:
     """Return the study's spaces: one for each overlay, or the top level alone."""
-    overlays: Iterable[Mapping[str, Any]] = study.spaces or ({},)
-    return [_space(merged(study.space, overlay)) for overlay in overlays]
+    if not study.spaces:
+        return [_space(study.space, "")]
+    overlays = enumerate(study.spaces)
+    return [_space(merged(study.space, overlay), f"spaces.{at}") for at, overlay in overlays]
 
 
-def _space(raw: Mapping[str, Any]) -> Space:
-    leaves = dict(_walk(raw))
-    domains = {key: parse(key, value) for key, value in leaves.items() if is_domain(value)}
-    return Space(_without_domains(raw), domains)
+def _space(raw: Mapping[str, Any], overlay: str) -> Space:
+    with _naming(overlay):
+        leaves = dict(_walk(raw))
+        domains = {key: parse(key, value) for key, value in leaves.items() if is_domain(value)}
+    return Space(_without_domains(raw), domains, overlay)
 
 
 def blocks(study: StudyFile) -> list[Block]:
@@ -196,31 +217,55 @@ def grid_trials(study: StudyFile) -> list[Trial]:
 
 def check_search_space(study: StudyFile) -> None:
     """Refuse an Optuna study with nothing to sample, or with a block that has no valid point."""
-    draw = random.Random(0)
-    probed: list[TrialConfig] = []
-    for block in blocks(study):
+    cells = blocks(study)
+    for block in cells:
         if not block.space.sampled:
             raise Refusal(
                 "search.strategy optuna must have a sampled domain (choice, uniform, loguniform or"
                 f" int) in every space, got only {', '.join(block.space.domains) or 'values'}"
             )
-        probed += _probe(block, draw)
-    _refuse_idle_keys(study, probed)
+    draw = random.Random(0)
+    first = [_probe(block, draw, {}) for block in cells]
+    _refuse_idle_keys(study, itertools.chain(first, _probes(cells, draw)))
 
 
-def _probe(block: Block, draw: random.Random) -> list[TrialConfig]:
-    """Return the valid ones of many random points; Refusal with the last fault if none is."""
-    found: list[TrialConfig] = []
+def representatives(study: StudyFile) -> list[TrialConfig]:
+    """Return configurations that between them name every data set and model of the study."""
+    if study.search.strategy == "grid":
+        return grid_configs(study)
+    draw = random.Random(0)
+    return [_probe(b, draw, tasks) for b in blocks(study) for tasks in _tasks(b)]
+
+
+def _tasks(block: Block) -> Iterator[dict[str, Any]]:
+    """Yield each combination of the data sets and models that a search may choose."""
+    sampled = block.space.sampled
+    choices = {k: sampled[k].values for k in ("task.dataset", "task.model") if k in sampled}
+    for combination in itertools.product(*choices.values()):
+        yield dict(zip(choices, combination, strict=True))
+
+
+def _probe(block: Block, draw: random.Random, fixed: Mapping[str, Any]) -> TrialConfig:
+    """Return a valid random point with some values fixed; Refusal with a fault if there is none."""
     fault: Refusal | None = None
     for _ in range(PROBES):
-        values = {key: _random(domain, draw) for key, domain in block.space.sampled.items()}
         try:
-            found.append(block.space.config({**block.cell, **values}))
+            return block.space.config({**block.cell, **_draw(block, draw), **fixed})
         except Refusal as refusal:
             fault = refusal
-    if fault is not None and not found:
-        raise Refusal(f"no valid point in {PROBES} random ones of a block: {fault}")
-    return found
+    raise Refusal(f"{fault} (no valid point in {PROBES} random ones of a block)")
+
+
+def _probes(cells: Iterable[Block], draw: random.Random) -> Iterator[TrialConfig]:
+    """Yield the valid ones of many random points of each block."""
+    for block in cells:
+        for _ in range(PROBES):
+            with suppress(Refusal):
+                yield block.space.config({**block.cell, **_draw(block, draw)})
+
+
+def _draw(block: Block, draw: random.Random) -> dict[str, Any]:
+    return {key: _random(domain, draw) for key, domain in block.space.sampled.items()}
 
 
 def _random(domain: Domain, draw: random.Random) -> Any:

@@ -4,19 +4,24 @@ needed. What a leaf may be is in `study.domains`, what points it makes in `study
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from trainables.config import Count, PositiveNumber, Section
+from trainables.config import Count, PositiveNumber, Section, WholeNumber
 from trainables.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.schema import METRICS, TRIAL_METRICS
 
 SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
 """Sections whose leaves may be domains; together with a seed they make a trial."""
+
+NAMED = ("dataset", "model", "method")
+"""Keys whose value is a name, or a mapping with a name and parameters."""
 
 
 class Search(Section):
@@ -30,7 +35,7 @@ class Search(Section):
     trials: Count | None = None
     objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
     sampler: Literal["tpe", "random"] = "tpe"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: WholeNumber = 0
 
     @field_validator("objectives")
     @classmethod
@@ -55,7 +60,9 @@ class Search(Section):
                 raise Refusal("search.objectives must name a metric under optuna, got none")
         elif self.trials is not None or self.objectives:
             key = "trials" if self.trials is not None else "objectives"
-            raise Refusal(f"search.{key} must be absent under grid, where every cell is tried")
+            value = shown(getattr(self, key))
+            rule = "must be absent under grid, where every cell is tried"
+            raise Refusal(f"search.{key} {rule}, got {value}")
         return self
 
 
@@ -74,7 +81,7 @@ class Resources(Section):
     cpus: Count = 1
     gpus: Annotated[float, Field(ge=0, le=1)] = 0
     max_concurrent: Count | None = None
-    retries: Annotated[int, Field(ge=0)] = 3
+    retries: WholeNumber = 3
     checkpoint_s: PositiveNumber = 60.0
 
     @field_validator("gpus")
@@ -95,10 +102,10 @@ class Data(Section):
 class StudyFile(Section):
     """A whole study as its file says it; `StudyFile.of(raw)` refuses in one sentence."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    name: str
     space: dict[str, Any] = Field(default_factory=dict)
     spaces: tuple[dict[str, Any], ...] = ()
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[WholeNumber, ...], Field(min_length=1)] = (0,)
     search: Search = Search()
     resources: Resources = Resources()
     stage_store: str | None = None
@@ -118,6 +125,16 @@ class StudyFile(Section):
             return cls.model_validate({**own, "space": space})
         except ValidationError as error:
             raise first_refusal(error) from None
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_a_folder(cls, given: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", given):
+            raise ValueError(
+                "must be at most 80 letters, digits, dots, dashes or underscores,"
+                " the first a letter or digit"
+            )
+        return given
 
     @field_validator("seeds")
     @classmethod
@@ -161,22 +178,25 @@ def _refuse_unknown_sections(own: Mapping[str, Any]) -> None:
 def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `overlay` laid over it, mappings merged key by key.
 
-    A domain or a named choice (`{name: ...}`) replaces what it covers as a whole.
+    A domain or a named choice (`{name: ...}`) replaces what it covers as a whole; parameters
+    without a name join the choice that they cover.
     """
     result = dict(base)
     for key, value in overlay.items():
         under = result.get(key)
-        if _merges(under) and _merges(value):
-            result[key] = merged(under, value)  # type: ignore[arg-type]
+        if key in NAMED and isinstance(under, str):
+            under = {"name": under}
+        if _is_section(under) and _is_section(value) and "name" not in value:
+            result[key] = merged(under, value)
         else:
             result[key] = value
     return result
 
 
-def _merges(value: object) -> bool:
+def _is_section(value: object) -> TypeGuard[Mapping[str, Any]]:
     from study.domains import is_domain
 
-    return isinstance(value, Mapping) and not is_domain(value) and "name" not in value
+    return isinstance(value, Mapping) and not is_domain(value)
 
 
 def read_yaml(text: str, source: str) -> Any:
@@ -185,14 +205,18 @@ def read_yaml(text: str, source: str) -> Any:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        loaded = YAML(typ="safe", pure=True).load(text)
+        json.dumps(loaded, default=str, skipkeys=True)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = (error.problem or str(error)).splitlines()[0]
-        raise Refusal(f"{source}{where}: not valid YAML ({problem})") from None
+        raise Refusal(f"{source}{where} must be valid YAML, got a fault: {problem}") from None
     except YAMLError as error:
-        raise Refusal(f"{source}: not valid YAML ({error})") from None
+        raise Refusal(f"{source} must be valid YAML, got a fault: {error}") from None
+    except (ValueError, RecursionError):  # json's: a mapping that holds itself
+        raise Refusal(f"{source} must be a finite text, got an alias to its own parent") from None
+    return loaded
 
 
 def presets() -> list[str]:
@@ -214,7 +238,10 @@ def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
 def _text(study: str) -> str:
     path = Path(study)
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
         return files("study").joinpath(f"presets/{study}.yaml").read_text(encoding="utf-8")
     raise Refusal(f"STUDY must be a YAML file or a preset ({', '.join(presets())}), got {study!r}")

@@ -45,6 +45,7 @@ def _finite(value: float) -> float:
 
 Number = Annotated[float, BeforeValidator(_not_a_bool), AfterValidator(_finite)]
 Count = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=1)]
+WholeNumber = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=0)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 BelowOne = Annotated[Number, Field(ge=0, lt=1)]
@@ -355,7 +356,8 @@ def _refuse(key: str, rule: str, value: object) -> None:
 def _lengths_given_once(c: TrialConfig) -> None:
     if c.method.name == "imp":
         if c.budget is not None:
-            _refuse("budget", "be absent under imp (use dense.epochs and retrain.epochs)", "one")
+            rule = "be absent under imp (use dense.epochs and retrain.epochs)"
+            _refuse("budget.epochs", rule, c.budget.epochs)
         if c.dense.epochs is None:
             _refuse("dense.epochs", "be given under imp", "nothing")
         given = [k for k in ("epochs", "budget") if getattr(c.retrain, k) is not None]
@@ -374,8 +376,18 @@ def _lengths_given_once(c: TrialConfig) -> None:
             _refuse(key, f"be absent under {c.method.name}, where budget gives it", value)
 
 
+def _images_are_enough(c: TrialConfig) -> None:
+    dataset = catalog.DATASETS[c.task.dataset.name]
+    try:
+        n_train = c.n_train
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    if n_train < dataset.n_classes:
+        rule = f"be >= {dataset.n_classes} for {dataset.name}, one image a class"
+        _refuse("task.dataset.n_train", rule, n_train)
+
+
 def _dense_run_is_real(c: TrialConfig) -> None:
-    _ = c.n_train
     if c.dense_steps < 1:
         _refuse("dense.epochs", "give at least one optimiser step", c.dense.epochs)
     if c.dense.warmup_epochs and c.dense.warmup_epochs * c.steps_per_epoch >= c.dense_steps:
@@ -421,6 +433,7 @@ def _structure_is_offered(c: TrialConfig) -> None:
 
 _RULES = (
     _lengths_given_once,
+    _images_are_enough,
     _dense_run_is_real,
     _schedule_is_complete,
     _cycles_have_steps,

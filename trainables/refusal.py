@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -26,13 +27,12 @@ _RULES: Mapping[str, str] = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "string_type": "must be text",
-    "literal_error": "must be {expected}",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
-    "too_short": "must have at least {min_length} entries",
+    "too_short": "must hold {min_length} or more entries",
     "finite_number": "must be a finite number",
 }
 
@@ -61,10 +61,18 @@ def _sentence(fault: Any, at: str) -> str:
         return f"{key} must be a known key, got {shown(value)}"
     if kind == "value_error":
         return f"{key} {fault['ctx']['error']}, got {shown(value)}"
+    if kind == "literal_error":
+        return f"{key} must be {fault['ctx']['expected']}, got {shown(value)}{_near(fault, value)}"
     rule = _RULES.get(kind)
     if rule is None:
         return f"{key} must be valid ({fault['msg']}), got {shown(value)}"
     return f"{key} {rule.format(**fault.get('ctx', {}))}, got {shown(value)}"
+
+
+def _near(fault: Any, value: object) -> str:
+    """The hint for a word that is none of the expected ones, where one of these is near."""
+    near = get_close_matches(str(value), re.findall("'([^']*)'", fault["ctx"]["expected"]), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _path(location: Iterable[str | int], at: str) -> str:
