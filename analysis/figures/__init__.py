@@ -1,0 +1,164 @@
+"""Every figure of a study: a table function, a drawing function, and a record for menus.
+
+`FIGURES` is what the report and the dashboard list. Tables are pure functions of frames and are
+worth reading by themselves; a figure without data says in words why it is empty.
+"""
+
+from __future__ import annotations
+
+from analysis.figures.accuracy import (
+    accuracy_by_budget_figure,
+    accuracy_by_budget_table,
+    accuracy_by_sparsity_figure,
+    accuracy_by_sparsity_table,
+)
+from analysis.figures.cost import cost_figure, cost_table
+from analysis.figures.curves import learning_curves_figure, learning_curves_table
+from analysis.figures.discount import (
+    discount_figure,
+    discount_table,
+    regret_figure,
+    regret_table,
+)
+from analysis.figures.gains import (
+    gains_figure,
+    gains_table,
+    paired_seeds_figure,
+    paired_seeds_table,
+)
+from analysis.figures.history import history_figure, history_table
+from analysis.figures.importance import importance_figure, importance_table
+from analysis.figures.landscape import contour_figure, contour_table, slice_figure, slice_table
+from analysis.figures.layers import layers_figure, layers_table
+from analysis.figures.pareto import parallel_figure, parallel_table, pareto_figure, pareto_table
+from analysis.figures.ranks import ranks_figure, ranks_table
+from analysis.figures.record import (
+    Figure,
+    choices,
+    source_frame,
+)
+from analysis.figures.schedules import rates_table, schedules_figure, schedules_table
+from analysis.figures.split import budget_split_figure, budget_split_table
+
+__all__ = ["FIGURES", "Figure", "choices", "rates_table", "source_frame"]
+
+_SPARSITY = "prune.sparsity"
+_SCORED = (_SPARSITY, "val_accuracy")
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        Figure(
+            "schedules", "Learning-rate schedules",
+            "How does each schedule set the learning rate after the dense run?",
+            "trials", ("retrain.schedule", "dense.epochs", "prune.cycles"), ("at",),
+            schedules_table, schedules_figure,
+        ),
+        Figure(
+            "accuracy_by_sparsity", "Accuracy against sparsity",
+            "How much accuracy does each contestant keep as more weights go?",
+            "trials", _SCORED, ("metric", "by", "at"),
+            accuracy_by_sparsity_table, accuracy_by_sparsity_figure, spans=("sparsity",),
+        ),
+        Figure(
+            "accuracy_by_budget", "Accuracy against budget",
+            "How much accuracy does each contestant win from more epochs, and where does it level"
+            " off?",
+            "trials", _SCORED, ("metric", "by", "at"),
+            accuracy_by_budget_table, accuracy_by_budget_figure, spans=("budget",),
+        ),
+        Figure(
+            "gains", "Gain over each rival",
+            "By how much does one contestant beat each rival, seed against seed?",
+            "trials", _SCORED, ("metric", "by", "of", "at"),
+            gains_table, gains_figure, spans=("sparsity", "budget"),
+        ),
+        Figure(
+            "paired_seeds", "Seed by seed",
+            "Does the order of the contestants hold in every seed?",
+            "trials", _SCORED, ("metric", "by", "at"),
+            paired_seeds_table, paired_seeds_figure,
+        ),
+        Figure(
+            "ranks", "Mean ranks and critical difference",
+            "Which contestants rank apart over all sparsities and budgets?",
+            "trials", _SCORED, ("metric", "by", "at"),
+            ranks_table, ranks_figure, "choosing", "val_accuracy", ("sparsity", "budget"),
+        ),
+        Figure(
+            "discount", "Accuracy over the discount",
+            "How does accuracy change with ALLR's discount, and where does the adaptive one lie?",
+            "trials", ("retrain.discount", *_SCORED), ("metric", "at"),
+            discount_table, discount_figure, "all", "val_accuracy", ("sparsity",),
+        ),
+        Figure(
+            "regret", "Regret of the adaptive discount",
+            "How much does the adaptive discount lose to one tuned for its sparsity and budget?",
+            "trials", ("retrain.discount", *_SCORED), ("metric", "at"),
+            regret_table, regret_figure, spans=("sparsity", "budget"),
+        ),
+        Figure(
+            "budget_split", "Split of the budget",
+            "What share of a fixed budget should the dense run have, and in how many cycles"
+            " should the rest be spent?",
+            "trials", ("budget.dense_fraction", "prune.cycles", *_SCORED), ("metric", "at"),
+            budget_split_table, budget_split_figure, "all", "val_accuracy",
+        ),
+        Figure(
+            "cost", "Accuracy against the cost of training",
+            "What accuracy does each contestant give for the training it takes?",
+            "trials", ("epochs", "dense_epochs", *_SCORED), ("metric", "cost", "by", "at"),
+            cost_table, cost_figure, spans=("budget",),
+        ),
+        Figure(
+            "pareto", "Pareto front",
+            "Which configurations does no other beat in both objectives?",
+            "trials", ("val_accuracy",), ("metric", "against", "by"),
+            pareto_table, pareto_figure, "choosing", "val_accuracy",
+        ),
+        Figure(
+            "learning_curves", "Learning curves",
+            "How does the model learn in the dense run and recover in each cycle?",
+            "epochs", ("total_epoch", "val_accuracy"), ("metric", "by", "at"),
+            learning_curves_table, learning_curves_figure, "all", "val_accuracy",
+        ),
+        Figure(
+            "layers", "Sparsity layer by layer",
+            "From which layers does the prune take its weights, and does removing whole filters"
+            " spread it otherwise?",
+            "layers", ("layer_sparsity", "prune.structure", _SPARSITY), ("by", "at"),
+            layers_table, layers_figure, spans=("budget",),
+        ),
+        Figure(
+            "importance", "Which settings matter",
+            "Which of the searched settings explain the differences in the result?",
+            "trials", ("val_accuracy",), ("metric", "evaluator", "at"),
+            importance_table, importance_figure, "choosing", "val_accuracy", ("sparsity", "budget"),
+        ),
+        Figure(
+            "slice", "One setting",
+            "How does the result depend on a single setting?",
+            "trials", ("val_accuracy",), ("metric", "x", "at"),
+            slice_table, slice_figure, "all", "val_accuracy", ("sparsity", "budget"),
+        ),
+        Figure(
+            "contour", "Two settings",
+            "How does the result depend on two settings together?",
+            "trials", ("val_accuracy",), ("metric", "x", "y", "at"),
+            contour_table, contour_figure, "all", "val_accuracy", ("budget",),
+        ),
+        Figure(
+            "parallel", "All configurations side by side",
+            "Which combinations of settings lead to good results?",
+            "trials", ("val_accuracy",), ("metric",),
+            parallel_table, parallel_figure, "all", "val_accuracy",
+        ),
+        Figure(
+            "history", "Course of the search",
+            "How fast did the search find good configurations?",
+            "trials", ("origin.number", "val_accuracy"), ("metric",),
+            history_table, history_figure, "choosing", "val_accuracy",
+        ),
+    )
+}  # fmt: skip
+"""All figures by name, in the order in which a report shows them."""

@@ -1,0 +1,236 @@
+"""Which trials may be compared with which: series, blocks, and who stands for a tuned series.
+
+A block is a place where contestants meet: one task, sparsity and budget. A series is what is
+compared, a schedule or a method. Choices are made on validation, never on test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns import config_columns, differing, ordered
+from analysis.figures.labels import words
+from analysis.query import group, require_columns
+
+SPARSITY: Final = "prune.sparsity"
+CHOICE: Final = "val_accuracy"
+"""The metric by which a configuration is chosen among several."""
+
+MANY_SERIES: Final = 10
+
+_SERIES: Final = (
+    "method", "retrain.schedule", "prune.structure", "prune.criterion", "prune.scope",
+    "retrain.norm", "retrain.discount", "prune.cycles", "budget.dense_fraction",
+)  # fmt: skip
+"""Settings that a study may be about, the first that vary."""
+
+
+def values(frame: pd.DataFrame, column: str) -> list[Any]:
+    """Return a column's distinct values in the order of legends, missing ones left out."""
+    return ordered(frame[column].dropna().tolist(), column) if column in frame else []
+
+
+_DERIVED: Final = ("retrain.epochs", "retrain.budget", "dense.epochs")
+"""Columns that may say again what others say; these go last where one of a kind is kept."""
+
+
+def varying(frame: pd.DataFrame) -> list[str]:
+    """Return the configuration columns with at least two values, often derived ones last."""
+    names = [c for c in config_columns(frame) if frame[c].nunique(dropna=True) > 1]
+    return sorted(names, key=lambda name: _DERIVED.index(name) if name in _DERIVED else -1)
+
+
+def without_synonyms(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return columns without those whose values only rename an earlier one's."""
+    kept: dict[bytes, str] = {}
+    for column in columns:
+        code = np.ascontiguousarray(pd.factorize(frame[column])[0]).tobytes()
+        kept.setdefault(code, column)
+    return list(kept.values())
+
+
+def series_column(frame: pd.DataFrame) -> str:
+    """Return what the study compares: its methods if it has several, else its schedules, ...
+
+    The first of `_SERIES` that takes two to ten values; a study of several methods compares these,
+    whichever schedules they retrain with.
+    """
+    counts = {c: frame[c].nunique() for c in _SERIES if c in frame}
+    compared = [c for c, n in counts.items() if 2 <= n <= MANY_SERIES]
+    return compared[0] if compared else next((c for c, n in counts.items() if n), "method")
+
+
+def series_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns by which series can be told apart, the default first."""
+    first = series_column(frame)
+    taken = {first, SPARSITY, budget_column(frame)}
+    few = [c for c in varying(frame) if frame[c].nunique() <= MANY_SERIES]
+    return [first, *(c for c in few if c not in taken)]
+
+
+def budget_column(frame: pd.DataFrame) -> str:
+    """Return the column that says how long a trial may train.
+
+    `budget.epochs`, the whole, where any method of the study has one budget for all of its
+    training; else `retrain.epochs`.
+    """
+    whole = "budget.epochs" in frame and frame["budget.epochs"].notna().any()
+    return "budget.epochs" if whole else "retrain.epochs"
+
+
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials without repeats, each with a value in the budget's column.
+
+    A trial that several studies hold counts once. Where some methods have one budget for all of
+    their training, the others are given theirs: dense and retraining epochs together.
+    """
+    once = frame.drop_duplicates("fingerprint") if "fingerprint" in frame else frame
+    column = budget_column(once)
+    if column == "budget.epochs" and {"dense.epochs", "retrain.epochs"} <= set(once):
+        whole = once["dense.epochs"].astype(float) + once["retrain.epochs"].astype(float)
+        once = once.assign(**{column: once[column].astype(float).fillna(whole)})
+    return once
+
+
+def block_columns(frame: pd.DataFrame, by: str) -> list[str]:
+    """Return the columns that make a block: what varies of the task, sparsity, and the budget."""
+    task = [c for c in varying(frame) if c.split(".")[0] == "task"]
+    fixed = [c for c in (SPARSITY, budget_column(frame)) if c in frame]
+    return [c for c in [*task, *fixed] if c != by]
+
+
+def block_of(
+    frame: pd.DataFrame, columns: Sequence[str], at: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return a value for each column: the one given in `at`, else the one with most trials.
+
+    Of several with as many the last: the highest sparsity, the longest budget.
+    """
+    given = dict(at or {})
+    require_columns(frame, list(given))
+    chosen: dict[str, Any] = {}
+    for column in columns:
+        rest = inside(frame, chosen)
+        chosen[column] = given[column] if column in given else _commonest(rest, column)
+    return {**chosen, **{c: v for c, v in given.items() if c not in chosen}}
+
+
+def _commonest(frame: pd.DataFrame, column: str) -> Any:
+    counts = frame[column].value_counts()
+    most = [value for value in values(frame, column) if counts[value] == counts.max()]
+    return most[-1] if most else None
+
+
+def inside(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows whose columns have the values of `at`; a missing value matches missing."""
+    keep = pd.Series(True, index=frame.index)
+    for column, value in at.items():
+        keep &= frame[column].isna() if _absent(value) else frame[column] == value
+    return frame[keep]
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value != value
+
+
+def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFrame:
+    """Return the trials that stand for each series in each block, with `n_configurations`.
+
+    Where a series has several configurations in a block, the one with the best mean validation
+    accuracy stands for it. Configurations with most done seeds go first: a mean over the
+    seeds that survived is no fair mean.
+    """
+    keys = [by, *block]
+    require_columns(frame, [*keys, CHOICE, "state"])
+    tried = frame.dropna(subset=[by]).copy()
+    tried["_configuration"] = configurations(tried)
+    done = tried["state"] == "done"
+    scored = tried.assign(_done=done, _score=tried[CHOICE].where(done))
+    ranked = (
+        scored.groupby([*keys, "_configuration"], dropna=False, sort=False)
+        .agg(_n=("_done", "sum"), _mean=("_score", "mean"))
+        .reset_index()
+        .sort_values(["_n", "_mean"], ascending=False, kind="stable")
+    )
+    sizes = ranked.groupby(keys, dropna=False, sort=False)["_n"].transform("size")
+    ranked["n_configurations"] = sizes
+    best = ranked.drop_duplicates(keys)[["_configuration", "n_configurations"]]
+    chosen = tried.merge(best, on="_configuration", how="inner")
+    return chosen.drop(columns="_configuration")
+
+
+def configurations(frame: pd.DataFrame) -> pd.Series[int]:
+    """Return a number for each row, equal for rows that differ in the seed alone."""
+    columns = differing(frame, config_columns(frame))
+    if not columns:
+        return pd.Series(0, index=frame.index)
+    return frame.groupby(columns, dropna=False, sort=False).ngroup()
+
+
+def means(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
+    """Return one row per key: mean, std, n, lo, hi of a metric, and counts of what fell out."""
+    if frame.empty:
+        columns = [*keys, "mean", "std", "n", "lo", "hi", "n_failed", "n_diverged"]
+        return pd.DataFrame(columns=columns)
+    return group(frame, list(keys), [metric]).drop(columns="metric")
+
+
+def described(table: pd.DataFrame, **about: Any) -> pd.DataFrame:
+    """Return the table with what its figure must say: metric, by, x, at. See `noted`."""
+    table.attrs.update(about)
+    return table
+
+
+def noted(table: pd.DataFrame, *sentences: str) -> pd.DataFrame:
+    """Return the table with sentences for its reader; empty ones are dropped. See `notes`."""
+    table.attrs["notes"] = [*table.attrs.get("notes", []), *(s for s in sentences if s)]
+    return table
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """Return what the reader of a table must know: what was left out, chosen or is missing."""
+    return list(table.attrs.get("notes", []))
+
+
+def fallen_note(frame: pd.DataFrame) -> str:
+    """Return a sentence that counts the trials that a mean leaves out; "" when there are none."""
+    counts = frame["state"].value_counts()
+    said = [f"{counts[s]} {s}" for s in ("failed", "diverged", "stopped") if counts.get(s, 0)]
+    if not said:
+        return ""
+    return f"Means leave out {', '.join(said)} of {counted(len(frame), 'trial')}."
+
+
+def tuned_note(table: pd.DataFrame, by: str) -> str:
+    """Return a sentence on stand-ins; "" when every series has one configuration a block."""
+    most = table["n_configurations"].max() if len(table) else 1
+    if not most > 1:
+        return ""
+    return (
+        f"Where a {words(by)} has several configurations in a block (up to {int(most)}),"
+        " the one with the best mean validation accuracy stands for it."
+    )
+
+
+def counted(n: int, noun: str) -> str:
+    """Return `1 trial`, `3 trials`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def tuples(table: pd.DataFrame) -> list[Any]:
+    """Return a table's rows as named tuples."""
+    return list(table.itertuples())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as mappings from column to value."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def told(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what `described` said of a table."""
+    return {str(key): value for key, value in table.attrs.items()}

@@ -1,0 +1,243 @@
+"""Learning curves, from the dense run through every cycle, over the learning rate behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis import theme
+from analysis.figures import drawing
+from analysis.figures.blocks import (
+    CHOICE,
+    block_columns,
+    block_of,
+    comparable,
+    described,
+    inside,
+    noted,
+    notes,
+    series_column,
+    stand_ins,
+    tuned_note,
+    tuples,
+)
+from analysis.figures.labels import (
+    axis_title,
+    in_percent,
+    label,
+    number,
+    place,
+    scale,
+    shown,
+    words,
+)
+from analysis.figures.thin import kept_points
+
+MANY_BOUNDARIES: Final = 20
+FEW: Final = 12
+"""Up to this many epochs are marked one by one."""
+
+
+def learning_curves_table(
+    frame: pd.DataFrame,
+    *,
+    metric: str = "val_accuracy",
+    by: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return the mean curve of each series over its done seeds, in one block.
+
+    `frame` holds one row an epoch, with configuration, seed and state joined. Columns: series,
+    trained (epochs trained when the metric was measured), cycle (0 in the dense run), mean, std, n,
+    lr (mean over seeds, at the epoch's first step). Curves are thinned beyond some hundred epochs.
+    """
+    trials = comparable(_last_epochs(frame))
+    series = by or series_column(trials)
+    block = block_of(trials, block_columns(trials, series), at)
+    here = inside(trials, block)
+    chosen = stand_ins(here, series, []) if len(here) else here
+    if chosen.empty:
+        return noted(pd.DataFrame(), f"No trial has a curve at {place(block)}.")
+    done = chosen[chosen["state"] == "done"]
+    rows = frame[frame["fingerprint"].isin(done["fingerprint"])].drop_duplicates(
+        ["fingerprint", "total_epoch"]
+    )
+    grouped = rows.groupby([series, "total_epoch"], sort=True, dropna=False)
+    table = grouped.agg(
+        cycle=("cycle", "max"),
+        mean=(metric, "mean"),
+        std=(metric, "std"),
+        n=(metric, "count"),
+        lr=("lr", "mean"),
+    ).reset_index()
+    table = table.rename(columns={series: "series"})
+    table["trained"] = table.pop("total_epoch") + 1
+    table = pd.concat(
+        [_thinned(part) for _, part in table.groupby("series", sort=False)], ignore_index=True
+    )
+    described(table, metric=metric, by=series, at=block)
+    n_fallen = len(chosen) - len(done)
+    fallen = f"{n_fallen} of {len(chosen)} trials did not end and are left out." if n_fallen else ""
+    band = "Bands are one standard deviation over seeds. Dashed lines mark where a cycle begins."
+    return noted(table, band, fallen, tuned_note(chosen, series))
+
+
+def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a trial: its last epoch, whose validation accuracy is the trial's own."""
+    last = frame.sort_values("total_epoch", kind="stable").drop_duplicates(
+        ["study", "fingerprint"], keep="last"
+    )
+    return last if CHOICE in last else last.assign(**{CHOICE: float("nan")})
+
+
+def _thinned(part: pd.DataFrame) -> pd.DataFrame:
+    starts = part["cycle"].diff().fillna(0) != 0
+    keep = set(kept_points(part["mean"])) | set(kept_points(part["lr"])) | set(_at(starts))
+    return part.iloc[sorted(keep)]
+
+
+def _at(mask: pd.Series[bool]) -> list[int]:
+    return [place for place, hit in enumerate(mask) if hit]
+
+
+def learning_curves_figure(table: pd.DataFrame) -> go.Figure:
+    """Return curves with bands, learning rates below; the dense run on the left, cycles marked.
+
+    Methods from scratch, which have no dense run, lie on the left alone.
+    """
+    metric = table.attrs.get("metric", "val_accuracy")
+    title = f"{words(metric).capitalize()} while training"
+    if table.empty or not table["n"].any():
+        return drawing.blank(title, notes(table) or ["No trial here has a curve of this metric."])
+    figure = drawing.canvas(title, height=600, subtitle=place(table.attrs["at"]))
+    styles = theme.styles(table["series"], table.attrs["by"])
+    for name, style in styles.items():
+        part = table[table["series"] == name]
+        dense, cycles = part[part["cycle"] == 0], part[part["cycle"] > 0]
+        _add_panel(figure, cycles, metric, style, "2")
+        if not len(cycles) or not _one_dense_run(table):
+            _add_panel(figure, dense, metric, style, "", named=not len(cycles))
+    if _one_dense_run(table):
+        first = table[(table["series"] == next(iter(styles))) & (table["cycle"] == 0)]
+        _add_panel(figure, first.assign(series="dense run"), metric, theme.DENSE, "")
+    for trained in _boundaries(table):
+        figure.add_vline(
+            x=trained, xref="x2", line={"color": theme.DENSE.color, "dash": "dash", "width": 1}
+        )
+    figure.update_layout(**_axes(table, metric))
+    return figure
+
+
+def _one_dense_run(table: pd.DataFrame) -> bool:
+    """Whether every series starts from the same dense runs, so that one curve shows them all."""
+    dense = table[table["cycle"] == 0]
+    runs = {tuple(part["mean"].round(12)) for _, part in dense.groupby("series")}
+    return bool(len(runs) == 1 and set(dense["series"]) == set(table[table["cycle"] > 0]["series"]))
+
+
+def _add_panel(
+    figure: go.Figure, part: pd.DataFrame, metric: str, style: theme.Style, axis: str, *,
+    named: bool = True,
+) -> None:  # fmt: skip
+    if len(part):
+        figure.add_trace(_band(part, metric, style, axis))
+        figure.add_trace(_curve(part, metric, style, axis, named=named))
+        figure.add_trace(_rates(part, style, axis))
+
+
+def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """Four panels: the metric above (y, y2), the rate below (y3, y4); dense left, cycles right."""
+    retrained = table[table["cycle"] > 0]["trained"]
+    if len(retrained):
+        axes = drawing.dense_and_retraining(retrained.min() - 1, retrained.max())
+    else:
+        axes = {"xaxis": {"title": axis_title("total_epoch")}}
+    upper, lower = [0.36, 1], [0, 0.27]
+    axes["xaxis"]["anchor"] = "y3"
+    rate = {"domain": lower, "title": "rate, first step", "rangemode": "tozero"}
+    axes |= {"yaxis": {"domain": upper, "title": axis_title(metric)}, "yaxis3": rate}
+    if len(retrained):
+        axes["xaxis2"]["anchor"] = "y4"
+        axes |= {
+            "yaxis2": {"domain": upper, "anchor": "x2"},
+            "yaxis4": {"domain": lower, "anchor": "x2", "rangemode": "tozero"},
+        }
+    return axes
+
+
+def _curve(
+    part: pd.DataFrame, metric: str, style: theme.Style, axis: str, *, named: bool
+) -> go.Scatter:
+    name = label(part["series"].iloc[0])
+    return go.Scatter(
+        x=part["trained"],
+        y=part["mean"] * scale(metric),
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        mode="lines+markers" if len(part) <= FEW else "lines",
+        line=drawing.line(style),
+        marker=drawing.marker(style, 7),
+        name=name,
+        legendgroup=name,
+        showlegend=named,
+        hovertext=[
+            f"{name}, {_phase(row.cycle)}<br>after {number(row.trained)} epochs<br>"
+            f"{words(metric)} {shown(metric, row.mean)}, n = {row.n}"
+            + (f"<br>standard deviation {number(row.std * scale(metric), 2)}" if row.n > 1 else "")
+            for row in tuples(part)
+        ],
+        hoverinfo="text",
+    )
+
+
+def _phase(cycle: float) -> str:
+    return f"cycle {int(cycle)}" if cycle > 0 else "before any retraining"
+
+
+def _band(part: pd.DataFrame, metric: str, style: theme.Style, axis: str) -> go.Scatter:
+    spread = part["std"].fillna(0.0)
+    upper, lower = part["mean"] + spread, part["mean"] - spread
+    edge = pd.concat([upper, lower[::-1]]) * scale(metric)
+    red, green, blue = (int(style.color[i : i + 2], 16) for i in (1, 3, 5))
+    ceiling = 100.0 if in_percent(metric) else float("inf")
+    return go.Scatter(
+        x=pd.concat([part["trained"], part["trained"][::-1]]),
+        y=edge.clip(upper=ceiling),
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.15)",
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        legendgroup=label(part["series"].iloc[0]),
+    )
+
+
+def _rates(part: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter:
+    """The rate at each epoch's first step, where it is known."""
+    name = label(part["series"].iloc[0])
+    return go.Scatter(
+        x=part["trained"] - 1,
+        y=part["lr"],
+        xaxis=f"x{axis}",
+        yaxis=f"y{'3' if axis == '' else '4'}",
+        mode="lines+markers" if len(part) <= FEW else "lines",
+        marker=drawing.marker(style, 5),
+        line={**drawing.line(style, 1.6), "shape": "hv" if axis == "" else "linear"},
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        hovertext=[f"{name}<br>learning rate {number(rate)}" for rate in part["lr"]],
+        hoverinfo="text",
+    )
+
+
+def _boundaries(table: pd.DataFrame) -> list[float]:
+    """Epochs trained when a cycle begins, the first aside, over all series."""
+    first = table[table["cycle"] > 1].groupby(["series", "cycle"])["trained"].min() - 1
+    return sorted(first.unique().tolist())[:MANY_BOUNDARIES]

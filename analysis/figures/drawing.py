@@ -1,0 +1,180 @@
+"""What all figures share when they are drawn: layout, blanks, error bars, points that scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.figures.labels import escape, number, points
+from analysis.theme import Style, template
+
+SVG_POINTS: Final = 15_000
+"""Above this many points a scatter is drawn by WebGL."""
+
+HEIGHT: Final = 460
+
+
+def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
+    """Return an empty figure with the project's look; title and subtitle must be escaped."""
+    figure = go.Figure()
+    figure.update_layout(
+        template=template("light"),
+        height=height,
+        title={
+            "text": title,
+            "subtitle": {"text": subtitle, "font": {"size": 13}},
+            "x": 0,
+            "xref": "paper",
+            "yref": "container",
+            "y": 0.97,
+            "yanchor": "top",
+        },
+        margin={"l": 60, "r": 20, "t": 76, "b": 60},
+        legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )
+    return figure
+
+
+def blank(title: str, notes: Sequence[str]) -> go.Figure:
+    """Return a figure without data that says in words why it is empty."""
+    why = " ".join(notes) or "No trial has the data for this figure."
+    figure = canvas(title, height=220)
+    figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
+    figure.add_annotation(
+        text="<br>".join(_wrapped(why)), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
+    )
+    return figure
+
+
+def _wrapped(text: str, width: int = 46) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def scatter(n_points: int, **options: Any) -> go.Scatter | go.Scattergl:
+    """Return a scatter trace, by WebGL when the figure holds more than `SVG_POINTS` points."""
+    return go.Scattergl(**options) if n_points > SVG_POINTS else go.Scatter(**options)
+
+
+def error_bars(
+    table: pd.DataFrame, factor: float = 1.0, color: str | None = None
+) -> dict[str, Any]:
+    """Return error bars from mean, lo and hi; none where the interval is missing."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": _shown_or_none((table["hi"] - table["mean"]) * factor),
+        "arrayminus": _shown_or_none((table["mean"] - table["lo"]) * factor),
+        "thickness": 1.4,
+        "width": 4,
+        "color": color,
+    }
+
+
+def _shown_or_none(column: pd.Series[float]) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in column.astype(float)]
+
+
+def line(style: Style, width: float = 2.0) -> dict[str, Any]:
+    """Return a line in a series' colour and dash."""
+    return {"color": style.color, "dash": style.dash, "width": width}
+
+
+def marker(style: Style, size: float = 9.0) -> dict[str, Any]:
+    """Return a marker in a series' colour and symbol."""
+    return {"color": style.color, "symbol": style.symbol, "size": size}
+
+
+def mean_text(row: Any, *, percent: bool) -> str:
+    """Return `97.1 % [96.8, 97.4], n = 3` and what fell out, for a row of means."""
+    factor, sign = (100.0, " %") if percent else (1.0, "")
+    text = f"{number(row.mean * factor)}{sign}"
+    if np.isfinite(row.lo):
+        text += f" [{number(row.lo * factor)}, {number(row.hi * factor)}]"
+    text += f"<br>n = {row.n}"
+    if np.isfinite(row.std):
+        text += f", standard deviation {number(row.std * factor, 2)}"
+    return text + _fallen(row)
+
+
+def _fallen(row: Any) -> str:
+    parts = [(row.n_failed, "failed"), (row.n_diverged, "diverged")]
+    said = [f"{int(count)} {what}" for count, what in parts if count]
+    return f"<br>left out: {', '.join(said)}" if said else ""
+
+
+def difference_text(mean: float, lo: float, hi: float, n: int) -> str:
+    """Return a paired difference in points with its interval and the number of pairs."""
+    interval = f" [{points(lo)}, {points(hi)}]" if np.isfinite(lo) else ""
+    return f"{points(mean)} points{interval}, {n} pair{'' if n == 1 else 's'}"
+
+
+def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
+    """Return an axis for `compression(sparsity)`, ticked at the sparsities, in per cent.
+
+    Sparsities crowd towards 1; the logarithm of 1 / (1 - S) sets 90 and 95 % as far apart as 95 and
+    97.5 %.
+    """
+    ticks = _spread(sorted({float(s) for s in sparsities}))
+    return {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": [compression(s) for s in ticks],
+        "ticktext": [number(100 * s) for s in ticks],
+        "minor": {"ticks": ""},
+    }
+
+
+def _spread(levels: list[float], limit: int = 8) -> list[float]:
+    """At most `limit` levels, evenly taken in order, first and last kept."""
+    if len(levels) <= limit:
+        return levels
+    return [levels[round(i * (len(levels) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def compression(sparsity: float) -> float:
+    """Return 1 / (1 - S), the place of a sparsity on its axis."""
+    return 1.0 / (1.0 - float(sparsity))
+
+
+def names(values: Sequence[Any]) -> list[str]:
+    """Return values as escaped labels."""
+    return [escape(value) for value in values]
+
+
+def dense_and_retraining(first: float, last: float) -> dict[str, Any]:
+    """Return x axes for the dense run, narrow on the left, and for retraining on its right.
+
+    `first` and `last` are the epochs between which the right panel lies: after a long dense run
+    a short retraining would be a sliver on one axis. Traces of the right panel name `x2`.
+    """
+    room = 0.03 * (last - first)
+    return {
+        "xaxis": {"domain": [0, 0.27], "title": "dense (epochs)", "nticks": 3},
+        "xaxis2": {
+            "domain": [0.36, 1],
+            "title": "retraining (epochs)",
+            "range": [first - room, last + room],
+        },
+    }
+
+
+def flat_bar(title: str) -> dict[str, Any]:
+    """Return a colour bar that lies above the plot, so that a narrow page keeps its width."""
+    return {
+        "orientation": "h",
+        "x": 0.5,
+        "y": 1.0,
+        "yanchor": "bottom",
+        "thickness": 10,
+        "title": {"text": title, "side": "top"},
+    }

@@ -1,0 +1,203 @@
+"""Which settings matter: parameter importance in each block of a study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis import theme
+from analysis.figures import drawing
+from analysis.figures.blocks import (
+    block_columns,
+    block_of,
+    comparable,
+    configurations,
+    described,
+    inside,
+    noted,
+    notes,
+    records,
+    varying,
+    without_synonyms,
+)
+from analysis.figures.labels import label, number, place, words
+from analysis.stats import require_choosable
+
+Evaluator = Literal["ped-anova", "fanova"]
+FEWEST: Final = 15
+"""With fewer configurations than this in a block its importances are not computed.
+
+PED-ANOVA asks what tells the best tenth from the rest, which must be more than one.
+"""
+
+
+def importance_table(
+    frame: pd.DataFrame,
+    *,
+    metric: str = "val_accuracy",
+    at: Mapping[str, Any] | None = None,
+    evaluator: Evaluator = "ped-anova",
+) -> pd.DataFrame:
+    """Return each varying setting's importance for a metric, per sparsity and budget of one task.
+
+    Computed by Optuna on a study rebuilt in memory, one trial a configuration with its mean over
+    seeds: PED-ANOVA (Watanabe et al. 2023) or fANOVA (Hutter et al. 2014). Columns: block (in
+    words), parameter, importance (in [0, 1], adding up to 1 in a block), n (configurations). A
+    block with fewer than `FEWEST` has one row without parameter. Raises TestSelectionError on a
+    test metric.
+    """
+    require_choosable(metric)
+    trials = comparable(frame)
+    columns = block_columns(trials, by="")
+    task = block_of(trials, [c for c in columns if c.startswith("task")], at)
+    here = inside(trials, task)
+    keys = [c for c in columns if c not in task]
+    rows: list[dict[str, Any]] = []
+    for block, part in _blocks_of(here, keys):
+        points = _points(part, metric)
+        found = _importances(points, metric, evaluator)
+        rows += [{"block": place(block), "n": len(points), **row} for row in found]
+    table = pd.DataFrame(rows, columns=["block", "parameter", "importance", "n"])
+    described(table, metric=metric, at=task, evaluator=evaluator)
+    few = int(table["parameter"].isna().sum())
+    said = (
+        f"{few} of {table['block'].nunique()} blocks have fewer than {FEWEST} configurations that"
+        " differ, too few to say what matters."
+    )
+    return noted(table, said if few else "")
+
+
+def _blocks_of(frame: pd.DataFrame, keys: list[str]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """Blocks by as many keys, in turn, as leave `FEWEST` configurations a block on average."""
+    n = configurations(frame).nunique()
+    kept: list[str] = []
+    for key in keys:
+        if n / len(frame[[*kept, key]].drop_duplicates()) >= FEWEST:
+            kept.append(key)
+    if not kept:
+        return [({}, frame)]
+    grouped = frame.groupby(kept, sort=True, dropna=False)
+    return [(dict(zip(kept, key, strict=True)), part) for key, part in grouped]
+
+
+def _points(part: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row a configuration: its settings that vary and are set throughout, and the metric."""
+    done = part[(part["state"] == "done") & part[metric].notna()]
+    settings = without_synonyms(done, [c for c in varying(done) if done[c].notna().all()])
+    grouped = done.groupby(configurations(done), sort=False)
+    columns = {name: grouped[name].first() for name in settings}
+    return pd.DataFrame({**columns, metric: grouped[metric].mean()})
+
+
+def _importances(points: pd.DataFrame, metric: str, evaluator: Evaluator) -> list[dict[str, Any]]:
+    settings = [str(c) for c in points if c != metric]
+    if len(points) < FEWEST or not settings or points[metric].nunique() < 2:
+        return [{"parameter": None, "importance": np.nan}]
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+    judge = (
+        FanovaImportanceEvaluator(seed=0)
+        if evaluator == "fanova"
+        else PedAnovaImportanceEvaluator()
+    )
+    with _quiet():
+        found = optuna.importance.get_param_importances(
+            _rebuilt(points, metric), evaluator=judge, params=settings
+        )
+    return [{"parameter": name, "importance": value} for name, value in found.items()]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna without its log lines and its warnings that a feature is experimental."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _rebuilt(points: pd.DataFrame, metric: str) -> Any:
+    """A study in memory that holds the points, one complete trial each."""
+    import optuna
+
+    from trainables.schema import METRICS
+
+    larger = METRICS[metric].direction == "max"
+    study = optuna.create_study(
+        direction="maximize" if larger else "minimize", storage=optuna.storages.InMemoryStorage()
+    )
+    settings = [str(c) for c in points if c != metric]
+    kinds = {name: _distribution(points[name]) for name in settings}
+    for row in records(points):
+        params = {name: _plain(row[name], kinds[name]) for name in settings}
+        study.add_trial(
+            optuna.trial.create_trial(params=params, distributions=kinds, value=row[metric])
+        )
+    return study
+
+
+def _distribution(column: pd.Series[Any]) -> Any:
+    """The range that a column's values span; words, and words among numbers, as categories."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    values = column.tolist()
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        return CategoricalDistribution(sorted({_text(v) for v in values}))
+    if all(isinstance(v, int) for v in values):
+        return IntDistribution(min(values), max(values))
+    return FloatDistribution(min(values), max(values))
+
+
+def _plain(value: Any, distribution: Any) -> Any:
+    return _text(value) if hasattr(distribution, "choices") else value
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def importance_figure(table: pd.DataFrame) -> go.Figure:
+    """Return bars of importance, one group a parameter, one colour a block."""
+    title = "Which settings matter"
+    known = table.dropna(subset=["parameter"]) if len(table) else table
+    if known.empty:
+        return drawing.blank(title, notes(table))
+    method = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}[table.attrs["evaluator"]]
+    order = known.groupby("parameter")["importance"].mean().sort_values().index.tolist()
+    blocks = list(dict.fromkeys(known["block"]))
+    figure = drawing.canvas(
+        title,
+        height=180 + 26 * max(1, len(order) * min(len(blocks), 4)),
+        subtitle=f"for {words(table.attrs['metric'])}, by {method}",
+    )
+    for place_of, block in enumerate(blocks):
+        part = known[known["block"] == block].set_index("parameter").reindex(order)
+        n = int(part["n"].max())
+        figure.add_bar(
+            y=[label(name) for name in order],
+            x=part["importance"],
+            orientation="h",
+            name=f"{block or 'all trials'} (n = {n})",
+            marker={"color": theme.SLOTS[place_of % len(theme.SLOTS)].color},
+            hovertext=[
+                f"{label(name)}<br>{block}<br>importance {number(value, 3)}, n = {n}"
+                for name, value in part["importance"].items()
+            ],
+            hoverinfo="text",
+        )
+    figure.update_xaxes(title="importance (share of 1)", rangemode="tozero")
+    figure.update_yaxes(title="", type="category")
+    return figure

@@ -1,0 +1,169 @@
+"""Means of a metric over one setting, one line a series, with the dense model's line.
+
+What accuracy against sparsity, against budget and against the split of a budget have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis import theme
+from analysis.figures import drawing
+from analysis.figures.blocks import (
+    SPARSITY,
+    block_columns,
+    block_of,
+    described,
+    fallen_note,
+    inside,
+    means,
+    noted,
+    notes,
+    stand_ins,
+    told,
+    tuned_note,
+    tuples,
+)
+from analysis.figures.labels import (
+    axis_title,
+    in_percent,
+    label,
+    place,
+    scale,
+    shown,
+    words,
+)
+
+MANY: Final = 12
+"""With more levels than this on the axis, points are not joined: they are a search, no grid."""
+
+INTERVALS: Final = (
+    "Bars are 95 % bootstrap intervals of the mean over seeds: a single seed has none, and with two"
+    " or three seeds they are too narrow."
+)
+
+
+def line_table(
+    trials: pd.DataFrame, x: str, metric: str, by: str, at: Mapping[str, Any] | None
+) -> pd.DataFrame:
+    """Return the mean of a metric per value of `by` and of `x`, in one block.
+
+    Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, reference
+    (True in the row of the dense model, whose x is missing).
+    """
+    block = block_of(trials, [c for c in block_columns(trials, by) if c != x], at)
+    here = inside(trials, block).dropna(subset=[x, by])
+    chosen = stand_ins(here, by, [x])
+    table = means(chosen, [by, x], metric)
+    stood = chosen.drop_duplicates([by, x])[[by, x, "n_configurations"]]
+    table = table.merge(stood, on=[by, x], how="left").assign(reference=False)
+    table = table.rename(columns={by: "series", x: "x"})
+    dense = dense_row(here, metric)
+    table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
+    described(table, metric=metric, by=by, x=x, at=block)
+    return noted(table, INTERVALS, fallen_note(chosen), tuned_note(chosen, by))
+
+
+def dense_row(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the dense model's mean as one row, over dense runs; no row where it is unknown.
+
+    A dense run that several trials share counts once.
+    """
+    column = f"dense_{metric}"
+    if column not in trials or not trials[column].notna().any():
+        return pd.DataFrame()
+    done = trials[(trials["state"] == "done") & trials[column].notna()]
+    key = "dense_stage" if "dense_stage" in done and done["dense_stage"].notna().all() else "seed"
+    runs = done.drop_duplicates(key).assign(series="dense")
+    return means(runs, ["series"], column).assign(reference=True) if len(runs) else runs.head(0)
+
+
+def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
+    """Return one line a series with intervals and the dense line, or a blank that says why."""
+    rows = table[~table["reference"].astype(bool)] if len(table) else table
+    if rows.empty or not rows["n"].any():
+        return drawing.blank(title, notes(table) if table.empty else ["No trial here is done."])
+    x = table.attrs["x"]
+    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+    levels = sorted(rows["x"].unique())
+    named = theme.styles(rows["series"], table.attrs["by"])
+    for order, (name, style) in enumerate(named.items()):
+        part = rows[rows["series"] == name].sort_values("x")
+        dodge = order - (len(named) - 1) / 2 if len(levels) <= MANY else 0.0
+        figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
+    ends = _dodged(x, levels, 0.0)
+    _add_dense(figure, table, [ends(levels[0]), ends(levels[-1])])
+    figure.update_xaxes(title=axis_title(x), **_ticks(x, levels))
+    figure.update_yaxes(title=axis_title(table.attrs["metric"]))
+    return figure
+
+
+def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], float]:
+    """The place of a level on the axis, moved a little so that series' bars do not overlap."""
+    if x == SPARSITY:
+        return lambda value: drawing.compression(value) * 1.012**dodge
+    span = (levels[-1] - levels[0]) or abs(levels[0]) or 1.0
+    return lambda value: value * scale(x) + 0.006 * dodge * span * scale(x)
+
+
+def _series(
+    part: pd.DataFrame, table: pd.DataFrame, style: theme.Style, where: Callable[[float], float]
+) -> go.Scatter | go.Scattergl:
+    metric = table.attrs["metric"]
+    name = label(part["series"].iloc[0])
+    joined = table["x"].nunique() <= MANY
+    return drawing.scatter(
+        len(table),
+        x=[where(value) for value in part["x"]],
+        y=part["mean"] * scale(metric),
+        error_y=drawing.error_bars(part, scale(metric), style.color),
+        mode="lines+markers" if joined else "markers",
+        name=name,
+        line=drawing.line(style),
+        marker=drawing.marker(style),
+        hovertext=[_row_text(row, name, told(table)) for row in tuples(part)],
+        hoverinfo="text",
+    )
+
+
+def _row_text(row: Any, name: str, about: Mapping[str, Any]) -> str:
+    metric, x = about["metric"], about["x"]
+    text = (
+        f"{words(about['by'])} {name}, {words(x)} {shown(x, row.x)}<br>"
+        f"{words(metric)} {drawing.mean_text(row, percent=in_percent(metric))}"
+    )
+    if row.n_configurations > 1:
+        text += f"<br>best of {int(row.n_configurations)} configurations on validation"
+    return text
+
+
+def _add_dense(figure: go.Figure, table: pd.DataFrame, ends: Sequence[float]) -> None:
+    metric = table.attrs["metric"]
+    for row in tuples(table[table["reference"].astype(bool)]):
+        said = drawing.mean_text(row, percent=in_percent(metric))
+        figure.add_scatter(
+            x=list(ends),
+            y=[row.mean * scale(metric)] * 2,
+            mode="lines",
+            name="dense model",
+            line=drawing.line(theme.DENSE),
+            hovertext=[f"dense model<br>{words(metric)} {said}"] * 2,
+            hoverinfo="text",
+        )
+
+
+def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
+    if x == SPARSITY:
+        return drawing.sparsity_axis(levels)
+    if len(levels) > MANY:
+        return {}
+    shown_levels = [level * scale(x) for level in levels]
+    return {
+        "tickmode": "array",
+        "tickvals": shown_levels,
+        "ticktext": [f"{level:g}" for level in shown_levels],
+    }

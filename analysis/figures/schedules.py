@@ -1,0 +1,200 @@
+"""Learning rates: the dense run, and every retraining schedule behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis import theme
+from analysis.figures import drawing
+from analysis.figures.blocks import (
+    block_columns,
+    block_of,
+    comparable,
+    described,
+    inside,
+    noted,
+    notes,
+    values,
+)
+from analysis.figures.labels import axis_title, label, number, place
+from analysis.figures.thin import kept_points
+from trainables.catalog import DATASETS
+from trainables.schedules import (
+    DENSE_SCHEDULES,
+    RETRAIN_SCHEDULES,
+    dense_rates,
+    retrain_rates,
+    retrain_refusal,
+)
+from trainables.sparsity import epochs_to_steps, split_steps
+
+SCHEDULE: Final = "retrain.schedule"
+
+
+def rates_table(
+    dense: Sequence[float],
+    retrain: Mapping[str, Sequence[float]],
+    *,
+    steps_per_epoch: int,
+    discounts: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Return learning rates as points to draw, thinned without losing a jump.
+
+    `dense` and each of `retrain` hold one rate a step. Columns: series (`dense` or a schedule),
+    epoch (from the start of the dense run, where retraining begins at its end), lr, d (the
+    discount in use, missing where there is none).
+    """
+    given = discounts or {}
+    parts = [_points("dense", dense, 0, steps_per_epoch, float("nan"))]
+    parts += [
+        _points(name, rates, len(dense), steps_per_epoch, given.get(name, float("nan")))
+        for name, rates in retrain.items()
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return described(table, at={}, dense_epochs=len(dense) / steps_per_epoch)
+
+
+def _points(
+    name: str, rates: Sequence[float], first: int, steps_per_epoch: int, discount: float
+) -> pd.DataFrame:
+    """The points of one series; the last rate is held to the end of its step."""
+    held = np.append(np.asarray(rates, dtype=float), rates[-1:])
+    kept = kept_points(held)
+    return pd.DataFrame(
+        {"series": name, "epoch": (first + kept) / steps_per_epoch, "lr": held[kept], "d": discount}
+    )
+
+
+def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Return the rates of the dense run of one block and of every schedule behind it.
+
+    Schedules without parameters of their own are all shown, tried or not; ALLR with the mean
+    adaptive discount measured in the block; a tunable one where the block tried it, with its
+    commonest parameters. Of several cycles the last is shown. Columns as in `rates_table`.
+    """
+    trials = comparable(frame).dropna(subset=[SCHEDULE, "dense.epochs"])
+    block = block_of(trials, block_columns(trials, SCHEDULE), at)
+    here = inside(trials, block)
+    if here.empty:
+        return noted(pd.DataFrame(), f"No trial retrains at {place(block)}.")
+    row = here.iloc[0]
+    per_epoch = _steps_per_epoch(row)
+    if per_epoch is None:
+        return noted(pd.DataFrame(), "The number of steps in an epoch is not known for this data.")
+    dense, warmup = _dense(row, per_epoch)
+    steps = split_steps(row["retrain.epochs"], int(row["prune.cycles"]), per_epoch)[-1]
+    arguments = _arguments(here)
+    shown = {
+        name: retrain_rates(name, steps=steps, dense=dense, dense_warmup_steps=warmup, **given)
+        for name, given in arguments.items()
+        if retrain_refusal(name, steps=steps, dense_steps=len(dense)) is None
+    }
+    discounts = {name: g["discount"] for name, g in arguments.items() if "discount" in g}
+    table = rates_table(dense, shown, steps_per_epoch=per_epoch, discounts=discounts)
+    described(table, at=block)
+    return noted(table, *_remarks(row, arguments, shown, len(here)))
+
+
+def _remarks(
+    row: pd.Series[Any], arguments: Mapping[str, Any], shown: Mapping[str, Any], n: int
+) -> list[str]:
+    cycles = int(row["prune.cycles"])
+    absent = [name for name in arguments if name not in shown]
+    allr = arguments.get("allr")
+    return [
+        f"Of {cycles} cycles the last is shown." if cycles > 1 else "",
+        f"{', '.join(absent)} cannot retrain for longer than the dense run." if absent else "",
+        f"ALLR's discount is the mean adaptive d of the {n} trials here." if allr else
+        "No adaptive discount was recorded here, so ALLR is not shown.",
+    ]  # fmt: skip
+
+
+def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
+    """Optimiser steps of an epoch, from the data set's counts."""
+    dataset = DATASETS.get(row["task.dataset"])
+    if dataset is None:
+        return None
+    asked = row.get("task.dataset.n_train")
+    n_train = dataset.n_train({"n_train": asked} if _is_set(asked) else {})
+    return -(-n_train // int(row["dense.batch_size"]))
+
+
+def _dense(row: pd.Series[Any], per_epoch: int) -> tuple[list[float], int]:
+    """The dense run's rates and its warm-up's steps, from a trial's configuration."""
+    warmup = epochs_to_steps(float(row.get("dense.warmup_epochs") or 0.0), per_epoch)
+    uses = DENSE_SCHEDULES[row["dense.schedule"]].uses
+    given = {key: row[f"dense.{key}"] for key in uses if _is_set(row.get(f"dense.{key}"))}
+    rates = dense_rates(
+        row["dense.schedule"],
+        lr=float(row["dense.lr"]),
+        steps=epochs_to_steps(float(row["dense.epochs"]), per_epoch),
+        steps_per_epoch=per_epoch,
+        warmup_steps=warmup,
+        **given,
+    )
+    return rates, warmup
+
+
+def _is_set(value: Any) -> bool:
+    return value is not None and (isinstance(value, tuple) or value == value)
+
+
+def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """For each schedule to show, what it needs besides the dense run."""
+    arguments: dict[str, dict[str, float]] = {}
+    tried = values(here, SCHEDULE)
+    for name, schedule in RETRAIN_SCHEDULES.items():
+        if "discount" in schedule.uses:
+            discount = here["d_adaptive"].mean() if "d_adaptive" in here else float("nan")
+            if discount == discount:
+                arguments[name] = {"discount": float(discount)}
+        elif not schedule.uses:
+            arguments[name] = {}
+        elif name in tried:
+            own = here[here[SCHEDULE] == name]
+            arguments[name] = {
+                key: float(own[f"retrain.{key}"].mode().iloc[0])
+                for key in schedule.uses
+                if own[f"retrain.{key}"].notna().any()
+            }
+    return arguments
+
+
+def schedules_figure(table: pd.DataFrame) -> go.Figure:
+    """Return the dense run's learning rate and, behind it, one line a retraining schedule."""
+    title = "Learning-rate schedules"
+    if table.empty:
+        return drawing.blank(title, notes(table))
+    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+    dense = table[table["series"] == "dense"]
+    figure.add_trace(_line(dense, theme.DENSE, "dense run", "x"))
+    rest = table[table["series"] != "dense"]
+    for name, style in theme.styles(rest["series"], SCHEDULE).items():
+        part = rest[rest["series"] == name]
+        d = part["d"].iloc[0]
+        named = label(name) if d != d else f"{label(name)}, d = {number(d, 3)}"
+        figure.add_trace(_line(part, style, named, "x2"))
+    last = rest["epoch"].max() if len(rest) else table.attrs["dense_epochs"] + 1
+    figure.update_layout(
+        **drawing.dense_and_retraining(table.attrs["dense_epochs"], last),
+        yaxis={"title": axis_title("lr"), "rangemode": "tozero"},
+    )
+    return figure
+
+
+def _line(part: pd.DataFrame, style: theme.Style, name: str, axis: str) -> go.Scatter:
+    return go.Scatter(
+        x=part["epoch"],
+        y=part["lr"],
+        xaxis=axis,
+        yaxis="y",
+        mode="lines",
+        name=name,
+        line=drawing.line(style),
+        hovertemplate=f"{name}<br>epoch %{{x:.3~f}}<br>learning rate %{{y:.3~g}}<extra></extra>",
+    )
