@@ -6,21 +6,20 @@ cannot be read becomes a warning that names it; the rest is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.columns import config_columns, in_schema_order
+from analysis.columns import KEYS, config_columns
+from analysis.epochs import epoch_frame
 from analysis.query import group, select, sort, where
-from analysis.stages import stage_curve
-from trainables.records import Record, RecordError, StudyFolder
-from trainables.schema import CYCLE_METRICS, EPOCH_METRICS, TRIAL_METRICS
-from trainables.storage import Folder
+from analysis.record_frames import cycle_frame, flatten, layer_frame, trial_columns, trial_frame
+from trainables.records import Record, StudyFolder, table_records
+from trainables.storage import Folder, open_folder
 
 __all__ = [
     "Study",
@@ -35,204 +34,161 @@ __all__ = [
     "where",
 ]
 
-_KEYS = ["study", "fingerprint"]
-
-
-def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a nested configuration as one flat mapping with dotted keys.
-
-    A mapping that has a `name` gives that name under its own path and the rest below it
-    (`method` and `method.interval`); lists become tuples, so that every value is hashable.
-    """
-    flat: dict[str, Any] = {}
-    _flatten_into(flat, "", config)
-    return flat
-
-
-def _flatten_into(flat: dict[str, Any], path: str, value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, below in value.items():
-            name = path if key == "name" and path else f"{path}.{key}" if path else key
-            _flatten_into(flat, name, below)
-    else:
-        flat[path] = _hashable(value)
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(_hashable(item) for item in value) if isinstance(value, list) else value
-
 
 @dataclass(frozen=True)
 class _Source:
-    """One study folder's records; `labels` maps a record's study to its name among all read."""
+    """One study folder's records; `labels` holds each row's study, as all frames name it."""
 
     folder: StudyFolder
-    records: list[Record]
-    labels: dict[str, str]
-
-    def label(self, record: Record) -> str:
-        return self.labels[record.study]
+    table: pa.Table
+    labels: list[str]
 
 
 class Study:
     """What one or several study folders hold, as frames made when first asked for.
 
     `trials`: study, fingerprint, configuration, seed, state, metrics, then what a search and the
-    run left (`origin.block`, `origin.number`, `dense_stage`, `attempt`, `message`).
-    `cycles`: one row per (trial, cycle). `epochs`: every curve, the dense run's joined.
-    `layers`: sparsity of each layer at the end. A metric that was not recorded is NaN.
+    run left (`record_frames.RUN_COLUMNS`). `cycles`: one row per (trial, cycle). `epochs`: every
+    curve, the dense run's joined. `layers`: sparsity of each layer at the end. A metric that was
+    not recorded is NaN, and so is every metric of a failed trial. The same trial in two folders is
+    two rows. Raises FileNotFoundError where there is no study folder.
     """
 
     def __init__(self, locations: Sequence[str]) -> None:
         self.locations = tuple(dict.fromkeys(locations))
-        self._warnings: list[str] = []
+        self._warnings: dict[str, None] = {}
+        self._sources = self._read_sources()
+
+    def _read_sources(self) -> list[_Source]:
+        folders = [StudyFolder(location) for location in self.locations]
+        tables = []
+        for folder in folders:
+            table, warnings = _read_table(folder)
+            self._warn(folder, warnings)
+            tables.append(table)
+        labels = _labels(folders, tables)
+        return [_Source(*parts) for parts in zip(folders, tables, labels, strict=True)]
+
+    def _warn(self, folder: StudyFolder, sentences: Iterable[str]) -> None:
+        self._warnings.update(dict.fromkeys(f"{folder.location}: {text}" for text in sentences))
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read so far, one sentence each; frames not yet made add theirs."""
-        _ = self._sources
+        """What could not be read so far, a sentence each; the epochs frame adds its own."""
         return list(self._warnings)
 
     @cached_property
     def records(self) -> list[tuple[str, Record]]:
-        """(study label, record) of every trial, in the order of the trials frame."""
-        return [(source.label(r), r) for source in self._sources for r in source.records]
+        """(study, record) of every trial, in the order of the trials frame."""
+        return [
+            pair
+            for source in self._sources
+            for pair in zip(source.labels, table_records(source.table), strict=True)
+        ]
+
+    @cached_property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What each folder's study.yaml says, by location; {} where it is missing or unreadable."""
+        return {s.folder.location: self._study_file(s.folder) for s in self._sources}
+
+    def _study_file(self, folder: StudyFolder) -> dict[str, Any]:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            content = YAML(typ="safe", pure=True).load(folder.folder.read("study.yaml").decode())
+        except FileNotFoundError:
+            return {}
+        except (YAMLError, UnicodeDecodeError) as error:
+            self._warn(folder, [f"study.yaml: cannot be read ({error})"])
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @cached_property
+    def _trial_frames(self) -> list[pd.DataFrame]:
+        return self._each(trial_frame)
+
+    def _each(self, frame: Callable[[pa.Table, Sequence[str]], pd.DataFrame]) -> list[pd.DataFrame]:
+        return [frame(source.table, source.labels) for source in self._sources]
 
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial."""
-        return _trial_frame(self.records)
+        whole = _stacked(self._trial_frames)
+        return whole[trial_columns(whole.columns)]
 
     @cached_property
     def cycles(self) -> pd.DataFrame:
-        """One row per (trial, cycle); join configuration with `with_config`."""
-        return _cycle_frame(self.records)
+        """One row per (trial, cycle); configuration is joined by `with_config`."""
+        return _stacked(self._each(cycle_frame))
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """One row per (trial, layer): `layer` is the parameter's name, `sparsity` a ratio."""
-        rows = [
-            (label, r.fingerprint, layer, sparsity)
-            for label, r in self.records
-            for layer, sparsity in r.layers.items()
-        ]
-        return pd.DataFrame(rows, columns=[*_KEYS, "layer", "sparsity"])
+        return _stacked(self._each(layer_frame))
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row per (trial, epoch), the dense run's epochs first (phase dense, cycle 0)."""
-        return self.epochs_of(dense=True)
+        """One row per (trial, epoch), the dense run's epochs first (phase dense, cycle 0).
 
-    def epochs_of(self, *, dense: bool) -> pd.DataFrame:
-        """As `epochs`; the dense run's own epochs only where `dense` says so."""
-        frames = [self._source_epochs(source, dense) for source in self._sources]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        `total_epoch` counts a trial's epochs from 0, the dense run's included; it is missing where
+        neither the dense run's curve nor its recorded length is there.
+        """
+        frames = []
+        for source, known in zip(self._sources, self._trial_frames, strict=True):
+            frame, warnings = epoch_frame(source.folder, self._stage_store(source), known)
+            self._warn(source.folder, warnings)
+            frames.append(frame)
+        return _stacked(frames)
+
+    def _stage_store(self, source: _Source) -> Folder:
+        """Where the study keeps its stages: what its study.yaml says, or stages/ beside it."""
+        store = self.settings[source.folder.location].get("stage_store")
+        return open_folder(store) if store else source.folder.folder.child("stages")
 
     def with_config(
         self, frame: pd.DataFrame, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Return a cycles, epochs or layers frame with configuration and seed columns joined."""
+        """Return a cycles, epochs or layers frame with trial columns joined.
+
+        `columns` are columns of the trials frame, by default the configuration, seed and state.
+        """
         known = self.trials
         wanted = [*config_columns(known), "seed", "state"] if columns is None else list(columns)
-        return frame.merge(known[[*_KEYS, *wanted]], on=_KEYS, how="left")
+        return frame.merge(known[[*KEYS, *wanted]], on=list(KEYS), how="left")
 
-    @cached_property
-    def _sources(self) -> list[_Source]:
-        sources = []
-        for location in self.locations:
-            folder = StudyFolder(location)
-            reading = folder.records()
-            self._warnings += [f"{location}: {warning}" for warning in reading.warnings]
-            labels = {r.study: r.study for r in reading.records}
-            sources.append(_Source(folder, reading.records, labels))
-        return sources
 
-    def _source_epochs(self, source: _Source, dense: bool) -> pd.DataFrame:
-        curves, warnings = source.folder.curves()
-        location = source.folder.location
-        self._warnings += [f"{location}: {warning}" for warning in warnings]
-        owners = pd.DataFrame(
-            [(source.label(r), r.fingerprint, _dense_stage(r)) for r in source.records],
-            columns=[*_KEYS, "dense_stage"],
+def _read_table(folder: StudyFolder) -> tuple[pa.Table, list[str]]:
+    """A folder's records; FileNotFoundError where there is no study at all."""
+    inside = folder.folder.names()
+    marks = ("study.yaml", "records", "tables")
+    if not any(mark in inside for mark in marks):
+        raise FileNotFoundError(
+            f"no study at {folder.location}: the folder has none of {', '.join(marks)}"
         )
-        own = owners.drop(columns="dense_stage").merge(curves.to_pandas(), on="fingerprint")
-        stages, faults = _stage_curves(self._store(source), owners["dense_stage"].dropna().unique())
-        self._warnings += [f"{location}: {fault}" for fault in faults]
-        first = owners.dropna(subset="dense_stage").merge(
-            stages.rename(columns={"fingerprint": "dense_stage"}), on="dense_stage"
-        )
-        whole = pd.concat([first.drop(columns="dense_stage"), own], ignore_index=True)
-        whole = whole.sort_values([*_KEYS, "cycle", "epoch"], ignore_index=True)
-        whole.insert(6, "total_epoch", whole.groupby(_KEYS).cumcount())
-        return whole if dense else whole[whole["phase"] != "dense"].reset_index(drop=True)
-
-    def _store(self, source: _Source) -> Folder:
-        return source.folder.folder.child("stages")
+    return folder.table()
 
 
-def _dense_stage(record: Record) -> str | None:
-    """Hash of the trial's dense run; None for methods from scratch, whose one stage is whole."""
-    return record.stages[0] if record.stages and "retrain" in record.config else None
+def _labels(folders: Sequence[StudyFolder], tables: Sequence[pa.Table]) -> list[list[str]]:
+    """Each row's study, with its folder behind it where another folder read has that name too."""
+    names = [table.column("study").to_pylist() for table in tables]
+    seen = [name for own in names for name in set(own)]
+    return [
+        [name if seen.count(name) == 1 else f"{name} ({folder.location})" for name in own]
+        for folder, own in zip(folders, names, strict=True)
+    ]
 
 
-def _stage_curves(store: Folder, stages: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
-    tables, warnings = [], []
-    for stage in stages:
-        try:
-            tables.append(stage_curve(store, stage))
-        except FileNotFoundError:
-            warnings.append(f"stage {stage}: not in {store.location}, its dense curve is missing")
-        except RecordError as error:
-            warnings.append(str(error))
-    frame = (
-        pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=["fingerprint"])
-    )
-    return frame, warnings
-
-
-def _metric_column(entries: Sequence[Mapping[str, Any]], name: str) -> np.ndarray[Any, Any]:
-    return np.array([entry.get(name, np.nan) for entry in entries], dtype=float)
-
-
-def _block(record: Record) -> str | None:
-    block = record.origin.get("block")
-    return None if block is None else ", ".join(f"{k}={v}" for k, v in sorted(block.items()))
-
-
-def _trial_frame(records: Sequence[tuple[str, Record]]) -> pd.DataFrame:
-    flat = [flatten(r.config) for _, r in records]
-    config = in_schema_order({key for row in flat for key in row})
-    metrics = [{} if r.state == "failed" else r.metrics for _, r in records]
-    columns: dict[str, Any] = {
-        "study": [label for label, _ in records],
-        "fingerprint": [r.fingerprint for _, r in records],
-        **{key: [row.get(key) for row in flat] for key in config},
-        "seed": [r.seed for _, r in records],
-        "state": [r.state for _, r in records],
-        **{name: _metric_column(metrics, name) for name in TRIAL_METRICS},
-        "origin.block": [_block(r) for _, r in records],
-        "origin.number": [r.origin.get("number") for _, r in records],
-        "dense_stage": [_dense_stage(r) for _, r in records],
-        "attempt": [r.attempt for _, r in records],
-        "message": [r.message for _, r in records],
-    }
-    return pd.DataFrame(columns)
-
-
-def _cycle_frame(records: Sequence[tuple[str, Record]]) -> pd.DataFrame:
-    rows = [(label, r.fingerprint, cycle) for label, r in records for cycle in r.cycles]
-    entries = [cycle for _, _, cycle in rows]
-    columns: dict[str, Any] = {
-        "study": [label for label, _, _ in rows],
-        "fingerprint": [fingerprint for _, fingerprint, _ in rows],
-        "cycle": [entry.get("cycle") for entry in entries],
-        **{name: _metric_column(entries, name) for name in CYCLE_METRICS},
-    }
-    return pd.DataFrame(columns)
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below one another; a column that one of them lacks is missing there."""
+    filled = [frame for frame in frames if len(frame)] or list(frames[:1])
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 def read(*locations: str) -> Study:
     """Return the study held by one or several study folders, local or `s3://...`."""
+    if not locations:
+        raise ValueError("at least one study folder must be given, got none")
     return Study(locations)
 
 
@@ -247,9 +203,6 @@ def cycles(*locations: str) -> pd.DataFrame:
 
 
 def epochs(*locations: str, dense: bool = True) -> pd.DataFrame:
-    """Return one row per (trial, epoch), the dense run's own epochs first where asked for."""
-    return read(*locations).epochs_of(dense=dense)
-
-
-EPOCH_COLUMNS = (*_KEYS, "phase", "cycle", "epoch", "step", "total_epoch", *EPOCH_METRICS)
-"""Columns of the epochs frame; `total_epoch` counts a trial's epochs from 0, dense run included."""
+    """Return one row per (trial, epoch); the dense runs' own epochs only where `dense` says so."""
+    frame = read(*locations).epochs
+    return frame if dense else frame[frame["phase"] != "dense"].reset_index(drop=True)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trainables.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED, STATES
-from trainables.storage import Folder, open_folder
+from trainables.storage import Folder, is_remote, open_folder
+
+T = TypeVar("T")
+
+_REMOTE_READS = 16
+"""Reads of an object store under way at once."""
 
 
 class RecordError(ValueError):
@@ -57,6 +63,10 @@ class Record:
 
 
 _FIELDS = {f.name for f in fields(Record)}
+_KINDS: dict[str, type] = {
+    "fingerprint": str, "study": str, "config": dict, "seed": int, "attempt": int, "metrics": dict,
+    "cycles": list, "layers": dict, "stages": list, "provenance": dict, "origin": dict,
+}  # fmt: skip
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
 
@@ -82,6 +92,12 @@ def decode(data: bytes | str, source: str) -> Record:
         raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
     if raw["state"] not in STATES:
         raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
+    for name, kind in _KINDS.items():
+        if name in raw and not isinstance(raw[name], kind):
+            raise RecordError(f"{source}: {name} must be a {kind.__name__}, got {raw[name]!r}")
+    for name, value in raw.get("metrics", {}).items():
+        if not isinstance(value, int | float | None):
+            raise RecordError(f"{source}: metrics.{name} must be a number, got {value!r}")
     return Record(**raw)
 
 
@@ -99,10 +115,34 @@ def _arrow_type(column: str) -> pa.DataType:
 CURVE_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in _CURVE_COLUMNS])
 """One row an epoch; a missing value is null."""
 
-_RECORD_TABLE = pa.schema(
-    [("fingerprint", pa.string()), ("attempt", pa.int64()), ("state", pa.string()),
-     ("record", pa.string())]
+RECORD_TABLE = pa.schema(
+    [("schema", pa.int64()), ("fingerprint", pa.string()), ("study", pa.string()),
+     ("config", pa.string()), ("seed", pa.int64()), ("state", pa.string()),
+     ("attempt", pa.int64()), ("metrics", pa.map_(pa.string(), pa.float64())),
+     ("cycles", pa.string()), ("layers", pa.string()), ("stages", pa.list_(pa.string())),
+     ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
+     ("origin", pa.string())]
 )  # fmt: skip
+"""One row a record, one column a field; nested fields but the metrics as canonical JSON text, so
+that ten thousand trials are read without decoding what is not asked for."""
+
+_NESTED = ("config", "cycles", "layers", "error", "provenance", "origin")
+
+
+def record_table(records: Iterable[Record]) -> pa.Table:
+    """Return records as rows of `RECORD_TABLE`."""
+    return pa.Table.from_pylist([_row(record) for record in records], schema=RECORD_TABLE)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    nested = {name: json.dumps(getattr(record, name), sort_keys=True) for name in _NESTED}
+    return {**vars(record), **nested, "metrics": list(record.metrics.items())}
+
+
+def table_records(table: pa.Table) -> list[Record]:
+    """Return the records of rows of `RECORD_TABLE`."""
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    return [Record(**{**row, **{n: json.loads(row[n]) for n in _NESTED}}) for row in rows]
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -146,7 +186,10 @@ class StudyFolder:
             data = self.folder.read(name)
         except FileNotFoundError:
             return None
-        return decode(data, name)
+        record = decode(data, name)
+        if record.fingerprint != fingerprint:
+            raise RecordError(f"{name}: is the record of another trial, {record.fingerprint}")
+        return record
 
     def write_curve(self, fingerprint: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the epochs of one trial, without those of its dense run."""
@@ -158,41 +201,54 @@ class StudyFolder:
         return _stems(self.folder.names("records"), ".json")
 
     def records(self) -> Reading:
-        """Return all records, from the tables where they cover, else from the loose files.
+        """Return all records, sorted by fingerprint; what cannot be read becomes a warning."""
+        table, warnings = self.table()
+        return Reading(table_records(table), warnings)
 
-        A row of the table covers its record unless it failed: only failed records are replaced.
+    def table(self) -> tuple[pa.Table, list[str]]:
+        """Return all records as rows of `RECORD_TABLE` sorted by fingerprint, and warnings.
+
+        They come from the compacted table where it covers, else from the loose files. A row covers
+        its record unless it failed: only failed records are replaced.
         """
-        rows, warnings = self._table_records()
-        records = {}
-        for row in rows:
-            try:
-                record = decode(row["record"], f"tables/records.parquet, {row['fingerprint']}")
-            except RecordError as error:
-                warnings.append(str(error))
-            else:
-                records[record.fingerprint] = record
-        for fingerprint in self.loose_fingerprints():
-            covered = records.get(fingerprint)
-            if covered is not None and covered.settled:
-                continue
-            try:
-                loose = self.read_record(fingerprint)
-            except RecordError as error:
-                warnings.append(str(error))
-                continue
-            if loose is not None and (covered is None or loose.attempt >= covered.attempt):
-                records[fingerprint] = loose
-        return Reading([records[key] for key in sorted(records)], warnings)
+        table, warnings = self._read_table("tables/records.parquet", RECORD_TABLE)
+        covered = table.filter(_current_and_settled(table))
+        if foreign := set(table.column("schema").unique().to_pylist()) - {SCHEMA_VERSION}:
+            warnings.append(
+                f"tables/records.parquet: schema version must be {SCHEMA_VERSION}, got"
+                f" {sorted(foreign)}; those rows were written by another version of bimp-study"
+            )
+        known = set(covered.column("fingerprint").to_pylist())
+        names = [name for name in self.loose_fingerprints() if name not in known]
+        loose = []
+        for found in self._in_order(self._read_loose, names):
+            if isinstance(found, RecordError):
+                warnings.append(str(found))
+            elif found is not None:
+                loose.append(found)
+        return pa.concat_tables([covered, record_table(loose)]).sort_by("fingerprint"), warnings
 
-    def _table_records(self) -> tuple[list[dict[str, Any]], list[str]]:
-        table, warnings = self._read_table("tables/records.parquet", _RECORD_TABLE)
-        return table.to_pylist(), warnings
+    def _read_loose(self, fingerprint: str) -> Record | RecordError | None:
+        try:
+            return self.read_record(fingerprint)
+        except RecordError as error:
+            return error
+
+    def _in_order(self, read: Callable[[str], T], names: Sequence[str]) -> list[T]:
+        """Read each name; several at once where every read waits for a network."""
+        if not is_remote(self.location):
+            return [read(name) for name in names]
+        with ThreadPoolExecutor(_REMOTE_READS) as pool:
+            return list(pool.map(read, names))
 
     def _read_table(self, name: str, schema: pa.Schema) -> tuple[pa.Table, list[str]]:
         """Return a table, empty when absent or unreadable, with a warning in the latter case."""
         try:
-            table = pq.read_table(io.BytesIO(self.folder.read(name)))
-            return table.select(schema.names).cast(schema), []
+            # One file at a time: `read_table` costs three times as much, for partitioned sets.
+            table = pq.ParquetFile(pa.BufferReader(self.folder.read(name))).read()
+            if not table.schema.equals(schema):
+                table = table.select(schema.names).cast(schema)
+            return table, []
         except FileNotFoundError:
             return schema.empty_table(), []
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
@@ -202,13 +258,11 @@ class StudyFolder:
         """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
         table, warnings = self._read_table("tables/curves.parquet", CURVE_SCHEMA)
         covered = set(table.column("fingerprint").unique().to_pylist())
-        parts = [table]
-        for fingerprint in _stems(self.folder.names("curves"), ".parquet"):
-            if fingerprint not in covered:
-                part, faults = self._read_table(f"curves/{fingerprint}.parquet", CURVE_SCHEMA)
-                parts.append(part)
-                warnings.extend(faults)
-        return pa.concat_tables(parts), warnings
+        names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
+        loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
+        found = self._in_order(lambda name: self._read_table(name, CURVE_SCHEMA), loose)
+        faults = [warning for _, ones in found for warning in ones]
+        return pa.concat_tables([table, *(part for part, _ in found)]), warnings + faults
 
     def read_curve(self, fingerprint: str) -> pa.Table:
         """Return one trial's epochs; an empty table when it has no curve."""
@@ -220,20 +274,21 @@ class StudyFolder:
 
         Failed records stay loose, since a retry replaces them; so do curves of unsettled trials.
         """
-        settled = [record for record in self.records().records if record.settled]
-        rows = [
-            {"fingerprint": r.fingerprint, "attempt": r.attempt, "state": r.state,
-             "record": encode(r).decode()}
-            for r in settled
-        ]  # fmt: skip
+        table, _ = self.table()
+        settled = table.filter(_current_and_settled(table))
         curves, _ = self.curves()
-        mask = pc.is_in(
-            curves.column("fingerprint"),
-            value_set=pa.array([r.fingerprint for r in settled], pa.string()),
-        )
+        mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
         self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
-        table = pa.Table.from_pylist(rows, schema=_RECORD_TABLE)
-        self.folder.write("tables/records.parquet", parquet(table))
+        self.folder.write("tables/records.parquet", parquet(settled))
+
+
+def _current_and_settled(table: pa.Table) -> pa.Array:
+    current = pc.equal(_whole(table, "schema"), SCHEMA_VERSION)
+    return pc.and_(current, pc.is_in(_whole(table, "state"), value_set=pa.array(sorted(SETTLED))))
+
+
+def _whole(table: pa.Table, column: str) -> pa.Array:
+    return table.column(column).combine_chunks()
 
 
 def _stems(names: Iterable[str], suffix: str) -> list[str]:
