@@ -94,7 +94,9 @@ def decode(data: bytes | str, source: str) -> Record:
         raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
     for name, kind in _KINDS.items():
         if name in raw and not isinstance(raw[name], kind):
-            raise RecordError(f"{source}: {name} must be a {kind.__name__}, got {raw[name]!r}")
+            raise RecordError(
+                f"{source}: {name} must be of type {kind.__name__}, got {raw[name]!r}"
+            )
     for name, value in raw.get("metrics", {}).items():
         if not isinstance(value, int | float | None):
             raise RecordError(f"{source}: metrics.{name} must be a number, got {value!r}")

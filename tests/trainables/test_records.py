@@ -128,13 +128,13 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
     [
         ({"state": "finished"}, "state must be one of done, diverged, failed, stopped, got finish"),
         ({"extra": 1}, r"unknown fields \['extra'\]"),
-        ({"seed": "0"}, "seed must be a int, got '0'"),
-        ({"config": None}, "config must be a dict, got None"),
+        ({"seed": "0"}, "seed must be of type int, got '0'"),
+        ({"config": None}, "config must be of type dict, got None"),
         (
             {"metrics": {"val_accuracy": "high"}},
             "metrics.val_accuracy must be a number, got 'high'",
         ),
-        ({"stages": "h0"}, "stages must be a list"),
+        ({"stages": "h0"}, "stages must be of type list"),
     ],
 )
 def test_a_record_with_a_wrong_field_is_refused(change: dict[str, object], fault: str) -> None:
@@ -178,7 +178,12 @@ def test_compaction_covers_settled_records_and_their_curves(
     study.compact()
     opened: list[str] = []
     read = study.folder.read
-    monkeypatch.setattr(study.folder, "read", lambda name: opened.append(name) or read(name))
+
+    def noted(name: str) -> bytes:
+        opened.append(name)
+        return read(name)
+
+    monkeypatch.setattr(study.folder, "read", noted)
     assert study.records() == before
     assert study.curves()[0].sort_by("fingerprint").equals(curves_before.combine_chunks())
     assert opened == [
