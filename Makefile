@@ -1,0 +1,52 @@
+# make install  make .venv and install          make test        install, then all tests
+# make demo     install, then the digits study   make test-quick  without slow, Ray and browser tests
+# make lint     ruff and mypy                    make docs        tables of docs/study-file.md
+# make bench    measure speed                    make clean       remove .venv and caches
+#
+# PYTHON names another interpreter (make PYTHON=python3.12 install), JOBS the test processes.
+
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEMO := results/digits
+
+.DELETE_ON_ERROR:
+.PHONY: install demo test test-quick lint docs bench lock clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("bimp-study needs Python >= 3.11, got %d.%d; make PYTHON=... names another" % v if v < (3, 11) else 0)'
+	@echo "Installing into .venv: some minutes and 6 GB the first time."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/bimp run digits --out $(DEMO)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-quick: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not ray and not browser"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/make_tables.py
+
+bench: $(INSTALLED)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(INSTALLED)
+	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
