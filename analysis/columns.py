@@ -17,6 +17,9 @@ KEYS: Final = ("study", "fingerprint")
 SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
 """Sections of a configuration, in the order of its columns."""
 
+_LEADING: Final = ("dense.epochs", "prune.sparsity", "retrain.schedule")
+"""Settings that come first in their section."""
+
 _KNOWN_ORDER: Final = {"retrain.schedule": tuple(RETRAIN_SCHEDULES), "method": tuple(METHODS)}
 """Columns whose values have an order of their own, the order of their catalog."""
 
@@ -27,11 +30,12 @@ def config_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def in_schema_order(names: Iterable[str]) -> list[str]:
-    """Return configuration columns by section, within one by name."""
+    """Return configuration columns by section; within one by name, but for the leading ones."""
 
-    def key(column: str) -> tuple[int, str]:
+    def key(column: str) -> tuple[int, bool, str]:
         section = column.split(".")[0]
-        return (SECTIONS.index(section) if section in SECTIONS else len(SECTIONS), column)
+        place = SECTIONS.index(section) if section in SECTIONS else len(SECTIONS)
+        return (place, column not in _LEADING, column)
 
     return sorted(names, key=key)
 

@@ -89,6 +89,15 @@ def where(frame: pd.DataFrame, expression: str) -> pd.DataFrame:
     return frame[mask].reset_index(drop=True)
 
 
+def names_in(expression: str) -> list[str]:
+    """Return the dotted names that stand in an expression, columns or not; [] for an empty one."""
+    if not expression.strip():
+        return []
+    tree, names = _parsed(expression)
+    dotted = [n for n in ast.walk(tree) if isinstance(n, ast.Name | ast.Attribute)]
+    return [names.get(text, text) for text in map(ast.unparse, dotted)]
+
+
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|`([^`]*)`|([&|])""")
 
 

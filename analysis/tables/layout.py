@@ -23,8 +23,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table laid out: `headers` has one tuple a column, of as many levels as there are header
-    rows; `labels` and `rows` have one entry a body row."""
+    """A table laid out.
+
+    `headers` has one tuple a column, of as many levels as there are header rows; `labels` and
+    `rows` have one entry a body row; `words` are the columns that hold text and stand to the left.
+    """
 
     title: str
     label_names: tuple[str, ...]
@@ -32,6 +35,7 @@ class Grid:
     labels: tuple[tuple[str, ...], ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    words: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

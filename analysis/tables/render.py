@@ -15,6 +15,11 @@ def _grid(table: Table | Grid) -> Grid:
     return lay_out(table) if isinstance(table, Table) else table
 
 
+def _left(grid: Grid) -> list[bool]:
+    """Which columns, labels first, hold text and stand to the left."""
+    return [True] * len(grid.label_names) + [n in grid.words for n in range(len(grid.headers))]
+
+
 def to_html(table: Table | Grid) -> str:
     """Return a `<table>` with a caption, its notes in a list below; marked cells are strong."""
     grid = _grid(table)
@@ -74,7 +79,7 @@ def to_markdown(table: Table | Grid) -> str:
     """Return a GitHub-flavoured Markdown table under its title in bold, notes as a list."""
     grid = _grid(table)
     heads = [*grid.label_names, *(" / ".join(header) for header in grid.headers)]
-    rule = [*("---" for _ in grid.label_names), *("---:" for _ in grid.headers)]
+    rule = ["---" if left else "---:" for left in _left(grid)]
     lines = [map(_markdown, heads), rule]
     lines += [
         [*map(_markdown, labels), *(_markdown_cell(cell) for cell in row)]
@@ -111,14 +116,13 @@ def _latex(text: str) -> str:
 def to_latex(table: Table | Grid) -> str:
     """Return a `table` environment for `\\usepackage{booktabs}`, T1 fonts; notes below it."""
     grid = _grid(table)
-    n_labels = len(grid.label_names)
     levels = _levels(grid)
     lines = [_latex_head(level, n == len(levels) - 1, grid) for n, level in enumerate(levels)]
     body = [
         " & ".join([*map(_latex, labels), *map(_latex_cell, row)]) + r" \\"
         for labels, row in zip(grid.labels, grid.rows, strict=True)
     ]
-    columns = "l" * n_labels + "r" * len(grid.headers)
+    columns = "".join("l" if left else "r" for left in _left(grid))
     notes = [rf"\par\footnotesize {_latex(note)}" for note in grid.notes]
     caption = [rf"\caption{{{_latex(grid.title)}}}"] if grid.title else []
     return "\n".join(
@@ -151,12 +155,13 @@ def to_text(table: Table | Grid) -> str:
     from tabulate import tabulate
 
     grid = _grid(table)
+    signs = ("  ", " *") if any(c.marked for row in grid.rows for c in row) else ("", "")
     heads = [*map(_plain, grid.label_names), *("\n".join(map(_plain, h)) for h in grid.headers)]
     rows = [
-        [*map(_plain, labels), *(_plain(c.text) + (" *" if c.marked else "  ") for c in row)]
+        [*map(_plain, labels), *(_plain(c.text) + signs[c.marked] for c in row)]
         for labels, row in zip(grid.labels, grid.rows, strict=True)
     ]
-    aligned = [*("left" for _ in grid.label_names), *("right" for _ in grid.headers)]
+    aligned = ["left" if left else "right" for left in _left(grid)]
     body = tabulate(rows, heads, "simple", disable_numparse=True, colalign=aligned if rows else ())
     title = f"{_plain(grid.title)}\n\n" if grid.title else ""
     notes = "".join(f"\n{_plain(note)}" for note in grid.notes)
