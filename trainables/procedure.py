@@ -213,6 +213,10 @@ class Procedure:
         end = self._ended()
         return self._told(end.state if end else "running", **told)
 
+    def give_up(self) -> None:
+        """Release the stage under way, for others to take up: this process will not go on."""
+        self._leases.release(self._spec.hash)
+
     def metrics(self) -> dict[str, float]:
         """Return the finished trial's numbers by the schema's names; missing ones are absent."""
         gathered = trial_metrics(self.config, self.stages)

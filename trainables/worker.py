@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,12 @@ class JobRun:
 
     def advance(self) -> dict[str, Any]:
         """Do one unit of work; returns plain data with `outcome`, written to the record first."""
-        progress = self._procedure.advance()
+        try:
+            progress = self._procedure.advance()
+        except BaseException:
+            with suppress(OSError):
+                self._procedure.give_up()
+            raise
         result = _told(progress)
         if progress.state in ("running", "leased"):
             return result
