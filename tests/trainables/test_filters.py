@@ -34,11 +34,11 @@ FILTERS = {"structure": "filters", "scope": "global", "criterion": "magnitude"}
 def chain() -> nn.Sequential:
     """Filters 0.0 to 0.3 of two weights, 1.0 and 1.1 of four, and a classifier of two weights.
 
-    L1 norms 7 6 3 2 | 4 8 | and L2 norms 5 6 3 sqrt 2 | 2 4.
+    L1 norms 7 6 3 2 | 7.2 8 | and L2 norms 5 6 3 1.4 | 3.6 4.
     """
     weights = (
         [[3.0, -4.0], [6.0, 0.0], [0.0, -3.0], [1.0, 1.0]],
-        [[1.0, 1.0, -1.0, 1.0], [2.0, 2.0, 2.0, -2.0]],
+        [[1.8, 1.8, -1.8, 1.8], [2.0, 2.0, 2.0, -2.0]],
         [[0.1, 0.1]],
     )
     layers = [nn.Linear(len(rows[0]), len(rows), bias=False) for rows in weights]
@@ -61,13 +61,13 @@ def kept_filters(model: nn.Module, masks: Masks) -> list[list[int]]:
         ("l1", 1, 0, [[1, 1, 1, 1], [1, 1], [1]]),
         ("l1", 2, 2, [[1, 1, 1, 0], [1, 1], [1]]),
         ("l1", 4, 4, [[1, 1, 0, 0], [1, 1], [1]]),
-        ("l1", 7, 4, [[1, 1, 0, 0], [1, 1], [1]]),  # the next one, 1.0 of norm 4, has four
-        ("l1", 8, 8, [[1, 1, 0, 0], [0, 1], [1]]),
+        ("l1", 6, 6, [[1, 0, 0, 0], [1, 1], [1]]),
+        ("l1", 9, 6, [[1, 0, 0, 0], [1, 1], [1]]),  # the next one, 1.0, has four weights
         ("l1", 10, 10, [[1, 0, 0, 0], [0, 1], [1]]),
         ("l1", 18, 10, [[1, 0, 0, 0], [0, 1], [1]]),  # one of each layer and the classifier stay
-        ("l2", 2, 2, [[1, 1, 1, 0], [1, 1], [1]]),
-        ("l2", 5, 2, [[1, 1, 1, 0], [1, 1], [1]]),  # 2 of 1.0 comes before 3 of 0.2
-        ("l2", 6, 6, [[1, 1, 1, 0], [0, 1], [1]]),
+        ("l2", 4, 4, [[1, 1, 0, 0], [1, 1], [1]]),
+        ("l2", 7, 4, [[1, 1, 0, 0], [1, 1], [1]]),  # 3.6 of 1.0 comes before 5 of 0.0
+        ("l2", 8, 8, [[1, 1, 0, 0], [0, 1], [1]]),
         ("l2", 10, 10, [[0, 1, 0, 0], [0, 1], [1]]),
     ],
 )
@@ -112,6 +112,29 @@ def test_filters_pruned_before_stay_and_cost_nothing():
     masks["0.weight"][1] = False  # the largest of its layer; the model still holds it
     pruned = prune(model, masks, zeros=4, filter_norm="l1", **FILTERS)
     assert kept_filters(model, pruned) == [[1, 0, 1, 0], [1, 1], [1]]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_the_filter_that_is_kept_is_one_that_is_alive(scope, criterion):
+    model = chain()
+    masks = dense_masks(model)
+    masks["0.weight"][:3] = False  # the model still holds these, larger than the fourth
+    for seed in range(8):
+        draws = torch.Generator().manual_seed(seed)
+        choice = {**FILTERS, "scope": scope, "criterion": criterion}
+        pruned = prune(model, masks, zeros=18, generator=draws, **choice)
+        assert kept_filters(model, pruned)[0] == [0, 0, 0, 1]
+        assert count_zeros(pruned) == 10
+
+
+def test_masked_weights_of_a_filter_add_nothing_to_its_norm_nor_to_its_cost():
+    model = chain()
+    masks = dense_masks(model)
+    masks["0.weight"][0, 1] = False  # leaves 3 of (3, -4): now a tie with 0.2, and first
+    masks["0.weight"][3, 0] = False
+    pruned = prune(model, masks, zeros=4, **FILTERS)
+    assert pruned["0.weight"].int().tolist() == [[0, 0], [1, 1], [1, 1], [0, 0]]
 
 
 def test_cycles_follow_each_other_to_the_goal():

@@ -109,6 +109,12 @@ def test_every_use_of_a_weight_counts():
     assert multiply_adds(Twice(), (4,)) == {"first.weight": 48, "idle.weight": 0}
 
 
+def test_multiply_adds_of_a_model_whose_training_mode_needs_a_batch():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).train()
+    assert multiply_adds(model, (3,)) == {"0.weight": 6}
+    assert model.training
+
+
 def test_multiply_adds_leave_model_mode_generator_and_hooks_alone():
     model = nn.Sequential(small_net(), nn.Dropout(0.5)).train()
     model[0].eval()
