@@ -35,6 +35,14 @@ def _missing_folders(path: Path) -> list[Path]:
     return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
+def check_loadable(configs: Iterable[TrialConfig]) -> None:
+    """Refuse data sets whose studies can only be planned."""
+    for config in configs:
+        if DATASETS[name := config.task.dataset.name].loader is None:
+            raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
+                          " its studies can be planned but not yet run")  # fmt: skip
+
+
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
     from trainables.data import DataMissingError, check_available
@@ -42,9 +50,6 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     root = Path(study.data.root).expanduser()
     seen = {config.task.dataset.name: config.task.dataset for config in configs}
     for name, choice in seen.items():
-        if DATASETS[name].loader is None:
-            raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
-                          " its studies can be planned but not yet run")  # fmt: skip
         try:
             check_available(name, choice.parameters, root)
         except DataMissingError as missing:

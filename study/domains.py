@@ -30,6 +30,15 @@ class Domain:
         """Whether a search draws from it (a grid's values are all tried instead)."""
         return self.kind != "grid"
 
+    def holds(self, value: object) -> bool:
+        """Whether the value is one of the domain's."""
+        if self.kind in ("grid", "choice"):
+            return value in self.values
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        low, high = self.values
+        return bool(low <= value <= high and (self.kind != "int" or value == int(value)))
+
 
 def is_domain(value: object) -> bool:
     """Whether a value of a study file is a domain: a mapping with one key that names a kind."""

@@ -79,6 +79,8 @@ class Launch:
 
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
+        configs = representatives(self.study)
+        doctor.check_loadable(configs)
         doctor.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             doctor.check_folder(self.store_location, "stage_store")
@@ -88,7 +90,6 @@ class Launch:
         if address is None:
             gpus = doctor.local_gpus() if self.study.resources.gpus else 0
             doctor.check_resources(self.study, doctor.local_cpus(), gpus, "this machine")
-        configs = representatives(self.study)
         doctor.check_data(configs, self.study)
         doctor.check_models(configs)
 

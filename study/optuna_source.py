@@ -52,6 +52,7 @@ class BlockSearch:
         self.asked: dict[int, Asked] = {}
         self._by_config: dict[str, int] = {}
         self.ended_early = False
+        self._own_points = [p for p in study.search.enqueue if block.takes(p)]
         directions = [OPTUNA_DIRECTIONS[d] for d in self._objectives.values()]
         self.optuna = optuna.create_study(directions=directions)
         self._distributions = {k: distribution(d) for k, d in block.space.sampled.items()}
@@ -89,12 +90,30 @@ class BlockSearch:
         self._by_config[Trial.of(asked.config, 0).fingerprint] = asked.number
 
     def ask(self) -> Asked | None:
-        """Return a new configuration, None when points have only repeated or broken rules."""
+        """Return a new configuration: the study's own points first, then sampled ones.
+
+        None when points have only repeated or broken rules.
+        """
+        while self._own_points:
+            point = self._own_points.pop(0)
+            tried = any(point.items() <= asked.values.items() for asked in self.asked.values())
+            if not tried and (asked := self._ask(point)) is not None:
+                return asked
+        asked = self._ask({})
+        self.ended_early = asked is None
+        return asked
+
+    def _ask(self, point: Mapping[str, Any]) -> Asked | None:
+        """Return a new configuration with the values of `point`, the others sampled."""
         number = max(self.asked, default=-1) + 1
-        for repeat in range(MOST_REPEATS):
+        outside = {k: v for k, v in point.items() if not self.block.space.sampled[k].holds(v)}
+        inside = {k: encode(v) for k, v in point.items() if k not in outside}
+        for repeat in range(1 if len(point) == len(self._distributions) else MOST_REPEATS):
+            if inside:
+                self.optuna.enqueue_trial(inside)
             trial = self._ask_optuna(number, repeat)
             try:
-                values, config = active_sample(self.block, trial, self._distributions)
+                values, config = active_sample(self.block, trial, self._distributions, outside)
             except Refusal:
                 self.optuna.tell(trial, state=TrialState.FAIL)
                 continue
@@ -104,7 +123,6 @@ class BlockSearch:
                 self._remember(asked)
                 return asked
             self._tell_again(trial, self.asked[twin])
-        self.ended_early = True
         return None
 
     def _ask_optuna(self, number: int, repeat: int) -> optuna.Trial:
@@ -150,7 +168,8 @@ class BlockSearch:
 
     def _frozen(self, asked: Asked) -> FrozenTrial:
         state, values = self._verdict(asked)
-        params = {k: encode(v) for k, v in asked.values.items()}
+        sampled = self.block.space.sampled
+        params = {k: encode(v) for k, v in asked.values.items() if sampled[k].holds(v)}
         return create_trial(
             state=state,
             values=values,

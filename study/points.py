@@ -48,17 +48,24 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def active_sample(
-    block: Block, trial: optuna.Trial, distributions: Mapping[str, BaseDistribution]
+    block: Block,
+    trial: optuna.Trial,
+    distributions: Mapping[str, BaseDistribution],
+    outside: Mapping[str, Any],
 ) -> tuple[dict[str, Any], TrialConfig]:
     """Return the values sampled for the active keys, and the configuration they make.
 
     `prune.cycles` comes last, with its upper bound lowered to the retraining steps there are.
+    Keys of `outside` take the values given there, of which Optuna never learns.
     Raises Refusal for a point that breaks a rule.
     """
     sampled = block.space.sampled
     values: dict[str, Any] = {}
     for key in sorted(sampled, key=_rank):
         if not _is_active(block, key, values):
+            continue
+        if key in outside:
+            values[key] = outside[key]
             continue
         bounded = _bounded(block, key, values, distributions[key])
         values[key] = decode(_draw(trial, key, bounded))

@@ -94,6 +94,10 @@ class Block:
         sampled = {k: [d.kind, list(d.values)] for k, d in self.space.sampled.items()}
         return digest([_plain(self.space.fixed), _plain(self.cell), sampled])
 
+    def takes(self, point: Mapping[str, Any]) -> bool:
+        """Whether all keys of a point that the study names are sampled here."""
+        return point.keys() <= self.space.sampled.keys()
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
@@ -226,7 +230,20 @@ def check_search_space(study: StudyFile) -> None:
             )
     draw = random.Random(0)
     first = [_probe(block, draw, {}) for block in cells]
+    _refuse_own_points(study, cells, draw)
     _refuse_idle_keys(study, itertools.chain(first, _probes(cells, draw)))
+
+
+def _refuse_own_points(study: StudyFile, cells: list[Block], draw: random.Random) -> None:
+    """Refuse a point of the study that no block can take, or that breaks a rule in one."""
+    sampled = sorted({key for block in cells for key in block.space.sampled})
+    for at, point in enumerate(study.search.enqueue):
+        takers = [block for block in cells if block.takes(point)]
+        if not takers:
+            rule = f"must give values to sampled keys ({', '.join(sampled)})"
+            raise Refusal(f"search.enqueue.{at} {rule}, got {shown(point)}")
+        for block in takers:
+            _probe(block, draw, point)
 
 
 def representatives(study: StudyFile) -> list[TrialConfig]:

@@ -28,7 +28,8 @@ class Search(Section):
     """How points are found: all cells of the grids, or Optuna's search inside blocks of them.
 
     `trials`: configurations of each block; `objectives`: trial metrics to maximise or minimise, on
-    validation; `seed` of the sampler; `sampler`: TPE or uniform random.
+    validation; `seed` of the sampler; `sampler`: TPE or uniform random; `enqueue`: points that each
+    block tries before it samples, as dotted keys with values, which need not lie in their domains.
     """
 
     strategy: Literal["grid", "optuna"] = "grid"
@@ -36,6 +37,7 @@ class Search(Section):
     objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
     sampler: Literal["tpe", "random"] = "tpe"
     seed: WholeNumber = 0
+    enqueue: tuple[Annotated[dict[str, Any], Field(min_length=1)], ...] = ()
 
     @field_validator("objectives")
     @classmethod
@@ -58,11 +60,14 @@ class Search(Section):
                 raise Refusal("search.trials must be given under optuna, got nothing")
             if not self.objectives:
                 raise Refusal("search.objectives must name a metric under optuna, got none")
-        elif self.trials is not None or self.objectives:
-            key = "trials" if self.trials is not None else "objectives"
-            value = shown(getattr(self, key))
-            rule = "must be absent under grid, where every cell is tried"
-            raise Refusal(f"search.{key} {rule}, got {value}")
+            if (points := len(self.enqueue)) > self.trials:
+                rule = f"must hold at most search.trials ({self.trials}) points"
+                raise Refusal(f"search.enqueue {rule}, got {points}")
+            return self
+        for key in ("trials", "objectives", "enqueue"):
+            if value := getattr(self, key):
+                rule = "must be absent under grid, where every cell is tried"
+                raise Refusal(f"search.{key} {rule}, got {shown(value)}")
         return self
 
 
