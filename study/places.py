@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from study.studyfile import StudyFile
+from study.studyfile import StudyFile, read_yaml
 from trainables.records import StudyFolder
+from trainables.refusal import Refusal
 from trainables.storage import is_remote
+
+RUN_LEASE = "run"
+"""The lease, in a study folder, of the run that is at work in it."""
 
 
 def folder_of(study: StudyFile, out: str | None) -> str:
@@ -17,6 +21,21 @@ def folder_of(study: StudyFile, out: str | None) -> str:
 def store_of(study: StudyFile, folder: StudyFolder) -> str:
     """Return the stage store: what the study names, or stages/ in its folder."""
     return _absolute(study.stage_store or folder.folder.child("stages").location)
+
+
+def existing(location: str) -> tuple[StudyFolder, StudyFile]:
+    """Return a study folder that is there and the study that it was last run as.
+
+    Refusal when there is none at the location, or when its study cannot be read.
+    """
+    try:
+        folder = StudyFolder(_absolute(location))
+        text = folder.folder.read("study.yaml").decode()
+    except (OSError, ValueError) as error:
+        reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
+        rule = "must be a study folder, one with a study.yaml"
+        raise Refusal(f"DIR {rule}, got {location}{reason}") from error
+    return folder, StudyFile.of(read_yaml(text, f"{location}/study.yaml"))
 
 
 def _absolute(location: str) -> str:

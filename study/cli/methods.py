@@ -1,0 +1,19 @@
+"""`bimp methods`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("methods")
+@click.option("--format", "shape", default="table", type=click.Choice(["table", "json"]))
+def command(shape: str) -> None:
+    """List the pruning methods: kind, parameters with ranges and defaults, domains, source."""
+    from study.method_list import methods, table
+
+    if shape == "json":
+        import json
+
+        click.echo(json.dumps(methods(), indent=2))
+    else:
+        click.echo(table())

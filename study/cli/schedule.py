@@ -1,0 +1,61 @@
+"""`bimp schedule`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trainables.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+
+_ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
+_UP_TO_ONE = click.FloatRange(min=0, max=1, min_open=True)
+_SHARE = click.FloatRange(min=0, max=1, max_open=True)
+
+
+@click.command("schedule")
+@click.argument("schedule", metavar="NAME", type=click.Choice(list(RETRAIN_SCHEDULES)))
+@click.option("--dense-schedule", required=True, type=click.Choice(list(DENSE_SCHEDULES)))
+@click.option("--milestones", metavar="EPOCHS", help="Epochs of the drops (multistep): 5,8.")
+@click.option("--gamma", type=_UP_TO_ONE, help="Factor of a drop; 0.1 unless given.")
+@click.option("--every", type=_ABOVE_ZERO, help="Epochs between drops (step); 1 unless given.")
+@click.option("--lr-end", type=click.FloatRange(min=0), help="End of linear; 0 unless given.")
+@click.option("--lr", required=True, type=_ABOVE_ZERO, help="Peak rate of the dense run.")
+@click.option("--dense-epochs", required=True, type=_ABOVE_ZERO, metavar="T")
+@click.option(
+    "--warmup-epochs", default=0.0, type=click.FloatRange(min=0), help="Of the dense run."
+)
+@click.option("--steps-per-epoch", required=True, type=click.IntRange(min=1), metavar="I")
+@click.option("--epochs", required=True, type=_ABOVE_ZERO, help="Retraining epochs of one cycle.")
+@click.option("--discount", type=_UP_TO_ONE, help="Share of the dense peak that allr starts at.")
+@click.option("--init", type=_ABOVE_ZERO, help="Peak of constant, stepped, cosine and linear.")
+@click.option("--warmup", type=_SHARE, help="Their share of warm-up steps; 0.1 unless given.")
+@click.option("--format", "shape", default="json", type=click.Choice(["json", "csv", "html"]))
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+def command(shape: str, output: Path | None, milestones: str | None, **options: Any) -> None:
+    """Print the learning rates of retraining schedule NAME after a dense run.
+
+    As JSON {"dense": [...], "retrain": [...]}, one number a step; as CSV; or as an HTML page that
+    shows them. Options that change nothing under the schedules given are named on standard error.
+    """
+    from study import rates
+
+    drops = None if milestones is None else rates.milestones(milestones)
+    asked = rates.Asked(milestones=drops, **options)
+    found = rates.rates(asked)
+    for option in asked.idle():
+        names = f"{asked.dense_schedule} and {asked.schedule}"
+        click.echo(f"note: {option} changes nothing under {names}", err=True)
+    if shape == "html":
+        text = rates.to_html(found, asked)
+    elif shape == "csv":
+        text = rates.to_csv(found, asked.steps_per_epoch)
+    else:
+        text = rates.to_json(found)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from study.output import write
+
+        write(output, text.encode())

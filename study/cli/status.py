@@ -1,0 +1,18 @@
+"""`bimp status`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("status")
+@click.argument("folder", metavar="DIR")
+def command(folder: str) -> None:
+    """Say where the study folder DIR stands.
+
+    Counts the trials that are settled (done, diverged, stopped), failed and missing, says what is
+    running now, and names each failed trial with its message. Reads only.
+    """
+    from study.status import status, table
+
+    click.echo(table(status(folder)))
