@@ -1,0 +1,124 @@
+"""Images per second of masked retraining against the barest possible dense loop.
+
+Both sides train the same model on the same tensors, batch 128, with the same optimiser; they
+alternate in one process, and each pair gives one ratio. Prints the median of the ratios with the
+order-statistic interval of the median.
+
+    python benchmarks/throughput.py [--models mlp cnn resnet56] [--pairs 15] [--device cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import torch
+from scipy.stats import binom
+from torch import nn
+from torch.nn import functional
+
+from trainables import models
+from trainables.data import Split, TaskData
+from trainables.masks import dense_masks, prune
+from trainables.methods.hard_mask import HardMask
+from trainables.training import Bench, Optimiser, Trainer
+
+BATCH = 128
+SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet56": (3, 32, 32)}
+STEPS = {"mlp": 100, "cnn": 20, "resnet56": 2}
+OPTIMISER = Optimiser(momentum=0.9, weight_decay=5e-4, nesterov=True)
+
+
+def bench_of(name: str, device: torch.device, steps: int) -> Bench:
+    """Return a bench with random images of the task's shape, enough for the steps."""
+    shape, n = SHAPES[name], steps * BATCH
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randn(n, *shape, generator=draw).to(device)
+    labels = torch.randint(10, (n,), generator=draw).to(device)
+    split = Split(images, labels)
+    data = TaskData("random", 10, shape, split, split, split, None)
+    model = models.seeded(lambda: models.build(name, shape, 10, {}), 0).to(device)
+    return Bench(data, model, model, device)
+
+
+def masked(bench: Bench, steps: int) -> Trainer:
+    """Return the project's trainer with a mask of nine tenths."""
+    masks = dense_masks(bench.model)
+    zeros = round(0.9 * sum(m.numel() for m in masks.values()))
+    new = prune(
+        bench.model, masks, zeros=zeros, structure="weights", scope="global",
+        criterion="magnitude", filter_norm="l2", generator=None,
+    )  # fmt: skip
+    hooks = HardMask(bench.model, new)
+    optimiser = OPTIMISER.build(bench.model, hooks)
+    return Trainer(bench, hooks, optimiser, [1e-3] * steps * 1000, BATCH, 0, "bench")
+
+
+def time_masked(trainer: Trainer) -> float:
+    """Train one epoch; return its seconds."""
+    start = time.perf_counter()
+    trainer.run(deadline=float("inf"))
+    seconds = time.perf_counter() - start
+    trainer.close_epoch()
+    return seconds
+
+
+def time_bare(bench: Bench, model: nn.Module, optimiser: torch.optim.SGD) -> float:
+    """Train one epoch with nothing but what training needs; return its seconds."""
+    images, labels = bench.data.train.images, bench.data.train.labels
+    start = time.perf_counter()
+    model.train()
+    for index in torch.randperm(len(labels)).to(bench.device).split(BATCH):
+        loss = functional.cross_entropy(model(images[index]), labels[index])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    bench.synchronise()
+    return time.perf_counter() - start
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Return the order statistics that hold the median with a probability of at least 95 %."""
+    n, ordered = len(values), sorted(values)
+    k = max(int(binom.ppf(0.025, n, 0.5)) - 1, 0)
+    return ordered[k], ordered[n - 1 - k]
+
+
+def main() -> None:
+    """Print one line a model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=list(SHAPES))
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    print("model     images/s bare  masked  ratio of the pairs: median [interval]")
+    for name in arguments.models:
+        steps = STEPS[name] * (1 if device.type == "cpu" else 20)
+        bench = bench_of(name, device, steps)
+        trainer = masked(bench, steps)
+        twin = models.seeded(lambda n=name: models.build(n, SHAPES[n], 10, {}), 0).to(device)
+        bare = OPTIMISER.build(twin, HardMask(twin, dense_masks(twin)))
+        bare.param_groups[0]["lr"] = 1e-3
+        pairs = []
+        for number in range(arguments.pairs + 1):
+            if number % 2:
+                a, b = time_masked(trainer), time_bare(bench, twin, bare)
+            else:
+                b, a = time_bare(bench, twin, bare), time_masked(trainer)
+            pairs.append((a, b))
+        pairs = pairs[1:]  # the first pair warms up
+        ratios = [b / a for a, b in pairs]
+        low, high = interval(ratios)
+        images = steps * BATCH
+        dense = images / statistics.median(b for _, b in pairs)
+        ours = images / statistics.median(a for a, _ in pairs)
+        middle = statistics.median(ratios)
+        print(f"{name:<9} {dense:13.0f} {ours:7.0f}  {middle:.3f} [{low:.3f}, {high:.3f}]")
+
+
+if __name__ == "__main__":
+    main()
