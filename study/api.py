@@ -1,0 +1,74 @@
+"""The Python API: a study as an object, with what the command `bimp` does to it.
+
+    >>> from study import Study
+    >>> study = Study.load("digits", ["seeds=[0]"])
+    >>> study.plan().trials
+    36
+    >>> summary = study.run("results/digits")  # doctest: +SKIP
+
+What a run leaves behind is read with `analysis.frames`, here or anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from study import space, studyfile
+from study.places import folder_of
+from study.studyfile import StudyFile
+
+if TYPE_CHECKING:
+    from study.launch import Summary
+    from study.plan import Plan
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that has been read; `file` holds its sections.
+
+    `load`, `of` and every method raise `trainables.refusal.Refusal`, a ValueError whose text names
+    the key, the rule and the value, where the study breaks a rule. Nothing has then started.
+    """
+
+    file: StudyFile
+
+    @classmethod
+    def load(cls, study: str | Path, sets: Sequence[str] = ()) -> Self:
+        """Return the study of a YAML file or a preset's name, with `key=value` texts laid over."""
+        return cls(studyfile.load(str(study), sets))
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the study of plain data, as a study file holds it."""
+        return cls(StudyFile.of(raw))
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.file.name
+
+    def folder(self, out: str | Path | None = None) -> str:
+        """Return the study folder: `out`, or results/<name>."""
+        return folder_of(self.file, None if out is None else str(out))
+
+    def check(self) -> None:
+        """Refuse what can be refused without torch, data or a cluster."""
+        space.check(self.file)
+
+    def plan(self, out: str | Path | None = None) -> Plan:
+        """Return what `run` would do: trials, stages, epochs asked and left. Starts nothing."""
+        from study.plan import plan
+
+        return plan(self.file, self.folder(out))
+
+    def run(self, out: str | Path | None = None, address: str | None = None) -> Summary:
+        """Run what is wanted and not settled, on this machine or on the Ray cluster at `address`.
+
+        Trials that fail are in the summary, and are retried by the next run.
+        """
+        from study.launch import run
+
+        return run(self.file, self.folder(out), address)

@@ -1,0 +1,71 @@
+"""The Python API says what the command says, and imports no engine before it is used."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import study.api
+from study import Study
+from study.plan import plan
+from study.studyfile import load
+from trainables.refusal import Refusal
+
+
+def test_a_preset_and_its_plan(tmp_path: Path) -> None:
+    digits = Study.load("digits", ["seeds=[0, 1]"])
+    assert digits.name == "digits"
+    assert digits.plan(tmp_path / "out") == plan(load("digits", ["seeds=[0, 1]"]), str(tmp_path))
+    assert digits.plan(tmp_path / "out").trials == 72
+
+
+def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("{name: mine, task: {dataset: digits, model: mlp}, prune: {sparsity: 0.5}}")
+    assert Study.load(path).name == "mine"
+
+
+def test_plain_data_is_checked() -> None:
+    raw = {
+        "name": "short",
+        "task": {"dataset": "digits", "model": "mlp"},
+        "dense": {"epochs": 2},
+        "prune": {"sparsity": 1.0},
+        "retrain": {"epochs": 1},
+    }
+    wrong = Study.of(raw)
+    with pytest.raises(Refusal, match=r"prune\.sparsity must be < 1, got 1\.0"):
+        wrong.check()
+    Study.of({**raw, "prune": {"sparsity": 0.5}}).check()
+    with pytest.raises(Refusal, match="prunes must be a known key"):
+        Study.of({**raw, "prunes": {}})
+
+
+def test_the_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Study.load("digits").folder() == str(tmp_path / "results" / "digits")
+    assert Study.load("digits").folder("elsewhere") == str(tmp_path / "elsewhere")
+    assert Study.load("digits").folder("s3://bucket/digits") == "s3://bucket/digits"
+
+
+def test_the_example_of_its_docstring() -> None:
+    assert doctest.testmod(study.api).failed == 0
+
+
+def test_importing_study_imports_no_engine() -> None:
+    code = (
+        "import sys, study; from study import Study; Study.load('digits').check();"
+        "heavy = {'torch', 'ray', 'pandas', 'plotly', 'scipy', 'optuna'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="Studies"):
+        _ = study.Studies
