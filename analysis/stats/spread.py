@@ -105,7 +105,10 @@ def interval(
 def intervals(
     samples: Sequence[Floats], confidence: float = CONFIDENCE
 ) -> list[tuple[float, float]]:
-    """Return the BCa interval of each sample's mean; samples of one size share their resamples."""
+    """Return the BCa interval of each sample's mean, whatever the order of its values.
+
+    Samples of one size share their resamples, so that each interval depends on its own sample only.
+    """
     bounds: list[tuple[float, float]] = [(math.nan, math.nan)] * len(samples)
     by_size: dict[int, list[int]] = {}
     for place, sample in enumerate(samples):
@@ -117,7 +120,7 @@ def intervals(
         step = max(1, 2_000_000 // (n * _RESAMPLES))
         for start in range(0, len(places), step):
             part = places[start : start + step]
-            low, high = _bca(np.stack([samples[place] for place in part]), confidence)
+            low, high = _bca(np.stack([np.sort(samples[place]) for place in part]), confidence)
             for place, lo, hi in zip(part, low, high, strict=True):
                 bounds[place] = (float(lo), float(hi))
     return bounds
@@ -135,7 +138,7 @@ def _bca(samples: Floats, confidence: float) -> tuple[Floats, Floats]:
     spread = samples.std(axis=1, keepdims=True)
 
     def mean(values: Floats, axis: int) -> Floats:
-        return np.asarray(np.round(values.mean(axis=axis), 10))
+        return np.asarray(np.round(values.mean(axis=axis), 12))
 
     found = bootstrap(
         ((samples - centre) / spread,), mean, axis=-1, vectorized=True, n_resamples=_RESAMPLES,
