@@ -21,7 +21,7 @@ from study import cluster, doctor
 from study.agenda import Agenda, GridSource, Known, Source, Task
 from study.journal import Journal
 from study.optuna_source import OptunaSource
-from study.places import folder_of, store_of
+from study.places import RUN_LEASE, folder_of, store_of
 from study.progress import Display, Tally, display, duration
 from study.space import blocks, check, grid_trials, representatives
 from study.standing import Standing, grid_standing, optuna_standing, sentences
@@ -38,7 +38,6 @@ AUTOSCALING_SLOTS = 64
 """Trials that may be pending at once on a cluster whose size may grow."""
 COMPACT_EVERY_S = 60.0
 STATUS_EVERY_S = 2.0
-RUN_LEASE = "run"
 
 
 @dataclass(frozen=True)

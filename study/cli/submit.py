@@ -1,0 +1,35 @@
+"""`bimp submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("submit")
+@click.argument("study")
+@click.option("--address", required=True, help="The cluster's job server: http://HEAD:8265.")
+@click.option("--out", required=True, metavar="DIR", help="Study folder that all nodes see.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@click.option(
+    "--working-dir", default=".", help="Folder shipped to the cluster; . unless given.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)  # fmt: skip
+def command(study: str, address: str, out: str, sets: tuple[str, ...], working_dir: Path) -> None:
+    """Hand `bimp run STUDY` to a Ray cluster as a job, and return at once.
+
+    The study is checked here first. The working folder is shipped, without results and caches; the
+    nodes must have bimp installed. DIR must outlive the job: an absolute path on a file system that
+    all nodes share, or an object store's URI.
+    """
+    from study.space import check
+    from study.studyfile import load
+
+    loaded = load(study, sets)
+    check(loaded)
+
+    from study.submission import submit
+
+    job = submit(study, loaded.name, address=address, out=out, sets=sets, working_dir=working_dir)
+    click.echo(f"submitted {job}; follow it: ray job logs --address {address} --follow {job}")
