@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeGuard
@@ -169,8 +170,6 @@ def _refuse_unknown_sections(own: Mapping[str, Any]) -> None:
     known = [name for name in StudyFile.model_fields if name != "space"]
     for key, value in own.items():
         if key not in known:
-            from difflib import get_close_matches
-
             near = get_close_matches(str(key), [*known, *SPACE_SECTIONS], n=1, cutoff=0.5)
             listed = ", ".join([*known, *SPACE_SECTIONS])
             hint = f"did you mean {near[0]}?" if near else f"known are {listed}"
@@ -249,7 +248,12 @@ def _text(study: str) -> str:
             raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
         return files("study").joinpath(f"presets/{study}.yaml").read_text(encoding="utf-8")
-    raise Refusal(f"STUDY must be a YAML file or a preset ({', '.join(presets())}), got {study!r}")
+    known = presets()
+    near = get_close_matches(study, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise Refusal(
+        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{hint}"
+    )
 
 
 def _assigned(assignment: str) -> dict[str, Any]:
