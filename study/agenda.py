@@ -85,6 +85,8 @@ class Agenda:
         self._done_stages = set(stages)
         self._attempts = dict(attempts or {})
         self._waiting: OrderedDict[str, Task] = OrderedDict()
+        self._wanted: Counter[str] = Counter()
+        self._changed = True
         self._running: dict[str, Task] = {}
         self._blocked: set[str] = set()
         self._exhausted = False
@@ -113,14 +115,31 @@ class Agenda:
 
     def next(self) -> Task | None:
         """Return a task to run now, None when there is none at present (or `finished`)."""
+        if not self._changed:  # Tune polls often, and nothing has happened since the last poll
+            return None
         task = self._pick()
         while task is None and self._fetch():
             task = self._pick()
-        if task is not None:
-            if task.goal == "trial":
-                del self._waiting[task.trial.fingerprint]
-            self._running[_key(task)] = task
+        if task is None:
+            self._changed = False
+            return None
+        if task.goal == "trial":
+            self._take(task)
+        self._running[_key(task)] = task
         return task
+
+    def _put(self, task: Task, *, first: bool = False) -> None:
+        """Let a trial wait; `_wanted` counts the waiting trials of each dense run."""
+        self._waiting[task.trial.fingerprint] = task
+        if first:
+            self._waiting.move_to_end(task.trial.fingerprint, last=False)
+        if task.trial.config.retrains:
+            self._wanted[task.stages[0]] += 1
+
+    def _take(self, task: Task) -> None:
+        del self._waiting[task.trial.fingerprint]
+        if task.trial.config.retrains:
+            self._wanted[task.stages[0]] -= 1
 
     def _fetch(self) -> bool:
         """Take more trials from the source; whether there may be something new to pick."""
@@ -147,7 +166,7 @@ class Agenda:
             return
         stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
         attempt = self._attempts.get(trial.fingerprint, 0) + 1
-        self._waiting[trial.fingerprint] = Task("trial", trial, stages, attempt)
+        self._put(Task("trial", trial, stages, attempt))
 
     def _pick(self) -> Task | None:
         busy = {stage for task in self._running.values() for stage in self._due(task)}
@@ -159,17 +178,9 @@ class Agenda:
 
     def _dense_run(self, busy: set[str]) -> Task | None:
         """The missing dense run that most trials wait for, if at least two do."""
-        wanted = Counter(
-            task.stages[0]
-            for task in self._waiting.values()
-            if task.trial.config.retrains
-            and task.stages[0] not in self._done_stages
-            and task.stages[0] not in busy
-        )
-        if not wanted:
-            return None
-        stage, dependents = max(wanted.items(), key=lambda item: item[1])
-        if dependents < 2:
+        missing = self._wanted.keys() - self._done_stages - busy
+        stage = max(missing, key=lambda s: (self._wanted[s], s), default=None)
+        if stage is None or self._wanted[stage] < 2:
             return None
         first = next(t for t in self._waiting.values() if t.stages[0] == stage)
         return Task("dense", first.trial, (stage,))
@@ -183,6 +194,7 @@ class Agenda:
     def ended(self, task: Task, known: Known, message: str = "") -> None:
         """Learn that a task ended for good; a failed dense run fails all that wait for it."""
         self._running.pop(_key(task), None)
+        self._changed = True
         if known.state in ("done", "diverged"):
             self._done_stages.update(task.stages)
         if task.goal == "trial":
@@ -196,21 +208,22 @@ class Agenda:
 
     def _fail_dependents(self, stage: str, message: str) -> None:
         for task in [t for t in self._waiting.values() if t.stages[0] == stage]:
-            del self._waiting[task.trial.fingerprint]
+            self._take(task)
             self.failures.append(Failure(task.trial, task.attempt, stage, message))
             self._settle(task, Known("failed"))
 
     def gave_up(self, task: Task, stage: str) -> None:
         """Learn that another process holds `stage`: the task waits until `unblock(stage)`."""
         self._running.pop(_key(task), None)
+        self._changed = True
         self._blocked.add(stage)
         if task.goal == "trial":
-            self._waiting[task.trial.fingerprint] = task
-            self._waiting.move_to_end(task.trial.fingerprint, last=False)
+            self._put(task, first=True)
 
     def unblock(self, stage: str, *, done: bool) -> None:
         """Learn that a blocked stage is finished, or that its lease has expired."""
         self._blocked.discard(stage)
+        self._changed = True
         if done:
             self._done_stages.add(stage)
 

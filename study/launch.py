@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from study.journal import Journal
 from study.optuna_source import OptunaSource
 from study.places import RUN_LEASE, folder_of, store_of
 from study.progress import Display, Tally, display, duration
-from study.space import blocks, check, grid_trials, representatives
+from study.space import Trial, blocks, check, grid_trials, representatives
 from study.standing import Standing, grid_standing, optuna_standing, sentences
 from study.studyfile import StudyFile, read_yaml
 from trainables.job import Context, Job
@@ -138,9 +139,14 @@ class Launch:
             shown.close()
             self._run_lease.release(RUN_LEASE)
 
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """The trials of a grid study."""
+        return grid_trials(self.study)
+
     def _standing(self, records: Sequence[Record]) -> Standing:
         if self.study.search.strategy == "grid":
-            return grid_standing(grid_trials(self.study), records)
+            return grid_standing(self.trials, records)
         keys = [block.key for block in blocks(self.study)]
         return optuna_standing(self.study, keys, records)
 
@@ -197,7 +203,7 @@ class Work:
     def _source(self, records: Sequence[Record]) -> Source:
         study = self._launch.study
         if study.search.strategy == "grid":
-            return GridSource(grid_trials(study))
+            return GridSource(self._launch.trials)
         return OptunaSource(blocks(study), study, records, self._room)
 
     def _finished_stages(self) -> set[str]:

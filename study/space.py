@@ -204,7 +204,7 @@ def _refuse_idle_keys(study: StudyFile, configs: Iterable[TrialConfig]) -> None:
     given = {key: value for raw in (study.space, *study.spaces) for key, value in _walk(raw)}
     idle = {key for key in given if key in CONDITIONS}
     for config in configs:
-        idle &= config.inactive()
+        idle &= config.inactive
         if not idle:
             return
     for key in sorted(idle):

@@ -53,7 +53,7 @@ def _section(config: TrialConfig, name: str) -> dict[str, Any]:
     """The active keys of a section that differ from their default, in the fields' own types."""
     section = getattr(config, name)
     dumped: dict[str, Any] = section.model_dump(mode="json", exclude_defaults=True)
-    inactive = config.inactive()
+    inactive = config.inactive
     return {key: value for key, value in dumped.items() if f"{name}.{key}" not in inactive}
 
 

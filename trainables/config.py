@@ -281,9 +281,10 @@ class TrialConfig(Section):
             return ()
         return tuple(split_steps(self.retrain_epochs, self.prune.cycles, self.steps_per_epoch))
 
-    def inactive(self) -> set[str]:
+    @cached_property
+    def inactive(self) -> frozenset[str]:
         """Dotted keys that change nothing under the values of the others."""
-        return {key for key, condition in CONDITIONS.items() if not condition.holds(self)}
+        return frozenset(k for k, condition in CONDITIONS.items() if not condition.holds(self))
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as records keep it: active keys, all lengths filled in."""
@@ -295,7 +296,7 @@ class TrialConfig(Section):
             dense_epochs = _exact(raw["dense"]["epochs"])
             raw["retrain"]["epochs"] = _number(self.retrain_epochs)
             raw["retrain"]["budget"] = _number(self.retrain_epochs / dense_epochs)
-        for key in self.inactive():
+        for key in self.inactive:
             section, _, leaf = key.partition(".")
             if raw.get(section) is not None:
                 raw[section].pop(leaf, None)
@@ -431,6 +432,14 @@ def _structure_is_offered(c: TrialConfig) -> None:
         _refuse("prune.structure", f"be {allowed} under {c.method.name}", c.prune.structure)
 
 
+def _interval_fits(c: TrialConfig) -> None:
+    interval = c.method.parameters.get("interval")
+    if interval is not None and 2 * interval * c.steps_per_epoch > c.dense_steps:
+        assert c.budget is not None
+        rule = f"be at most half of the {c.budget.epochs:g} epochs of budget.epochs"
+        _refuse("method.interval", rule, interval)
+
+
 _RULES = (
     _lengths_given_once,
     _images_are_enough,
@@ -438,4 +447,5 @@ _RULES = (
     _schedule_is_complete,
     _cycles_have_steps,
     _structure_is_offered,
+    _interval_fits,
 )

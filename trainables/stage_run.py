@@ -47,7 +47,7 @@ class StageRun:
     diverged: bool = False
 
     def close_epoch(self) -> dict[str, Any]:
-        """Evaluate on validation, add the epoch's row to the curve, and return it."""
+        """Let the method act, evaluate on validation, and return the epoch's row of the curve."""
         loss_sum = self.trainer.position.loss_sum
         row: dict[str, Any] = self.trainer.close_epoch()
         row |= {"phase": _PHASES[self.spec.kind], "cycle": self.spec.cycle}
@@ -55,6 +55,7 @@ class StageRun:
             self.diverged = True
             row.pop("train_loss")
         else:
+            self.trainer.hooks.at_epoch_end(row["epoch"] + 1)
             start = time.perf_counter()
             with self.trainer.hooks.evaluation():
                 row["val_loss"], row["val_accuracy"] = evaluate(
@@ -228,7 +229,7 @@ def begin(
         trainer = _trainer(config, seed, spec, place, hooks, rates_of_dense(config))
         return StageRun(config, spec, place, trainer, facts)
     load_weights_(model, before.weights)
-    masks = _masks_of(before) or dense_masks(model)
+    masks = _on(place, _under(before.state, "mask.")) or dense_masks(model)
     pruned = prune_cycle(config, seed, spec, place, masks)
     facts = {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
     hooks = HardMask(model, pruned.masks, pruned.companions)
@@ -250,7 +251,7 @@ def resume(
     load_weights_(model, _under(tensors, "model."))
     hooks: Hooks = Hooks()
     if spec.kind == "cycle":
-        held = _under(tensors, "hooks.")
+        held = _on(place, _under(tensors, "hooks."))
         hooks = HardMask(model, _under(held, "mask."), _under(held, "companion."))
     elif spec.kind == "whole":
         hooks = method_of(config, place)
@@ -289,5 +290,6 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _masks_of(stage: Stage) -> Masks | None:
-    return _under(stage.state, "mask.") or None
+def _on(place: Place, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the bench's device; the store holds them on the CPU."""
+    return {name: tensor.to(place.bench.device) for name, tensor in tensors.items()}

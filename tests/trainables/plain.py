@@ -17,7 +17,10 @@ from trainables.worker import JobRun, told_failure
 from trainables.workbench import Workbench
 
 TINY: dict[str, Any] = {
-    "task": {"dataset": {"name": "digits", "n_train": 100}, "model": {"name": "mlp", "hidden": [8]}},
+    "task": {
+        "dataset": {"name": "digits", "n_train": 100},
+        "model": {"name": "mlp", "hidden": [8]},
+    },
     "dense": {"epochs": 2, "batch_size": 16, "lr": 0.1},
     "method": "imp",
     "prune": {"sparsity": 0.8},
@@ -31,7 +34,9 @@ def tiny(**sections: Mapping[str, Any]) -> TrialConfig:
     raw = {key: dict(v) if isinstance(v, dict) else v for key, v in TINY.items()}
     for key, value in sections.items():
         under = raw.get(key)
-        raw[key] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
+        raw[key] = (
+            {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
+        )
     return TrialConfig.of(raw)
 
 
@@ -67,7 +72,11 @@ def run_job(job: Job, workbench: Workbench) -> dict[str, Any]:
 
 
 def run_trial(
-    config: TrialConfig, folder: Path, seed: int = 0, workbench: Workbench | None = None, **more: Any
+    config: TrialConfig,
+    folder: Path,
+    seed: int = 0,
+    workbench: Workbench | None = None,
+    **more: Any,
 ) -> Record:
     """Run one trial to its record."""
     job = job_for(config, folder, seed, **more)

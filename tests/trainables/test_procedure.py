@@ -34,7 +34,11 @@ def workbench() -> Workbench:
 
 
 def procedure(
-    config: TrialConfig, folder: Path, workbench: Workbench, pace: Pace | None = None, owner: str = "a"
+    config: TrialConfig,
+    folder: Path,
+    workbench: Workbench,
+    pace: Pace | None = None,
+    owner: str = "a",
 ) -> Procedure:
     store = LocalFolder(folder / "stages")
     return Procedure(

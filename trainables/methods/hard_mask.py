@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainables.masks import Masks, apply_
+from trainables.masks import Masks, apply_, float_masks, mask_gradients_, mask_momentum_
 from trainables.methods.interface import Hooks
 
 
@@ -23,23 +23,14 @@ class HardMask(Hooks):
     def __init__(self, model: nn.Module, masks: Masks, companions: Masks | None = None) -> None:
         self._masks, self._companions = masks, companions or {}
         everything = {**masks, **self._companions}
-        parameters = dict(model.named_parameters())
-        self._parameters = [parameters[name] for name in everything]
-        self._factors = [
-            torch.empty_like(parameters[name], requires_grad=False).copy_(mask)
-            for name, mask in everything.items()
-        ]
         apply_(model, everything)
+        self._parameters, self._floats = float_masks(model, everything)
 
     def bind(self, optimiser: torch.optim.Optimizer) -> None:
-        for parameter, factor in zip(self._parameters, self._factors, strict=True):
-            momentum = optimiser.state.get(parameter, {}).get("momentum_buffer")
-            if momentum is not None:
-                momentum.mul_(factor)
+        mask_momentum_(optimiser, self._parameters, self._floats)
 
     def on_gradients(self, step: int) -> None:
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        torch._foreach_mul_(gradients, self._factors)
+        mask_gradients_(self._parameters, self._floats)
 
     def final_masks(self) -> Masks:
         return self._masks

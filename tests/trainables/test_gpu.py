@@ -1,0 +1,91 @@
+"""The core on a CUDA device; needs no Ray. Skipped where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainables.plain import job_for, last_stage, run_job, timeless, tiny
+from trainables.leases import Leases
+from trainables.procedure import Pace, Procedure
+from trainables.records import Record, StudyFolder
+from trainables.stages import StageStore
+from trainables.storage import LocalFolder
+from trainables.workbench import Workbench
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+
+CNN: dict[str, Any] = {
+    "dataset": {"name": "digits", "n_train": 200, "augment": True},
+    "model": {"name": "cnn", "channels": [8, 16]},
+}
+CASES: list[dict[str, Any]] = [
+    {},
+    {"compute": {"precision": "bf16"}},
+    {"compute": {"precision": "fp16"}},
+    {"compute": {"channels_last": True}},
+    {"compute": {"compile": True}},
+    {"prune": {"structure": "filters", "sparsity": 0.5, "cycles": 2}},
+]
+
+
+@pytest.fixture(scope="module")
+def cuda() -> Workbench:
+    return Workbench(Path("/nonexistent"), "cuda", 1)
+
+
+def trial(folder: Path, workbench: Workbench, **sections: Any) -> Record:
+    config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2}, **sections)
+    job = job_for(config, folder, gpus=1.0)
+    told = run_job(job, workbench)
+    record = StudyFolder(str(folder)).read_record(job.fingerprint)
+    assert record is not None, told
+    assert record.state == "done", record.message
+    return record
+
+
+@pytest.mark.parametrize(
+    "sections", CASES, ids=["plain", "bf16", "fp16", "nhwc", "compile", "filters"]
+)
+def test_a_trial_runs_and_its_masks_hold(
+    tmp_path: Path, cuda: Workbench, sections: dict[str, Any]
+) -> None:
+    record = trial(tmp_path, cuda, **sections)
+    stage = last_stage(tmp_path, record)
+    for name, mask in ((k, v) for k, v in stage.state.items() if k.startswith("mask.")):
+        assert not stage.weights[name.removeprefix("mask.")][~mask].any()
+    assert record.provenance["device"] == "cuda"
+    assert record.metrics["gpu_memory_bytes"] > 0
+
+
+def test_the_same_trial_twice_gives_the_same_bits(tmp_path: Path, cuda: Workbench) -> None:
+    one, two = trial(tmp_path / "one", cuda), trial(tmp_path / "two", cuda)
+    assert timeless(one) == timeless(two)
+
+
+def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: Workbench) -> None:
+    calm = trial(tmp_path / "calm", cuda)
+    config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2})
+    store = LocalFolder(tmp_path / "broken" / "stages")
+    pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
+    broken = Procedure(config, 0, cuda, StageStore(store, "a"), Leases(store, "a"), pace=pace)
+    for _ in range(20):
+        broken.advance()
+    broken.give_up()
+    again = trial(tmp_path / "broken", Workbench(Path("/nonexistent"), "cuda", 1))
+    assert timeless(again) == timeless(calm)
+    weights = [last_stage(tmp_path / k, r).weights for k, r in (("calm", calm), ("broken", again))]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_initial_weights_and_orders_are_those_of_the_cpu(tmp_path: Path, cuda: Workbench) -> None:
+    config = tiny(task=CNN)
+    cpu = Workbench(Path("/nonexistent"), "cpu", 1)
+    for name, value in cpu.place(config).initial_weights(0).items():
+        assert torch.equal(value, cuda.place(config).initial_weights(0)[name].cpu())
