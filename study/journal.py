@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial
 
-from study.optuna_source import OPTUNA_DIRECTIONS, BlockSearch
+from study.optuna_source import OPTUNA_DIRECTIONS, BlockSearch, quietly
 
 _KEY = "block_key"
 
@@ -78,12 +78,13 @@ class Journal:
         if key not in self._studies:
             cell = ", ".join(f"{k}={v}" for k, v in search.block.cell.items())
             name = f"{self._study} [{cell or 'all'}] {key[:6]}"
-            study = optuna.create_study(
-                study_name=name,
-                storage=self._storage,
-                load_if_exists=True,
-                directions=[OPTUNA_DIRECTIONS[d] for d in self._objectives.values()],
-            )
+            with quietly():
+                study = optuna.create_study(
+                    study_name=name,
+                    storage=self._storage,
+                    load_if_exists=True,
+                    directions=[OPTUNA_DIRECTIONS[d] for d in self._objectives.values()],
+                )
             study.set_user_attr(_KEY, key)
             study.set_metric_names(list(self._objectives))
             self._studies[key] = study

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
@@ -26,6 +27,17 @@ from trainables.refusal import Refusal
 OPTUNA_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 MOST_REPEATS = 50
 """Known or invalid points in a row after which the search of a block ends."""
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Within this context Optuna does not print that it has made a study."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 @dataclass
@@ -54,7 +66,8 @@ class BlockSearch:
         self.ended_early = False
         self._own_points = [p for p in study.search.enqueue if block.takes(p)]
         directions = [OPTUNA_DIRECTIONS[d] for d in self._objectives.values()]
-        self.optuna = optuna.create_study(directions=directions)
+        with quietly():
+            self.optuna = optuna.create_study(directions=directions)
         self._distributions = {k: distribution(d) for k, d in block.space.sampled.items()}
 
     @property
