@@ -85,8 +85,8 @@ class Journal:
                     load_if_exists=True,
                     directions=[OPTUNA_DIRECTIONS[d] for d in self._objectives.values()],
                 )
+                study.set_metric_names(list(self._objectives))
             study.set_user_attr(_KEY, key)
-            study.set_metric_names(list(self._objectives))
             self._studies[key] = study
         return self._studies[key]
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from study.agenda import Known
+from study.journal import Journal
 from study.optuna_source import OptunaSource
 from study.space import Trial, blocks, check
 from study.studyfile import StudyFile
@@ -149,3 +154,19 @@ def test_a_grid_takes_no_points() -> None:
     raw = {"name": "grid", "search": {"enqueue": [{"retrain.discount": 0.5}]}}
     with pytest.raises(Refusal, match=r"search\.enqueue must be absent under grid"):
         StudyFile.of(raw)
+
+
+def test_the_journal_holds_what_the_sampler_may_know(tmp_path: Path) -> None:
+    study = discount_study()
+    source = source_of(study)
+    drain(source)
+    journal = Journal(tmp_path / "optuna.journal", study.name, study.search.objectives)
+    journal.start(source.ended)
+    again = Journal(tmp_path / "optuna.journal", study.name, study.search.objectives)
+    again.start(source.ended)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "optuna.journal")))
+    for summary in optuna.get_all_study_summaries(storage):
+        held = optuna.load_study(study_name=summary.study_name, storage=storage)
+        params = [t.params for t in held.get_trials() if t.user_attrs["number"] < 2]
+        assert params == [{}, {"retrain.discount": 0.5}]
+        assert len(held.get_trials()) == 4
