@@ -1,20 +1,18 @@
-"""Wrong studies through the real command: one message that names key, rule and value; exit
-status 2; nothing started, nothing written.
-"""
+"""Wrong studies through the real command: one message, status 2, nothing started or written."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from study import doctor
-from study.launch import RUN_LEASE
+from study.places import RUN_LEASE
 from tests.study.conftest import Command, Ended
 from trainables.leases import Leases
 from trainables.storage import LocalFolder
@@ -63,7 +61,7 @@ class Wrong:
     rule: str
     value: str
     hint: str = ""
-    arguments: tuple[str, ...] = field(default=())
+    arguments: tuple[str, ...] = ()
 
 
 W = Wrong
