@@ -32,7 +32,7 @@ MOST_REPEATS = 50
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Within this context Optuna prints neither that it has made a study nor what is experimental."""
+    """Within this context Optuna prints no notice of a new study or of an experimental call."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
