@@ -138,7 +138,8 @@ def gpus() -> Iterator[Finding]:
 
 def data_set(name: str, root: Path) -> Finding:
     """Return whether a data set's files are below `root`, or where Debian's packages put them."""
-    from trainables.data import SOURCES, DataMissingError, check_available
+    from trainables.datasets.raw import DataMissingError
+    from trainables.datasets.sources import SOURCES, check_available
 
     if SOURCES[name].download is None:
         return Finding(f"data {name}", True, "comes with scikit-learn")

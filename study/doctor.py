@@ -45,7 +45,8 @@ def check_loadable(configs: Iterable[TrialConfig]) -> None:
 
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
-    from trainables.data import DataMissingError, check_available
+    from trainables.datasets.raw import DataMissingError
+    from trainables.datasets.sources import check_available
 
     root = Path(study.data.root).expanduser()
     seen = {config.task.dataset.name: config.task.dataset for config in configs}
@@ -59,7 +60,7 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
 
 
 def _download(name: str, root: Path) -> None:
-    from trainables.data import download
+    from trainables.datasets.sources import download
 
     try:
         download(name, root)

@@ -16,24 +16,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from study import cluster, doctor
 from study.agenda import Agenda, GridSource, Known, Source, Task
-from study.journal import Journal
-from study.optuna_source import OptunaSource
 from study.places import RUN_LEASE, folder_of, store_of
 from study.progress import Display, Tally, display, duration
 from study.space import Trial, blocks, check, grid_trials, representatives
 from study.standing import Standing, grid_standing, optuna_standing, sentences
 from study.studyfile import StudyFile, read_yaml
 from trainables.job import Context, Job
+from trainables.job_record import failed_record
 from trainables.leases import Leases
 from trainables.provenance import git_commit, now
 from trainables.records import Record, StudyFolder
 from trainables.refusal import Refusal
 from trainables.storage import Folder, is_remote, open_folder
-from trainables.worker import failed_record
+
+if TYPE_CHECKING:
+    from study.journal import Journal
+    from study.optuna_source import OptunaSource
 
 AUTOSCALING_SLOTS = 64
 """Trials that may be pending at once on a cluster whose size may grow."""
@@ -204,6 +206,8 @@ class Work:
         study = self._launch.study
         if study.search.strategy == "grid":
             return GridSource(self._launch.trials)
+        from study.optuna_source import OptunaSource
+
         return OptunaSource(blocks(study), study, records, self._room)
 
     def _finished_stages(self) -> set[str]:
@@ -214,8 +218,10 @@ class Work:
         return next(iter(self._launch.study.search.objectives), "val_accuracy")
 
     def _open_journal(self) -> Journal | None:
-        if not isinstance(self.source, OptunaSource):
+        if self._launch.study.search.strategy == "grid":
             return None
+        from study.journal import Journal
+
         location = self._launch.folder.location
         local = Path(tempfile.gettempdir() if is_remote(location) else location)
         name = "optuna.journal" if not is_remote(location) else f"{self._launch.study.name}.journal"
@@ -310,10 +316,8 @@ class Work:
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
-        if self._journal is not None and isinstance(self.source, OptunaSource):
-            ended, self.source.ended = self.source.ended, []
-            if ended:
-                self._write_journal(ended)
+        if self._journal is not None:
+            self._write_journal(cast("OptunaSource", self.source))
         self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
         clock = time.monotonic()
         if clock - self._shown_at >= STATUS_EVERY_S:
@@ -326,8 +330,10 @@ class Work:
             cost = time.monotonic() - start
             self._compacted = time.monotonic() + 20 * cost
 
-    def _write_journal(self, ended: list[Any]) -> None:
-        assert self._journal is not None
+    def _write_journal(self, source: OptunaSource) -> None:
+        ended, source.ended = source.ended, []
+        if self._journal is None or not ended:
+            return
         if self._journal.opened:
             self._journal.write(ended)
         else:
@@ -355,10 +361,10 @@ class Work:
             if self.tally.first_result
             else "nothing was trained"
         ]
-        if isinstance(self.source, OptunaSource):
+        if self._journal is not None:
             said += [
                 f"the search of {cell} ended early: its points only repeated"
-                for cell in self.source.ended_early
+                for cell in cast("OptunaSource", self.source).ended_early
             ]
         return said
 

@@ -7,21 +7,20 @@ a data set needs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.catalog import DATASETS, Dataset, ImageParameters, unknown
-from trainables.datasets import cifar, digits, mnist
+from trainables.catalog import Dataset
 from trainables.datasets.augmentation import Augmentation, Draws
-from trainables.datasets.normalisation import Statistics, normalised, statistics, value_table
+from trainables.datasets.normalisation import normalised, statistics, value_table
 from trainables.datasets.raw import DataFormatError, DataMissingError, RawImages, check_content
+from trainables.datasets.sources import SOURCES, Source, check_available, checked, download
 from trainables.datasets.splits import SPLIT_SEED, stratified
 
 __all__ = [
@@ -77,25 +76,6 @@ class TaskData:
         )
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a data set's images come from and how they are normalised and augmented.
-
-    `locate` returns the folder of its files below a data folder or raises DataMissingError; `read`
-    returns training and test images. `levels`: pixels are 0 to `levels` - 1. `scale`: fixed
-    statistics, or None to compute them from the training part. `padding` and `flip`: of
-    `Augmentation`. `download` fetches the files to a data folder, None where nothing is needed.
-    """
-
-    locate: Callable[[str, Path], Path]
-    read: Callable[[str, Path], tuple[RawImages, RawImages]]
-    levels: int
-    scale: Statistics | None
-    padding: int
-    flip: bool
-    download: Callable[[str, Path], None] | None
-
-
 def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
     """Return the data set `name`, read from below `root`, on the CPU.
 
@@ -104,7 +84,7 @@ def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
     is normalised as the whole. Raises ValueError for an unknown name or invalid parameter,
     DataMissingError and DataFormatError (a ValueError) for missing and for broken or foreign files.
     """
-    entry, source, options = _checked(name, params)
+    entry, source, options = checked(name, params)
     train, val, test = _raw_parts(entry, source, root)
     scale = source.scale or statistics(train.images, source.levels)
     table = value_table(scale, source.levels)
@@ -120,41 +100,6 @@ def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
         test=_split(test, table),
         augment=augmentation if options.augment else None,
     )
-
-
-def check_available(name: str, params: Mapping[str, object], root: Path) -> None:
-    """Raise what `load` would raise for a wrong name, a wrong parameter or missing files.
-
-    Cheap: looks whether files exist, not into them, and imports nothing slow. DataMissingError
-    names the folders and files looked for and how to get them.
-    """
-    _, source, _ = _checked(name, params)
-    source.locate(name, root)
-
-
-def download(name: str, root: Path | str) -> None:
-    """Fetch the files of data set `name` below `root`, through torchvision; digits needs none."""
-    source = _source(name)
-    if source.download is not None:
-        source.download(name, Path(root))
-
-
-def _source(name: str) -> Source:
-    if name not in SOURCES:
-        raise ValueError(unknown("task.dataset", name, SOURCES))
-    return SOURCES[name]
-
-
-def _checked(name: str, params: Mapping[str, object]) -> tuple[Dataset, Source, ImageParameters]:
-    source, entry = _source(name), DATASETS[name]
-    options = cast(ImageParameters, entry.parameters.model_validate(dict(params)))
-    n_train = entry.n_train(options.model_dump())
-    if n_train < entry.n_classes:
-        raise ValueError(
-            f"task.dataset.n_train must be >= {entry.n_classes} for {name}, one image a class, "
-            f"got {n_train}"
-        )
-    return entry, source, options
 
 
 def _raw_parts(
@@ -176,50 +121,3 @@ def _divided(raw: RawImages, n_first: int) -> tuple[RawImages, RawImages]:
 
 def _split(raw: RawImages, table: NDArray[np.float32]) -> Split:
     return Split(torch.from_numpy(normalised(raw.images, table)), torch.from_numpy(raw.labels))
-
-
-_CIFAR10_SCALE = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-_CIFAR100_SCALE = Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
-
-SOURCES: dict[str, Source] = {
-    "digits": Source(
-        digits.locate, digits.read, levels=17, scale=None, padding=1, flip=False, download=None
-    ),
-    "mnist": Source(
-        mnist.locate,
-        mnist.read,
-        levels=256,
-        scale=None,
-        padding=4,
-        flip=False,
-        download=mnist.download,
-    ),
-    "fashion-mnist": Source(
-        mnist.locate,
-        mnist.read,
-        levels=256,
-        scale=None,
-        padding=4,
-        flip=True,
-        download=mnist.download,
-    ),
-    "cifar10": Source(
-        cifar.locate,
-        cifar.read,
-        levels=256,
-        scale=_CIFAR10_SCALE,
-        padding=4,
-        flip=True,
-        download=cifar.download,
-    ),
-    "cifar100": Source(
-        cifar.locate,
-        cifar.read,
-        levels=256,
-        scale=_CIFAR100_SCALE,
-        padding=4,
-        flip=True,
-        download=cifar.download,
-    ),
-}
-"""Where each data set of the catalog comes from, by name."""

@@ -8,9 +8,10 @@ import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "numpy", "safetensors", "bimp-study")
 
@@ -44,6 +45,8 @@ def now() -> str:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Return what decides the bits of a result: device, torch build, threads; and the host."""
+    import torch
+
     name = platform.processor() or platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)

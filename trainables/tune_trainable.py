@@ -1,18 +1,20 @@
 """The Ray Trainable: a few short methods over `worker`. Everything a trial needs beyond its job is
-made in the first `step`, so that `setup` and `reset_config` cannot fail.
+made in the first `step`, so that `setup` and `reset_config` cannot fail; torch, too, is imported
+there, since the driver imports this module and needs none.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from ray.tune import Trainable
 
 from trainables.job import Job
-from trainables.workbench import Workbench
-from trainables.worker import JobRun, told_failure, workbench_for
+
+if TYPE_CHECKING:
+    from trainables.workbench import Workbench
+    from trainables.worker import JobRun
 
 
 class StudyTrainable(Trainable):
@@ -37,6 +39,11 @@ class StudyTrainable(Trainable):
         A fault of the trial ends it as failed. A process that ran out of memory is not trusted with
         another trial: it ends, and Ray starts a new one.
         """
+
+        import torch
+
+        from trainables.worker import told_failure
+
         job = Job.of(json.loads(self._raw))
         try:
             told = self._advance(job)
@@ -47,6 +54,8 @@ class StudyTrainable(Trainable):
         return {"told": json.dumps(told), "done": told["outcome"] != "running"}
 
     def _advance(self, job: Job) -> dict[str, Any]:
+        from trainables.worker import JobRun, workbench_for
+
         if self._workbench is None:
             self._workbench = workbench_for(job)
         if self._run is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig
 from trainables.job import Job, Outcome
+from trainables.job_record import failed_record, identity
 from trainables.leases import Leases, owner
 from trainables.procedure import Pace, Procedure, Progress
 from trainables.provenance import machine, now
@@ -107,29 +107,6 @@ def _told(progress: Progress) -> dict[str, Any]:
         "row": dict(progress.row),
         "notes": list(progress.notes),
     }
-
-
-def identity(job: Job, config: TrialConfig) -> dict[str, Any]:
-    """Return the part of a record that a job fixes before it runs."""
-    return {
-        "fingerprint": job.fingerprint,
-        "study": job.context.study,
-        "config": config.resolved(),
-        "seed": job.seed,
-        "attempt": job.attempt,
-        "origin": dict(job.origin),
-    }
-
-
-def failed_record(job: Job, error: Mapping[str, str], provenance: Mapping[str, Any]) -> Record:
-    """Return the record of a trial that failed; it is replaced when the study is run again."""
-    return Record(
-        **identity(job, TrialConfig.of(job.config)),
-        state="failed",
-        message=f"{error['type']}: {error['message']}",
-        error=dict(error),
-        provenance=dict(provenance),
-    )
 
 
 def told_failure(job: Job, error: Exception) -> dict[str, Any]:
