@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Parameters(BaseModel):
@@ -187,6 +189,55 @@ class Method:
     structures: tuple[str, ...] = ("weights",)
 
 
+class IntervalParameters(Parameters):
+    """`interval`: epochs between two rises of the sparsity; at most half of the run."""
+
+    interval: Positive = 2
+
+
+class GmpParameters(IntervalParameters):
+    """`recover`: whether pruned weights live on behind the mask and may return."""
+
+    recover: bool = False
+
+
+class ToppedUpParameters(Parameters):
+    """`top_up`: whether a run that ends below the goal is pruned to it at its end, by magnitude."""
+
+    top_up: bool = False
+
+
+class StrParameters(ToppedUpParameters):
+    """`s_initial`: where each layer's theta starts; its threshold is sigmoid(theta).
+
+    The default suits runs of some hundred steps. Over long runs weight decay moves theta far, and
+    the paper starts at -3200 (ResNet-50 on ImageNet, decay 1e-5 to 5e-5).
+    """
+
+    s_initial: Finite = -3.0
+
+
+class CsParameters(ToppedUpParameters):
+    """`s_initial`: where every gate's m starts, and what most decides the sparsity; `beta_final`:
+    the last steepness of the gates; `penalty`: the weight lambda of the sum of the gates.
+
+    `beta_final` and `penalty` are the paper's, which searches `s_initial` in [-0.3, 0.3].
+    """
+
+    s_initial: Finite = -0.02
+    beta_final: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 200.0
+    penalty: NonNegative = 1e-8
+
+
+class DstParameters(ToppedUpParameters):
+    """`penalty`: the weight alpha of the sum of exp(-theta) in the loss.
+
+    The default suits runs of some hundred steps; the paper's for CIFAR-10 are near 1e-5.
+    """
+
+    penalty: NonNegative = 3e-3
+
+
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
@@ -197,6 +248,37 @@ METHODS: dict[str, Method] = {
                NoParameters, True, "Zimmer, Spiegel and Pokutta 2023",
                {"budget.dense_fraction": {"uniform": [0.3, 0.9]}, "prune.cycles": {"int": [1, 4]}},
                structures=("weights", "filters")),
+        Method("gmp", "Gradual magnitude pruning", "from scratch", GmpParameters, True,
+               "Zhu and Gupta 2017",
+               {"method.interval": {"choice": [1, 2, 4]},
+                "method.recover": {"choice": [False, True]}},
+               "trainables.methods.gmp:Gmp", structures=("weights", "filters")),
+        Method("gsm", "Global sparse momentum", "from scratch", NoParameters, True,
+               "Ding et al. 2019", {"dense.momentum": {"choice": [0.9, 0.95, 0.98, 0.99]},
+                "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},
+               "trainables.methods.gsm:Gsm"),
+        Method("lc", "Learning and compression", "from scratch", NoParameters, True,
+               "Carreira-Perpinan and Idelbayev 2018",
+               {"dense.weight_decay": {"loguniform": [1e-4, 1e-1]}},
+               "trainables.methods.lc:Lc"),
+        Method("dpf", "Dynamic pruning with feedback", "from scratch", IntervalParameters, True,
+               "Lin et al. 2020", {"method.interval": {"choice": [1, 2, 4]}},
+               "trainables.methods.dpf:Dpf", structures=("weights", "filters")),
+        Method("dnw", "Discovering neural wirings", "from scratch", NoParameters, True,
+               "Wortsman et al. 2019", {"prune.scope": {"choice": ["global", "layer"]},
+                                        "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},
+               "trainables.methods.dnw:Dnw"),
+        Method("str", "Soft threshold reparameterisation", "from scratch", StrParameters, False,
+               "Kusupati et al. 2020", {"method.s_initial": {"uniform": [-6.0, -2.0]},
+                                        "dense.weight_decay": {"loguniform": [1e-5, 1e-3]}},
+               "trainables.methods.soft_threshold:SoftThreshold"),
+        Method("cs", "Continuous sparsification", "from scratch", CsParameters, False,
+               "Savarese, Silva and Maire 2020", {"method.s_initial": {"uniform": [-0.3, 0.1]},
+                                                  "method.penalty": {"loguniform": [1e-9, 1e-5]}},
+               "trainables.methods.cs:ContinuousSparsification"),
+        Method("dst", "Dynamic sparse training", "from scratch", DstParameters, False,
+               "Liu et al. 2020", {"method.penalty": {"loguniform": [1e-6, 1e-2]}},
+               "trainables.methods.dst:DynamicSparse"),
     )
 }  # fmt: skip
 

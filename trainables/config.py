@@ -339,8 +339,10 @@ CONDITIONS: dict[str, Condition] = {
     **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
     **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm")},
     "prune.cycles": _RETRAINING,
-    "prune.bn_reestimate": _RETRAINING,
     "prune.criterion": _RETRAINING,
+    "prune.scope": Condition(
+        "the method ranks weights (all but str, cs, dst)", lambda c: c.info.controls_sparsity
+    ),
     "prune.filter_norm": Condition(
         "prune.structure is filters and prune.criterion is magnitude",
         lambda c: c.prune.structure == "filters" and c.prune.criterion == "magnitude",

@@ -121,7 +121,8 @@ class StageRun:
     def _masks(self, metrics: dict[str, float]) -> Masks | None:
         """The masks the stage ends with; a method from scratch may be topped up to its goal."""
         if self.spec.kind == "whole":
-            return finish_whole(self.config, self.trainer.hooks, self.place, metrics)
+            seed, hooks = self.trainer.seed, self.trainer.hooks
+            return finish_whole(self.config, seed, hooks, self.place, metrics)
         return self.trainer.hooks.final_masks()
 
     def _costs(self) -> dict[str, float]:
@@ -178,7 +179,8 @@ def _sizes(place: Place, masks: Masks | None) -> dict[str, float]:
     if masks is not None:
         sizes["sparsity"] = measures.sparsity_of(masks)
         sizes["sparsity_all_parameters"] = measures.sparsity_all_parameters(model)
-        sizes["theoretical_speedup"] = measures.theoretical_speedup(work, masks)
+        if sizes["sparsity"] < 1:  # else the speedup is infinite, so missing
+            sizes["theoretical_speedup"] = measures.theoretical_speedup(work, masks)
     return sizes
 
 

@@ -196,7 +196,6 @@ class Trainer:
             "train_images_per_s": p.images / p.train_s,
         }
         self.position = Position(step=p.step)
-        self.hooks.at_epoch_end(epoch + 1)
         return row
 
 

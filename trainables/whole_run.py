@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
 
 import torch
+from torch import nn
 
 from trainables import measures
 from trainables.catalog import resolve
 from trainables.config import TrialConfig
 from trainables.masks import Masks, apply_, count_zeros, prune
 from trainables.methods.interface import Hooks, Setting
-from trainables.sparsity import zeros_after
+from trainables.sparsity import zeros_at
+from trainables.training import reestimate_batch_norm
 from trainables.workbench import Place
 
 
@@ -27,17 +29,21 @@ def method_of(config: TrialConfig, place: Place) -> Hooks:
         weight_decay=config.dense.weight_decay,
         structure=config.prune.structure,
         scope=config.prune.scope,
+        filter_norm=config.prune.filter_norm,
     )
     hooks: Hooks = resolve(config.info.function)(setting)
     return hooks
 
 
 def finish_whole(
-    config: TrialConfig, hooks: Hooks, place: Place, metrics: dict[str, float]
+    config: TrialConfig, seed: int, hooks: Hooks, place: Place, metrics: dict[str, float]
 ) -> Masks | None:
     """Put the method's hard-masked weights in the model for good, top up to the goal if asked.
 
-    Notes in `metrics` the sparsity that the method reached by itself.
+    BatchNorm statistics are then re-estimated if the study wants it, as after a prune of IMP: those
+    of training are of soft or dense weights under GSM, LC and CS, whose pruned networks are at
+    chance with them. Notes in `metrics` the sparsity that the method reached by itself, and the
+    seconds of the re-estimation.
     """
     model = place.bench.model
     with hooks.evaluation():
@@ -50,25 +56,22 @@ def finish_whole(
         return None
     apply_(model, masks)
     metrics["sparsity_by_method"] = measures.sparsity_of(masks)
-    n = sum(mask.numel() for mask in masks.values())
-    goal = zeros_after(n, config.prune.sparsity, 1, 1)
-    if _tops_up(config) and count_zeros(masks) < goal:
-        masks = _topped_up(config, place, masks, goal)
+    if config.method.parameters.get("top_up"):
+        masks = _topped_up(model, masks, config.prune.sparsity)
         apply_(model, masks)
+    start = time.perf_counter()
+    if config.prune.bn_reestimate and reestimate_batch_norm(
+        place.bench, config.dense.batch_size, seed, "dense"
+    ):
+        metrics["bn_s"] = time.perf_counter() - start
     return masks
 
 
-def _tops_up(config: TrialConfig) -> bool:
-    """Methods that control their sparsity end at it exactly; the others only when asked to."""
-    return config.info.controls_sparsity or bool(config.method.parameters.get("top_up"))
-
-
-def _topped_up(config: TrialConfig, place: Place, masks: Masks, goal: int) -> Masks:
-    arguments: dict[str, Any] = {
-        "structure": config.prune.structure,
-        "scope": config.prune.scope,
-        "criterion": "magnitude",
-        "filter_norm": "l2",
-        "generator": None,
-    }
-    return prune(place.bench.model, masks, zeros=goal, **arguments)
+def _topped_up(model: nn.Module, masks: Masks, sparsity: float) -> Masks:
+    """Return the masks pruned further by magnitude to the goal; as they are where they reach it."""
+    goal = zeros_at(sum(mask.numel() for mask in masks.values()), sparsity)
+    if count_zeros(masks) >= goal:
+        return masks
+    return prune(
+        model, masks, zeros=goal, structure="weights", scope="global", criterion="magnitude"
+    )

@@ -6,8 +6,8 @@ The weights in the model are the method's dense weights at all times except betw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ class Setting:
     weight_decay: float
     structure: str = "weights"
     scope: str = "global"
+    filter_norm: str = "l2"
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,14 @@ class Hooks:
         """Act after the optimiser's step number `step`."""
 
     def at_epoch_end(self, epochs_done: int) -> None:
-        """Act when an epoch has ended, before its evaluation."""
+        """Act when an epoch has ended with finite weights, before its evaluation."""
 
     def bind(self, optimiser: torch.optim.Optimizer) -> None:
         """Learn of the optimiser, for methods that mask its momentum."""
 
-    @contextmanager
-    def evaluation(self) -> Iterator[None]:
+    def evaluation(self) -> AbstractContextManager[None]:
         """Within this context the model holds the weights that count: hard-masked ones."""
-        yield
+        return nullcontext()
 
     def final_masks(self) -> Masks | None:
         """Return the masks that the method ends with, None for a dense run."""

@@ -1,0 +1,101 @@
+"""The masks of gradual pruning: when they tighten, by how much, and what they act on.
+
+Shared by GMP and DPF, which differ in what happens to the weights behind the masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainables.masks import (
+    Masks,
+    apply_,
+    companion_masks,
+    count_zeros,
+    dense_masks,
+    float_masks,
+    mask_gradients_,
+    mask_momentum_,
+    prune,
+)
+from trainables.methods import lists
+from trainables.methods.interface import Setting
+from trainables.sparsity import gmp_sparsity, zeros_at
+
+
+class GradualMasks:
+    """Masks of single weights or of whole filters, with the parameters that belong to filters.
+
+    `masks` are of prunable weights; `zeros` is how many zeros were asked for last, 0 before the
+    first prune. `parameters` and `factors` cover also biases and affine parameters of the
+    normalisation layer, entries of which go with their filter.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self._model = setting.model
+        self._structure, self._scope = setting.structure, setting.scope
+        self._filter_norm = setting.filter_norm
+        n = sum(mask.numel() for mask in dense_masks(self._model).values())
+        self.zeros_after = _zeros_after_epochs(setting, n)
+        self._take(dense_masks(self._model), 0)
+
+    def _take(self, masks: Masks, zeros: int) -> None:
+        filters = self._structure == "filters"
+        self.masks, self.zeros = masks, zeros
+        self.companions = companion_masks(self._model, masks) if filters else {}
+        self.parameters, self.factors = float_masks(self._model, {**masks, **self.companions})
+
+    @property
+    def active(self) -> bool:
+        """Whether anything has been pruned."""
+        return self.zeros > 0
+
+    def prune_(self, zeros: int, *, within: Masks | None = None) -> None:
+        """Rank the weights in the model and mask `zeros` of them, those of `within` included."""
+        start = dense_masks(self._model) if within is None else within
+        masks = prune(
+            self._model,
+            start,
+            zeros=max(zeros, count_zeros(start)),
+            structure=self._structure,
+            scope=self._scope,
+            criterion="magnitude",
+            filter_norm=self._filter_norm,
+        )
+        self._take(masks, zeros)
+
+    def masked(self) -> list[Tensor]:
+        """Return what `parameters` hold in the model, masked, as copies."""
+        return lists.product(self.parameters, self.factors)
+
+    def apply_(self) -> None:
+        """Set masked entries to zero in the model."""
+        apply_(self._model, {**self.masks, **self.companions})
+
+    def mask_gradients_(self) -> None:
+        """Take masked entries out of the gradients."""
+        mask_gradients_(self.parameters, self.factors)
+
+    def mask_momentum_(self, optimiser: torch.optim.Optimizer) -> None:
+        """Forget the momentum of masked entries."""
+        mask_momentum_(optimiser, self.parameters, self.factors)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return masks and level."""
+        named = {f"mask.{name}": mask for name, mask in self.masks.items()}
+        return {**named, "zeros": torch.tensor(self.zeros)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up saved masks and level, on the model's device."""
+        masks = {name: state[f"mask.{name}"].to(mask.device) for name, mask in self.masks.items()}
+        self._take(masks, int(state["zeros"]))
+
+
+def _zeros_after_epochs(setting: Setting, n: int) -> dict[int, int]:
+    """Zeros among the n prunable weights by the number of epochs done, at every prune."""
+    epochs = setting.steps / setting.steps_per_epoch
+    levels = gmp_sparsity(setting.sparsity, epochs=epochs, interval=setting.parameters["interval"])
+    return {done: zeros_at(n, level) for done, level in levels.items()}
