@@ -22,6 +22,7 @@ from study import cluster, doctor
 from study.agenda import Agenda, GridSource, Known, Source, Task
 from study.places import RUN_LEASE, folder_of, store_of
 from study.progress import Display, Tally, display, duration
+from study.run_lease import refuse_another_run
 from study.space import Trial, blocks, check, grid_trials, representatives
 from study.standing import Standing, grid_standing, optuna_standing, sentences
 from study.studyfile import StudyFile, read_yaml
@@ -86,8 +87,7 @@ class Launch:
         doctor.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             doctor.check_folder(self.store_location, "stage_store")
-        if self._run_lease.others(RUN_LEASE):
-            raise Refusal(f"--out must not be in use by another run, got {self.folder.location}")
+        refuse_another_run(self.folder.folder, self._run_lease)
         self.before = self._earlier()
         if address is None:
             gpus = doctor.local_gpus() if self.study.resources.gpus else 0

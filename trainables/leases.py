@@ -87,6 +87,14 @@ class Leases:
         return held
 
 
+def is_local(text: str) -> bool:
+    """Whether a lease's owner is a process of this host and boot, whose end can be seen here."""
+    try:
+        return bool(json.loads(text)["boot"] == _boot())
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _dead(text: str) -> bool:
     """Whether a lease's owner is known to be gone: a process of this host and boot."""
     try:
