@@ -5,7 +5,6 @@ A stage's folder holds `stage.json` and, named in it, a Parquet curve. Reads onl
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
@@ -51,7 +50,7 @@ def stage_curve(store: Folder, stage: str) -> pa.Table:
         return CURVE_SCHEMA.empty_table()
     name = f"{stage}/{curve}"
     try:
-        table = pq.read_table(io.BytesIO(store.read(name)))
+        table = pq.ParquetFile(pa.BufferReader(store.read(name))).read()
         return table.select(CURVE_SCHEMA.names).cast(CURVE_SCHEMA)
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise RecordError(f"{name}: cannot be read ({error})") from error
