@@ -41,7 +41,7 @@ from analysis.figures.labels import (
     unit,
     words,
 )
-from analysis.stats import interval, pairs
+from analysis.stats import intervals
 from trainables import schema
 
 SUBJECTS: Final = ("allr", "bimp")
@@ -81,37 +81,61 @@ def gains_table(
     chosen = stand_ins(here, series, columns)
     contestants = values(chosen, series)
     subject = subject_of(contestants, of) if contestants else None
-    rivals = [name for name in contestants if name != subject]
     keys = [c for c in columns if c not in task]
-    met = chosen[keys].drop_duplicates().sort_values(keys)
-    parts = [(block, inside(chosen, block)) for block in records(met)]
-    rows = [
-        {"rival": rival, **block, **_difference(part, metric, subject, rival, series)}
-        for rival in rivals
-        for block, part in parts
-    ]
-    table = described(pd.DataFrame(rows), metric=metric, by=series, of=subject, at=task, keys=keys)
-    if not rows:
+    table = _differences(chosen[[series, *keys, "seed", "state", metric]], metric, subject, keys)
+    described(table, metric=metric, by=series, of=subject, at=task, keys=keys)
+    if table.empty:
         return noted(table, f"Only one {words(series)} was tried: there is no rival.")
     return noted(table, fallen_note(chosen), tuned_note(chosen, series))
 
 
-def _difference(
-    trials: pd.DataFrame, metric: str, subject: Any, rival: Any, series: str
-) -> dict[str, Any]:
-    paired = pairs(trials, metric, subject, rival, by=["seed"], column=series)
+def _differences(trials: pd.DataFrame, metric: str, subject: Any, keys: list[str]) -> pd.DataFrame:
+    """Mean differences of every rival and block; the first column of `trials` holds the series.
+
+    As `stats.pairs`, for all rivals and blocks at once.
+    """
+    series = str(trials.columns[0])
+    done = trials[(trials["state"] == "done") & trials[metric].notna()]
+    of = done[done[series] == subject][[*keys, "seed", metric]]
+    rival = done[done[series] != subject][[series, *keys, "seed", metric]]
+    matched = rival.merge(of, on=[*keys, "seed"], suffixes=("", "_of"))
     sign = -1.0 if schema.metric(metric).direction == "min" else 1.0
-    differences = sign * paired.table["difference"]
-    low, high = interval(differences)
-    return {
-        "mean": differences.mean(),
-        "lo": low,
-        "hi": high,
-        "n": len(differences),
-        "n_unpaired": paired.n_unpaired,
-        "n_failed": paired.n_failed,
-        "n_diverged": paired.n_diverged,
-    }
+    matched["_gain"] = sign * (matched[f"{metric}_of"] - matched[metric])
+    places = [series, *keys]
+    gains = {key: part.to_numpy() for key, part in matched.groupby(places)["_gain"]}
+    ended = _endings(trials, metric, places)
+    met = trials[keys].dropna().drop_duplicates().sort_values(keys)
+    blocks = [tuple(row) for row in met.itertuples(index=False)]
+    rivals = [name for name in values(trials, series) if name != subject]
+    cells = [(name, *block) for name in rivals for block in blocks]
+    samples = [np.asarray(gains.get(cell, []), dtype=float) for cell in cells]
+    rows = [
+        {
+            **dict(zip(["rival", *keys], cell, strict=True)),
+            "mean": sample.mean() if len(sample) else np.nan,
+            "lo": low,
+            "hi": high,
+            "n": len(sample),
+            "n_unpaired": int(both["done"] - 2 * len(sample)),
+            "n_failed": int(both["failed"]),
+            "n_diverged": int(both["diverged"]),
+        }
+        for cell, sample, (low, high) in zip(cells, samples, intervals(samples), strict=True)
+        for both in [_of(ended, cell) + _of(ended, (subject, *cell[1:]))]
+    ]
+    return pd.DataFrame(rows)
+
+
+def _endings(trials: pd.DataFrame, metric: str, places: list[str]) -> pd.DataFrame:
+    """How many trials of each series and block are done, failed and diverged."""
+    ended = {state: trials["state"] == state for state in ("done", "failed", "diverged")}
+    ended["done"] &= trials[metric].notna()
+    return trials[places].assign(**ended).groupby(places)[list(ended)].sum()
+
+
+def _of(ended: pd.DataFrame, cell: tuple[Any, ...]) -> pd.Series[int]:
+    """One row of `_endings`, zeros where there is none."""
+    return ended.loc[cell] if cell in ended.index else pd.Series(0, index=ended.columns)
 
 
 def gains_figure(table: pd.DataFrame) -> go.Figure:

@@ -17,7 +17,7 @@ MISSING: Final = "–"
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "prune.sparsity": ("sparsity", "% of the prunable weights"),
-    "prune.cycles": ("cycles", "count"),
+    "prune.cycles": ("number of cycles", "count"),
     "retrain.epochs": ("retraining", "epochs"),
     "retrain.budget": ("retraining", "% of the dense epochs"),
     "retrain.discount": ("discount d", "share of the top rate"),
@@ -126,7 +126,8 @@ def points(value: float, digits: int = 2) -> str:
     """Return a signed difference of accuracies, given as ratios, in per cent points."""
     if not math.isfinite(value):
         return MISSING
-    return f"{100 * value:+.{digits}f}".replace("-", "−")
+    text = f"{100 * value:+.{digits}f}".replace("-", "−")
+    return text[1:] if float(text[1:]) == 0 else text
 
 
 _PLACES: Final = {

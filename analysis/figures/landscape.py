@@ -209,8 +209,8 @@ def contour_figure(table: pd.DataFrame) -> go.Figure:
             },
             hovertext=[
                 f"{words(about['by'])} {shown(about['by'], row.series)}<br>"
-                f"{words(x)} {shown(x, row.x)}<br>{words(y)} {shown(y, row.y)}<br>{words(metric)} {shown(metric, row.value)}<br>"
-                f"n = {row.n}"
+                f"{words(x)} {shown(x, row.x)}<br>{words(y)} {shown(y, row.y)}<br>"
+                f"{words(metric)} {shown(metric, row.value)}<br>n = {row.n}"
                 for row in tuples(table)
             ],
             hoverinfo="text",

@@ -86,6 +86,8 @@ def pareto_table(
     one per objective, n, front, and the varying configuration. Raises as `directions`.
     """
     wanted = directions(objectives if objectives is not None else (metric, against))
+    if len(wanted) < 2:
+        return noted(pd.DataFrame(), "A front needs two objectives, and these are the same.")
     trials = comparable(frame)
     require_columns(trials, list(wanted))
     series = by or series_column(trials)
@@ -226,7 +228,8 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
         why = notes(table) if table.empty else ["All configurations are the same: nothing varies."]
         return drawing.blank(title, why)
     metric = table.attrs["metric"]
-    figure = drawing.canvas(title, subtitle=f"drag along an axis to filter; n = {len(table)}")
+    said = f"drag along an axis to filter; n = {len(table)} configurations"
+    figure = drawing.canvas(title, subtitle=said)
     values = table[metric] * scale(metric)
     axes = [_dimension(table[column], column) for column in settings]
     figure.add_parcoords(
@@ -237,8 +240,8 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
         unselected={"line": {"opacity": 0.1}},
     )
     figure.update_layout(
-        coloraxis={"colorbar": drawing.flat_bar(axis_title(metric))},
-        margin={"l": 70, "r": 40, "t": 84, "b": 90},
+        coloraxis={"colorbar": {**drawing.flat_bar(axis_title(metric)), "y": 1.1}},
+        margin={"l": 70, "r": 80, "t": 130, "b": 80},
     )
     return figure
 

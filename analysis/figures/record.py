@@ -79,8 +79,9 @@ class Figure:
 
 _RANKED: Final = [name for name in TRIAL_METRICS if METRICS[name].direction is not None]
 _CURVES: Final = ["val_accuracy", "val_loss", "train_loss"]
-_AGAINST: Final = ["theoretical_speedup", "epochs", "retrain_epochs", "train_images_per_s",
-                   "train_s", "val_loss"]  # fmt: skip
+_AGAINST: Final = [
+    "theoretical_speedup", "epochs", "retrain_epochs", "train_images_per_s", "train_s",
+]  # fmt: skip
 
 
 def choices(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,433 @@
+"""What a study found, in sentences that are computed from its frames.
+
+Every sentence carries its numbers, its n and its uncertainty, and says where there is too little to
+say anything. Leaders are chosen on validation and reported on test. Plain text, not escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns import joined
+from analysis.figures.blocks import (
+    CHOICE,
+    SPARSITY,
+    block_columns,
+    comparable,
+    configurations,
+    counted,
+    inside,
+    records,
+    series_column,
+    stand_ins,
+    tuples,
+    values,
+    varying,
+    without_synonyms,
+)
+from analysis.figures.cost import costs
+from analysis.figures.discount import DISCOUNT, regret_table
+from analysis.figures.gains import SUBJECTS
+from analysis.figures.labels import number, place, points, shown, words
+from analysis.figures.ranks import ranks_table
+from analysis.figures.split import budget_split_table
+from analysis.stats import Comparison, holm, paired, pairs, smallest_p, summary
+from trainables.catalog import DATASETS
+
+REPORTED: Final = "test_accuracy"
+SETTLED_P: Final = 0.05
+MANY_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best series of one block on validation, and how far the next is behind.
+
+    `block` maps columns to values. `val` and `test` are (mean, std, n). `behind` is the mean paired
+    difference to the runner-up on validation; None without a runner-up.
+    """
+
+    block: dict[str, Any]
+    name: Any
+    val: tuple[float, float, int]
+    test: tuple[float, float, int]
+    runner_up: Any
+    behind: float | None
+    n_pairs: int
+
+
+def plain(text: str) -> str:
+    """Return text of the figures' labels without their escapes."""
+    return html.unescape(text)
+
+
+def findings(frame: pd.DataFrame) -> list[str]:
+    """Return what a trials frame shows, most important first; one sentence when nothing is done."""
+    trials = comparable(frame)
+    if trials.empty:
+        return ["The study has no trials yet."]
+    done = trials[trials["state"] == "done"]
+    if done.empty or CHOICE not in done or not done[CHOICE].notna().any():
+        return [tally(trials), "No trial is done, so there is nothing to compare yet."]
+    sentences = [
+        tally(trials),
+        *leading(trials),
+        *best(trials),
+        *against_rivals(trials),
+        *discount(trials),
+        *split(trials),
+        resolution(trials),
+    ]
+    return [plain(sentence) for sentence in sentences if sentence]
+
+
+def tally(trials: pd.DataFrame) -> str:
+    """Return how many trials, configurations and seeds there are and how the trials ended."""
+    n = configurations(trials).nunique()
+    states = trials["state"].value_counts()
+    ended = [f"{states[s]} {s}" for s in ("done", "diverged", "failed", "stopped") if s in states]
+    return (
+        f"{counted(len(trials), 'trial')} of {counted(n, 'configuration')} under"
+        f" {counted(trials['seed'].nunique(), 'seed')}: {joined(ended)}."
+    )
+
+
+def fallen(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that did not end as done: configuration in words, seed, state, message."""
+    lost = comparable(trials)
+    lost = lost[lost["state"] != "done"]
+    by = series_column(trials)
+    columns = [by, *block_columns(trials, by)]
+    rows = [
+        {
+            "trial": plain(place({c: row.get(c) for c in columns})),
+            "seed": row["seed"],
+            "state": row["state"],
+            "message": row.get("message") or "",
+        }
+        for row in records(lost)
+    ]
+    return pd.DataFrame(rows, columns=["trial", "seed", "state", "message"])
+
+
+def leaders(trials: pd.DataFrame) -> list[Leader]:
+    """Return the leader of every block that has at least two series, in order of blocks."""
+    by = series_column(trials)
+    columns = block_columns(trials, by)
+    chosen = stand_ins(trials, by, columns)
+    if chosen[by].nunique() < 2:
+        return []
+    blocks = chosen[columns].drop_duplicates().sort_values(columns)
+    found = [_leader(inside(chosen, block), block, by) for block in records(blocks)]
+    return [leader for leader in found if leader is not None]
+
+
+def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
+    done = part[(part["state"] == "done") & part[CHOICE].notna()]
+    means = done.groupby(by, sort=False)[CHOICE].mean().round(12)
+    ranked = means.sort_values(ascending=False, kind="stable")
+    if ranked.empty:
+        return None
+    first = ranked.index[0]
+    own = done[done[by] == first]
+    second = ranked.index[1] if len(ranked) > 1 else None
+    matched = pairs(part, CHOICE, first, second, by=["seed"], column=by).table if second else None
+    return Leader(
+        block,
+        first,
+        _summary(own[CHOICE]),
+        _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
+        second,
+        None if matched is None else float(matched["difference"].mean()),
+        0 if matched is None else len(matched),
+    )
+
+
+def _summary(column: pd.Series[float]) -> tuple[float, float, int]:
+    found = summary(column)
+    return found.mean, found.std, found.n
+
+
+def leading(trials: pd.DataFrame) -> list[str]:
+    """Return who leads on validation in how many blocks, and how close the races are."""
+    by = series_column(trials)
+    found = leaders(trials)
+    if not found:
+        tried = values(trials, by)
+        one = f"Only one {words(by)} was tried, {_names(by, tried)}: there is nothing to compare."
+        return [one] if tried else []
+    wins = pd.Series([leader.name for leader in found]).value_counts()
+    parts = [f"{shown(by, name)} in {n}" for name, n in wins.items()]
+    sentence = f"On validation the best {words(by)} is {joined(parts)} of {_blocks(len(found))}"
+    close = [leader for leader in found if leader.behind is not None and _close(leader, trials)]
+    if close:
+        where = "everywhere" if len(close) == len(found) else f"in {len(close)} of them"
+        sentence += f"; {where} the runner-up is less than one validation image behind"
+    return [f"{sentence}.", *([_single(found[0], by)] if len(found) == 1 else [])]
+
+
+def best(trials: pd.DataFrame) -> list[str]:
+    """Return the best configuration on validation per sparsity, where one series was searched."""
+    by = series_column(trials)
+    if trials[by].nunique() > 1:
+        return []
+    task = [c for c in block_columns(trials, by) if c.startswith("task")]
+    chosen = stand_ins(trials, by, [*task, SPARSITY])
+    settings = [c for c in varying(trials) if c not in (*task, SPARSITY)]
+    blocks = chosen[[*task, SPARSITY]].drop_duplicates().sort_values([*task, SPARSITY])
+    if not settings or len(blocks) > MANY_NAMED:
+        return []
+    return [
+        _best(inside(chosen, block), block, without_synonyms(trials, settings))
+        for block in records(blocks)
+    ]
+
+
+def _best(own: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
+    done = own[own["state"] == "done"]
+    if done.empty:
+        return ""
+    first = records(done)[0]
+    said = [f"{words(c)} {shown(c, first[c])}" for c in settings if first[c] == first[c]]
+    on_test = f", {number(100 * done[REPORTED].mean())} % on test" if REPORTED in done else ""
+    return (
+        f"At {place(block)} the best of {counted(int(first['n_configurations']), 'configuration')}"
+        f" on validation has {joined(said)}: {number(100 * done[CHOICE].mean())} %{on_test}"
+        f" (n = {len(done)})."
+    )
+
+
+def _blocks(n: int) -> str:
+    return counted(n, "combination") + " of sparsity and budget"
+
+
+def _names(by: str, names: list[Any]) -> str:
+    return joined([shown(by, name) for name in names])
+
+
+def _single(leader: Leader, by: str) -> str:
+    mean, std, n = leader.test
+    spread = f" ± {number(100 * std, 2)}" if math.isfinite(std) else ""
+    return f"{shown(by, leader.name)} reaches {number(100 * mean)}{spread} % on test (n = {n})."
+
+
+def _image(trials: pd.DataFrame) -> float | None:
+    """The accuracy that one validation image is worth, where the data set is known."""
+    names = values(trials, "task.dataset")
+    if len(names) != 1 or names[0] not in DATASETS:
+        return None
+    return 1 / DATASETS[names[0]].n_val
+
+
+def _close(leader: Leader, trials: pd.DataFrame) -> bool:
+    image = _image(trials)
+    return image is not None and leader.behind is not None and leader.behind < image
+
+
+def resolution(trials: pd.DataFrame) -> str:
+    """Return what one validation image is worth, where that is no small thing."""
+    image = _image(trials)
+    if image is None or image < 0.002:
+        return ""
+    return (
+        f"One validation image is {number(100 * image, 2)} points: a choice by less than that is"
+        " a coin's."
+    )
+
+
+def subject(trials: pd.DataFrame) -> Any | None:
+    """Return the contestant to report on: the leader by mean rank on validation."""
+    ranked = ranks_table(trials)
+    return ranked["entrant"].iloc[0] if len(ranked) > 1 and ranked.attrs["n_blocks"] else None
+
+
+@dataclass(frozen=True)
+class Versus:
+    """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm)."""
+
+    leader: Any
+    rival: Any
+    comparison: Comparison
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """How sure the difference is, in words."""
+        return certainty(self.comparison, self.p)
+
+
+def comparisons(trials: pd.DataFrame) -> list[Versus]:
+    """Return the leader by mean rank on validation, compared with every rival on test."""
+    by = series_column(trials)
+    leader = subject(trials)
+    if leader is None or REPORTED not in trials or not trials[REPORTED].notna().any():
+        return []
+    columns = block_columns(trials, by)
+    chosen = stand_ins(trials, by, columns)
+    rivals = [name for name in values(chosen, by) if name != leader]
+    keys = ["seed", *columns]
+    found = [paired(chosen, REPORTED, leader, rival, by=keys, column=by) for rival in rivals]
+    adjusted = holm([one.p_sign for one in found])
+    return [
+        Versus(leader, rival, one, p)
+        for rival, one, p in zip(rivals, found, adjusted, strict=True)
+        if one.n
+    ]
+
+
+def against_rivals(trials: pd.DataFrame) -> list[str]:
+    """Return the leader's paired differences on test, grouped by how sure they are."""
+    found = comparisons(trials)
+    if not found:
+        return []
+    by = series_column(trials)
+    own = next((one.rival for one in found if one.rival in SUBJECTS[:1]), None)
+    behind = f"; {shown(by, own)} is not" if own is not None else ""
+    first = f"By mean rank on validation {shown(by, found[0].leader)} is first{behind}."
+    verdicts = dict.fromkeys(one.verdict for one in found)
+    said = [
+        _grouped(by, verdict, [v for v in found if v.verdict == verdict]) for verdict in verdicts
+    ]
+    few = max(one.comparison.n_units for one in found)
+    return [first, *said, _caution(few)]
+
+
+def _grouped(by: str, verdict: str, found: list[Versus]) -> str:
+    parts = [
+        f"{points(one.comparison.mean)} points to {shown(by, one.rival)}"
+        f" ({counted(one.comparison.n, 'pair')})"
+        for one in found
+    ]
+    return f"On test {shown(by, found[0].leader)} has {joined(parts)}: {verdict}."
+
+
+def certainty(one: Comparison, p: float) -> str:
+    """Return how sure a difference is, in words; `p` is adjusted for the number of comparisons."""
+    if one.n_units < 2:
+        return "one seed alone says nothing about the next"
+    beyond = one.lo > 0 or one.hi < 0
+    if p <= SETTLED_P:
+        return "settled, p at most 0.05 after correction"
+    if beyond and smallest_p(one.n_units) > SETTLED_P:
+        return "the interval excludes zero, but there are too few seeds to settle it"
+    if beyond:
+        return "the interval excludes zero, but not settled after correction"
+    return "not told apart"
+
+
+def _caution(n: int) -> str:
+    if n == 0 or smallest_p(n) <= SETTLED_P:
+        return ""
+    return (
+        f"With {counted(n, 'seed')} no exact paired test can give a p below"
+        f" {number(smallest_p(n), 2)}: six seeds are needed for one below {SETTLED_P}."
+    )
+
+
+def discount(trials: pd.DataFrame) -> list[str]:
+    """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
+    if DISCOUNT not in trials or not trials[DISCOUNT].notna().any() or REPORTED not in trials:
+        return []
+    table = regret_table(trials, metric=REPORTED)
+    known = table[table["n"] > 0]
+    if not (table["n_tried"] > 1).any():
+        return []
+    if known.empty:
+        return ["Discounts were tuned, but no adaptive one was tried: its regret is missing."]
+    worst = known.sort_values("regret", kind="stable").iloc[-1]
+    beyond = int((known["lo"] > 0).sum())
+    return [
+        "The regret of the adaptive discount against the one tuned on validation is"
+        f" {points(known['regret'].mean())} points of test accuracy on average over"
+        f" {_blocks(len(known))} (at worst"
+        f" {points(worst['regret'])}, at {shown(SPARSITY, worst['sparsity'])} sparsity); in"
+        f" {beyond} of them the interval lies above zero."
+    ]
+
+
+def split(trials: pd.DataFrame) -> list[str]:
+    """Return the best split of a budget on validation, per sparsity, with its test accuracy."""
+    column = "budget.dense_fraction"
+    if column not in trials or trials[column].nunique() < 2:
+        return []
+    sentences = []
+    for sparsity in values(trials.dropna(subset=[column]), SPARSITY):
+        at = {SPARSITY: sparsity}
+        table = budget_split_table(trials, at=at)
+        rows = table[~table["reference"].astype(bool) & (table["n"] > 0)]
+        if rows.empty:
+            continue
+        best = rows.sort_values(["n", "mean"], ascending=False, kind="stable").iloc[0]
+        cycles = counted(int(best["series"]), "cycle")
+        sentences.append(
+            f"At {shown(SPARSITY, sparsity)} sparsity the best split on validation gives the dense"
+            f" run {number(100 * best['x'], 3)} % of the budget and the rest to {cycles}:"
+            f" {number(100 * best['mean'])} % (n = {int(best['n'])})."
+        )
+    return sentences
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Training of a whole study, in epochs and seconds: asked for one by one, and done shared."""
+
+    epochs_asked: float
+    epochs_done: float
+    seconds_asked: float
+    seconds_done: float
+    n_dense: int
+
+
+def spending(frame: pd.DataFrame) -> Spending:
+    """Return what the trials cost alone and what they cost with their dense runs shared."""
+    trials = comparable(frame)
+    if "epochs" not in trials or "dense_epochs" not in trials:
+        return Spending(math.nan, math.nan, math.nan, math.nan, 0)
+    spent = costs(trials).sum(min_count=1)
+    n_dense = trials["dense_stage"].nunique() if "dense_stage" in trials else 0
+    return Spending(
+        spent["epochs"],
+        spent["epochs, shared"],
+        spent["seconds"],
+        spent["seconds, shared"],
+        n_dense,
+    )
+
+
+def sharing(frame: pd.DataFrame) -> str:
+    """Return what the sharing of dense runs saved, in words; "" where nothing is known."""
+    spent = spending(frame)
+    if not math.isfinite(spent.epochs_asked) or spent.epochs_asked <= 0:
+        return ""
+    saved = 1 - spent.epochs_done / spent.epochs_asked
+    text = (
+        f"The trials ask for {number(spent.epochs_asked)} epochs of training; with their"
+        f" {counted(spent.n_dense, 'dense run')} shared they took {number(spent.epochs_done)},"
+        f" {number(100 * saved, 2)} % less"
+    )
+    if math.isfinite(spent.seconds_done):
+        text += f", and {duration(spent.seconds_done)} of training time"
+    return text + "."
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a reader wants them: `41 s`, `12 min`, `3.4 h`."""
+    if seconds < 120:
+        return f"{number(seconds, 2)} s"
+    return f"{number(seconds / 60, 2)} min" if seconds < 7200 else f"{number(seconds / 3600, 2)} h"
+
+
+def failures_named(frame: pd.DataFrame) -> str:
+    """Return the first trials that did not end, in words; "" when all did."""
+    table = fallen(frame)
+    named = [
+        f"{row.trial}, seed {row.seed} ({row.state})" for row in tuples(table.head(MANY_NAMED))
+    ]
+    rest = len(table) - len(named)
+    more = f", and {rest} more" if rest > 0 else ""
+    return f"Did not end: {'; '.join(named)}{more}." if named else ""

@@ -1,0 +1,231 @@
+"""Figures with their selectors, drawn for a page that has no server behind it.
+
+Every combination of a figure's controls that the page offers is drawn beforehand; what does not fit
+the page's size is thinned or not offered, and said.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns import joined
+from analysis.figures import FIGURES, Figure, choices, source_frame
+from analysis.figures.blocks import notes
+from analysis.figures.labels import label, shown, words
+from analysis.frames import Study
+
+MANY_VARIANTS: Final = 12
+BYTES: Final = 480_000
+"""What one figure, all of its combinations together, may add to a page."""
+
+POINTS: Final = 1_200
+"""Points that one combination shows at most."""
+
+TITLE: Final = 42
+"""Pixels that a figure's own title takes, which a page sets as a heading instead."""
+
+METRICS: Final = ("test_accuracy", "val_accuracy", "val_loss", "theoretical_speedup",
+                  "train_images_per_s")  # fmt: skip
+MANY_TITLE: Final = 42
+"""Pixels that a figure's own title takes, which a page sets as a heading instead."""
+
+METRICS: Final = 2
+
+_LABELS: Final = {
+    "metric": "metric", "of": "gain of", "cost": "cost", "against": "against",
+    "evaluator": "method",
+}  # fmt: skip
+"""Controls that a page offers besides the block, with their labels."""
+
+
+@dataclass(frozen=True)
+class Selector:
+    """One choice on a page: its control, a label, and the options as (value, label)."""
+
+    name: str
+    label: str
+    options: tuple[tuple[Any, str], ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure ready for a page.
+
+    `payload` is JSON: `variants` maps the options' places, joined by `|`, to data, layout,
+    `subtitle` and `notes`. `start` is the place of each selector's default. `offered` says what is
+    not offered for want of room. `table` is the default's table.
+    """
+
+    figure: Figure
+    selectors: tuple[Selector, ...]
+    start: tuple[int, ...]
+    payload: str
+    height: int
+    subtitle: str
+    notes: tuple[str, ...]
+    offered: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A figure that has nothing to show, and why."""
+
+    figure: Figure
+    reason: str
+
+
+def panels(study: Study) -> tuple[list[Panel], list[Absent]]:
+    """Return the figures that have something to show for a study, and those that have not."""
+    shown_ones: list[Panel] = []
+    absent: list[Absent] = []
+    for figure in FIGURES.values():
+        found = panel(figure, source_frame(study, figure.source))
+        if isinstance(found, Panel):
+            shown_ones.append(found)
+        else:
+            absent.append(found)
+    return shown_ones, absent
+
+
+def panel(figure: Figure, frame: pd.DataFrame) -> Panel | Absent:
+    """Return one figure with its selectors for a frame, or why it is empty."""
+    table = figure.tabulate(frame)
+    first = _variant(figure, table)
+    if not first["data"]:
+        return Absent(figure, first["why"])
+    default = table.attrs.get("at", {})
+    wanted = _selectors(figure, frame, default)
+    selectors = _fitting(wanted, default, len(json.dumps(first)))
+    start = tuple(_place(selector, default) for selector in selectors)
+    variants = {"|".join(map(str, start)): first}
+    for places in product(*(range(len(selector.options)) for selector in selectors)):
+        if places != start:
+            made = _variant(figure, figure.tabulate(frame, **_controls(selectors, places)))
+            variants["|".join(map(str, places))] = made
+    return Panel(
+        figure,
+        selectors,
+        start,
+        json.dumps({"variants": variants}),
+        first["height"],
+        first["subtitle"],
+        tuple(first["notes"]),
+        _offered(wanted, selectors),
+        table,
+    )
+
+
+def _variant(figure: Figure, table: pd.DataFrame) -> dict[str, Any]:
+    """One drawn combination: Plotly's data and layout, subtitle and notes as plain text."""
+    thin = thinned(table)
+    drawn = figure.figure(thin)
+    raw = json.loads(drawn.to_json())
+    layout = raw["layout"]
+    layout.pop("template", None)
+    title = layout.pop("title", {})
+    layout["margin"]["t"] -= TITLE
+    blank = " ".join(note["text"] for note in layout.get("annotations", []))
+    return {
+        "data": raw["data"],
+        "layout": layout,
+        "height": int(drawn.layout.height) - TITLE,
+        "subtitle": html.unescape(title.get("subtitle", {}).get("text") or ""),
+        "notes": [html.unescape(note) for note in notes(thin)],
+        "why": html.unescape(blank.replace("<br>", " ")),
+    }
+
+
+def thinned(table: pd.DataFrame, limit: int = POINTS) -> pd.DataFrame:
+    """Return at most about `limit` rows, evenly taken in order; a Pareto front's are all kept."""
+    if len(table) <= limit:
+        return table
+    take = np.zeros(len(table), dtype=bool)
+    take[np.linspace(0, len(table) - 1, limit).round().astype(int)] = True
+    if "front" in table:
+        take |= table["front"].to_numpy(dtype=bool)
+    short = table[take].reset_index(drop=True)
+    said = f"{len(short)} of {len(table)} points are drawn here, evenly taken."
+    short.attrs = {**table.attrs, "notes": [*notes(table), said]}
+    return short
+
+
+def _selectors(
+    figure: Figure, frame: pd.DataFrame, default: Mapping[str, Any]
+) -> tuple[Selector, ...]:
+    offers = choices(figure, frame)
+    selectors = []
+    for control in figure.controls:
+        if control == "at":
+            selectors += [
+                Selector(f"at:{column}", words(column), _options(column, values))
+                for column, values in offers["at"].items()
+                if column in default
+            ]
+        elif control in _LABELS:
+            selectors.append(Selector(control, _LABELS[control], _named(control, offers[control])))
+    return tuple(selector for selector in selectors if len(selector.options) > 1)
+
+
+def _options(column: str, values: list[Any]) -> tuple[tuple[Any, str], ...]:
+    return tuple((value, html.unescape(shown(column, value))) for value in values)
+
+
+def _named(control: str, values: list[Any]) -> tuple[tuple[Any, str], ...]:
+    """Options of a control that is no block; of metrics only the ones most asked for."""
+    if control == "metric":
+        asked = [name for name in values if name in METRICS]
+        values = [*values[:1], *(name for name in asked if name != values[0])][:MANY_METRICS]
+    says = words if control in ("metric", "against") else label
+    return tuple((value, html.unescape(says(value))) for value in values)
+
+
+def _place(selector: Selector, default: Mapping[str, Any]) -> int:
+    """Where a selector starts: at the default block, else at its first option."""
+    column = selector.name.removeprefix("at:")
+    values = [value for value, _ in selector.options]
+    return values.index(default[column]) if column in default else 0
+
+
+def _fitting(
+    selectors: tuple[Selector, ...], default: Mapping[str, Any], size: int
+) -> tuple[Selector, ...]:
+    """Selectors with options dropped from the longest until all combinations fit the page."""
+    kept = list(selectors)
+    most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
+    while prod(len(selector.options) for selector in kept) > most:
+        longest = max(range(len(kept)), key=lambda i: len(kept[i].options))
+        selector = kept[longest]
+        start = _place(selector, default)
+        spare = [i for i in range(len(selector.options)) if i != start]
+        options = tuple(o for i, o in enumerate(selector.options) if i != spare[-1])
+        kept[longest] = Selector(selector.name, selector.label, options)
+    return tuple(selector for selector in kept if len(selector.options) > 1)
+
+
+def _offered(wanted: tuple[Selector, ...], kept: tuple[Selector, ...]) -> str:
+    """What the page leaves to the dashboard, in words; "" when nothing."""
+    counts = {selector.name: len(selector.options) for selector in kept}
+    parts = [
+        f"{counts.get(selector.name, 1)} of {len(selector.options)} choices of “{selector.label}”"
+        for selector in wanted
+        if counts.get(selector.name, 1) < len(selector.options)
+    ]
+    return f"Offered here: {joined(parts)}; the dashboard has all." if parts else ""
+
+
+def _controls(selectors: tuple[Selector, ...], places: tuple[int, ...]) -> dict[str, Any]:
+    """The keywords of a figure's table for one combination of options."""
+    chosen = {s.name: s.options[place][0] for s, place in zip(selectors, places, strict=True)}
+    at = {name.removeprefix("at:"): v for name, v in chosen.items() if name.startswith("at:")}
+    controls = {name: value for name, value in chosen.items() if not name.startswith("at:")}
+    return {**controls, "at": at} if at else controls
