@@ -70,7 +70,8 @@ class Agenda:
     """Hands out tasks (`next`) and is told of their end (`ended`).
 
     `known` are trials already settled; `attempts` earlier failed attempts by fingerprint; `stages`
-    the finished ones. A task that gave up its turn comes back once `unblock` names its stage.
+    the finished ones. A task that gave up its turn comes back once `unblock` names its stage. A
+    trial that the source asks for twice, say in two blocks of a search, runs once and is told twice.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Agenda:
         self._done_stages = set(stages)
         self._attempts = dict(attempts or {})
         self._waiting: OrderedDict[str, Task] = OrderedDict()
+        self._twins: dict[str, list[Trial]] = {}
         self._wanted: Counter[str] = Counter()
         self._changed = True
         self._running: dict[str, Task] = {}
@@ -156,13 +158,17 @@ class Agenda:
         return True
 
     def _outstanding(self) -> int:
-        return len(self._waiting) + sum(t.goal == "trial" for t in self._running.values())
+        twins = sum(map(len, self._twins.values()))
+        return len(self._waiting) + twins + sum(t.goal == "trial" for t in self._running.values())
 
     def _add(self, trial: Trial) -> None:
         known = self._known.get(trial.fingerprint)
         if known is not None:
             self.reused += 1
             self._source.tell(trial, known)
+            return
+        if trial.fingerprint in self._waiting or f"trial/{trial.fingerprint}" in self._running:
+            self._twins.setdefault(trial.fingerprint, []).append(trial)
             return
         stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
         attempt = self._attempts.get(trial.fingerprint, 0) + 1
@@ -205,6 +211,9 @@ class Agenda:
     def _settle(self, task: Task, known: Known) -> None:
         self._known[task.trial.fingerprint] = known
         self._source.tell(task.trial, known)
+        for twin in self._twins.pop(task.trial.fingerprint, ()):
+            self.reused += 1
+            self._source.tell(twin, known)
 
     def _fail_dependents(self, stage: str, message: str) -> None:
         for task in [t for t in self._waiting.values() if t.stages[0] == stage]:
