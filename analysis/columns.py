@@ -45,6 +45,19 @@ def differing(frame: pd.DataFrame, columns: Iterable[str]) -> list[str]:
     return [column for column in columns if frame[column].nunique(dropna=False) > 1]
 
 
+def distinct_trials(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with each trial once: of one read from several studies, one study's rows.
+
+    The same configuration and seed is one measurement, whichever studies list it. A study in which
+    the trial is done is preferred, then the first.
+    """
+    if not {"study", "fingerprint", "state"} <= set(frame.columns) or frame["study"].nunique() < 2:
+        return frame
+    done_first = frame.assign(_late=frame["state"] != "done").sort_values("_late", kind="stable")
+    kept = done_first.groupby("fingerprint")["study"].transform("first")
+    return frame[(done_first["study"] == kept).reindex(frame.index)]
+
+
 def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
     """Return the distinct values in reading order: numbers, text, the rest, missing (None) last.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.columns import config_columns, differing, joined, ordered
+from analysis.columns import config_columns, differing, distinct_trials, joined, ordered
 from analysis.query import require_columns
 from analysis.stats.spread import CONFIDENCE, COUNTED, Floats, interval, row_groups, summary
 from trainables.schema import METRICS
@@ -71,7 +71,7 @@ def pairs(
     settings in which they differ: those must be added to `by`, or one of them chosen first.
     """
     require_columns(frame, [column, "state", metric, *(by or ())])
-    once = frame.drop_duplicates("fingerprint") if "fingerprint" in frame else frame
+    once = distinct_trials(frame)
     keys = pairing_keys(once, column, (of, rival)) if by is None else list(by)
     sides = [once[once[column] == kind] for kind in (of, rival)]
     done = [side[(side["state"] == COUNTED) & side[metric].notna()] for side in sides]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import codes, ordered
+from analysis.columns import codes, distinct_trials, ordered
 from analysis.query import require_columns
 from analysis.stats.pairs import SCHEDULE, pairing_keys
 from analysis.stats.spread import COUNTED, losses, require_choosable, row_groups, summaries
@@ -48,7 +48,7 @@ def blocks(
     """
     require_choosable(metric)
     require_columns(frame, [column, "state", metric, *(by or ())])
-    once = frame.drop_duplicates("fingerprint") if "fingerprint" in frame else frame
+    once = distinct_trials(frame)
     entrants = ordered(once[column].dropna(), column)
     keys = pairing_keys(once, column, entrants) if by is None else list(by)
     done = once[(once["state"] == COUNTED) & once[metric].notna() & once[column].notna()]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.columns import distinct_trials
 from analysis.query import require_columns
 from trainables import schema
 
@@ -154,9 +155,12 @@ def summaries(
     """Return one row per (group, metric): mean, std, n, lo, hi, and what is not in them.
 
     The latter are n_missing (done, but without the metric), n_failed, n_diverged and n_stopped.
-    `bounds=False` leaves lo and hi missing, and scipy unloaded.
+    A trial read from several studies counts once, unless `study` is a key. `bounds=False` leaves
+    lo and hi missing, and scipy unloaded.
     """
     require_columns(frame, [*by, "state", *metrics])
+    if "study" not in by:
+        frame = distinct_trials(frame)
     rows, samples = [], []
     for key, part in row_groups(frame, by):
         states = part["state"].value_counts()

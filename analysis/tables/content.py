@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import config_columns, differing, joined, ordered
+from analysis.columns import config_columns, differing, distinct_trials, joined, ordered
 from analysis.query import require_columns
 from analysis.stats.ranks import choose
 from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
@@ -61,6 +61,7 @@ def comparison_table(
     combinations of `columns` that occur. Raises ValueError for an unknown column.
     """
     require_columns(frame, [rows, *columns, metric, "state"])
+    frame = distinct_trials(frame)
     kept = frame[frame[rows].notna()]
     row_keys = (*_tasks(kept), rows)
     cells = _grid(kept, row_keys, columns, [metric])
@@ -90,6 +91,7 @@ def methods_table(
     number of all its trials and their seconds of training, shared dense runs once, are added.
     """
     require_columns(frame, ["method", goal, choose_by, "state", *metrics])
+    frame = distinct_trials(frame)
     row_keys = (*_tasks(frame), "method")
     keys = [*row_keys, goal]
     chosen, picked = chosen_trials(frame, choose_by, keys)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import fs
 
 from analysis import frames
 from analysis.columns import config_columns, differing, in_schema_order, ordered
@@ -18,6 +19,7 @@ from analysis.record_frames import RUN_COLUMNS
 from tests.analysis.small import config, curve, gmp_config, record, write_small, write_stage
 from trainables.records import StudyFolder
 from trainables.schema import CYCLE_METRICS, EPOCH_METRICS, TRIAL_METRICS
+from trainables.storage import RemoteFolder
 
 ORDER = ["allr0", "allr1", "broken", "ft0", "ft1", "wild"]
 
@@ -334,6 +336,21 @@ def test_no_study_is_an_error_that_names_the_place(tmp_path: Path) -> None:
         frames.read(str(tmp_path / "other"))
     with pytest.raises(ValueError, match="at least one study folder"):
         frames.read()
+
+
+def test_an_object_store_is_read_as_a_local_folder_is(
+    small: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remote(location: str) -> RemoteFolder:
+        assert location == "s3://bucket/small"
+        return RemoteFolder(fs.LocalFileSystem(), small.location, location)
+
+    local = frames.read(small.location)
+    monkeypatch.setattr("trainables.records.open_folder", remote)
+    study = frames.read("s3://bucket/small")
+    pd.testing.assert_frame_equal(study.trials, local.trials)
+    pd.testing.assert_frame_equal(study.epochs, local.epochs)
+    assert study.warnings == []
 
 
 def snapshot(folder: str) -> dict[str, tuple[int, int]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.columns import distinct_trials
 from analysis.stats import (
     TestSelectionError,
     blocks,
@@ -229,6 +230,25 @@ def test_a_trial_read_from_two_studies_counts_once() -> None:
     both = pd.concat([one, one.assign(study="other")], ignore_index=True)
     found = paired(both, "val_accuracy", "allr", "ft")
     assert (found.n, found.pairs.n_unpaired) == (4, 0)
+
+
+def test_a_trial_of_several_studies_is_counted_where_it_is_done() -> None:
+    frame = hand_frame(
+        ["study", "fingerprint", "state", "seed", "val_accuracy"],
+        [("one", "a", "failed", 0, math.nan), ("two", "a", "done", 0, 0.5),
+         ("one", "b", "done", 1, 0.7), ("two", "b", "done", 1, 0.7), ("two", "c", "done", 2, 0.9)],
+    )  # fmt: skip
+    once = distinct_trials(frame)
+    assert once.index.tolist() == [1, 2, 4]
+    (row,) = summaries(frame, [], ["val_accuracy"]).to_dict("records")
+    assert (row["n"], row["n_failed"]) == (3, 0)
+    assert row["mean"] == pytest.approx(0.7)
+    by_study = summaries(frame, ["study"], ["val_accuracy"])
+    assert by_study["n"].tolist() == [1, 3]
+    cycles = pd.concat([frame.assign(cycle=1), frame.assign(cycle=2)], ignore_index=True)
+    assert distinct_trials(cycles)["cycle"].tolist() == [1, 1, 1, 2, 2, 2]
+    repeated = frame.assign(study="one")
+    assert distinct_trials(repeated) is repeated
 
 
 def test_missing_keys_pair_with_missing_keys() -> None:

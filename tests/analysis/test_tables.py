@@ -175,6 +175,11 @@ def test_one_seed_only() -> None:
     assert "n = 1 in every cell that has trials." in grid.notes
 
 
+def test_a_trial_read_from_two_studies_counts_once(frame: pd.DataFrame) -> None:
+    both = pd.concat([frame, frame.assign(study="other")], ignore_index=True)
+    pd.testing.assert_frame_equal(comparison_table(both).cells, comparison_table(frame).cells)
+
+
 def test_no_trials_at_all_is_an_empty_table() -> None:
     table = comparison_table(hand_frame(COLUMNS, []).astype({"retrain.schedule": "str"}))
     assert table.cells.empty
