@@ -35,10 +35,7 @@ TITLE: Final = 42
 
 METRICS: Final = ("test_accuracy", "val_accuracy", "val_loss", "theoretical_speedup",
                   "train_images_per_s")  # fmt: skip
-MANY_TITLE: Final = 42
-"""Pixels that a figure's own title takes, which a page sets as a heading instead."""
-
-METRICS: Final = 2
+MANY_METRICS: Final = 2
 
 _LABELS: Final = {
     "metric": "metric", "of": "gain of", "cost": "cost", "against": "against",

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis import findings, theme
+from analysis import findings, spending, theme
 from analysis.columns import joined
 from analysis.figures.blocks import (
     SPARSITY,
@@ -95,7 +95,7 @@ def render_report(study: Study) -> str:
         payloads=[(panel.figure.name, Markup(in_script(panel.payload))) for panel in found],
         absent=absent,
         run=run_facts(study),
-        sharing=findings.sharing(frame),
+        sharing=spending.sharing(frame),
         fallen=fallen_view(frame),
         warnings=study.warnings,
         pages=theme.PAGES,
@@ -259,11 +259,11 @@ def run_facts(study: Study) -> list[tuple[str, str]]:
         facts.append(("run", f"{_minute(started[0])} to {_minute(finished[-1])}"))
     seeds = values(study.trials, "seed")
     facts.append(("seeds", ", ".join(label(seed) for seed in seeds)))
-    spent = findings.spending(study.trials) if len(study.trials) else None
+    spent = spending.spending(study.trials) if len(study.trials) else None
     if spent is not None and math.isfinite(spent.epochs_done):
         facts.append(("epochs trained", number(spent.epochs_done)))
     if spent is not None and math.isfinite(spent.seconds_done):
-        facts.append(("training time", findings.duration(spent.seconds_done)))
+        facts.append(("training time", spending.duration(spent.seconds_done)))
     return [(what, said) for what, said in facts if said]
 
 
