@@ -210,8 +210,8 @@ class ToppedUpParameters(Parameters):
 class StrParameters(ToppedUpParameters):
     """`s_initial`: where each layer's theta starts; its threshold is sigmoid(theta).
 
-    The default suits runs of some hundred steps. Over long runs weight decay moves theta far, and
-    the paper starts at -3200 (ResNet-50 on ImageNet, decay 1e-5 to 5e-5).
+    The default suits runs of some hundred steps. Over long runs weight decay moves theta far: the
+    paper starts at -3200 for ResNet-50 on ImageNet, with a decay near 2e-5.
     """
 
     s_initial: Finite = -3.0
@@ -221,7 +221,7 @@ class CsParameters(ToppedUpParameters):
     """`s_initial`: where every gate's m starts, and what most decides the sparsity; `beta_final`:
     the last steepness of the gates; `penalty`: the weight lambda of the sum of the gates.
 
-    `beta_final` and `penalty` are the paper's, which searches `s_initial` in [-0.3, 0.3].
+    `beta_final` and `penalty` are the paper's, which varies `s_initial` around 0.
     """
 
     s_initial: Finite = -0.02
@@ -232,7 +232,7 @@ class CsParameters(ToppedUpParameters):
 class DstParameters(ToppedUpParameters):
     """`penalty`: the weight alpha of the sum of exp(-theta) in the loss.
 
-    The default suits runs of some hundred steps; the paper's for CIFAR-10 are near 1e-5.
+    The default suits runs of some hundred steps; longer runs need a smaller one.
     """
 
     penalty: NonNegative = 3e-3

@@ -46,12 +46,12 @@ def finish_whole(
     seconds of the re-estimation.
     """
     model = place.bench.model
+    masks = hooks.final_masks()  # of the learnt weights, so before they are replaced
     with hooks.evaluation():
         weights = {name: p.detach().clone() for name, p in model.named_parameters()}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
-    masks = hooks.final_masks()
     if masks is None:
         return None
     apply_(model, masks)

@@ -18,6 +18,10 @@ class Dnw(Hooks):
 
     That is, the gradient at the masked weights is given to all of them, so that an edge not in use
     may enter. Hard mask of the k largest at the end. No parameters of its own.
+
+    The paper takes the same share of every layer (`prune.scope` layer) in its large networks. Under
+    the global choice a layer whose initial weights are all smaller than the k largest starts empty;
+    behind BatchNorm and ReLU it then gets no gradient, and stays so.
     """
 
     def __init__(self, setting: Setting) -> None:

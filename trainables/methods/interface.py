@@ -75,7 +75,10 @@ class Hooks:
         return nullcontext()
 
     def final_masks(self) -> Masks | None:
-        """Return the masks that the method ends with, None for a dense run."""
+        """Return the masks that the method would end with now, None for a dense run.
+
+        Asked for while the model holds the weights learnt, so never inside `evaluation`.
+        """
         return None
 
     def state(self) -> dict[str, Tensor]:
