@@ -13,7 +13,7 @@ import pytest
 from pyarrow import fs
 
 from analysis import frames
-from analysis.columns import config_columns, differing, in_schema_order, ordered
+from analysis.columns import config_columns, in_schema_order
 from analysis.epochs import EPOCH_COLUMNS
 from analysis.record_frames import RUN_COLUMNS
 from tests.analysis.small import config, curve, gmp_config, record, write_small, write_stage
@@ -390,16 +390,3 @@ def test_reading_loads_neither_torch_nor_ray_nor_scipy(small: StudyFolder) -> No
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "[]"
-
-
-def test_values_come_in_reading_order() -> None:
-    assert ordered(["allr", "zzz", "ft", "lrw"], "retrain.schedule") == ["ft", "lrw", "allr", "zzz"]
-    assert ordered(["b", 10, None, "a", 9.5, float("nan"), (2,), (1,)]) == [
-        9.5, 10, "a", "b", (1,), (2,), None,
-    ]  # fmt: skip
-    assert ordered(["allr", "ft"]) == ["allr", "ft"]
-
-
-def test_what_differs_counts_a_missing_value_as_one() -> None:
-    frame = pd.DataFrame({"a": [1, 1], "b": [1, None], "c": [None, None], "d": [(1,), (2,)]})
-    assert differing(frame, frame.columns) == ["b", "d"]
