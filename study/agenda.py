@@ -71,7 +71,7 @@ class Agenda:
 
     `known` are trials already settled; `attempts` earlier failed attempts by fingerprint; `stages`
     the finished ones. A task that gave up its turn comes back once `unblock` names its stage. A
-    trial that the source asks for twice, say in two blocks of a search, runs once and is told twice.
+    trial that the source asks for twice (in two blocks of a search) runs once and is told twice.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ from study.places import RUN_LEASE, folder_of, store_of
 from study.progress import Display, Tally, display, duration
 from study.run_lease import refuse_another_run
 from study.space import Trial, blocks, check, grid_trials, representatives
-from study.standing import Standing, grid_standing, optuna_standing, sentences
+from study.standing import Standing, grid_standing, optuna_standing, own_records, sentences
 from study.studyfile import StudyFile, read_yaml
 from trainables.job import Context, Job
 from trainables.job_record import failed_record
@@ -46,7 +46,10 @@ STATUS_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended."""
+    """How a run ended.
+
+    `failed` are trials of the study; `exhausted` says that a search found no more points to try.
+    """
 
     folder: str
     wanted: int
@@ -55,11 +58,12 @@ class Summary:
     seconds: float
     seconds_to_first_result: float | None
     notes: list[str] = field(default_factory=list)
+    exhausted: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every wanted trial is settled."""
-        return self.settled >= self.wanted and not self.failed
+        """Whether every trial that there is to make is settled."""
+        return (self.settled >= self.wanted or self.exhausted) and not self.failed
 
 
 def run(study: StudyFile, out: str | None = None, address: str | None = None) -> Summary:
@@ -124,7 +128,7 @@ class Launch:
                 shown.say(sentence)
             self._write_study()
             if stands.settled >= stands.wanted:
-                return self._summary(stands.wanted, Tally(0, 0), started, [])
+                return self._summary(Tally(0, 0), started)
             with cluster.session(address, cpus, gpus) as machines:
                 if address is None:
                     room = doctor.slots(self.study, machines.cpus, machines.gpus)
@@ -136,7 +140,7 @@ class Launch:
                 )
                 work = Work(self, reading.records, stands, room, shown)
                 work.fit()
-            return self._summary(stands.wanted, work.tally, started, work.notes())
+            return self._summary(work.tally, started, work)
         finally:
             shown.close()
             self._run_lease.release(RUN_LEASE)
@@ -175,15 +179,19 @@ class Launch:
             git_commit=git_commit(),
         )
 
-    def _summary(self, wanted: int, tally: Tally, started: float, notes: list[str]) -> Summary:
-        records = self.folder.records().records
-        failed = [r for r in records if not r.settled]
-        stands = self._standing(records)
-        first = None if tally.first_result is None else tally.first_result - started
+    def _summary(self, tally: Tally, started: float, work: Work | None = None) -> Summary:
+        wanted, own = own_records(self.study, self.folder.records().records)
+        failed = [record for record in own if not record.settled]
         return Summary(
-            self.folder.location, wanted, stands.settled, failed,
-            time.monotonic() - started, first, notes,
-        )  # fmt: skip
+            folder=self.folder.location,
+            wanted=wanted,
+            settled=len(own) - len(failed),
+            failed=failed,
+            seconds=time.monotonic() - started,
+            seconds_to_first_result=tally.first_result and tally.first_result - started,
+            notes=work.notes() if work else [],
+            exhausted=work is not None and work.agenda.finished,
+        )
 
 
 class Work:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from study.space import Trial
+from study.space import Trial, blocks, grid_trials
 from study.studyfile import StudyFile
 from trainables.records import Record
 
@@ -42,6 +42,16 @@ def optuna_standing(study: StudyFile, keys: Sequence[str], records: Iterable[Rec
     own = [r for r in records if r.origin.get("block_key") in keys and r.seed in study.seeds]
     states = Counter("settled" if r.settled else "failed" for r in own)
     return Standing(wanted, states["settled"], states["failed"], 0)
+
+
+def own_records(study: StudyFile, records: Iterable[Record]) -> tuple[int, list[Record]]:
+    """Return how many trials the study wants, and those of the records that are among them."""
+    if study.search.strategy == "grid":
+        wanted = {trial.fingerprint for trial in grid_trials(study)}
+        return len(wanted), [r for r in records if r.fingerprint in wanted]
+    keys = {block.key for block in blocks(study)}
+    own = [r for r in records if r.origin.get("block_key") in keys and r.seed in study.seeds]
+    return len(keys) * (study.search.trials or 0) * len(study.seeds), own
 
 
 def sentences(before: StudyFile | None, study: StudyFile, stands: Standing) -> list[str]:

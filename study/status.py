@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from study.places import RUN_LEASE, existing
 from study.progress import duration
-from study.space import blocks, grid_trials
-from study.studyfile import StudyFile
+from study.standing import own_records
 from trainables.leases import Leases
 from trainables.records import Record
 from trainables.schema import STATES
@@ -57,7 +56,7 @@ def status(location: str, now: datetime | None = None) -> Status:
     """Return how the study folder stands; Refusal when it is none."""
     folder, study = existing(location)
     reading = folder.records()
-    wanted, own = _own(study, reading.records)
+    wanted, own = own_records(study, reading.records)
     counted = Counter(record.state for record in own)
     return Status(
         name=study.name,
@@ -71,16 +70,6 @@ def status(location: str, now: datetime | None = None) -> Status:
         running=running(folder.folder, now or datetime.now(UTC)),
         warnings=reading.warnings,
     )
-
-
-def _own(study: StudyFile, records: Iterable[Record]) -> tuple[int, list[Record]]:
-    """How many trials the study wants, and the records that are among them."""
-    if study.search.strategy == "grid":
-        wanted = {trial.fingerprint for trial in grid_trials(study)}
-        return len(wanted), [r for r in records if r.fingerprint in wanted]
-    keys = {block.key for block in blocks(study)}
-    own = [r for r in records if r.origin.get("block_key") in keys and r.seed in study.seeds]
-    return len(keys) * (study.search.trials or 0) * len(study.seeds), own
 
 
 def running(folder: Folder, now: datetime) -> dict[str, Any] | None:
