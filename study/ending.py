@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from study import found
 from study.launch import Summary
+from study.places import existing
 from study.progress import duration
 
 MOST_NAMED = 10
@@ -34,12 +36,15 @@ def _failures(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _table(folder: str) -> str:
-    """Schedules against sparsity and budget, or methods, as far as the study compares any."""
+def _table(location: str) -> str:
+    """What a search found; else schedules against sparsity and budget, or methods."""
     from analysis import frames
     from analysis.tables import comparison_table, methods_table, to_text
 
-    trials = frames.trials(folder)
+    folder, study = existing(location)
+    if study.search.strategy == "optuna":
+        return found.table(study, folder.records().records)
+    trials = frames.trials(location)
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:
