@@ -161,8 +161,11 @@ class Launch:
 
         from ruamel.yaml import YAML
 
+        raw = self.study.raw()
+        if self.study.stage_store:
+            raw["stage_store"] = self.store_location  # readers may start in another folder
         text = io.BytesIO()
-        YAML(typ="safe", pure=True).dump(self.study.raw(), text)
+        YAML(typ="safe", pure=True).dump(raw, text)
         self.folder.folder.write("study.yaml", text.getvalue())
 
     def context(self) -> Context:
