@@ -22,6 +22,9 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
+STARTS = 3
+TOO_SLOW = "timed out during startup"
+
 
 @dataclass(frozen=True)
 class Machines:
@@ -30,6 +33,40 @@ class Machines:
     cpus: float
     gpus: float
     nodes: int
+
+
+def _start(cpus: int, gpus: int) -> None:
+    """Start a Ray of our own; again where a busy machine was too slow for Ray's fixed limit."""
+    import ray
+
+    for last in (*[False] * (STARTS - 1), True):
+        try:
+            ray.init(
+                address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False,
+                log_to_driver=False, logging_level=logging.ERROR,
+            )  # fmt: skip
+            return
+        except Exception as error:  # Ray raises a plain one
+            ray.shutdown()
+            if TOO_SLOW not in str(error):
+                raise
+            if last:
+                raise Refusal(
+                    f"this machine must let Ray start within 30 s, got {STARTS} time-outs;"
+                    " try again when it is less busy"
+                ) from error
+
+
+def _join(address: str) -> None:
+    """Join a running cluster; Refusal when there is none."""
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise Refusal(f"--address must be a running Ray cluster, got {address} ({error})") from (
+            error
+        )
 
 
 @contextmanager
@@ -45,17 +82,9 @@ def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
     import ray
 
     if address is None:
-        ray.init(
-            address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False,
-            log_to_driver=False, logging_level=logging.ERROR,
-        )  # fmt: skip
+        _start(cpus, gpus)
     else:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise Refusal(
-                f"--address must be a running Ray cluster, got {address} ({error})"
-            ) from (error)
+        _join(address)
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
