@@ -16,8 +16,9 @@ from optuna.distributions import (
 
 from study.domains import Domain
 from study.space import Block
-from trainables.config import CONDITIONS, TrialConfig
+from trainables.config import TrialConfig
 from trainables.refusal import Refusal
+from trainables.rules import CONDITIONS
 
 _PLAIN = (bool, int, float, str, type(None))
 _MARK = "json:"
@@ -90,13 +91,16 @@ def _rank(key: str) -> tuple[int, str]:
     return (2 if key in CONDITIONS else 1), key
 
 
-def _first(domain: Domain) -> Any:
+def _stand_in(domain: Domain) -> Any:
+    """A value well inside a domain: the bounds themselves may break a rule, as discount 0 does."""
+    if domain.kind in ("uniform", "loguniform"):
+        return sum(domain.values) / 2
     return domain.values[0]
 
 
 def _provisional(block: Block, values: Mapping[str, Any]) -> TrialConfig | None:
-    """The configuration with the lowest or first value for what is not sampled yet."""
-    rest = {k: _first(d) for k, d in block.space.sampled.items() if k not in values}
+    """The configuration with a stand-in for each value that is not sampled yet."""
+    rest = {k: _stand_in(d) for k, d in block.space.sampled.items() if k not in values}
     try:
         return block.space.config({**block.cell, **rest, **values})
     except Refusal:

@@ -16,8 +16,9 @@ from typing import Any
 from study.domains import Domain, is_domain, parse, refuse_near_domain
 from study.studyfile import StudyFile, merged
 from trainables.chain import digest, fingerprint
-from trainables.config import CONDITIONS, TrialConfig
+from trainables.config import TrialConfig
 from trainables.refusal import Refusal, shown
+from trainables.rules import CONDITIONS
 
 MOST_CELLS = 1_000_000
 PROBES = 200

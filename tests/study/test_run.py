@@ -142,8 +142,9 @@ def test_a_killed_search_keeps_what_it_was_told_and_reaches_its_number(tmp_path:
 
 
 def test_a_killed_driver_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.study.kill_driver", "lab"]
     told = subprocess.run(
-        [sys.executable, "-m", "tests.study.kill_driver", "lab", str(TINY), str(tmp_path), "2", "6"],
+        [*command, str(TINY), str(tmp_path), "2", "6"],
         capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trainables.config import CONDITIONS, TrialConfig
+from trainables.config import TrialConfig
 from trainables.refusal import Refusal
+from trainables.rules import CONDITIONS
 
 RAW: dict[str, Any] = {
     "task": {"dataset": "digits", "model": "cnn"},
