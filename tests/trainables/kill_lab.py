@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from tests.trainables.plain import bench, job_for, last_stage, run_job, tiny, timeless
+from tests.trainables.plain import bench, job_for, last_stage, run_job, timeless, tiny
 from trainables.records import StudyFolder
 from trainables.stages import Stage
 from trainables.storage import LocalFolder

@@ -13,8 +13,8 @@ from trainables.job import Context, Job
 from trainables.records import Record, StudyFolder
 from trainables.stages import Stage, StageStore
 from trainables.storage import LocalFolder
-from trainables.worker import JobRun, told_failure
 from trainables.workbench import Workbench
+from trainables.worker import JobRun, told_failure
 
 TINY: dict[str, Any] = {
     "task": {

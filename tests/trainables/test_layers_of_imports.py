@@ -20,7 +20,7 @@ PACKAGES = ("trainables", "study", "analysis")
 CORE = frozenset(
     f"trainables.{name}"
     for name in (
-        "schema", "config", "catalog", "chain", "sparsity", "schedules", "refusal", "job",
+        "schema", "config", "catalog", "chain", "sparsity", "schedules", "refusal", "rules", "job",
     )
 )  # fmt: skip
 FILES = frozenset(f"trainables.{name}" for name in ("records", "storage", "leases"))
