@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from ray.tune import Callback
 
@@ -14,6 +14,14 @@ class Watch(Callback):
 
     def __init__(self, on_told: Callable[[dict[str, Any]], None]) -> None:
         self._on_told = on_told
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its inputs for a restore that is never made."""
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The function called is of this process alone."""
+        return self
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from ray.tune.search import Searcher
 
@@ -122,6 +122,14 @@ class StudySearcher(Searcher):
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: no trial is stopped within a cycle."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its inputs for a restore that is never made."""
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """There is one Searcher; Tune copies its settings here and there."""
+        return self
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the records are the state."""
