@@ -35,7 +35,9 @@ def values(frame: pd.DataFrame, column: str) -> list[Any]:
 
 
 _DERIVED: Final = ("retrain.epochs", "retrain.budget", "dense.epochs")
-"""Columns that may say again what others say; these go last where one of a kind is kept."""
+"""Lengths that may follow from others; these go last where one of a kind is kept."""
+
+_LENGTHS: Final = frozenset({*_DERIVED, "budget.epochs", "budget.dense_fraction"})
 
 
 def varying(frame: pd.DataFrame) -> list[str]:
@@ -45,12 +47,20 @@ def varying(frame: pd.DataFrame) -> list[str]:
 
 
 def without_synonyms(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Return columns without those whose values only rename an earlier one's."""
-    kept: dict[bytes, str] = {}
+    """Return columns without those lengths whose values only rename an earlier length's.
+
+    Lengths alone: two continuous settings of a search rename each other by chance, as every trial
+    has values of its own.
+    """
+    codes: set[bytes] = set()
+    kept = []
     for column in columns:
         code = np.ascontiguousarray(pd.factorize(frame[column])[0]).tobytes()
-        kept.setdefault(code, column)
-    return list(kept.values())
+        if column not in _LENGTHS or code not in codes:
+            kept.append(column)
+        if column in _LENGTHS:
+            codes.add(code)
+    return kept
 
 
 def series_column(frame: pd.DataFrame) -> str:

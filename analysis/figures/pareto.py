@@ -250,7 +250,7 @@ def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
     """One axis: numbers as they are, words and missing values at places of their own."""
     if pd.api.types.is_numeric_dtype(column) and column.notna().all():
         return {"label": _short_title(name), "values": (column * scale(name)).tolist()}
-    labels = [shown(name, value) if value == value else "not set" for value in column]
+    labels = ["not set" if pd.isna(value) else shown(name, value) for value in column]
     places = {label: place for place, label in enumerate(sorted(set(labels)))}
     return {
         "label": words(name),
