@@ -1,0 +1,312 @@
+"""The Dash application: its layout, and the callbacks from the address to what is shown.
+
+Controls write the address (in the browser, `assets/dashboard.js`), and everything that is shown is
+made from the address: so there is no state but the link.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+
+from analysis import theme
+from analysis.dashboard import elements, facts, grid
+from analysis.dashboard.filters import FILTERS, metric_options
+from analysis.dashboard.pages import PANELS, page_of
+from analysis.dashboard.plots import Drawn, Panel, drawn
+from analysis.dashboard.routes import add_routes
+from analysis.dashboard.sections import SECTIONS
+from analysis.dashboard.state import METRIC, TRIAL, View
+from analysis.dashboard.watch import Snapshot, Watch
+from analysis.figures import drawing
+from analysis.figures.blocks import counted
+from analysis.figures.labels import escape
+
+ASSETS: Final = Path(__file__).parent / "assets"
+POLL_MS: Final = 3_000
+
+_ADDRESS: Final = Input("address", "search")
+_VERSION: Final = Input("version", "data")
+_SCRIPT: Final = "dashboard"
+
+
+def make_app(watch: Watch, poll_ms: int = POLL_MS) -> Dash:
+    """Return the application over watched folders; its `server` is a WSGI application."""
+    app = Dash(
+        "bimp-study",
+        assets_folder=str(ASSETS),
+        serve_locally=True,
+        use_pages=False,
+        suppress_callback_exceptions=True,
+        update_title="",
+        title="bimp dashboard",
+        index_string=_index(),
+        add_log_handler=False,
+        enable_mcp=False,
+    )
+    app.layout = lambda: _layout(watch, poll_ms)
+    _add_scripts(app)
+    _add_page(app)
+    _add_bar(app, watch)
+    _add_panels(app, watch)
+    _add_sections(app, watch)
+    _add_grid(app, watch)
+    _add_polling(app, watch)
+    add_routes(app.server, watch)
+    return app
+
+
+_SCHEMES: Final[tuple[tuple[theme.Mode, str], ...]] = (
+    ("light", "@media all"),
+    ("dark", "@media (prefers-color-scheme: dark)"),
+)
+
+
+def _index() -> str:
+    """The document around the application, with the theme's colours as CSS variables."""
+    css = "".join(
+        f"{at}{{:root{{color-scheme:{mode};{_variables(mode)}}}}}" for mode, at in _SCHEMES
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}
+<style>{css}</style></head>
+<body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
+
+
+def _variables(mode: theme.Mode) -> str:
+    page = theme.PAGES[mode]
+    link = {"light": "#0b5cad", "dark": "#7cb8ff"}[mode]
+    return (
+        f"--paper:{page.paper};--ink:{page.ink};--faint:{page.faint};--grid:{page.grid};"
+        f"--raised:{'#f5f6f8' if mode == 'light' else page.hover};--link:{link};"
+        f"--font:{theme.FONT}"
+    )
+
+
+def _layout(watch: Watch, poll_ms: int) -> html.Div:
+    templates = {mode: theme.template(mode).to_plotly_json() for mode in theme.MODES}
+    return html.Div(
+        [
+            dcc.Location(id="address", refresh=False),
+            dcc.Store(id="version", data=watch.snapshot.version),
+            dcc.Store(id="scheme"),
+            dcc.Store(id="templates", data=templates),
+            dcc.Interval(id="tick", interval=poll_ms),
+            html.A("Skip to the content", href="#page", className="skip"),
+            html.Header(
+                [
+                    html.P(id="studies", className="studies"),
+                    html.P(id="running", className="running", role="status"),
+                    html.Nav(id="menu", **elements.aria(label="Pages")),
+                ]
+            ),
+            elements.filter_bar(),
+            html.P(id="said", className="said", role="status"),
+            html.Div(id="warnings", role="status"),
+            html.Main(id="page", tabIndex=-1),
+        ]
+    )
+
+
+def _add_scripts(app: Dash) -> None:
+    """Callbacks that run in the browser."""
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction(_SCRIPT, "write"),
+        Input(elements.control_id(ALL, ALL), "value"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction(_SCRIPT, "scheme"), Output("scheme", "data"), Input("tick", "id")
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction(_SCRIPT, "draw"),
+        Output(elements.part_id("graph", MATCH), "figure"),
+        Output(elements.part_id("graph", MATCH), "style"),
+        Input(elements.part_id("drawing", MATCH), "data"),
+        Input("scheme", "data"),
+        State("templates", "data"),
+    )
+
+
+def _add_page(app: Dash) -> None:
+    @app.callback(Output("page", "children"), Input("address", "pathname"))
+    def show_page(path: str) -> list[Any]:
+        page = page_of(path)
+        if page is None:
+            said = f"There is no page {path}. The menu above lists all pages."
+            return [html.H1("No such page"), html.P(said, className="empty")]
+        return elements.page(page)
+
+
+_BAR: Final = (*FILTERS, METRIC)
+
+
+def _add_bar(app: Dash, watch: Watch) -> None:
+    """Menu, filters, counts and warnings."""
+
+    @app.callback(
+        *(Output(elements.control_id("", key), "options") for key in _BAR),
+        *(Output(elements.control_id("", key), "value") for key in _BAR),
+        Output("menu", "children"),
+        Output("studies", "children"),
+        Output("said", "children"),
+        Output("warnings", "children"),
+        _ADDRESS,
+        _VERSION,
+        Input("address", "pathname"),
+        *(State(elements.control_id("", key), "options") for key in _BAR),
+        *(State(elements.control_id("", key), "value") for key in _BAR),
+    )
+    def show_bar(search: str, _: str, path: str, *before: Any) -> tuple[Any, ...]:
+        snapshot, view = watch.snapshot, View.of(search)
+        options = [snapshot.marked.offered(key, view) for key in FILTERS]
+        options.append(metric_options(snapshot.trials))
+        values = [list(view.all(key)) for key in FILTERS] + [view.one(METRIC)]
+        return (
+            *_changed([*options, *values], before),
+            elements.menu(path, view),
+            _studies(snapshot),
+            _said(snapshot, view, path),
+            _warnings(snapshot),
+        )
+
+
+def _changed(wanted: list[Any], before: tuple[Any, ...]) -> list[Any]:
+    """What differs from before; what does not is left alone, so that an open list stays open."""
+    return [
+        no_update if (new or None) == (old or None) else new
+        for new, old in zip(wanted, before, strict=True)
+    ]
+
+
+def _studies(snapshot: Snapshot) -> str:
+    names = sorted(set(snapshot.trials["study"]))
+    return ", ".join(names) or "no trial yet"
+
+
+def _said(snapshot: Snapshot, view: View, path: str) -> list[Any]:
+    """How many trials the filters let through, and a link that clears them."""
+    n, chosen = len(snapshot.trials), int(snapshot.marked.keep(view).sum())
+    if not any(view.all(key) for key in _BAR):
+        return [f"{counted(n, 'trial')}, none filtered out."]
+    kept = View({k: v for k, v in view.values.items() if k not in _BAR})
+    clear = html.A("Clear all filters", href=f"{path}{kept.search()}", className="internal")
+    return [f"{chosen} of {counted(n, 'trial')} shown. ", clear]
+
+
+def _warnings(snapshot: Snapshot) -> list[Any]:
+    if not snapshot.warnings:
+        return []
+    items = [html.Li(text) for text in snapshot.warnings]
+    title = f"{counted(len(items), 'thing')} could not be read"
+    return [html.Details([html.Summary(title), html.Ul(items)], open=len(items) < 4)]
+
+
+def _add_panels(app: Dash, watch: Watch) -> None:
+    @app.callback(
+        Output(elements.part_id("drawing", MATCH), "data"),
+        Output(elements.part_id("picks", MATCH), "children"),
+        Output(elements.part_id("subtitle", MATCH), "children"),
+        Output(elements.part_id("notes", MATCH), "children"),
+        Output(elements.part_id("csv", MATCH), "href"),
+        _ADDRESS,
+        _VERSION,
+        State(elements.part_id("drawing", MATCH), "id"),
+        State(elements.control_id(MATCH, ALL), "options"),
+        State(elements.control_id(MATCH, ALL), "value"),
+    )
+    def show_panel(
+        search: str, _: str, part: dict[str, str], options: list[Any], values: list[Any]
+    ) -> tuple[Any, ...]:
+        panel = PANELS[part["panel"]]
+        view = View.of(search).of_panel(panel.key)
+        found = drawing_of(panel, watch.snapshot, view)
+        wanted = [[{"value": v, "label": t} for v, t in pick.options] for pick in found.picks]
+        same = (wanted, [pick.value for pick in found.picks]) == (options, values)
+        return (
+            {"data": found.data, "layout": found.layout, "height": found.height},
+            no_update if same else elements.picks(panel.key, found.picks),
+            found.subtitle,
+            [html.Li(note) for note in found.notes],
+            f"/data/{panel.key}.csv{view.search()}",
+        )
+
+
+def drawing_of(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
+    """Return a panel under a view, kept for as long as the folders do not change.
+
+    A figure that cannot be drawn says so in its place, with the fault, and does not take the page
+    with it; the traceback goes to standard error.
+    """
+
+    def make() -> Drawn:
+        try:
+            return drawn(panel, snapshot, view)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            return _undrawn(f"This figure cannot be drawn: {type(error).__name__}: {error}")
+
+    return snapshot.kept.get((panel.key, view.key), make)
+
+
+def _undrawn(why: str) -> Drawn:
+    figure = drawing.blank("", [escape(why, limit=300)])
+    raw = figure.to_plotly_json()
+    layout = {k: v for k, v in raw["layout"].items() if k not in ("template", "title")}
+    return Drawn([], layout, 220, "", (), (), 0)
+
+
+def _add_sections(app: Dash, watch: Watch) -> None:
+    @app.callback(
+        Output(elements.part_id("section", MATCH), "children"),
+        _ADDRESS,
+        _VERSION,
+        State(elements.part_id("section", MATCH), "id"),
+    )
+    def show_section(search: str, _: str, part: dict[str, str]) -> list[Any]:
+        name, view = part["panel"], View.of(search).within([*_BAR, TRIAL])
+        snapshot = watch.snapshot
+        return snapshot.kept.get(
+            ("section", name, view.key), lambda: SECTIONS[name](snapshot, view)
+        )
+
+
+def _add_grid(app: Dash, watch: Watch) -> None:
+    @app.callback(
+        Output(elements.part_id("grid", "trials"), "columnDefs"),
+        Output(elements.part_id("grid", "trials"), "rowData"),
+        Output(elements.part_id("csv", "trials"), "href"),
+        _ADDRESS,
+        _VERSION,
+    )
+    def show_grid(search: str, _: str) -> tuple[Any, ...]:
+        view = View.of(search).within(_BAR)
+        trials = watch.snapshot.chosen(view)
+        columns = grid.columns_of(trials, view)
+        rows = grid.rows_of(trials, columns)
+        return grid.column_defs(trials, columns), rows, f"/data/trials.csv{view.search()}"
+
+
+def _add_polling(app: Dash, watch: Watch) -> None:
+    @app.callback(
+        Output("version", "data"),
+        Output("running", "children"),
+        Input("tick", "n_intervals"),
+        State("version", "data"),
+        State("running", "children"),
+    )
+    def poll(_: int | None, version: str, said: str | None) -> tuple[Any, Any]:
+        """Read again where something changed, and say what runs; the same answer is not sent."""
+        found = watch.refresh().version
+        running = " ".join(facts.running_words(watch.running()))
+        return (
+            no_update if found == version else found,
+            no_update if running == said else running,
+        )
+
+
+__all__ = ["drawing_of", "make_app"]

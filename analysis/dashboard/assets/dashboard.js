@@ -1,0 +1,118 @@
+"use strict";
+(function () {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const narrow = window.matchMedia("(max-width: 40rem)");
+
+  function look() {
+    return { mode: dark.matches ? "dark" : "light", narrow: narrow.matches };
+  }
+
+  function relook() {
+    window.dash_clientside.set_props("scheme", { data: look() });
+  }
+
+  /* Every control owns one key of the address; a change writes that key and no other. */
+  function write() {
+    const params = new URLSearchParams(window.location.search);
+    for (const one of window.dash_clientside.callback_context.triggered) {
+      if (!one.prop_id.startsWith("{")) continue;
+      const id = JSON.parse(one.prop_id.slice(0, one.prop_id.lastIndexOf(".")));
+      const values = one.value === null || one.value === undefined ? [] : [].concat(one.value);
+      params.delete(id.key);
+      for (const value of values) params.append(id.key, value);
+    }
+    const search = params.toString() ? "?" + params.toString() : "";
+    const sorted = text => { const p = new URLSearchParams(text); p.sort(); return p.toString(); };
+    if (sorted(search) !== sorted(window.location.search)) {
+      window.dash_clientside.set_props("address", { search });
+    }
+    return window.dash_clientside.no_update;
+  }
+
+  function draw(drawing, scheme, templates) {
+    const nothing = window.dash_clientside.no_update;
+    if (!drawing || !scheme) return [nothing, nothing];
+    const template = JSON.parse(JSON.stringify(templates[scheme.mode]));
+    if (scheme.narrow) {
+      template.layout.font.size = 11;
+      for (const axis of ["xaxis", "yaxis"]) template.layout[axis].title.font.size = 11;
+    }
+    const figure = { data: drawing.data, layout: { ...drawing.layout, template } };
+    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px" }];
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    dashboard: { write, draw, scheme: look },
+  });
+  dark.addEventListener("change", relook);
+  narrow.addEventListener("change", relook);
+
+  /* Links within the dashboard change the address without loading the page anew. */
+  function go(href) {
+    window.history.pushState({}, "", href);
+    window.dispatchEvent(new PopStateEvent("popstate"));
+    window.scrollTo(0, 0);
+  }
+
+  document.addEventListener("click", event => {
+    const link = event.target.closest && event.target.closest("a.internal");
+    const plain = !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+    if (!link || !plain || event.button !== 0) return;
+    event.preventDefault();
+    go(link.getAttribute("href"));
+  });
+
+  /* A box of choices takes its name from the label above it. */
+  function name_boxes() {
+    for (const box of document.querySelectorAll("[data-label]")) {
+      const button = box.querySelector("button, [role=combobox]");
+      if (!button || button.dataset.named) continue;
+      button.dataset.named = "yes";
+      const label = box.querySelector(".label");
+      if (!button.id) button.id = label.id.replace("label-", "box-");
+      button.setAttribute("aria-labelledby", label.id + " " + button.id);
+    }
+  }
+
+  function title() {
+    const heading = document.querySelector("main h1");
+    const studies = document.getElementById("studies");
+    const parts = [heading && heading.textContent, studies && studies.textContent];
+    const wanted = parts.filter(Boolean).join(" · ") || "bimp dashboard";
+    if (document.title !== wanted) document.title = wanted;
+  }
+
+  new MutationObserver(() => { name_boxes(); title(); })
+    .observe(document.documentElement, { childList: true, subtree: true });
+
+  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+  functions.shown = params => {
+    const value = params.value;
+    if (value === null || value === undefined) return "–";
+    if (Number.isInteger(value)) return String(value);
+    return String(Number(value.toPrecision(5))).replace("-", "−");
+  };
+
+  const renderers = (window.dashAgGridComponentFunctions =
+    window.dashAgGridComponentFunctions || {});
+  renderers.TrialLink = props => {
+    const params = new URLSearchParams(window.location.search);
+    params.delete("trial");
+    params.append("trial", props.value);
+    params.delete("study");
+    params.append("study", props.data.study);
+    return React.createElement(
+      "a", { href: "/trial?" + params.toString(), className: "internal" }, props.value
+    );
+  };
+
+  /* Enter on a cell of the table opens its trial, as a click on its name does. */
+  document.addEventListener("keydown", event => {
+    if (event.key !== "Enter" || !event.target.closest) return;
+    const row = event.target.closest(".ag-row");
+    if (!row || event.target.closest("a")) return;
+    const id = row.getAttribute("row-id");
+    const link = document.querySelector('.ag-row[row-id="' + CSS.escape(id) + '"] a.internal');
+    if (link) go(link.getAttribute("href"));
+  });
+})();

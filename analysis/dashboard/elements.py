@@ -1,0 +1,246 @@
+"""The elements that pages are made of. Text is handed over as text, so that it shows as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import dash_ag_grid
+from dash import dcc, html
+
+from analysis import theme
+from analysis.dashboard.facts import Fact
+from analysis.dashboard.filters import FILTERS
+from analysis.dashboard.pages import PAGES, Page
+from analysis.dashboard.plots import Panel, Pick
+from analysis.dashboard.state import METRIC, View
+from analysis.tables import Grid
+
+EMPTY_METRIC: Final = "default"
+
+
+def aria(**attributes: str) -> dict[str, Any]:
+    """Return attributes for assistive technology: `aria(label="x")` is `aria-label`."""
+    return {f"aria-{name}": text for name, text in attributes.items()}
+
+
+def control_id(panel: Any, key: Any) -> dict[str, Any]:
+    """Return the id of what sets a key of the address; `panel` is "" in the filter bar.
+
+    Both may be one of Dash's wildcards.
+    """
+    return {"kind": "control", "panel": panel, "key": key}
+
+
+def part_id(kind: str, panel: Any) -> dict[str, Any]:
+    """Return the id of one part of a panel or section, or of any (a wildcard)."""
+    return {"kind": kind, "panel": panel}
+
+
+def _data(**attributes: str) -> dict[str, Any]:
+    return {f"data-{name}": text for name, text in attributes.items()}
+
+
+def filter_bar() -> html.Section:
+    """Return the bar of filters, still without options."""
+    boxes = [_filter(key, one.label, "all") for key, one in FILTERS.items()]
+    boxes.append(_filter(METRIC, "Metric", EMPTY_METRIC, multi=False))
+    return html.Section(
+        [html.H2("Filters", className="unseen"), html.Div(boxes, className="filters")],
+        **aria(label="Filters"),
+    )
+
+
+def _filter(key: str, label: str, placeholder: str, multi: bool = True) -> html.Div:
+    box = dcc.Dropdown(
+        id=control_id("", key), multi=multi, placeholder=placeholder, options=[], maxHeight=320
+    )
+    return _labelled(label, f"filter-{key}", box)
+
+
+def _labelled(label: str, name: str, box: dcc.Dropdown) -> html.Div:
+    """A box under its label; the page's script ties the one to the other."""
+    return html.Div(
+        [html.Span(label, className="label", id=f"label-{name}"), box],
+        className="labelled",
+        **_data(label=label),
+    )
+
+
+def picks(panel: str, found: Sequence[Pick]) -> list[html.Div]:
+    """Return the choices beside a figure."""
+    return [
+        _labelled(
+            pick.label,
+            pick.key,
+            dcc.Dropdown(
+                id=control_id(panel, pick.key),
+                options=[{"value": value, "label": text} for value, text in pick.options],
+                value=pick.value,
+                clearable=False,
+                searchable=len(pick.options) > 12,
+                maxHeight=320,
+            ),
+        )
+        for pick in found
+    ]
+
+
+def menu(path: str, view: View) -> list[html.A]:
+    """Return the links to every page, each with the filters as they are."""
+    search = view.within([*FILTERS, METRIC]).search()
+    return [
+        html.A(
+            page.title,
+            href=f"{page.path}{search}",
+            className="internal",
+            **(aria(current="page") if page.path == path else {}),
+        )
+        for page in PAGES.values()
+        if page.listed
+    ]
+
+
+def page(shown: Page) -> list[Any]:
+    """Return a page without its data: headings, sections and figures still empty."""
+    heading = [html.H1(shown.title), html.P(shown.purpose, className="purpose")]
+    above = [section(name) for name in SECTIONS.get(shown.path, ())]
+    table = [grid()] if shown.path == "/trials" else []
+    return [*heading, *above, *table, *(panel(one) for one in shown.panels)]
+
+
+SECTIONS: Final = {
+    "/": ("counts", "comparison"),
+    "/compare": ("by_study",),
+    "/trial": ("trial",),
+}
+"""What a page says above its figures, by its path."""
+
+
+def section(name: str) -> html.Div:
+    """Return a place for facts, filled when the data is there."""
+    return html.Div(id=part_id("section", name), className="section")
+
+
+def grid() -> html.Div:
+    """Return the table of trials, still without rows."""
+    theme_of = (
+        "themeQuartz.withParams({backgroundColor: 'var(--paper)', foregroundColor: 'var(--ink)',"
+        " headerBackgroundColor: 'var(--raised)', borderColor: 'var(--grid)',"
+        " accentColor: 'var(--link)', browserColorScheme: 'inherit', fontFamily: 'inherit',"
+        " spacing: 6})"
+    )
+    return html.Div(
+        [
+            csv_link("trials"),
+            dash_ag_grid.AgGrid(
+                id=part_id("grid", "trials"),
+                rowData=None,
+                columnDefs=[],
+                defaultColDef={"sortable": True, "resizable": True, "wrapHeaderText": True,
+                               "autoHeaderHeight": True, "suppressMovable": True},
+                dashGridOptions={"theme": {"function": theme_of}, "animateRows": False,
+                                 "enableCellTextSelection": True, "tooltipShowDelay": 300,
+                                 "overlayNoRowsTemplate": "No trial passes the filters."},
+                style={"height": "min(70vh, 44rem)", "width": "100%"},
+            ),
+        ],
+        className="grid",
+    )  # fmt: skip
+
+
+def panel(one: Panel) -> html.Figure:
+    """Return a figure's place: title, question, choices, drawing, notes, and its data as CSV."""
+    return html.Figure(
+        [
+            html.Figcaption(
+                [html.H2(one.figure.title), html.P(one.figure.question, className="question")]
+            ),
+            html.Div(id=part_id("picks", one.key), className="picks"),
+            html.P(id=part_id("subtitle", one.key), className="subtitle"),
+            dcc.Store(id=part_id("drawing", one.key)),
+            html.Div(
+                dcc.Graph(
+                    id=part_id("graph", one.key), config=_CONFIG, figure=_WAITING,
+                    responsive=True, style={"height": "300px"},
+                ),
+                className="plot",
+                role="group",
+                **aria(label=one.figure.title),
+            ),
+            html.Ul(id=part_id("notes", one.key), className="notes"),
+            csv_link(one.key),
+        ],
+        id=one.key,
+        className="panel",
+    )  # fmt: skip
+
+
+_CONFIG: Final[Any] = theme.CONFIG
+_WAITING: Final[Any] = {
+    "data": [],
+    "layout": {
+        "xaxis": {"visible": False}, "yaxis": {"visible": False},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+    },
+}  # fmt: skip
+
+
+def csv_link(name: str) -> html.A:
+    """Return the link that downloads a figure's or table's data."""
+    return html.A(
+        "Download data (CSV)",
+        id=part_id("csv", name),
+        href=f"/data/{name}.csv",
+        className="button",
+        download=f"{name}.csv",
+    )
+
+
+def tiles(facts: Sequence[Fact]) -> html.Dl:
+    """Return facts as large numbers side by side."""
+    pairs = [html.Div([html.Dt(one.label), html.Dd(one.value)]) for one in facts]
+    return html.Dl(pairs, className="tiles")
+
+
+def listing(title: str, facts: Sequence[Fact]) -> html.Section:
+    """Return facts as a list under a heading; no element where there is none."""
+    pairs = [html.Div([html.Dt(one.label), html.Dd(one.value)]) for one in facts]
+    return html.Section([html.H2(title), html.Dl(pairs, className="facts")], hidden=not facts)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> html.Div:
+    """Return a table of text; all but the first `words` columns hold numbers."""
+    kinds = ["" if place < words else "number" for place in range(len(headings))]
+    head = [html.Th(h, scope="col", className=k) for h, k in zip(headings, kinds, strict=True)]
+    body = [
+        html.Tr([html.Td(c, className=k) for c, k in zip(row, kinds, strict=True)]) for row in rows
+    ]
+    return html.Div(
+        html.Table([html.Thead(html.Tr(head)), html.Tbody(body)]), className="scroll", tabIndex=0
+    )
+
+
+def grid_table(shown: Grid) -> html.Div:
+    """Return a laid-out table of means, the best ones marked, its notes below."""
+    levels = len(shown.headers[0]) if shown.headers else 1
+    head = [
+        html.Tr(
+            [html.Th(n if level == levels - 1 else "", scope="col") for n in shown.label_names]
+            + [html.Th(h[level], scope="col", className="number") for h in shown.headers]
+        )
+        for level in range(levels)
+    ]
+    body = [
+        html.Tr(
+            [html.Th(text, scope="row") for text in labels]
+            + [
+                html.Td(cell.text, className="number marked" if cell.marked else "number")
+                for cell in cells
+            ]
+        )
+        for labels, cells in zip(shown.labels, shown.rows, strict=True)
+    ]
+    notes = html.Ul([html.Li(note) for note in shown.notes], className="notes")
+    content = html.Table([html.Caption(shown.title), html.Thead(head), html.Tbody(body)])
+    return html.Div([html.Div(content, className="scroll", tabIndex=0), notes])

@@ -1,0 +1,192 @@
+"""What a page says beside its figures: counts, states, a trial's settings and numbers.
+
+Plain rows of text; the page turns them into elements, which show any text as text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns import KEYS, config_columns, ordered
+from analysis.dashboard.watch import Running, Snapshot
+from analysis.figures import blocks
+from analysis.figures.labels import number, shown, words
+from analysis.tables import Grid, comparison_table, lay_out
+from trainables.schema import METRICS, STATES, TRIAL_METRICS
+
+MANY_CELLS: Final = 150
+"""A comparison table with more cells than this is no longer read; the figures show it."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number or word of a page, under its label."""
+
+    label: str
+    value: str
+
+
+def counts(trials: pd.DataFrame) -> list[Fact]:
+    """Return how many trials there are, by state, with studies, seeds and epochs of training."""
+    states = trials["state"].value_counts()
+    facts = [Fact("trials", number(len(trials)))]
+    facts += [Fact(s, number(int(states[s]))) for s in STATES if states.get(s, 0)]
+    if trials["study"].nunique() > 1:
+        facts.append(Fact("studies", number(trials["study"].nunique())))
+    if len(trials):
+        facts.append(Fact("seeds", number(trials["seed"].nunique())))
+        facts.append(Fact("epochs trained", number(round(trained_epochs(trials)))))
+    return facts
+
+
+def trained_epochs(trials: pd.DataFrame) -> float:
+    """Return the epochs that were really trained: a dense run that trials share counts once."""
+    own = trials["epochs"].astype(float) - trials["dense_epochs"].astype(float).fillna(0.0)
+    dense = trials.dropna(subset=["dense_stage"]).drop_duplicates("dense_stage")["dense_epochs"]
+    return float(own.sum() + dense.astype(float).sum())
+
+
+def running_words(running: Sequence[Running]) -> list[str]:
+    """Return a sentence for each run at work, and one when none is."""
+    if not running:
+        return ["No run is at work in the folder now."]
+    return [_run_words(one.said) for one in running]
+
+
+def _run_words(said: Mapping[str, Any]) -> str:
+    parts = [f"Running: {said['settled']} of {said['wanted']} trials settled"]
+    parts += [f"{said['failed']} failed"] if said["failed"] else []
+    parts += [f"{said['running']} at work", f"{said['waiting']} waiting"]
+    if said["epochs_per_s"]:
+        parts.append(f"{float(said['epochs_per_s']):.1f} epochs/s")
+    if said["seconds_left"] is not None:
+        parts.append(f"about {_duration(float(said['seconds_left']))} left")
+    return ", ".join(parts) + "."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
+    """Return the mean of a metric by series, sparsity and budget, or why there is no such table."""
+    if trials.empty:
+        return "No trial is left to compare."
+    known = blocks.comparable(trials)
+    rows = blocks.series_column(known)
+    columns = [blocks.SPARSITY, blocks.budget_column(known)]
+    name = metric if metric in METRICS else "test_accuracy"
+    lacking = [c for c in (rows, *columns, name) if c not in known or not known[c].notna().any()]
+    if lacking:
+        return f"No trial has a value of {' or '.join(lacking)}."
+    cells = known[rows].nunique() * len(known[columns].drop_duplicates())
+    if cells > MANY_CELLS:
+        return (
+            f"The table would have {cells} cells. Filter by sparsity or budget to see it; the"
+            " figures below show all of it."
+        )
+    columns = [c for c in columns if c != rows]
+    return lay_out(comparison_table(known, rows=rows, columns=columns, metric=name))
+
+
+def trial_facts(row: pd.Series[Any]) -> list[Fact]:
+    """Return what names a trial and how it ended."""
+    facts = [Fact("study", str(row["study"])), Fact("trial", str(row["fingerprint"]))]
+    facts += [Fact("state", str(row["state"])), Fact("seed", str(row["seed"]))]
+    facts += [Fact("attempt", str(row["attempt"]))]
+    for name in ("message", "origin.block", "origin.number", "dense_stage"):
+        if not pd.isna(row[name]):
+            facts.append(Fact(name.replace("_", " ").replace(".", " "), _value(name, row[name])))
+    return facts
+
+
+def settings(row: pd.Series[Any]) -> list[Fact]:
+    """Return a trial's configuration, key by key; keys that it does not have are left out."""
+    names = config_columns(row.to_frame().T)
+    return [Fact(name, _value("", row[name])) for name in names if _present(row[name])]
+
+
+def metrics(row: pd.Series[Any]) -> list[Fact]:
+    """Return a trial's numbers with their units; those not measured are left out."""
+    return [
+        Fact(words(name), _value(name, row[name])) for name in TRIAL_METRICS if _present(row[name])
+    ]
+
+
+def _present(value: Any) -> bool:
+    return not (value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value))))
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_value("", item) for item in value)
+    if isinstance(value, str | bool):
+        return str(value)
+    return html.unescape(shown(name, value)) if name else html.unescape(number(value, 6))
+
+
+def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> tuple[list[str], list[list[str]]]:
+    """Return a trial's cycles as headings and rows of text; no rows where none is recorded."""
+    if snapshot.study is None:
+        return [], []
+    frame = snapshot.study.cycles
+    own = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
+    names = [c for c in own.columns if c not in KEYS and own[c].notna().any()]
+    rows = [[_value(c, own[c].iloc[i]) for c in names] for i in range(len(own))]
+    return [words(c) for c in names], rows
+
+
+def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
+    """Return a failed trial's error, its traceback included; "" for any other trial."""
+    record = snapshot.records.get((row["study"], row["fingerprint"]))
+    if record is None or not record.error:
+        return ""
+    error = record.error
+    first = f"{error.get('type', '')}: {error.get('message', '')}"
+    return "\n".join([first, error.get("traceback", "")]).strip()
+
+
+def provenance(snapshot: Snapshot, row: pd.Series[Any]) -> list[Fact]:
+    """Return where and with what a trial ran."""
+    record = snapshot.records.get((row["study"], row["fingerprint"]))
+    found = record.provenance if record else {}
+    return [Fact(key.replace("_", " "), str(value)) for key, value in found.items()]
+
+
+def by_study(trials: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return one row a study: trials, states, seeds, tasks, sparsities, mean accuracies."""
+    headings = ["study", "trials", *STATES, "seeds", "task", "sparsity", "shared trials"]
+    shared = trials["fingerprint"].duplicated(keep=False)
+    rows = []
+    for name, part in trials.groupby("study", sort=True):
+        states = part["state"].value_counts()
+        rows.append([
+            str(name), number(len(part)), *(number(int(states.get(s, 0))) for s in STATES),
+            number(part["seed"].nunique()), _task(part), _span(part, blocks.SPARSITY),
+            number(int(shared[part.index].sum())),
+        ])  # fmt: skip
+    return headings, rows
+
+
+def _task(part: pd.DataFrame) -> str:
+    names = [c for c in ("task.dataset", "task.model") if c in part]
+    found = part[names].drop_duplicates().itertuples(index=False)
+    return "; ".join(", ".join(map(str, row)) for row in found)
+
+
+def _span(part: pd.DataFrame, column: str) -> str:
+    values = [v for v in ordered(part[column].tolist(), column) if v is not None] if (
+        column in part
+    ) else []  # fmt: skip
+    if len(values) > 4:
+        values = [values[0], "to", values[-1]]
+        return " ".join(v if v == "to" else html.unescape(shown(column, v)) for v in values)
+    return ", ".join(html.unescape(shown(column, v)) for v in values)

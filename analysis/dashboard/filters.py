@@ -1,0 +1,130 @@
+"""The one filter bar: which trials every figure and table of the dashboard is made of."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.columns import joined, ordered
+from analysis.dashboard.state import NOT_SET, View, token
+from analysis.figures import blocks
+from analysis.figures.labels import shown, words
+from trainables.schema import METRICS, TRIAL_METRICS
+
+Options = list[dict[str, str]]
+
+
+def _budget(trials: pd.DataFrame) -> pd.Series[Any]:
+    """Each trial's budget: of all its training where any method has one, else of retraining."""
+    column = blocks.budget_column(trials)
+    # Without fingerprints, `comparable` keeps a trial that two studies hold in both of them.
+    filled = blocks.comparable(trials.drop(columns="fingerprint", errors="ignore"))
+    return filled[column] if column in filled else pd.Series(np.nan, index=trials.index)
+
+
+def _plain(column: str) -> Callable[[pd.DataFrame], pd.Series[Any]]:
+    def values(trials: pd.DataFrame) -> pd.Series[Any]:
+        return trials[column] if column in trials else pd.Series(np.nan, index=trials.index)
+
+    return values
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter: its key in the address, its label, and each trial's value.
+
+    `column` names the frame's column that the values are shown as; "" for the budget's own.
+    """
+
+    key: str
+    label: str
+    column: str
+    values: Callable[[pd.DataFrame], pd.Series[Any]]
+
+    def column_of(self, trials: pd.DataFrame) -> str:
+        """Return the column whose words and unit the values have."""
+        return self.column or blocks.budget_column(trials)
+
+
+FILTERS: Final[dict[str, Filter]] = {
+    one.key: one
+    for one in (
+        Filter("study", "Study", "study", _plain("study")),
+        Filter("method", "Method", "method", _plain("method")),
+        Filter("schedule", "Schedule", "retrain.schedule", _plain("retrain.schedule")),
+        Filter("sparsity", "Sparsity", "prune.sparsity", _plain("prune.sparsity")),
+        Filter("budget", "Budget", "", _budget),
+        Filter("state", "State", "state", _plain("state")),
+    )
+}
+"""Every filter by its key in the address, in the order of the bar."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What the filters know of one state of the trials.
+
+    `tokens` holds, per filter, each trial's value as it stands in an address; `options` what each
+    filter offers, in reading order.
+    """
+
+    tokens: dict[str, NDArray[np.object_]]
+    options: dict[str, Options]
+
+    def keep(self, view: View) -> NDArray[np.bool_]:
+        """Return which trials the view's filters let through."""
+        n = len(next(iter(self.tokens.values())))
+        keep = np.ones(n, dtype=bool)
+        for key, found in self.tokens.items():
+            if wanted := view.all(key):
+                keep &= np.isin(found, np.array(wanted, dtype=object))
+        return keep
+
+    def offered(self, key: str, view: View) -> Options:
+        """Return a filter's options, with those that an address asks for and no trial has."""
+        known = {option["value"] for option in self.options[key]}
+        absent = [value for value in view.all(key) if value not in known]
+        return [*self.options[key], *({"label": f"{v} (no trial)", "value": v} for v in absent)]
+
+
+def marked(trials: pd.DataFrame) -> Marked:
+    """Return what the filters know of a frame of trials."""
+    tokens, options = {}, {}
+    for key, one in FILTERS.items():
+        values = one.values(trials)
+        column = one.column_of(trials)
+        texts = {value: token(value) for value in values.dropna().unique()}
+        tokens[key] = values.map(texts).fillna(NOT_SET).to_numpy(dtype=object)
+        options[key] = [_option(column, value) for value in ordered(values.tolist(), column)]
+    return Marked(tokens, options)
+
+
+def _option(column: str, value: Any) -> dict[str, str]:
+    label = NOT_SET if value is None else html.unescape(shown(column, value))
+    return {"label": label, "value": token(value)}
+
+
+def metric_options(trials: pd.DataFrame) -> Options:
+    """Return the metrics that some trial has and of which one direction is better."""
+    present = [
+        name
+        for name in TRIAL_METRICS
+        if METRICS[name].direction and name in trials and trials[name].notna().any()
+    ]
+    return [{"label": words(name), "value": name} for name in present]
+
+
+def said(view: View) -> str:
+    """Return the view's filters as one phrase: `schedule allr or ft, sparsity 0.9`; "" for none."""
+    parts = [
+        f"{one.label.lower()} {' or '.join(view.all(key))}"
+        for key, one in FILTERS.items()
+        if view.all(key)
+    ]
+    return joined(parts) if parts else ""

@@ -1,0 +1,92 @@
+"""What stands above a page's figures, made from the trials that the view lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from dash import html
+
+from analysis.dashboard import elements, facts
+from analysis.dashboard.filters import said
+from analysis.dashboard.plots import one_trial
+from analysis.dashboard.state import METRIC, TRIAL, View
+from analysis.dashboard.watch import Snapshot
+from analysis.figures.blocks import counted
+from analysis.tables import Grid
+
+
+def _counts(snapshot: Snapshot, view: View) -> list[Any]:
+    chosen = snapshot.chosen(view)
+    if chosen.empty:
+        return [html.P(why_empty(snapshot, view), className="empty")]
+    return [elements.tiles(facts.counts(chosen))]
+
+
+def why_empty(snapshot: Snapshot, view: View) -> str:
+    """Return why no trial is shown, in words."""
+    if snapshot.study is None:
+        return "No folder could be read; the warnings say why."
+    if snapshot.trials.empty:
+        return (
+            "The study has no trial yet. Trials appear here as soon as the first ones end:"
+            " nothing needs to be reloaded."
+        )
+    return (
+        f"None of {counted(len(snapshot.trials), 'trial')} passes the filters: {said(view)}."
+        " Clear a filter to see some."
+    )
+
+
+def _comparison(snapshot: Snapshot, view: View) -> list[Any]:
+    found = facts.comparison(snapshot.chosen(view), view.one(METRIC))
+    if isinstance(found, Grid):
+        return [elements.grid_table(found)]
+    return [html.P(found, className="notes")] if len(snapshot.trials) else []
+
+
+def _by_study(snapshot: Snapshot, view: View) -> list[Any]:
+    chosen = snapshot.chosen(view)
+    if chosen.empty:
+        return [html.P(why_empty(snapshot, view), className="empty")]
+    rows = elements.table(*facts.by_study(chosen))
+    if chosen["study"].nunique() > 1:
+        return [rows]
+    alone = (
+        "Only one study is shown. To compare several, name their folders: bimp dashboard DIR DIR."
+    )
+    return [rows, html.P(alone, className="notes")]
+
+
+def _trial(snapshot: Snapshot, view: View) -> list[Any]:
+    rows = one_trial(snapshot, view)
+    if rows.empty:
+        return [html.P(_no_trial(view.one(TRIAL)), className="empty")]
+    row = rows.iloc[0]
+    headings, cycles = facts.cycles(snapshot, row)
+    failure = facts.failure(snapshot, row)
+    cycle_table = [html.H2("Cycles"), elements.table(headings, cycles)] if cycles else []
+    error = [html.H2("Error"), html.Pre(failure, tabIndex=0)] if failure else []
+    return [
+        elements.tiles(facts.trial_facts(row)),
+        *error,
+        elements.listing("Numbers", facts.metrics(row)),
+        *cycle_table,
+        elements.listing("Settings", facts.settings(row)),
+        elements.listing("How it ran", facts.provenance(snapshot, row)),
+    ]
+
+
+def _no_trial(name: str | None) -> str:
+    if name is None:
+        return "No trial is named. Choose one on the page Trials."
+    return f"No trial with the name {name} has ended. Choose one on the page Trials."
+
+
+SECTIONS: Final[dict[str, Callable[[Snapshot, View], list[Any]]]] = {
+    "counts": _counts,
+    "comparison": _comparison,
+    "by_study": _by_study,
+    "trial": _trial,
+}
+"""Every section by name: a function from a state of the folders and a view to elements."""

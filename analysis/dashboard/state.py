@@ -1,0 +1,89 @@
+"""What the address says: the filters, the metric, and each figure's own choices.
+
+The query string is the whole state of a page, so that a view can be sent as a link. Knows nothing
+of Dash and nothing of frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+import pandas as pd
+
+METRIC: Final = "metric"
+TRIAL: Final = "trial"
+FILTER_KEYS: Final = ("study", "method", "schedule", "sparsity", "budget", "state")
+GLOBAL_KEYS: Final = (*FILTER_KEYS, METRIC)
+"""Keys that every page carries; figures' own are `<panel>.<control>`."""
+
+NOT_SET: Final = "not set"
+MANY_PAIRS: Final = 500
+"""More pairs than this in an address are not ours and are not read."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Values by key, as text, in the order of the address."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, search: str | None) -> View:
+        """Return what a query string says; what cannot be read says nothing."""
+        try:
+            pairs = parse_qsl((search or "").lstrip("?"), max_num_fields=MANY_PAIRS)
+        except ValueError:
+            pairs = []
+        values: dict[str, tuple[str, ...]] = {}
+        for key, value in pairs:
+            if value not in values.get(key, ()):
+                values[key] = (*values.get(key, ()), value)
+        return cls(values)
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """Return every value of a key; () where the address does not name it."""
+        return tuple(self.values.get(key, ()))
+
+    def one(self, key: str) -> str | None:
+        """Return a key's value, the last of several; None where it is not named."""
+        return self.all(key)[-1] if self.all(key) else None
+
+    def within(self, keys: Iterable[str]) -> View:
+        """Return only what is said of these keys."""
+        wanted = set(keys)
+        return View({key: values for key, values in self.values.items() if key in wanted})
+
+    def of_panel(self, panel: str) -> View:
+        """Return what is said of one figure's own controls, and what governs all of them."""
+        prefix = f"{panel}."
+        named = [key for key in self.values if key.startswith(prefix)]
+        return self.within([*GLOBAL_KEYS, TRIAL, *named])
+
+    def changed(self, **values: str | Sequence[str]) -> View:
+        """Return the view with some keys set; an empty value takes the key away."""
+        given = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in values.items()}
+        merged = {**self.values, **given}
+        return View({key: found for key, found in merged.items() if any(found)})
+
+    def search(self) -> str:
+        """Return the query string, with its question mark; "" when nothing is said."""
+        text = urlencode([(k, v) for k, found in self.values.items() for v in found])
+        return f"?{text}" if text else ""
+
+    @property
+    def key(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The view as something that can be looked up by."""
+        return tuple(sorted((key, tuple(found)) for key, found in self.values.items()))
+
+
+def token(value: Any) -> str:
+    """Return a value as the text that stands for it in an address: `0.9`, `3`, `allr`."""
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return NOT_SET
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f"{float(value):.12g}"
+    return str(value)

@@ -1,0 +1,235 @@
+"""Study folders under watch: what they hold now, read again only when something has changed.
+
+Asking whether something changed costs a few file attributes, or a listing on an object store.
+Reads only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.columns import KEYS
+from analysis.dashboard.filters import Marked, marked
+from analysis.dashboard.kept import Kept
+from analysis.dashboard.state import View
+from analysis.figures import source_frame
+from analysis.figures.record import Source
+from analysis.frames import Study, read
+from analysis.record_frames import trial_columns
+from trainables.records import Record
+from trainables.storage import is_remote, open_folder
+
+FRESH_S: Final = 120.0
+"""A run that has said nothing for longer is not shown as running."""
+
+_WATCHED: Final = ("records", "tables", "study.yaml")
+"""A trial's record is written last, after its curve."""
+
+_SAID: Final = ("wanted", "settled", "failed", "running", "waiting", "epochs_per_s", "seconds_left")
+
+
+class Snapshot:
+    """One state of the folders: frames made when first asked for, and what could not be read.
+
+    `version` names the state; equal versions hold equal frames.
+    """
+
+    def __init__(self, study: Study | None, version: str, faults: Sequence[str]) -> None:
+        self.study = study
+        self.version = version
+        self._faults = list(faults)
+        self._lock = threading.RLock()
+        self._sources: dict[Source, pd.DataFrame] = {}
+        self._owners: dict[Source, NDArray[np.int64]] = {}
+        self.kept: Kept = Kept()
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """All trials of the folders that could be read."""
+        with self._lock:
+            if self.study is None:
+                return pd.DataFrame(columns=trial_columns([])).astype({"study": "str"})
+            return self.study.trials
+
+    @cached_property
+    def marked(self) -> Marked:
+        """What the filters know of the trials."""
+        return marked(self.trials)
+
+    @cached_property
+    def records(self) -> dict[tuple[str, str], Record]:
+        """Every trial's record by (study, fingerprint)."""
+        with self._lock:
+            pairs = self.study.records if self.study else []
+            return {(study, record.fingerprint): record for study, record in pairs}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be read so far, one sentence each."""
+        return [*self._faults, *(self.study.warnings if self.study else [])]
+
+    def chosen(self, view: View) -> pd.DataFrame:
+        """Return the trials that the view's filters let through."""
+        keep = self.marked.keep(view)
+        return self.trials if keep.all() else self.trials[keep].reset_index(drop=True)
+
+    def source(self, source: Source) -> pd.DataFrame:
+        """Return a whole frame that figures start from, all trials in it."""
+        if source == "trials" or self.study is None:
+            return self.trials
+        with self._lock:
+            if source not in self._sources:
+                self._sources[source] = source_frame(self.study, source)
+            return self._sources[source]
+
+    def rows(self, source: Source, trials: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a source that belong to some of the trials."""
+        if source == "trials" or len(trials) == len(self.trials):
+            return trials if source == "trials" else self.source(source)
+        frame = self.source(source)
+        wanted = pd.MultiIndex.from_frame(trials[list(KEYS)])
+        keep = self._index.isin(wanted)
+        return frame[keep[self._owner(source)]].reset_index(drop=True)
+
+    @cached_property
+    def _index(self) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(self.trials[list(KEYS)])
+
+    def _owner(self, source: Source) -> NDArray[np.int64]:
+        """The position, among all trials, of each row of a source."""
+        with self._lock:
+            if source not in self._owners:
+                places = self.trials[list(KEYS)].assign(_place=np.arange(len(self.trials)))
+                rows = self.source(source)[list(KEYS)].merge(places, on=list(KEYS), how="left")
+                self._owners[source] = rows["_place"].to_numpy(dtype=np.int64)
+            return self._owners[source]
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a run at work in a folder last said of itself."""
+
+    location: str
+    said: dict[str, Any]
+
+
+class Watch:
+    """Study folders, and the newest state read of them. Safe to be asked from several threads."""
+
+    def __init__(self, locations: Sequence[str]) -> None:
+        self.locations = tuple(dict.fromkeys(locations))
+        self._lock = threading.Lock()
+        self._snapshot = self._read(self.state())
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest state read."""
+        return self._snapshot
+
+    def refresh(self) -> Snapshot:
+        """Return the newest state, after reading again if something has changed in a folder.
+
+        While one caller reads, others get the state before.
+        """
+        if not self._lock.acquire(blocking=False):
+            return self._snapshot
+        try:
+            state = self.state()
+            if state != self._snapshot.version:
+                self._snapshot = self._read(state)
+            return self._snapshot
+        finally:
+            self._lock.release()
+
+    def state(self) -> str:
+        """Return a short text that changes whenever records, curves, tables or study.yaml do."""
+        marks = [_remote_marks(at) if is_remote(at) else _local_marks(at) for at in self.locations]
+        return blake2b(repr(marks).encode(), digest_size=8).hexdigest()
+
+    def _read(self, version: str) -> Snapshot:
+        study, faults = _read_all(self.locations)
+        snapshot = Snapshot(study, version, faults)
+        _ = snapshot.marked
+        return snapshot
+
+    def running(self, now: datetime | None = None) -> list[Running]:
+        """Return the runs at work in the folders, as their progress.json says."""
+        moment = now or datetime.now(UTC)
+        found = [(at, _progress(at, moment)) for at in self.locations]
+        return [Running(at, said) for at, said in found if said is not None]
+
+
+def _read_all(locations: Sequence[str]) -> tuple[Study | None, list[str]]:
+    """The study that the folders hold, and a sentence for each of them that cannot be read."""
+    try:
+        return read(*locations), []
+    except (OSError, ValueError):
+        found = [(location, _fault(location)) for location in locations]
+    readable = [location for location, fault in found if fault is None]
+    faults = [f"{location}: cannot be read: {fault}" for location, fault in found if fault]
+    return (read(*readable) if readable else None), faults
+
+
+def _fault(location: str) -> str | None:
+    """Why a folder cannot be read; None when it can."""
+    try:
+        read(location)
+    except (OSError, ValueError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _local_marks(location: str) -> list[Any]:
+    """When each watched folder last got, lost or replaced a file; None for what is absent."""
+    root = Path(location.removeprefix("file://")).expanduser()
+    marks: list[Any] = [location]
+    for name in _WATCHED:
+        try:
+            found = os.stat(root / name)
+            marks.append((found.st_mtime_ns, found.st_ino))
+        except OSError as error:
+            marks.append(type(error).__name__)
+    return marks
+
+
+def _remote_marks(location: str) -> list[Any]:
+    """Names of records, and the counts that a run writes as it goes."""
+    try:
+        folder = open_folder(location)
+        return [location, folder.names("records"), _counts(location)]
+    except (OSError, ValueError) as error:
+        return [location, type(error).__name__]
+
+
+def _counts(location: str) -> Any:
+    try:
+        said = json.loads(open_folder(location).read("progress.json"))
+        return [said.get(key) for key in ("wanted", "settled", "failed")]
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _progress(location: str, now: datetime) -> dict[str, Any] | None:
+    """A live run's counts; None without a run's lease, or when it has said nothing lately."""
+    try:
+        folder = open_folder(location)
+        if not any(name.startswith("lease-") for name in folder.names("run")):
+            return None
+        said = json.loads(folder.read("progress.json"))
+        age_s = (now - datetime.fromisoformat(said["at"])).total_seconds()
+        return {key: said[key] for key in _SAID} if age_s <= FRESH_S else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

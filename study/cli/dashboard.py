@@ -1,0 +1,29 @@
+"""`bimp dashboard`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("dashboard")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8050, show_default=True, type=click.IntRange(0, 65535), help="0: a free one."
+)
+def command(folders: tuple[str, ...], host: str, port: int) -> None:
+    """Show the study folders DIR in a browser, live while they run.
+
+    Served to this machine alone unless --host says otherwise. Reads only.
+    """
+    from analysis.dashboard import serve
+    from trainables.refusal import Refusal
+
+    try:
+        serve(folders, host, port, lambda text: click.echo(text, err=True))
+    except FileNotFoundError as error:
+        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+    except OSError as error:
+        raise Refusal(
+            f"--host and --port must be free on this machine, got {host} and {port}: {error}"
+        ) from error
