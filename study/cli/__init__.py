@@ -11,6 +11,7 @@ VERBS = {
     "run": "Run a study; run it again to resume, retry or extend it.",
     "status": "Say where a study folder stands.",
     "results": "Show trials, cycles or epochs as a table, CSV, JSON, Parquet, Markdown or LaTeX.",
+    "report": "Write tables, figures and findings as one HTML file that opens offline.",
     "dashboard": "Show study folders in a browser, live while they run.",
     "schedule": "Print the learning rates of any schedule.",
     "methods": "List the pruning methods, their parameters and sources.",

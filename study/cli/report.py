@@ -1,0 +1,29 @@
+"""`bimp report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE.html", type=click.Path(dir_okay=False),
+    help="The file to write.",
+)  # fmt: skip
+def command(folders: tuple[str, ...], output: str) -> None:
+    """Write what study folders say as one HTML file that opens offline.
+
+    Findings in words with their certainty, tables, figures, and how it was run.
+    """
+    from analysis.report import write_report
+    from trainables.refusal import Refusal
+
+    click.echo("reading and drawing ...", err=True)
+    try:
+        write_report(list(folders), Path(output))
+    except FileNotFoundError as error:
+        raise Refusal(f"DIR must be a study folder: {error}") from None
+    click.echo(f"report: {Path(output).absolute()}")
