@@ -20,11 +20,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("bimp-study needs Python >= 3.11, got %d.%d; make PYTHON=... names another" % v if v < (3, 11) else 0)'
 	@echo "Installing into .venv: some minutes and 6 GB the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED)
 	$(BIN)/bimp run digits --out $(DEMO)
+	$(BIN)/bimp report $(DEMO) -o $(DEMO)/report.html
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

@@ -1,0 +1,272 @@
+"""Write the tables of the documentation from the code: study-file.md and reading-results.md.
+
+`python docs/make_tables.py` fills what stands between `<!-- table: NAME -->` and `<!-- end -->`;
+with `--check` it writes nothing and fails where a table is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from meanings import MEANINGS, RANGES
+
+from study.studyfile import SPACE_SECTIONS, StudyFile
+from trainables.catalog import DATASETS, METHODS, MODELS, TORCHVISION_PREFIX
+from trainables.config import TrialConfig
+from trainables.rules import CONDITIONS
+from trainables.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+from trainables.schema import METRICS
+
+FILES = ("study-file.md", "reading-results.md")
+_BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BOUNDS = {
+    "exclusiveMinimum": ">",
+    "gt": ">",
+    "minimum": ">=",
+    "ge": ">=",
+    "exclusiveMaximum": "<",
+    "lt": "<",
+    "maximum": "<=",
+    "le": "<=",
+}
+_TYPES = {
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "string": "text",
+    "array": "list",
+    "object": "mapping",
+}
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a Markdown table; a vertical bar in a cell is escaped."""
+    lines = [list(header), *(list(row) for row in rows)]
+    text = [
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    ]
+    text.insert(1, "|" + "---|" * len(lines[0]))
+    return "\n".join(text)
+
+
+def code(value: object) -> str:
+    """Return a value as YAML would hold it, in backticks."""
+    plain = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
+    if isinstance(value, list | tuple):
+        plain = "[" + ", ".join(code(v).strip("`") for v in value) + "]"
+    if isinstance(value, Mapping):
+        plain = "{" + ", ".join(f"{k}: {code(v).strip('`')}" for k, v in value.items()) + "}"
+    return f"`{value if plain is None else plain}`"
+
+
+def bounds(field: Mapping[str, Any]) -> str:
+    """Return the type and range of a field of a JSON schema in words."""
+    for choice in field.get("anyOf", ()):
+        if choice.get("type") != "null":
+            return bounds(choice)
+    if "enum" in field:
+        return ", ".join(code(value) for value in field["enum"])
+    limits = [f"{sign} {field[name]:g}" for name, sign in _BOUNDS.items() if name in field]
+    words = _TYPES[field["type"]]
+    if field["type"] == "array" and field.get("items"):
+        words = f"list of {bounds(field['items']).replace('number', 'numbers', 1)}"
+    return " ".join([words, ", ".join(limits)]).strip()
+
+
+def default(field: Mapping[str, Any], required: bool) -> str:
+    """Return a field's default; a dash where there is none."""
+    if required:
+        return "must be given"
+    value = field.get("default")
+    return "-" if value is None or value in ({}, []) else code(value)
+
+
+def properties(schema: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    """Return the JSON schema of one section."""
+    field = schema["properties"][section]
+    reference = next(
+        part["$ref"] for part in (field, *field.get("anyOf", ())) if "$ref" in part
+    ).rpartition("/")[2]
+    found: Mapping[str, Any] = schema["$defs"][reference]
+    return found
+
+
+def key_row(key: str, field: Mapping[str, Any], required: bool) -> list[str]:
+    """Return the row of one key."""
+    when = CONDITIONS[key].words if key in CONDITIONS else "always"
+    range_ = RANGES.get(key) or bounds(field)
+    return [f"`{key}`", range_, default(field, required), when, MEANINGS[key]]
+
+
+def section_rows(schema: Mapping[str, Any], section: str) -> list[list[str]]:
+    """Return the rows of one section's keys, in order."""
+    found = properties(schema, section)
+    required = found.get("required", ())
+    return [
+        key_row(f"{section}.{key}", field, key in required)
+        for key, field in found["properties"].items()
+    ]
+
+
+_KEY_HEADER = ("key", "value", "default", "matters when", "meaning")
+
+
+def trial_section(section: str) -> str:
+    """Return the table of a section of the space."""
+    rows = section_rows(TrialConfig.model_json_schema(), section)
+    return markdown(_KEY_HEADER, rows)
+
+
+def method_key() -> str:
+    """Return the table of the section that is one key."""
+    return markdown(_KEY_HEADER, [key_row("method", {"default": "imp"}, False)])
+
+
+def study_section(section: str) -> str:
+    """Return the table of a section that is no part of the space."""
+    rows = section_rows(StudyFile.model_json_schema(), section)
+    return markdown(_KEY_HEADER, rows)
+
+
+def top_level() -> str:
+    """Return the table of the keys that stand alone."""
+    schema = StudyFile.model_json_schema()
+    sections = ("space", "search", "resources", "data")
+    rows = [
+        key_row(key, field, key in schema["required"])
+        for key, field in schema["properties"].items()
+        if key not in sections
+    ]
+    return markdown(_KEY_HEADER, rows)
+
+
+def parameters_of(entry: Any) -> str:
+    """Return a catalog entry's parameters with range and default."""
+    fields = entry.parameters.model_json_schema().get("properties", {})
+    return "; ".join(f"`{k}`: {bounds(f)}{_defaults_to(f)}" for k, f in fields.items()) or "-"
+
+
+def _defaults_to(field: Mapping[str, Any]) -> str:
+    value = default(field, False)
+    return "" if value == "-" else f" (default {value})"
+
+
+def data_sets() -> str:
+    """Return the table of data sets."""
+    rows = [
+        [f"`{d.name}`", f"{d.n_full - d.n_val:,}", f"{d.n_val:,}", f"{d.n_test:,}",
+         "x".join(map(str, d.in_shape)), d.n_classes, parameters_of(d),
+         d.source + ("" if d.loader else "; can be planned, not run")]
+        for d in DATASETS.values()
+    ]  # fmt: skip
+    header = ("name", "training", "validation", "test", "shape", "classes", "parameters", "source")
+    return markdown(header, rows)
+
+
+def models() -> str:
+    """Return the table of models; torchvision's are one row."""
+    own = [m for m in MODELS.values() if not m.name.startswith(TORCHVISION_PREFIX)]
+    rows = [[f"`{m.name}`", parameters_of(m), m.source] for m in own]
+    n = len(MODELS) - len(own)
+    rows.append([f"`{TORCHVISION_PREFIX}<name>`", "-", f"the {n} classification models of"
+                 " torchvision, untrained"])  # fmt: skip
+    return markdown(("name", "parameters", "source"), rows)
+
+
+def methods() -> str:
+    """Return the table of methods."""
+    rows = [
+        [f"`{m.name}`", m.title, m.kind, "yes" if m.controls_sparsity else "no",
+         " or ".join(m.structures), parameters_of(m),
+         "; ".join(f"`{key}`: {code(domain)}" for key, domain in m.domains.items()), m.source]
+        for m in METHODS.values()
+    ]  # fmt: skip
+    header = ("name", "method", "kind", "ends at the goal", "removes", "parameters",
+              "domains to search", "source")  # fmt: skip
+    return markdown(header, rows)
+
+
+def dense_schedules() -> str:
+    """Return the table of dense schedules."""
+    return _schedules(DENSE_SCHEDULES, "dense")
+
+
+def retrain_schedules() -> str:
+    """Return the table of retraining schedules."""
+    return _schedules(RETRAIN_SCHEDULES, "retrain")
+
+
+def _schedules(found: Mapping[str, Any], section: str) -> str:
+    rows = [
+        [f"`{s.name}`", ", ".join(f"`{section}.{k}`" for k in sorted(s.uses)) or "-", s.source]
+        for s in found.values()
+    ]
+    return markdown(("name", "uses", "source"), rows)
+
+
+def metrics() -> str:
+    """Return the table of all numbers that are reported."""
+    better = {"max": "higher", "min": "lower", None: "-"}
+    rows = [
+        [f"`{m.name}`", m.unit, better[m.direction], ", ".join(m.levels), m.meaning]
+        for m in METRICS.values()
+    ]
+    return markdown(("column", "unit", "better", "level", "meaning"), rows)
+
+
+def tables() -> dict[str, Callable[[], str]]:
+    """Return every table by name."""
+    sections = {s: lambda s=s: trial_section(s) for s in SPACE_SECTIONS if s != "method"}
+    own = {s: lambda s=s: study_section(s) for s in ("search", "resources", "data")}
+    return {
+        "top-level": top_level,
+        "method": method_key,
+        **sections,
+        **own,
+        "data-sets": data_sets,
+        "models": models,
+        "methods": methods,
+        "dense-schedules": dense_schedules,
+        "retrain-schedules": retrain_schedules,
+        "metrics": metrics,
+    }
+
+
+def idle_meanings(pages: str) -> list[str]:
+    """Return the keys that have a meaning and are in no table."""
+    return [key for key in (*MEANINGS, *RANGES) if f"| `{key}` |" not in pages]
+
+
+def filled(text: str, made: Mapping[str, Callable[[], str]]) -> str:
+    """Return a page with its tables made anew."""
+    return _BLOCK.sub(lambda block: block[1] + made[block[2]]() + "\n" + block[3], text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tables, or check them; returns the exit status."""
+    made, stale, seen, pages = tables(), [], set(), ""
+    for name in FILES:
+        page = Path(__file__).with_name(name)
+        text = page.read_text(encoding="utf-8")
+        seen |= {block[2] for block in _BLOCK.finditer(text)}
+        new = filled(text, made)
+        pages += new
+        if new != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                page.write_text(new, encoding="utf-8")
+    if missing := [*sorted(made.keys() - seen), *idle_meanings(pages)]:
+        print(f"no page has the tables or keys {', '.join(missing)}", file=sys.stderr)
+        return 1
+    if stale and "--check" in arguments:
+        print(f"out of date: {', '.join(stale)}; run make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""One sentence for each key of the study file. `make_tables.py` refuses a key without one."""
+
+MEANINGS = {
+    "name": "Name of the study; the study folder is `results/<name>` unless `--out` says otherwise",
+    "spaces": "Overlays on the top level; the study is the union of the spaces that they make",
+    "seeds": "Seeds of the initial weights, the data orders and the augmentation; each"
+    " configuration runs once with each",
+    "stage_store": "Where stages are kept, to share them between studies; a path or an object"
+    " store's URI. `stages/` in the study folder unless given",
+    "task.dataset": "Data set, by name or with parameters (see Data sets)",
+    "task.model": "Model, by name or with parameters (see Models)",
+    "method": "Pruning method, by name or with parameters (see Methods)",
+    "dense.epochs": "Length T of the dense run. Given under imp, absent under other methods, where"
+    " `budget` gives it",
+    "dense.batch_size": "Images a step, in the dense run and in retraining",
+    "dense.lr": "Peak learning rate of the dense run",
+    "dense.schedule": "Schedule of the dense run (see Dense schedules)",
+    "dense.milestones": "Epochs at which the learning rate drops",
+    "dense.gamma": "Factor of each drop",
+    "dense.every": "Epochs between two drops",
+    "dense.lr_end": "Rate that the decay would reach one step after the run's last; below"
+    " `dense.lr`",
+    "dense.warmup_epochs": "Epochs of linear warm-up at the start, part of the run",
+    "dense.momentum": "Momentum of SGD, in the dense run and in retraining",
+    "dense.weight_decay": "Weight decay of SGD, on all parameters",
+    "dense.nesterov": "Nesterov momentum; unless given, on where momentum and weight decay are",
+    "prune.sparsity": "Share of the prunable weights that are zero at the end",
+    "prune.cycles": "Prune-and-retrain cycles k; 1 is one shot",
+    "prune.structure": "Whether single weights or whole filters are removed",
+    "prune.scope": "Whether the whole model shares one threshold or each layer gets the same share",
+    "prune.criterion": "What is removed first: the smallest magnitudes, or a random draw (a"
+    " baseline)",
+    "prune.filter_norm": "Norm by which filters are ranked",
+    "prune.bn_reestimate": "Whether the statistics of BatchNorm are estimated anew after each"
+    " prune, by one pass over the training images",
+    "retrain.schedule": "Schedule of each retraining cycle (see Retraining schedules)",
+    "retrain.epochs": "Epochs of retraining in all cycles together; this or `retrain.budget`, and"
+    " neither under bimp",
+    "retrain.budget": "The same as a share of `dense.epochs`",
+    "retrain.discount": "ALLR's d, the share of the dense run's peak rate at which it starts;"
+    " `d1` and `d2` take one of the two bounds alone",
+    "retrain.norm": "Parameters that the norm drop in d1 is measured over",
+    "retrain.init": "Peak learning rate of the tunable schedules; must be given there",
+    "retrain.warmup": "Share of the cycle that the tunable schedules warm up for",
+    "budget.epochs": "Epochs in all: dense run and retraining of bimp, the one run of a method"
+    " from scratch. Absent under imp",
+    "budget.dense_fraction": "Share of the budget that the dense run gets, T0 / T",
+    "compute.precision": "Arithmetic of forward and backward; weights stay in fp32",
+    "compute.channels_last": "Memory layout of images and convolutions",
+    "compute.compile": "Whether the model runs through `torch.compile`",
+    "search.strategy": "All cells of the grids, or Optuna's search inside each cell",
+    "search.trials": "Configurations of each block, those of `search.enqueue` included. Given under"
+    " optuna, absent under grid",
+    "search.objectives": "Metrics of a trial to maximise or minimise (see reading-results.md);"
+    " never on test data. Several give a front. Given under optuna, absent under grid",
+    "search.sampler": "Tree-structured Parzen estimator, or uniform random",
+    "search.seed": "Seed of the sampler",
+    "search.enqueue": "Points that each block tries before it samples, as dotted keys with values,"
+    " which may lie outside the domains. Absent under grid",
+    "resources.cpus": "Cores of a trial, and its torch threads",
+    "resources.gpus": "GPUs of a trial: 0, 1 or a share 1/n, with n trials on one GPU",
+    "resources.max_concurrent": "Most trials at once; as many as fit unless given (64 may wait on a"
+    " cluster, which may grow)",
+    "resources.retries": "How often a trial whose process was lost is started again within a run",
+    "resources.checkpoint_s": "Least seconds between two saved states of an unfinished stage",
+    "data.root": "Folder that data sets are read from",
+    "data.download": "Whether a missing data set is downloaded, before anything starts",
+}
+
+RANGES = {
+    "name": "letters, digits, `.`, `_`, `-`; at most 80",
+    "task.dataset": "a name, or `{name: ..., key: value}`",
+    "task.model": "a name, or `{name: ..., key: value}`",
+    "method": "a name, or `{name: ..., key: value}`",
+    "retrain.discount": "`adaptive`, `d1`, `d2`, or a number > 0, <= 1",
+    "dense.milestones": "a list of numbers > 0, strictly increasing",
+    "seeds": "a list of at least 1 whole number >= 0, none twice",
+    "spaces": "a list of mappings of the sections with domains",
+    "search.objectives": "a mapping of metrics to `max` or `min`",
+    "search.enqueue": "a list of mappings of dotted keys to values",
+    "resources.gpus": "0, 1 or 1/n",
+    "data.root": "a local path",
+    "stage_store": "a path or URI",
+}
+"""Ranges that a type alone does not tell."""

@@ -1,0 +1,106 @@
+"""The documentation says what the code does: tables, study files, commands and links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from study.cli import VERBS, group
+from study.space import check
+from study.studyfile import StudyFile, presets, read_yaml
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Yield page name and text of each fenced block of a language."""
+    for page in PAGES:
+        pattern = rf"^```{language}\n(.*?)^```"
+        for found in re.findall(pattern, page.read_text(encoding="utf-8"), re.M | re.S):
+            yield page.name, found
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield page name and words of each call of `bimp` in a shell block."""
+    for page, text in blocks("bash"):
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "bimp" in words[:1]:
+                yield page, words[1:]
+
+
+def test_the_tables_are_current() -> None:
+    script = ROOT / "docs" / "make_tables.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_check_of_the_tables_can_fail(tmp_path: Path) -> None:
+    for name in ("make_tables.py", "meanings.py", "study-file.md", "reading-results.md"):
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("| `dense.lr` | number > 0 |", "| `dense.lr` |"))
+    command = [sys.executable, str(tmp_path / "make_tables.py")]
+    stale = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    assert stale.returncode == 1
+    assert "out of date: study-file.md" in stale.stderr
+    assert subprocess.run(command, check=False).returncode == 0
+    page = (tmp_path / "study-file.md").read_text(encoding="utf-8")
+    assert page == (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("page", "text"), [b for b in blocks("yaml") if b[1].startswith("name:")])
+def test_study_files_in_the_text_are_valid(page: str, text: str) -> None:
+    check(StudyFile.of(read_yaml(text, page)))
+
+
+def test_there_are_study_files_in_the_text() -> None:
+    assert {page for page, text in blocks("yaml") if text.startswith("name:")} >= {
+        "README.md",
+        "study-file.md",
+    }
+
+
+@pytest.mark.parametrize(("page", "words"), list(commands()))
+def test_commands_in_the_text_exist_with_their_options(page: str, words: list[str]) -> None:
+    assert words[0] in VERBS, f"{page}: bimp {words[0]}"
+    command = group.get_command(click.Context(group), words[0])
+    assert command is not None
+    known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    used = {w.partition("=")[0] for w in words[1:] if w.startswith("-")}
+    assert used <= known, f"{page}: bimp {' '.join(words)}"
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert not [verb for verb in VERBS if f"bimp {verb}" not in text]
+
+
+def test_every_preset_is_in_the_readme() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert not [name for name in presets() if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert not [target for target in local if not (page.parent / target).exists()]
+
+
+def test_make_targets_in_the_text_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    used = set(re.findall(r"^make (?:[A-Z]+=\S+ )*([a-z-]+)", text, re.M))
+    used |= set(re.findall(r"`make ([a-z-]+)`", text))
+    assert used
+    assert not [target for target in used if not re.search(rf"^{target}:", makefile, re.M)]
