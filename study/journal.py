@@ -6,6 +6,7 @@ Rebuilt from scratch whenever it cannot be read or does not hold what the record
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Journal:
     def start(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> None:
         """Open the journal, or make it anew when it is unreadable or tells otherwise."""
         try:
+            self._require_whole()
             self._storage = self._open()
             if not self._agrees(ended):
                 raise ValueError("the journal holds other trials than the records")
@@ -60,6 +62,16 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._storage = self._open()
         self.write(ended)
+
+    def _require_whole(self) -> None:
+        """ValueError unless every line is whole: Optuna overlooks a torn last one, and what it
+        appends to it makes the file unreadable."""
+        with contextlib.suppress(FileNotFoundError):
+            *lines, rest = self._path.read_bytes().split(b"\n")
+            if rest:
+                raise ValueError("the journal's last line is torn")
+            for line in lines:
+                json.loads(line)
 
     def _agrees(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> bool:
         """Whether every trial in the journal is one that the records tell the same way."""
