@@ -1,1 +1,1 @@
-"""Read studies: frames, statistics, tables, figures, report and dashboard. Never imports torch or ray."""
+"""Read studies: frames, statistics, tables, figures, report, dashboard. Never imports torch."""
