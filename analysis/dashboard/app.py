@@ -279,7 +279,7 @@ def _add_grid(app: Dash, watch: Watch) -> None:
     @app.callback(
         Output(elements.part_id("grid", "trials"), "columnDefs"),
         Output(elements.part_id("grid", "trials"), "rowData"),
-        Output(elements.part_id("csv", "trials"), "href"),
+        Output(elements.part_id("table_csv", "trials"), "href"),
         _ADDRESS,
         _VERSION,
     )

@@ -132,7 +132,7 @@ def grid() -> html.Div:
     )
     return html.Div(
         [
-            csv_link("trials"),
+            csv_link("trials", kind="table_csv"),
             dash_ag_grid.AgGrid(
                 id=part_id("grid", "trials"),
                 rowData=None,
@@ -141,7 +141,7 @@ def grid() -> html.Div:
                                "autoHeaderHeight": True, "suppressMovable": True},
                 dashGridOptions={"theme": {"function": theme_of}, "animateRows": False,
                                  "enableCellTextSelection": True, "tooltipShowDelay": 300,
-                                 "overlayNoRowsTemplate": "No trial passes the filters."},
+                                 "localeText": {"noRowsToShow": "No trial passes the filters."}},
                 style={"height": "min(70vh, 44rem)", "width": "100%"},
             ),
         ],
@@ -186,11 +186,11 @@ _WAITING: Final[Any] = {
 }  # fmt: skip
 
 
-def csv_link(name: str) -> html.A:
+def csv_link(name: str, kind: str = "csv") -> html.A:
     """Return the link that downloads a figure's or table's data."""
     return html.A(
         "Download data (CSV)",
-        id=part_id("csv", name),
+        id=part_id(kind, name),
         href=f"/data/{name}.csv",
         className="button",
         download=f"{name}.csv",

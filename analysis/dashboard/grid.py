@@ -41,7 +41,9 @@ def column_defs(trials: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]
 
 def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
     numeric = pd.api.types.is_numeric_dtype(trials[name])
-    heading = html.unescape(titled(words(name), unit(name) if numeric else ""))
+    # Columns stand close to each other: of "% of the prunable weights" the sign must do.
+    sign = unit(name).split(" of ")[0] if numeric else ""
+    heading = html.unescape(titled(words(name), sign))
     column: dict[str, Any] = {
         # Column names hold dots, which the grid would read as paths into a row.
         "field": name.replace(".", "/"),
@@ -50,7 +52,7 @@ def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
         "width": min(220, max(110, 24 + 7 * max(len(word) for word in heading.split()))),
     }
     if name == "fingerprint":
-        return {**column, "cellRenderer": "TrialLink", "pinned": "left", "width": 165}
+        return {**column, "cellRenderer": "TrialLink", "pinned": "left", "width": 180}
     if numeric:
         return {**column, "type": "rightAligned", "valueFormatter": {"function": "shown(params)"}}
     if name == "message":
