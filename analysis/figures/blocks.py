@@ -168,8 +168,9 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
     )
     sizes = ranked.groupby(keys, dropna=False, sort=False)["_n"].transform("size")
     ranked["n_configurations"] = sizes
-    best = ranked.drop_duplicates(keys)[["_configuration", "n_configurations"]]
-    chosen = tried.merge(best, on="_configuration", how="inner")
+    # With the keys: a series such as the study does not follow from the configuration.
+    best = ranked.drop_duplicates(keys)[[*keys, "_configuration", "n_configurations"]]
+    chosen = tried.merge(best, on=[*keys, "_configuration"], how="inner")
     return chosen.drop(columns="_configuration")
 
 
