@@ -40,7 +40,7 @@ def test_a_preset_plans_and_is_named_as_its_file(name: str, tmp_path: Path) -> N
 def test_a_preset_says_what_it_asks(name: str) -> None:
     text = files("study").joinpath(f"presets/{name}.yaml").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert all(len(line) <= 100 for line in text.splitlines())
+    assert all(len(line) <= 100 for line in text.splitlines() if line.startswith("#"))
 
 
 @pytest.mark.parametrize("name", SIZES)
