@@ -81,7 +81,10 @@ def learning_curves_table(
     described(table, metric=metric, by=series, at=block)
     n_fallen = len(chosen) - len(done)
     fallen = f"{n_fallen} of {len(chosen)} trials did not end and are left out." if n_fallen else ""
-    band = "Bands are one standard deviation over seeds. Dashed lines mark where a cycle begins."
+    band = (
+        "Bands are one standard deviation over seeds. Dashed lines mark where a further cycle"
+        " begins. Learning rates are those of each epoch's first step."
+    )
     return noted(table, band, fallen, tuned_note(chosen, series))
 
 
@@ -157,7 +160,7 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
         axes = {"xaxis": {"title": axis_title("total_epoch")}}
     upper, lower = [0.36, 1], [0, 0.27]
     axes["xaxis"]["anchor"] = "y3"
-    rate = {"domain": lower, "title": "rate, first step", "rangemode": "tozero"}
+    rate = {"domain": lower, "title": axis_title("lr"), "rangemode": "tozero"}
     axes |= {"yaxis": {"domain": upper, "title": axis_title(metric)}, "yaxis3": rate}
     if len(retrained):
         axes["xaxis2"]["anchor"] = "y4"
