@@ -28,6 +28,9 @@ class Dpf(Hooks):
     goes to the dense ones, so a weight pruned too early grows back. When the level rises, the
     momentum of masked entries is forgotten, as under GMP; when the mask is only chosen anew, it is
     kept: it is the feedback.
+
+    A removed filter behind BatchNorm and ReLU emits exactly zero and gets no gradient, so that
+    whole filters return only when those in use shrink below them.
     """
 
     def __init__(self, setting: Setting) -> None:
