@@ -31,7 +31,6 @@ from analysis.figures.labels import MISSING, label, number, place, points, shown
 from analysis.frames import Study, read
 from analysis.panels import Panel, panels
 from analysis.tables import comparison_table, methods_table, to_html
-from trainables.storage import is_remote
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MANY_ROWS: Final = 100
@@ -59,11 +58,8 @@ class View:
 def write_report(locations: Sequence[str], output: Path) -> None:
     """Write the report of one or several study folders to `output`, replacing it whole.
 
-    Raises ValueError naming the location when there is no study at it.
+    Raises FileNotFoundError naming the location when there is no study at it.
     """
-    for location in locations:
-        if not is_remote(location) and not Path(location).expanduser().is_dir():
-            raise ValueError(f"no study folder at {location}")
     page = render_report(read(*locations))
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.unfinished")
