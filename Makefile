@@ -10,6 +10,7 @@ JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := results/digits
+WORK ?= results/benchmarks
 
 .DELETE_ON_ERROR:
 .PHONY: install demo test test-quick lint docs bench lock clean
@@ -41,8 +42,14 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_tables.py
 
+# On an idle machine: most take minutes. WORK keeps the synthetic studies that reading is timed on.
 bench: $(INSTALLED)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/overhead.py --plain
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/frames.py $(WORK)/reading --tune-trials 1000
+	$(BIN)/python benchmarks/report.py $(WORK)/report
+	$(BIN)/python benchmarks/dashboard.py $(WORK)/dashboard
 
 lock: $(INSTALLED)
 	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > constraints.new
