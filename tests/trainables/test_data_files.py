@@ -57,7 +57,9 @@ def test_idx_bytes_of_this_test_are_as_written_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])
-@pytest.mark.parametrize("content", [THREE_BYTES, gzip.compress(THREE_BYTES)], ids=["plain", "gz"])
+@pytest.mark.parametrize(
+    "content", [THREE_BYTES, gzip.compress(THREE_BYTES, mtime=0)], ids=["plain", "gz"]
+)
 def test_idx_is_read_gzipped_or_plain_whatever_its_name(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
@@ -84,10 +86,10 @@ BROKEN_FILES = [
     (b"\x00\x00\x0d\x03" + THREE_BYTES[4:], "unsigned bytes.* begins with 00 00 0d 03"),
     (b"\x01\x00\x08\x03" + THREE_BYTES[4:], "begins with 01 00 08 03"),
     (b"<html>not found", "begins with 3c 68 74 6d"),
-    (gzip.compress(THREE_BYTES)[:-9], "broken gzip file"),
-    (gzip.compress(THREE_BYTES)[:-8] + bytes(8), "broken gzip file"),
+    (gzip.compress(THREE_BYTES, mtime=0)[:-9], "broken gzip file"),
+    (gzip.compress(THREE_BYTES, mtime=0)[:-8] + bytes(8), "broken gzip file"),
     (b"\x1f\x8b" + bytes(20), "broken gzip file"),
-    (gzip.compress(THREE_BYTES[:-1]), "the file holds 23"),
+    (gzip.compress(THREE_BYTES[:-1], mtime=0), "the file holds 23"),
 ]
 
 
@@ -138,7 +140,7 @@ def test_the_folder_of_that_name_comes_before_the_others(tmp_path: Path) -> None
 def test_gzipped_and_plain_files_may_be_mixed(tmp_path: Path) -> None:
     write_idx_set(tmp_path, TINY)
     plain = tmp_path / mnist.FILES[2]
-    (tmp_path / f"{mnist.FILES[2]}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    (tmp_path / f"{mnist.FILES[2]}.gz").write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     plain.unlink()
     assert len(mnist.read("mnist", tmp_path)[1].images) == 3
 
