@@ -25,7 +25,7 @@ LONG = {
     "task": "{dataset: digits, model: {name: cnn, channels: [8, 8]}}",
     "dense.epochs": "30",
     "retrain.epochs": "40",
-    "resources.checkpoint_s": "0.05",
+    "resources.checkpoint_s": "0.3",
     "prune.sparsity": "0.8",
     "seeds": "[0]",
 }
