@@ -42,7 +42,7 @@ def bimp(study: str | Path, out: Path, **sets: str) -> subprocess.Popen[str]:
 
 
 def finished(run: subprocess.Popen[str], status: int = 0) -> str:
-    text, _ = run.communicate(timeout=280)
+    text, _ = run.communicate(timeout=290)
     assert run.returncode == status, text
     return text
 
@@ -73,12 +73,16 @@ def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> None:
-    models = "{grid: [{name: mlp, hidden: [8]}, torchvision/alexnet]}"  # takes no 8 x 8 images
-    text = finished(bimp(TINY, tmp_path, **{"task.model": models, "seeds": "[0]"}), status=1)
+    sets = {  # a last batch of one image, 1 x 1 behind vgg's pools, is too little for BatchNorm
+        "task.model": "{grid: [{name: mlp, hidden: [8]}, vgg16-bn]}",
+        "task.dataset": "{name: digits, n_train: 97}",
+        "seeds": "[0]",
+    }
+    text = finished(bimp(TINY, tmp_path, **sets), status=1)
     assert "4 of 8 trials are settled" in text
     states = [r.state for r in StudyFolder(str(tmp_path)).records().records]
     assert sorted(states) == ["done"] * 4 + ["failed"] * 4
-    again = finished(bimp(TINY, tmp_path, **{"task.model": models, "seeds": "[0]"}), status=1)
+    again = finished(bimp(TINY, tmp_path, **sets), status=1)
     assert "retrying: 4 failed trials" in again
     attempts = {r.attempt for r in StudyFolder(str(tmp_path)).records().records if not r.settled}
     assert attempts == {2}
@@ -103,6 +107,7 @@ def worker_of(folder: Path, kind: str) -> Callable[[], int | None]:
     return find
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["dense", "cycle"])
 def test_a_killed_worker_is_replaced_and_the_bits_are_the_same(tmp_path: Path, kind: str) -> None:
     finished(bimp(TINY, tmp_path / "calm", **LONG))
@@ -141,11 +146,12 @@ def test_a_killed_search_keeps_what_it_was_told_and_reaches_its_number(tmp_path:
     assert [t.state.name for t in trials] == ["COMPLETE"] * 12
 
 
+@pytest.mark.timeout(900)
 def test_a_killed_driver_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.study.kill_driver", "lab"]
     told = subprocess.run(
-        [*command, str(TINY), str(tmp_path), "2", "6"],
-        capture_output=True, text=True, check=False, timeout=280,
+        [*command, str(TINY), str(tmp_path), "1", "7"],
+        capture_output=True, text=True, check=False, timeout=880,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     found = json.loads(told.stdout.splitlines()[-1])
