@@ -13,7 +13,7 @@ DEMO := results/digits
 WORK ?= results/benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install demo test test-quick lint docs bench lock clean
+.PHONY: install demo test test-kill test-quick lint docs bench lock clean
 
 install: $(INSTALLED)
 
@@ -31,8 +31,11 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+test-kill: $(INSTALLED)
+	$(BIN)/python -m pytest -m lab
+
 test-quick: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not ray and not browser"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not ray and not browser and not lab"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -107,6 +107,7 @@ def worker_of(folder: Path, kind: str) -> Callable[[], int | None]:
     return find
 
 
+@pytest.mark.lab
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["dense", "cycle"])
 def test_a_killed_worker_is_replaced_and_the_bits_are_the_same(tmp_path: Path, kind: str) -> None:
@@ -117,6 +118,7 @@ def test_a_killed_worker_is_replaced_and_the_bits_are_the_same(tmp_path: Path, k
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "calm")
 
 
+@pytest.mark.lab
 def test_a_killed_search_keeps_what_it_was_told_and_reaches_its_number(tmp_path: Path) -> None:
     search = {
         "search": "{strategy: optuna, trials: 6, objectives: {val_accuracy: max}}",
@@ -146,6 +148,7 @@ def test_a_killed_search_keeps_what_it_was_told_and_reaches_its_number(tmp_path:
     assert [t.state.name for t in trials] == ["COMPLETE"] * 12
 
 
+@pytest.mark.lab
 @pytest.mark.timeout(900)
 def test_a_killed_driver_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.study.kill_driver", "lab"]
