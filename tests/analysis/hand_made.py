@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -42,9 +43,7 @@ def _row(place: int, given: dict[str, Any]) -> dict[str, Any]:
     return {**row, "val_accuracy": val, "test_accuracy": given.get("test", val) if done else NAN}
 
 
-def grid(
-    table: dict[tuple[Any, ...], list[float | None]], *keys: str, **fixed: Any
-) -> pd.DataFrame:
+def grid(table: Mapping[Any, Sequence[float | None]], *keys: str, **fixed: Any) -> pd.DataFrame:
     """Return trials from {(values of keys...): [accuracy of seed 0, 1, ...]}; None is a failure."""
     rows = []
     for place, values in table.items():

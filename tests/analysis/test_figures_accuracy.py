@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def over_sparsity() -> pd.DataFrame:
 
 def test_table_by_value() -> None:
     table = accuracy_by_sparsity_table(over_sparsity(), metric="val_accuracy")
-    rows = table[~table["reference"]].set_index(["series", "x"])
+    rows: Any = table[~table["reference"]].set_index(["series", "x"])
     assert sorted(rows.index) == [("allr", 0.8), ("ft", 0.8), ("ft", 0.9)]
     ft = rows.loc[("ft", 0.8)]
     assert (ft["mean"], ft["n"], ft["n_failed"]) == (pytest.approx(0.92), 2, 1)
@@ -52,7 +53,9 @@ def test_table_by_value() -> None:
 
 def test_dense_run_counts_once() -> None:
     frame = over_sparsity()
-    frame.loc[frame["seed"] > 0, ["dense_stage", "dense_val_accuracy"]] = ["dense-1", 0.99]
+    later = frame["seed"] > 0
+    frame.loc[later, "dense_stage"] = "dense-1"
+    frame.loc[later, "dense_val_accuracy"] = 0.99
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
     (dense,) = [row for row in table.to_dict("records") if row["reference"]]
     assert (dense["mean"], dense["n"]) == (pytest.approx(0.98), 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -39,7 +40,7 @@ def discounts() -> pd.DataFrame:
 
 def test_discount_table_by_value() -> None:
     table = discount_table(discounts())
-    rows = table.set_index(["sparsity", "kind", "d"])
+    rows: Any = table.set_index(["sparsity", "kind", "d"])
     assert len(rows) == 6
     (adaptive,) = table[(table["sparsity"] == 0.9) & (table["kind"] == "adaptive")].to_dict(
         "records"
@@ -52,14 +53,14 @@ def test_discount_table_by_value() -> None:
 
 
 def test_a_discount_that_lost_a_seed_is_not_the_tuned_one() -> None:
-    rows = discount_table(discounts()).set_index(["sparsity", "kind", "d"])
+    rows: Any = discount_table(discounts()).set_index(["sparsity", "kind", "d"])
     assert rows.loc[(0.8, "fixed", 0.5)]["tuned"]
     assert not rows.loc[(0.8, "fixed", 0.2)]["tuned"]
 
 
 def test_equal_discounts_give_the_smaller() -> None:
     frame = grid({(0.5,): [0.9, 0.9], (0.3,): [0.9, 0.9]}, "retrain.discount").assign(d=0.1)
-    rows = discount_table(frame).set_index("d")
+    rows: Any = discount_table(frame).set_index("d")
     assert rows["tuned"].to_dict() == {0.3: True, 0.5: False}
 
 
@@ -77,7 +78,7 @@ def test_discount_figure() -> None:
 
 
 def test_regret_by_value() -> None:
-    table = regret_table(discounts(), metric="val_accuracy").set_index("sparsity")
+    table: Any = regret_table(discounts(), metric="val_accuracy").set_index("sparsity")
     known = table.loc[0.9]
     assert (known["tuned"], known["n_tried"], known["d"]) == (0.5, 2, pytest.approx(0.45))
     assert known["regret"] == pytest.approx(((0.94 - 0.93) + (0.96 - 0.97)) / 2, abs=1e-12)
@@ -90,7 +91,7 @@ def test_regret_by_value() -> None:
 
 
 def test_regret_is_measured_at_the_discount_chosen_on_validation() -> None:
-    table = regret_table(discounts(), metric="test_accuracy").set_index("sparsity")
+    table: Any = regret_table(discounts(), metric="test_accuracy").set_index("sparsity")
     assert table.loc[0.9]["tuned"] == 0.5
     assert table.loc[0.9]["regret"] == pytest.approx(0.0, abs=1e-12)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -35,7 +36,7 @@ def rivals() -> pd.DataFrame:
 
 
 def test_gains_by_value() -> None:
-    table = gains_table(rivals(), metric="val_accuracy").set_index(["rival", "prune.sparsity"])
+    table: Any = gains_table(rivals(), metric="val_accuracy").set_index(["rival", "prune.sparsity"])
     ft = table.loc[("ft", 0.8)]
     assert (ft["mean"], ft["n"]) == (pytest.approx(0.035), 2)
     assert (ft["n_unpaired"], ft["n_failed"]) == (1, 1)

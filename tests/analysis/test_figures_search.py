@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -232,12 +233,13 @@ def test_contour_needs_two_settings() -> None:
 
 
 def test_history_by_value() -> None:
-    rows = [
-        {"origin.number": n, "seed": s, "dense.lr": 0.1 * (n + 1), **end}
-        for n, values in enumerate(([0.8, 0.9], [0.7, 0.7], [0.99, None], [0.9, 0.92]))
-        for s, v in enumerate(values)
-        for end in [{"val": v} if v is not None else {"state": "failed"}]
-    ]
+    asked: list[list[float | None]] = [[0.8, 0.9], [0.7, 0.7], [0.99, None], [0.9, 0.92]]
+    rows: list[dict[str, Any]] = []
+    for number, found in enumerate(asked):
+        for seed, value in enumerate(found):
+            end: dict[str, Any] = {"state": "failed"} if value is None else {"val": value}
+            place = {"origin.number": number, "seed": seed, "dense.lr": 0.1 * (number + 1)}
+            rows.append({**place, **end})
     table = history_table(trials(*rows))
     assert table["value"].tolist() == pytest.approx([0.85, 0.7, 0.99, 0.91])
     assert table["best"].tolist() == pytest.approx([0.85, 0.85, 0.85, 0.91])
