@@ -219,7 +219,8 @@ def _image(trials: pd.DataFrame) -> float | None:
     names = values(trials, "task.dataset")
     if len(names) != 1 or names[0] not in DATASETS:
         return None
-    return 1 / DATASETS[names[0]].n_val
+    asked = values(trials, "task.dataset.n_val") if "task.dataset.n_val" in trials else []
+    return 1 / min([DATASETS[names[0]].n_val, *map(int, asked)])
 
 
 def _close(leader: Leader, trials: pd.DataFrame) -> bool:

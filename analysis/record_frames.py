@@ -12,11 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.columns import KEYS, in_schema_order
+from trainables.bounds import excesses
 from trainables.schema import CYCLE_METRICS, TRIAL_METRICS
 
 Floats = NDArray[np.float64]
 
-RUN_COLUMNS: Final = ("origin.block", "origin.number", "dense_stage", "attempt", "message")
+RUN_COLUMNS: Final = (
+    "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt", "message",
+)  # fmt: skip
 """Last columns of the trials frame: where a search took the trial from, and what its run left."""
 
 
@@ -57,12 +60,14 @@ def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per record of `records.RECORD_TABLE`, `labels` naming each row's study."""
     config, retrains = _config_frame(table)
     origins = _decoded(table, "origin")
+    metrics = _metric_columns(table)
     own = {
         "seed": table.column("seed").to_pylist(),
         "state": _text(table.column("state").to_pylist()),
-        **_metric_columns(table),
+        **metrics,
         "origin.block": _text(map(_block, origins)),
         "origin.number": np.array([origin.get("number") for origin in origins], dtype=float),
+        "origin.beyond": _beyond(origins, metrics),
         "dense_stage": _text(_dense_stages(table, retrains)),
         "attempt": table.column("attempt").to_pylist(),
         "message": _text(table.column("message").to_pylist()),
@@ -128,6 +133,17 @@ def _block(origin: Mapping[str, Any]) -> str | None:
     """A search's block as text, `prune.sparsity=0.9, retrain.epochs=3`."""
     block = origin.get("block")
     return None if block is None else ", ".join(f"{k}={v}" for k, v in sorted(block.items()))
+
+
+def _beyond(origins: Sequence[Mapping[str, Any]], metrics: Mapping[str, Floats]) -> Floats:
+    """How far each trial lies beyond the bounds of its search: 0 within, missing without any."""
+    found = np.full(len(origins), np.nan)
+    for place, origin in enumerate(origins):
+        if bounds := origin.get("bounds"):
+            own = {name: float(metrics[name][place]) for name in bounds if name in metrics}
+            known = {name: value for name, value in own.items() if not np.isnan(value)}
+            found[place] = sum(max(0.0, excess) for excess in excesses(bounds, known).values())
+    return found
 
 
 def cycle_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:

@@ -53,6 +53,11 @@ MEANINGS = {
     " optuna, absent under grid",
     "search.objectives": "Metrics of a trial to maximise or minimise (see reading-results.md);"
     " never on test data. Several give a front. Given under optuna, absent under grid",
+    "search.constraints": "Bounds that a configuration must keep at every seed; those beyond are"
+    " chosen only where a block has no other. A limit is a number, or the dotted key of one in the"
+    " trial's configuration. Absent under grid",
+    "search.confirm": "Search at the first of `seeds` alone, then run so many of each block's best"
+    " configurations at the others. Needs one objective; absent under grid",
     "search.sampler": "Tree-structured Parzen estimator, or uniform random",
     "search.seed": "Seed of the sampler",
     "search.enqueue": "Points that each block tries before it samples, as dotted keys with values,"
@@ -77,6 +82,7 @@ RANGES = {
     "seeds": "a list of at least 1 whole number >= 0, none twice",
     "spaces": "a list of mappings of the sections with domains",
     "search.objectives": "a mapping of metrics to `max` or `min`",
+    "search.constraints": "a mapping of metrics to `{min: limit}` or `{max: limit}` or both",
     "search.enqueue": "a list of mappings of dotted keys to values",
     "resources.gpus": "0, 1 or 1/n",
     "data.root": "a local path",

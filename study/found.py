@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from study.studyfile import StudyFile
+from study.winners import beyond
 from trainables.records import Record
 from trainables.schema import METRICS
 
@@ -20,28 +21,41 @@ class Found:
     """One configuration of a search with its means over all seeds.
 
     `block` are the values of the grids, `params` those that were sampled. `means` are by metric:
-    the objectives, and the test accuracy, by which nothing is chosen.
+    the objectives, the metrics with bounds, and the test accuracy, by which nothing is chosen.
+    `within`: whether every seed is within the bounds.
     """
+
+    method: str
 
     block: Mapping[str, Any]
     params: Mapping[str, Any]
     means: Mapping[str, float]
+    within: bool = True
 
 
 def found(study: StudyFile, records: Iterable[Record]) -> list[list[Found]]:
     """Return for each block its unbeaten configurations, the best by the first objective first.
 
     One objective has one best configuration (several when they tie); several have a front.
-    Configurations with a seed that is missing or did not end well are left out.
+    Configurations with a seed that is missing or did not end well are left out, and those beyond
+    a bound of the search where others of their block are within.
     """
     objectives = study.search.objectives
-    blocks: dict[str, list[Found]] = {}
+    metrics = list(dict.fromkeys([*objectives, *study.search.constraints, REPORTED]))
+    blocks: dict[str, list[tuple[float, Found]]] = {}
     for (block, _), seeds in _configurations(records).items():
         ends = [seeds.get(seed) for seed in study.seeds]
         done = [r for r in ends if r is not None and r.state == "done"]
         if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
-            blocks.setdefault(block, []).append(_found(done, [*objectives, REPORTED]))
-    return [_unbeaten(configurations, objectives) for configurations in blocks.values()]
+            excess = beyond(study.search, done[0].config, done)
+            blocks.setdefault(block, []).append((excess, _found(done, metrics, excess <= 0)))
+    return [_unbeaten(_nearest(entries), objectives) for entries in blocks.values()]
+
+
+def _nearest(entries: Sequence[tuple[float, Found]]) -> list[Found]:
+    """Those within their bounds; where there are none, those that are least beyond them."""
+    least = min(beyond for beyond, _ in entries)
+    return [f for beyond, f in entries if beyond == least]
 
 
 def _configurations(records: Iterable[Record]) -> dict[tuple[str, int], dict[int, Record]]:
@@ -61,11 +75,13 @@ def _sortable(block: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
     ]
 
 
-def _found(done: Sequence[Record], metrics: Iterable[str]) -> Found:
+def _found(done: Sequence[Record], metrics: Iterable[str], within: bool) -> Found:
     means = {
         m: fmean(r.metrics[m] for r in done) for m in metrics if all(m in r.metrics for r in done)
     }
-    return Found(done[0].origin["block"], done[0].origin["params"], means)
+    first = done[0]
+    method = str(first.config.get("method", {}).get("name", ""))
+    return Found(method, first.origin["block"], first.origin["params"], means, within)
 
 
 def _unbeaten(found: Sequence[Found], objectives: Mapping[str, str]) -> list[Found]:
@@ -91,27 +107,36 @@ def table(study: StudyFile, records: Iterable[Record]) -> str:
     every = [f for block in found(study, records) for f in block]
     if not every:
         return ""
-    shown = every[:MOST_SHOWN]
-    keys = list(dict.fromkeys(k for f in shown for k in (*f.block, *f.params)))
-    metrics = list(dict.fromkeys(m for f in shown for m in f.means))
-    rows = [
-        [_value({**f.block, **f.params}.get(k, "-")) for k in keys]
-        + [_mean(m, f.means.get(m)) for m in metrics]
-        for f in shown
-    ]
-    what = "best" if len(study.search.objectives) == 1 else "unbeaten"
-    aims = ", ".join(f"{name} {way}" for name, way in study.search.objectives.items())
-    lines = [
-        f"{what.capitalize()} configurations of each block by {aims}; means over"
-        f" {len(study.seeds)} seeds",
-        "",
-        tabulate(rows, headers=[*keys, *metrics], disable_numparse=True),
-    ]
-    if (more := len(every) - len(shown)) > 0:
+    rows, names = _rows(every[:MOST_SHOWN])
+    lines = [_caption(study), "", tabulate(rows, headers=names, disable_numparse=True)]
+    if (more := len(every) - MOST_SHOWN) > 0:
         lines.append(f"... and {more} more")
-    if REPORTED in metrics:
+    if not all(f.within for f in every):
+        lines += ["", "* beyond a bound, as is every configuration of its block."]
+    if REPORTED in names:
         lines += ["", f"Nothing is chosen by {REPORTED}."]
     return "\n".join([*lines, ""])
+
+
+def _rows(shown: Sequence[Found]) -> tuple[list[list[str]], list[str]]:
+    """Cells and their headings; the methods only where there are several."""
+    several = len({f.method for f in shown}) > 1
+    keys = list(dict.fromkeys(k for f in shown for k in (*f.block, *f.params) if k != "method"))
+    metrics = list(dict.fromkeys(m for f in shown for m in f.means))
+    rows = [
+        [f.method] * several
+        + [_value({**f.block, **f.params}.get(k, "-")) for k in keys]
+        + [_mean(m, f.means.get(m)) + ("" if f.within else " *") for m in metrics]
+        for f in shown
+    ]
+    return rows, ["method"] * several + keys + metrics
+
+
+def _caption(study: StudyFile) -> str:
+    what = "best" if len(study.search.objectives) == 1 else "unbeaten"
+    aims = ", ".join(f"{name} {way}" for name, way in study.search.objectives.items())
+    seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) != 1)}"
+    return f"{what.capitalize()} configurations of each block by {aims}; means over {seeds}"
 
 
 def _value(value: Any) -> str:

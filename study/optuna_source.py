@@ -1,5 +1,6 @@
 """Optuna behind the agenda: one Optuna study a block, asked one configuration at a time and told
-the mean over its seeds. All state is rebuilt from records at the start.
+the mean over its seeds, then the best of each block at further seeds where the study wants that.
+All state is rebuilt from records at the start.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.agenda import Known
+from study.bounds import bounds_of
 from study.points import active_sample, distribution, encode
 from study.space import Block, Trial
 from study.studyfile import StudyFile
+from study.winners import winners, worst_excesses
 from trainables.config import TrialConfig
 from trainables.records import Record
 from trainables.refusal import Refusal
@@ -63,7 +66,9 @@ class BlockSearch:
 
     def __init__(self, block: Block, study: StudyFile) -> None:
         self.block = block
-        self._seeds, self._search = study.seeds, study.search
+        self._seeds, self._search = study.search_seeds, study.search
+        self._further = study.seeds[len(self._seeds) :]
+        self._confirming = False
         self.asked: dict[int, Asked] = {}
         self._by_config: dict[str, int] = {}
         self.ended_early = False
@@ -82,15 +87,42 @@ class BlockSearch:
         """Configurations still to ask for."""
         return 0 if self.ended_early else max(0, (self._search.trials or 0) - len(self.asked))
 
-    def trials(self, asked: Asked) -> list[Trial]:
-        """Return the trials of a configuration, one a seed."""
+    @property
+    def may_confirm(self) -> bool:
+        """Whether every configuration has ended, and the best ones have still to be confirmed."""
+        open_ = not self._confirming and self._search.confirm is not None
+        return open_ and not self.wanted and all(map(self._complete, self.asked.values()))
+
+    @property
+    def must_confirm(self) -> bool:
+        """Whether confirmations are still to come."""
+        return not self._confirming and self._search.confirm is not None
+
+    def confirm(self) -> list[Trial]:
+        """Return the trials of the best configurations at the seeds that were not searched."""
+        self._confirming = True
+        ended = {n: (a.config.resolved(), self._ends(a)) for n, a in self.asked.items()}
+        best = [self.asked[number] for number in winners(self._search, ended)]
+        return [trial for asked in best for trial in self.trials(asked, self._further)]
+
+    def trials(self, asked: Asked, seeds: Sequence[int] | None = None) -> list[Trial]:
+        """Return the trials of a configuration, one a seed: those of the search unless given."""
         origin = {
             "block": dict(self.block.cell),
             "block_key": self.block.key,
             "number": asked.number,
             "params": asked.values,
         }
-        return [Trial.of(asked.config, seed, origin) for seed in self._seeds]
+        if self._search.constraints:
+            origin["bounds"] = bounds_of(self._search.constraints, asked.config.resolved())
+        seeds = self._seeds if seeds is None else seeds
+        return [Trial.of(asked.config, seed, origin) for seed in seeds]
+
+    def _ends(self, asked: Asked) -> list[Known]:
+        return [asked.told[seed] for seed in self._seeds]
+
+    def _complete(self, asked: Asked) -> bool:
+        return asked.complete(self._seeds)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Take up the configurations of earlier runs, in the order of their numbers."""
@@ -153,26 +185,36 @@ class BlockSearch:
 
     def _tell_again(self, trial: optuna.Trial, twin: Asked) -> None:
         """A point already known is told at once; one still running teaches nothing yet."""
-        state, values = self._verdict(twin) if twin.complete(self._seeds) else (None, None)
-        self.optuna.tell(trial, values, state=None if values else state or TrialState.FAIL)
+        state, values = self._verdict(twin) if self._complete(twin) else (None, None)
+        self._tell(trial, twin, state or TrialState.FAIL, values)
+
+    def _tell(
+        self, trial: optuna.Trial, asked: Asked, state: TrialState, values: list[float] | None
+    ) -> None:
+        if values:
+            for name, excess in self._excesses(asked).items():
+                trial.set_constraint(name, excess)
+        self.optuna.tell(trial, values, state=None if values else state)
 
     def tell(self, number: int, seed: int, known: Known) -> FrozenTrial | None:
         """Learn how one seed ended; returns the finished Optuna trial once all seeds have."""
         asked = self.asked[number]
         asked.told[seed] = known
-        if not asked.complete(self._seeds):
+        if seed not in self._seeds or not self._complete(asked):
             return None
         frozen = self._frozen(asked)
         if asked.pending is None:
             self.optuna.add_trial(frozen)
         else:
-            state = None if frozen.values else frozen.state
-            self.optuna.tell(asked.pending, frozen.values, state=state)
+            self._tell(asked.pending, asked, frozen.state, frozen.values)
         return frozen
+
+    def _excesses(self, asked: Asked) -> dict[str, float]:
+        return worst_excesses(self._search, asked.config.resolved(), self._ends(asked))
 
     def _verdict(self, asked: Asked) -> tuple[TrialState, list[float] | None]:
         """FAIL if a seed failed for good, PRUNED if one diverged or was stopped, else the means."""
-        ends = [asked.told[seed] for seed in self._seeds]
+        ends = self._ends(asked)
         if any(end.state == "failed" for end in ends):
             return TrialState.FAIL, None
         if any(end.state != "done" for end in ends):
@@ -192,10 +234,11 @@ class BlockSearch:
             params=params,
             distributions={k: self._distributions[k] for k in params},
             user_attrs=self._attributes(asked),
+            constraints=self._excesses(asked) if values else {},
         )
 
     def _attributes(self, asked: Asked) -> dict[str, Any]:
-        ends = [asked.told[seed] for seed in self._seeds]
+        ends = self._ends(asked)
         attributes: dict[str, Any] = {
             "number": asked.number,
             "seeds": list(self._seeds),
@@ -216,9 +259,8 @@ class OptunaSource:
         self, blocks: Sequence[Block], study: StudyFile, records: Sequence[Record], slots: int
     ) -> None:
         self._slots = max(1, slots)
-        self._seeds = study.seeds
         self.searches = {block.key: BlockSearch(block, study) for block in blocks}
-        self.planned = len(self.searches) * (study.search.trials or 0) * len(study.seeds)
+        self.planned = len(self.searches) * study.trials_a_block
         self.ended: list[tuple[BlockSearch, FrozenTrial]] = []
         for key, search in self.searches.items():
             search.restore([r for r in records if r.origin.get("block_key") == key])
@@ -239,7 +281,8 @@ class OptunaSource:
         ]
 
     def more(self, outstanding: int) -> list[Trial] | None:
-        """Return the configurations of earlier runs first, then new ones while slots are free."""
+        """Return the configurations of earlier runs first, then new ones while slots are free,
+        then the best of each block at further seeds."""
         if self._again:
             trials, self._again = self._again, []
             return trials
@@ -250,7 +293,13 @@ class OptunaSource:
             asked = search.ask()
             if asked is not None:
                 return search.trials(asked)
-        return []
+        return self._confirmations()
+
+    def _confirmations(self) -> list[Trial] | None:
+        for search in self.searches.values():
+            if search.may_confirm and (trials := search.confirm()):
+                return trials
+        return None if any(s.must_confirm for s in self.searches.values()) else []
 
     def tell(self, trial: Trial, known: Known) -> None:
         """Learn how a trial ended."""

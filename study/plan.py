@@ -24,7 +24,8 @@ class Plan:
     Epochs count training epochs; `epochs_asked` as if every trial ran alone, `epochs_shared` with
     each stage made once, `epochs_left` without the stages and trials that the folder already has.
     `seconds_left` is a worker's time, None where no stage was measured. None stands for what a
-    search decides as it goes.
+    search decides as it goes. `seeds` are those at which every configuration runs, `confirmations`
+    the trials of the best ones at the others.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Plan:
     epochs_shared: float | None
     epochs_left: float | None
     seconds_left: float | None
+    confirmations: int = 0
 
     @property
     def sharing(self) -> float | None:
@@ -85,8 +87,9 @@ def _search_plan(study: StudyFile, records: Iterable[Any]) -> Plan:
     stands = optuna_standing(study, keys, records)
     configurations = len(keys) * (study.search.trials or 0)
     return Plan(
-        study.name, "optuna", configurations, len(study.seeds), stands.wanted, stands.settled,
-        stands.failed, None, None, None, None, None, None,
+        study.name, "optuna", configurations, len(study.search_seeds), stands.wanted,
+        stands.settled, stands.failed, None, None, None, None, None, None,
+        confirmations=stands.wanted - configurations * len(study.search_seeds),
     )  # fmt: skip
 
 
@@ -125,12 +128,18 @@ def _measured(store: Folder, device: str) -> dict[str, float]:
     return {likeness: seconds / epochs for likeness, (seconds, epochs) in spent.items()}
 
 
+def _count(p: Plan) -> str:
+    seeds = f"{p.seeds} seed{'s' * (p.seeds != 1)}"
+    text = f"{p.trials} = {p.configurations} configurations x {seeds}"
+    return text + (f" + {p.confirmations} to confirm the best" if p.confirmations else "")
+
+
 def table(planned: Plan) -> str:
     """Return a plan as lines of words and numbers."""
     p = planned
     lines = [
         ("study", f"{p.name} ({p.strategy})"),
-        ("trials", f"{p.trials} = {p.configurations} configurations x {p.seeds} seeds"),
+        ("trials", _count(p)),
         ("settled already", f"{p.settled}" + (f", {p.failed} failed" if p.failed else "")),
     ]
     if p.epochs_asked is None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.bounds import bounds_of
 from study.domains import Domain, is_domain, parse, refuse_near_domain
 from study.studyfile import StudyFile, merged
 from trainables.chain import digest, fingerprint
@@ -231,6 +232,8 @@ def check_search_space(study: StudyFile) -> None:
             )
     draw = random.Random(0)
     first = [_probe(block, draw, {}) for block in cells]
+    for config in first:
+        bounds_of(study.search.constraints, config.resolved())
     _refuse_own_points(study, cells, draw)
     _refuse_idle_keys(study, itertools.chain(first, _probes(cells, draw)))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from study.space import Trial, blocks, grid_trials
 from study.studyfile import StudyFile
+from study.winners import winners
 from trainables.records import Record
 
 
@@ -38,10 +40,9 @@ def grid_standing(trials: Sequence[Trial], records: Iterable[Record]) -> Standin
 
 def optuna_standing(study: StudyFile, keys: Sequence[str], records: Iterable[Record]) -> Standing:
     """Return how a search stands: of each block's trials, those that records hold."""
-    wanted = len(keys) * (study.search.trials or 0) * len(study.seeds)
-    own = [r for r in records if r.origin.get("block_key") in keys and r.seed in study.seeds]
+    own = _searched(study, keys, records)
     states = Counter("settled" if r.settled else "failed" for r in own)
-    return Standing(wanted, states["settled"], states["failed"], 0)
+    return Standing(len(keys) * study.trials_a_block, states["settled"], states["failed"], 0)
 
 
 def own_records(study: StudyFile, records: Iterable[Record]) -> tuple[int, list[Record]]:
@@ -49,9 +50,32 @@ def own_records(study: StudyFile, records: Iterable[Record]) -> tuple[int, list[
     if study.search.strategy == "grid":
         wanted = {trial.fingerprint for trial in grid_trials(study)}
         return len(wanted), [r for r in records if r.fingerprint in wanted]
-    keys = {block.key for block in blocks(study)}
-    own = [r for r in records if r.origin.get("block_key") in keys and r.seed in study.seeds]
-    return len(keys) * (study.search.trials or 0) * len(study.seeds), own
+    keys = [block.key for block in blocks(study)]
+    return len(keys) * study.trials_a_block, _searched(study, keys, records)
+
+
+def _searched(study: StudyFile, keys: Sequence[str], records: Iterable[Record]) -> list[Record]:
+    """The records of a search's blocks at the seeds searched, then those that confirm."""
+    by_block: dict[str, list[Record]] = {key: [] for key in keys}
+    for record in records:
+        if record.origin.get("block_key") in by_block and record.seed in study.seeds:
+            by_block[record.origin["block_key"]].append(record)
+    if study.search.confirm is None:
+        return [r for own in by_block.values() for r in own]
+    return [r for own in by_block.values() for r in _with_confirmations(study, own)]
+
+
+def _with_confirmations(study: StudyFile, own: Sequence[Record]) -> list[Record]:
+    """One block's records at the seeds searched, and its winners' at the others."""
+    first = [r for r in own if r.seed in study.search_seeds]
+    ended: dict[int, tuple[Mapping[str, Any], list[Record]]] = {}
+    for record in first:
+        ended.setdefault(record.origin["number"], (record.config, []))[1].append(record)
+    if len(ended) < (study.search.trials or 0):
+        return first
+    chosen = winners(study.search, ended)
+    further = [r for r in own if r.origin["number"] in chosen and r.seed not in study.search_seeds]
+    return first + further
 
 
 def sentences(before: StudyFile | None, study: StudyFile, stands: Standing) -> list[str]:
@@ -76,6 +100,8 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
     more = (study.search.trials or 0) - (before.search.trials or 0)
     if more > 0:
         said.append(f"extending: {more} more configurations in each block")
+    if study.search.confirm and study.search.confirm != before.search.confirm:
+        said.append(f"extending: the {study.search.confirm} best of each block at every seed")
     if (study.space, study.spaces) != (before.space, before.spaces):
         said.append("extending: the space has changed")
     if stands.others:

@@ -25,17 +25,28 @@ NAMED = ("dataset", "model", "method")
 """Keys whose value is a name, or a mapping with a name and parameters."""
 
 
+class Bound(Section):
+    """What a metric must keep to: a number, or the dotted key of one in a trial's configuration."""
+
+    min: float | str | None = None
+    max: float | str | None = None
+
+
 class Search(Section):
     """How points are found: all cells of the grids, or Optuna's search inside blocks of them.
 
     `trials`: configurations of each block; `objectives`: trial metrics to maximise or minimise, on
-    validation; `seed` of the sampler; `sampler`: TPE or uniform random; `enqueue`: points that each
-    block tries before it samples, as dotted keys with values, which need not lie in their domains.
+    validation; `constraints`: bounds on metrics, each to be met at every seed; `confirm`: search at
+    the first seed, then run the so many best configurations of each block at the other seeds;
+    `seed` of the sampler; `sampler`: TPE or uniform random; `enqueue`: points that each block tries
+    before it samples, as dotted keys with values, which need not lie in their domains.
     """
 
     strategy: Literal["grid", "optuna"] = "grid"
     trials: Count | None = None
     objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
+    constraints: dict[str, Bound] = Field(default_factory=dict)
+    confirm: Count | None = None
     sampler: Literal["tpe", "random"] = "tpe"
     seed: WholeNumber = 0
     enqueue: tuple[Annotated[dict[str, Any], Field(min_length=1)], ...] = ()
@@ -45,13 +56,19 @@ class Search(Section):
     def _known_objectives(cls, given: dict[str, str]) -> dict[str, str]:
         for name, direction in given.items():
             key = f"search.objectives.{name}"
-            if name not in TRIAL_METRICS:
-                raise Refusal(f"{key} must be a metric of a trial, got {name!r}; {_offered()}")
-            if METRICS[name].on_test:
-                raise Refusal(f"{key} must not be measured on test data, got {name!r}")
+            _require_choosable(key, name)
             better = METRICS[name].direction
             if better is not None and direction != better:
                 raise Refusal(f"{key} must be {better} ({METRICS[name].meaning}), got {direction}")
+        return given
+
+    @field_validator("constraints")
+    @classmethod
+    def _known_constraints(cls, given: dict[str, Bound]) -> dict[str, Bound]:
+        for name, bound in given.items():
+            _require_choosable(f"search.constraints.{name}", name)
+            if bound.min is None and bound.max is None:
+                raise Refusal(f"search.constraints.{name} must give min or max, got neither")
         return given
 
     @model_validator(mode="after")
@@ -64,12 +81,31 @@ class Search(Section):
             if (points := len(self.enqueue)) > self.trials:
                 rule = f"must hold at most search.trials ({self.trials}) points"
                 raise Refusal(f"search.enqueue {rule}, got {points}")
+            self._require_confirmable()
             return self
-        for key in ("trials", "objectives", "enqueue"):
-            if value := getattr(self, key):
+        given = self.model_dump(exclude_none=True)
+        for key in ("trials", "objectives", "constraints", "confirm", "enqueue"):
+            if value := given.get(key):
                 rule = "must be absent under grid, where every cell is tried"
                 raise Refusal(f"search.{key} {rule}, got {shown(value)}")
         return self
+
+    def _require_confirmable(self) -> None:
+        if self.confirm is None:
+            return
+        if self.confirm > (self.trials or 0):
+            rule = f"must be at most search.trials ({self.trials})"
+            raise Refusal(f"search.confirm {rule}, got {self.confirm}")
+        if len(self.objectives) > 1:
+            rule = "must be absent with several objectives, which name no single best"
+            raise Refusal(f"search.confirm {rule}, got {self.confirm}")
+
+
+def _require_choosable(key: str, name: str) -> None:
+    if name not in TRIAL_METRICS:
+        raise Refusal(f"{key} must be a metric of a trial, got {name!r}; {_offered()}")
+    if METRICS[name].on_test:
+        raise Refusal(f"{key} must not be measured on test data, got {name!r}")
 
 
 def _offered() -> str:
@@ -158,6 +194,25 @@ class StudyFile(Section):
                     allowed = ", ".join(SPACE_SECTIONS)
                     raise Refusal(f"spaces.{at}.{key} must be one of {allowed}, got {shown(value)}")
         return given
+
+    @model_validator(mode="after")
+    def _confirms_at_other_seeds(self) -> Self:
+        if self.search.confirm and len(self.seeds) == 1:
+            rule = "must be absent where seeds holds one seed"
+            raise Refusal(f"search.confirm {rule}, got {self.search.confirm}")
+        return self
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        """The seeds at which a search tries every configuration."""
+        return self.seeds[:1] if self.search.confirm else self.seeds
+
+    @property
+    def trials_a_block(self) -> int:
+        """Trials that a search makes in each block, confirmations included."""
+        further = len(self.seeds) - len(self.search_seeds)
+        confirmations = (self.search.confirm or 0) * further
+        return (self.search.trials or 0) * len(self.search_seeds) + confirmations
 
     def raw(self) -> dict[str, Any]:
         """Return the study as plain data, as `study.yaml` of a study folder keeps it."""

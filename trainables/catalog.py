@@ -54,21 +54,29 @@ class Dataset:
 
     def n_train(self, parameters: Mapping[str, Any]) -> int:
         """Training images left after the split, or the subset that `n_train` asks for."""
-        available = self.n_full - self.n_val
-        asked = parameters.get("n_train")
+        return self._subset("n_train", parameters, self.n_full - self.n_val)
+
+    def n_validated(self, parameters: Mapping[str, Any]) -> int:
+        """Images that validation is measured on: those held out, or the subset of `n_val`."""
+        return self._subset("n_val", parameters, self.n_val)
+
+    def _subset(self, key: str, parameters: Mapping[str, Any], available: int) -> int:
+        asked = parameters.get(key)
         if asked is None:
             return available
         if asked > available:
             raise ValueError(
-                f"task.dataset.n_train must be <= {available} for {self.name}, got {asked}"
+                f"task.dataset.{key} must be <= {available} for {self.name}, got {asked}"
             )
         return int(asked)
 
 
 class ImageParameters(Parameters):
-    """`n_train`: a fixed stratified subset of the training images; `augment`: crops and flips."""
+    """`n_train`, `n_val`: fixed stratified subsets of the training and of the validation images;
+    `augment`: crops and flips."""
 
     n_train: Positive | None = None
+    n_val: Positive | None = None
     augment: bool = False
 
 

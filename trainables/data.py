@@ -79,10 +79,11 @@ class TaskData:
 def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
     """Return the data set `name`, read from below `root`, on the CPU.
 
-    `params` are the catalog's: `n_train` keeps a fixed stratified subset of the training part,
-    `augment` switches augmentation. Statistics are those of the whole training part, so a subset
-    is normalised as the whole. Raises ValueError for an unknown name or invalid parameter,
-    DataMissingError and DataFormatError (a ValueError) for missing and for broken or foreign files.
+    `params` are the catalog's: `n_train` and `n_val` keep fixed stratified subsets of the training
+    and of the validation part, `augment` switches augmentation. Statistics are those of the whole
+    training part, so a subset is normalised as the whole. Raises ValueError for an unknown name or
+    invalid parameter, DataMissingError and DataFormatError (a ValueError) for missing and for
+    broken or foreign files.
     """
     entry, source, options = checked(name, params)
     train, val, test = _raw_parts(entry, source, root)
@@ -90,6 +91,8 @@ def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
     table = value_table(scale, source.levels)
     if options.n_train is not None:
         train, _ = _divided(train, options.n_train)
+    if options.n_val is not None:
+        val, _ = _divided(val, options.n_val)
     augmentation = Augmentation(source.padding, source.flip, tuple(table[:, 0].tolist()))
     return TaskData(
         name=name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -102,12 +102,15 @@ def refuse_unknown(model: type[BaseModel], raw: object, at: str = "") -> None:
         if key not in known:
             raise _unknown(path, str(key), known, value)
         section = _section(known[key].annotation)
-        if section is not None:
+        if section is not None and get_origin(known[key].annotation) is dict:
+            for name, own in (value if isinstance(value, Mapping) else {}).items():
+                refuse_unknown(section, own, f"{path}.{name}")
+        elif section is not None:
             refuse_unknown(section, value, path)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
-    """The section behind a field, also behind `Section | None`; None for anything else.
+    """The section behind a field, its mapping or `Section | None`; None for anything else.
 
     A section that turns other forms into its own (a plain name, say) judges its keys itself.
     """

@@ -89,13 +89,15 @@ def _lengths_given_once(c: TrialConfig) -> None:
 
 def _images_are_enough(c: TrialConfig) -> None:
     dataset = catalog.DATASETS[c.task.dataset.name]
-    try:
-        n_train = c.n_train
-    except ValueError as error:
-        raise Refusal(str(error)) from None
-    if n_train < dataset.n_classes:
-        rule = f"be >= {dataset.n_classes} for {dataset.name}, one image a class"
-        _refuse("task.dataset.n_train", rule, n_train)
+    given = c.task.dataset.parameters
+    for key, count in (("n_train", dataset.n_train), ("n_val", dataset.n_validated)):
+        try:
+            n = count(given)
+        except ValueError as error:
+            raise Refusal(str(error)) from None
+        if n < dataset.n_classes:
+            rule = f"be >= {dataset.n_classes} for {dataset.name}, one image a class"
+            _refuse(f"task.dataset.{key}", rule, n)
 
 
 def _dense_run_is_real(c: TrialConfig) -> None:

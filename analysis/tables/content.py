@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ METHOD_METRICS: Final = (
 )  # fmt: skip
 SEARCH_METRICS: Final = ("search_trials", "search_train_s")
 """Cost of a search, all its trials together: their number, and seconds of training."""
+
+if TYPE_CHECKING:
+    from pandas.core.groupby import DataFrameGroupBy
 
 Booleans = NDArray[np.bool_]
 
@@ -103,6 +106,8 @@ def methods_table(
         "Mean ± sample standard deviation over seeds of the trials that are done.",
         *_count_notes(cells[~cells["metric"].isin(SEARCH_METRICS)]),
         *_choice_notes(choose_by, picked),
+        *_confirmed_notes(frame, keys),
+        *_beyond_notes(chosen),
         *_mark_notes(cells, metrics, mark),
         *_pooling_notes(chosen, keys),
         *(["Search: all trials of a method at that goal, dense runs they share once."]
@@ -116,13 +121,29 @@ def chosen_trials(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the trials of each block's best setting, and what `stats.choose` says of the choice.
 
-    A setting is a combination of all configuration but the keys `by`. A block in which no trial is
-    done keeps all its trials, so that its failures are counted.
+    A setting is a combination of all configuration but the keys `by`. One with a trial beyond the
+    bounds of its search stands for choice only where its block has none within. A block in which
+    no trial is done keeps all its trials, so that its failures are counted.
     """
     among = differing(frame, [c for c in config_columns(frame) if c not in by])
-    picked = choose(frame, metric, among, by)
+    picked = choose(_within_bounds(frame, among, by), metric, among, by)
     decided = _matching(frame, picked, by)
     return frame[_matching(frame, picked, [*by, *among]) | ~decided], picked
+
+
+def _within_bounds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
+    """The trials of each block's settings that keep to their bounds; all, where none does."""
+    if "origin.beyond" not in frame or not (frame["origin.beyond"] > 0).any():
+        return frame
+    marked = frame.assign(_beyond=frame["origin.beyond"] > 0)
+    marked["_beyond"] = _groups(marked, [*by, *among])["_beyond"].transform("max")
+    marked["_fit"] = ~marked["_beyond"] & (frame["state"] == COUNTED)
+    marked["_others_fit"] = _groups(marked, by)["_fit"].transform("max")
+    return frame[~(marked["_beyond"] & marked["_others_fit"])]
+
+
+def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> DataFrameGroupBy[Any, Any]:
+    return frame.groupby(list(keys), dropna=False, sort=False)
 
 
 def _matching(frame: pd.DataFrame, picked: pd.DataFrame, keys: Sequence[str]) -> Booleans:
@@ -225,6 +246,33 @@ def _choice_notes(metric: str, picked: pd.DataFrame) -> list[str]:
     return [
         f"A method is shown at the setting with its best mean {metric} at that goal, of up to"
         f" {picked['n_settings'].max()}.{tied}"
+    ]
+
+
+def _confirmed_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """A sentence when a search tried most settings at fewer seeds than those it shows."""
+    if "origin.number" not in frame or frame["origin.number"].isna().all():
+        return []
+    tried = frame.groupby([*keys, "origin.number"], dropna=False)["seed"].nunique()
+    blocks = tried.groupby(level=list(range(len(keys))), dropna=False)
+    if (blocks.min() == blocks.max()).all():
+        return []
+    return [
+        f"Of up to {blocks.count().max()} configurations searched for a method at a goal, only"
+        f" those that ran at most seeds (up to {tried.max()}) stand for choice."
+    ]
+
+
+def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
+    if "origin.beyond" not in chosen:
+        return []
+    beyond = chosen[chosen["origin.beyond"] > 0]
+    if beyond.empty:
+        return []
+    names = joined(sorted({str(method) for method in beyond["method"]}))
+    return [
+        f"No configuration was within the search's bounds for {names} at some goal: those shown"
+        " are beyond them."
     ]
 
 

@@ -271,6 +271,32 @@ def test_chosen_trials_are_the_rows_of_the_chosen_settings(methods: pd.DataFrame
     assert dict(zip(picked["method"], picked["n_settings"], strict=True)) == {"bimp": 1, "gmp": 2}
 
 
+def test_settings_beyond_their_bounds_stand_only_where_none_is_within(
+    methods: pd.DataFrame,
+) -> None:
+    keys = ["method", "prune.sparsity"]
+    methods["origin.beyond"] = [0.0, 0.0, 0.0, 0.0, 0.02, 0.0, math.nan]
+    trials, _ = chosen_trials(methods, "val_accuracy", keys)
+    assert trials["fingerprint"].tolist() == ["t0", "t1", "t2", "t3", "t6"]
+    assert "bounds" not in " ".join(methods_table(methods).notes)
+    methods["origin.beyond"] = [0.0, 0.0, 0.01, 0.0, 0.02, 0.0, math.nan]
+    trials, _ = chosen_trials(methods, "val_accuracy", keys)
+    assert trials["fingerprint"].tolist() == ["t0", "t1", "t4", "t5", "t6"]
+    note = "No configuration was within the search's bounds for gmp at some goal"
+    assert note in " ".join(methods_table(methods).notes)
+
+
+def test_settings_at_most_seeds_stand_for_choice_and_the_table_says_so(
+    methods: pd.DataFrame,
+) -> None:
+    methods["origin.number"] = [0.0, 0.0, 1.0, 1.0, 2.0, 3.0, 0.0]
+    kept = methods.drop(index=5)  # the better setting of gmp ran at one seed alone
+    table = methods_table(kept)
+    assert cell(table.cells, method="gmp", metric="test_accuracy")["mean"] == pytest.approx(0.96)
+    note = "Of up to 2 configurations searched for a method at a goal, only those that ran at most"
+    assert note in " ".join(table.notes)
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "words", "text"),
     [

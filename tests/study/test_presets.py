@@ -32,7 +32,7 @@ def test_a_preset_plans_and_is_named_as_its_file(name: str, tmp_path: Path) -> N
     study = load(name)
     planned = plan(study, str(tmp_path / "out"))
     assert study.name == planned.name == name
-    assert planned.trials == planned.configurations * planned.seeds > 0
+    assert planned.trials == planned.configurations * planned.seeds + planned.confirmations > 0
     assert not (tmp_path / "out").exists(), "planning writes nothing"
 
 
@@ -78,5 +78,5 @@ def test_plan_on_the_command_line(tmp_path: Path) -> None:
     arguments = ["plan", "digits", "--out", str(tmp_path / "out"), "--set", "seeds=[0]"]
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0
-    assert "36 = 36 configurations x 1 seeds" in result.output
+    assert "36 = 36 configurations x 1 seed" in result.output
     assert "37, of them 1 dense runs" in result.output

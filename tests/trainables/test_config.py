@@ -146,7 +146,7 @@ def test_resolved_fills_in_lengths_and_leaves_out_what_is_inactive() -> None:
     found = config(dense=dense, retrain={"schedule": "allr", "epochs": 3}).resolved()
     assert found == {
         "task": {
-            "dataset": {"name": "digits", "n_train": None, "augment": False},
+            "dataset": {"name": "digits", "n_train": None, "n_val": None, "augment": False},
             "model": {"name": "cnn", "channels": [16, 32, 32], "batch_norm": True},
         },
         "dense": {

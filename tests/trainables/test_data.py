@@ -202,6 +202,17 @@ def test_a_subset_is_stratified_and_normalised_as_the_whole() -> None:
     assert torch.equal(part.test.images, whole.test.images)
 
 
+def test_a_subset_for_validation_leaves_the_rest_as_it_is() -> None:
+    whole, part = digits(), digits(n_val=40)
+    rows = {tuple(image.flatten().tolist()) for image in whole.val.images}
+    assert len(part.val) == 40
+    assert all(tuple(image.flatten().tolist()) in rows for image in part.val.images)
+    assert (
+        float((part.val.labels.bincount() - whole.val.labels.bincount() * 40 / 144).abs().max()) < 1
+    )
+    assert torch.equal(part.train.images, whole.train.images)
+
+
 @pytest.mark.parametrize("n_train", [10, 1293])
 def test_smallest_and_largest_subset(n_train: int) -> None:
     task = digits(n_train=n_train)
@@ -210,13 +221,18 @@ def test_smallest_and_largest_subset(n_train: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_train", "message"),
-    [(9, r"task\.dataset\.n_train must be >= 10 .* got 9"), (1294, "must be <= 1293 .* got 1294")],
+    ("key", "n", "message"),
+    [
+        ("n_train", 9, r"task\.dataset\.n_train must be >= 10 .* got 9"),
+        ("n_train", 1294, "must be <= 1293 .* got 1294"),
+        ("n_val", 9, r"task\.dataset\.n_val must be >= 10 .* got 9"),
+        ("n_val", 145, "must be <= 144 .* got 145"),
+    ],
 )
-def test_impossible_subsets_are_refused(n_train: int, message: str) -> None:
+def test_impossible_subsets_are_refused(key: str, n: int, message: str) -> None:
     for refuse in (data.load, data.check_available):
         with pytest.raises(ValueError, match=message):
-            refuse("digits", {"n_train": n_train}, Path("nowhere"))
+            refuse("digits", {key: n}, Path("nowhere"))
 
 
 def test_augmentation_is_offered_for_digits() -> None:

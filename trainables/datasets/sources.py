@@ -62,12 +62,13 @@ def checked(name: str, params: Mapping[str, object]) -> tuple[Dataset, Source, I
     """Return facts, source and parameters of a data set; ValueError for a wrong one."""
     source, entry = _source(name), DATASETS[name]
     options = cast(ImageParameters, entry.parameters.model_validate(dict(params)))
-    n_train = entry.n_train(options.model_dump())
-    if n_train < entry.n_classes:
-        raise ValueError(
-            f"task.dataset.n_train must be >= {entry.n_classes} for {name}, one image a class, "
-            f"got {n_train}"
-        )
+    given = options.model_dump()
+    for key, n in (("n_train", entry.n_train(given)), ("n_val", entry.n_validated(given))):
+        if n < entry.n_classes:
+            raise ValueError(
+                f"task.dataset.{key} must be >= {entry.n_classes} for {name}, one image a class, "
+                f"got {n}"
+            )
     return entry, source, options
 
 
