@@ -112,7 +112,7 @@ def _what(label: Mapping[str, Any]) -> str:
 
 
 def _words(name: str, **values: Any) -> str:
-    return ", ".join([name, *(f"{k} {v}" for k, v in values.items() if v is not None)])
+    return ", ".join([name, *(f"{k} {_cell(v)}" for k, v in values.items() if v is not None)])
 
 
 def table(found: Stages) -> str:

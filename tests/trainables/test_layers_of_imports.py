@@ -30,7 +30,7 @@ HEAVY = frozenset(
 TORCH_PARTS = frozenset({"torch", "torchvision", "safetensors", "sklearn", "numpy", "pyarrow"})
 READING = frozenset(
     {"pandas", "numpy", "scipy", "plotly", "dash", "dash_ag_grid", "optuna", "pyarrow", "jinja2",
-     "markupsafe", "tabulate", "ruamel", "flask"}
+     "markupsafe", "tabulate", "ruamel", "flask", "werkzeug"}
 )  # fmt: skip
 
 
