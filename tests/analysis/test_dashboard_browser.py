@@ -35,6 +35,12 @@ HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked =
 WAIT_S = 60.0
 
 
+def plot_of(panel: str) -> str:
+    """The start of a script: a figure's traces as `data`, none while it is not drawn."""
+    plot = f"document.querySelector('#{panel} .js-plotly-plot')"
+    return f"const data = ({plot} || {{}}).data || [];"
+
+
 class Served:
     """A dashboard on a free port of this machine."""
 
@@ -85,20 +91,28 @@ class Browser:
         raise AssertionError(f"after {WAIT_S} s {script} gives {found!r}")
 
     def settle(self) -> None:
-        """Wait until every figure of the page is drawn or says why it is not."""
+        """Wait until every figure, table and section of the page is drawn or says why it is not."""
         self.until(
-            "return [...document.querySelectorAll('main figure')].every(f =>"
-            " f.querySelector('.js-plotly-plot') &&"
-            " (f.querySelector('.notes li') || f.querySelector('.subtitle').textContent"
-            "  || f.querySelector('.js-plotly-plot').data.length))"
+            "const all = (where, ready) => [...document.querySelectorAll(where)].every(ready);"
+            "return all('main figure', f => { const p = f.querySelector('.js-plotly-plot');"
+            " return p && p.layout"
+            "  && (p.data || []).length + (p.layout.annotations || []).length > 0 })"
+            " && all('.section', s => s.children.length)"
+            " && all('.grid', g => g.querySelector('.ag-row, .ag-overlay'))"
         )
 
-    def names(self, panel: str) -> list[str]:
-        """The names of a figure's traces."""
-        plot = f"document.querySelector('#{panel} .js-plotly-plot')"
-        return list(
-            self.run(f"return [...new Set(({plot} || {{data: []}}).data.map(t => t.name))]")
-        )
+    def until_names(self, panel: str, wanted: Callable[[list[str]], bool]) -> list[str]:
+        """Wait until the names of a figure's traces are what is wanted; return them.
+
+        A figure is drawn after its numbers have come, and the page after its address.
+        """
+        script = f"{plot_of(panel)} return [...new Set(data.map(t => t.name))]"
+        return list(self.until(script, wanted))
+
+    def scheme(self, mode: str) -> None:
+        """Prefer `light` or `dark`; "" for the browser's own."""
+        features = [{"name": "prefers-color-scheme", "value": mode}] if mode else []
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def errors(self) -> list[str]:
         """Console messages that are errors."""
@@ -166,27 +180,24 @@ def test_a_filter_changes_figure_and_table_and_stands_in_the_address(
     from selenium.webdriver.common.keys import Keys
 
     browser.open(served.base + "/")
-    assert {"ft", "allr"} <= set(browser.names("accuracy_by_sparsity"))
+    browser.until_names("accuracy_by_sparsity", lambda names: {"ft", "allr"} <= set(names))
     box = browser.driver.find_element("css selector", "[id*='\"schedule\"']")
     box.send_keys(Keys.ENTER)
     browser.until(
-        "return document.querySelectorAll('.dash-dropdown-option').length", lambda n: n > 5
+        "const found = [...document.querySelectorAll('.dash-dropdown-option')]"
+        ".filter(one => one.textContent.trim() === 'allr');"
+        "if (found.length === 1) found[0].click(); return found.length === 1"
     )
-    (option,) = [
-        one
-        for one in browser.driver.find_elements("css selector", ".dash-dropdown-option")
-        if one.text.strip() == "allr"
-    ]
-    option.click()
     browser.until("return location.search", lambda text: "schedule=allr" in text)
     browser.until(
         "return document.querySelector('.section table') && "
         "[...document.querySelectorAll('.section tbody th')].map(t => t.textContent).join()",
         lambda text: bool(text) and "ft" not in text,
     )
-    assert "ft" not in browser.names("accuracy_by_sparsity")
+    browser.until_names("accuracy_by_sparsity", lambda names: bool(names) and "ft" not in names)
     browser.run("window.history.back()")
     browser.until("return document.getElementById('said').textContent", lambda t: "none" in t)
+    browser.until_names("accuracy_by_sparsity", lambda names: "ft" in names)
 
 
 def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
@@ -204,28 +215,33 @@ def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
     )
     assert "gain of" in shown
     assert browser.run("return location.search").count("schedule=") == 2
-    assert "val" in browser.run("return document.querySelector('.filters').textContent")
+    browser.until(
+        "return document.querySelector('.filters').textContent",
+        lambda text: "validation accuracy" in text and "llr" in text,
+    )
 
 
 def test_a_csv_download_equals_the_frame(browser: Browser, served: Served) -> None:
-    browser.open(f"{served.base}/?schedule=allr")
-    link = "#accuracy_by_budget a[download]"
+    search = "?schedule=allr&schedule=llr"
+    browser.open(f"{served.base}/{search}")
+    browser.until_names("accuracy_by_budget", lambda names: {"allr", "llr"} <= set(names))
     address = browser.until(
-        f"return document.querySelector('{link}').href", lambda t: "schedule=allr" in t
+        "return document.querySelector('#accuracy_by_budget a[download]').href",
+        lambda text: text.endswith(search),
     )
     with urllib.request.urlopen(address) as answer:
         rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
-    table, _ = tabulated(
-        PANELS["accuracy_by_budget"], served.watch.snapshot, View.of("?schedule=allr")
-    )
+    table, _ = tabulated(PANELS["accuracy_by_budget"], served.watch.snapshot, View.of(search))
     assert [float(row["mean"]) for row in rows] == table["mean"].tolist()
-    drawn = browser.run(
-        "return document.querySelector('#accuracy_by_budget .js-plotly-plot').data"
-        ".find(t => t.name === 'allr').y"
-    )
-    values = list(drawn.values()) if isinstance(drawn, dict) else drawn
-    means = table[table["series"] == "allr"].sort_values("x")["mean"]
-    assert [float(v) for v in values] == pytest.approx((100 * means).tolist())
+    for name in ("allr", "llr"):
+        means = table[table["series"] == name].sort_values("x")["mean"].tolist()
+        assert len(means) > 1
+        script = (
+            f"{plot_of('accuracy_by_budget')} const found = data.find(t => t.name === '{name}');"
+            "return found ? Array.from(found.y._inputArray || found.y) : []"
+        )
+        drawn = browser.until(script, lambda ys: len(ys) > 1)
+        assert drawn == pytest.approx([100 * mean for mean in means])
 
 
 def test_a_trial_opens_from_the_table_and_shows_its_curve(browser: Browser, served: Served) -> None:
@@ -237,11 +253,7 @@ def test_a_trial_opens_from_the_table_and_shows_its_curve(browser: Browser, serv
     browser.until("return location.pathname", lambda path: path == "/trial")
     browser.settle()
     browser.until("return document.querySelector('.section').textContent", lambda t: name in t)
-    points = browser.until(
-        "const p = document.querySelector('#trial_curve .js-plotly-plot');"
-        " return p && p.data ? p.data.length : 0"
-    )
-    assert points > 2
+    browser.until(f"{plot_of('trial_curve')} return data.length", lambda n: n > 2)
 
 
 def test_new_trials_of_a_running_study_appear(browser: Browser, tmp_path: Path) -> None:
@@ -255,7 +267,9 @@ def test_new_trials_of_a_running_study_appear(browser: Browser, tmp_path: Path) 
         for place in range(3):
             folder.write_record(record(f"new{place}", seed=place))
         browser.until(told, lambda text: text == "39")
-        assert "39 trials" in browser.run("return document.getElementById('said').textContent")
+        browser.until(
+            "return document.getElementById('said').textContent", lambda text: "39 trials" in text
+        )
     finally:
         live.close()
 
@@ -281,29 +295,27 @@ def test_hostile_text_shows_as_text(browser: Browser, tmp_path: Path) -> None:
         live.close()
 
 
-def test_boxes_have_names_and_the_keyboard_reaches_everything(
+def test_boxes_have_names_and_the_page_a_place_in_the_menu(
     browser: Browser, served: Served
 ) -> None:
     browser.open(served.base + "/")
-    unnamed = browser.run(
-        "return [...document.querySelectorAll('.labelled button')]"
-        ".filter(b => !b.getAttribute('aria-labelledby')).length"
+    browser.until(
+        "const boxes = [...document.querySelectorAll('.filters .labelled button')];"
+        "return boxes.length >= 7 && boxes.every(b => b.getAttribute('aria-labelledby'))"
     )
-    assert unnamed == 0
     assert browser.run("return document.querySelector('.skip').getAttribute('href')") == "#page"
-    assert browser.run("return document.querySelectorAll('nav a[aria-current=page]').length") == 1
+    browser.until("return document.querySelectorAll('nav a[aria-current=page]').length === 1")
 
 
 def test_figures_follow_the_colour_scheme(browser: Browser, served: Served) -> None:
-    papers = []
-    for mode in ("light", "dark"):
-        feature = [{"name": "prefers-color-scheme", "value": mode}]
-        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
-        browser.open(served.base + "/")
-        papers.append(
-            browser.run(
-                "return document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor"
-            )
-        )
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert papers == ["#ffffff", "#14161a"]
+    browser.open(served.base + "/")
+    paper = (
+        "const plot = document.querySelector('.js-plotly-plot');"
+        "return plot && plot._fullLayout && plot._fullLayout.paper_bgcolor"
+    )
+    try:
+        for mode, wanted in (("light", "#ffffff"), ("dark", "#14161a"), ("light", "#ffffff")):
+            browser.scheme(mode)
+            browser.until(f"{paper} === '{wanted}'")
+    finally:
+        browser.scheme("")

@@ -128,7 +128,7 @@ AXIS = (
 
 def test_selectors_change_the_figure(page: Any) -> None:
     draw_all(page)
-    assert page.execute_script(AXIS) == "test accuracy (%)"
+    assert until(page, AXIS + " === 'test accuracy (%)'") is True
     page.execute_script(
         "const select = document.querySelector('#accuracy_by_sparsity select');"
         "select.selectedIndex = 1; select.dispatchEvent(new Event('change'))"
@@ -167,4 +167,5 @@ def test_figures_follow_the_colour_scheme(page: Any, scheme: str, paper: str) ->
 def test_the_page_fits_its_width(page: Any, width: int) -> None:
     emulate(page, width, "light")
     draw_all(page)
-    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    fits = f"return document.documentElement.scrollWidth <= {width}"
+    assert until(page, fits) is True
