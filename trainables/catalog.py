@@ -218,8 +218,9 @@ class ToppedUpParameters(Parameters):
 class StrParameters(ToppedUpParameters):
     """`s_initial`: where each layer's theta starts; its threshold is sigmoid(theta).
 
-    The default suits runs of some hundred steps. Over long runs weight decay moves theta far: the
-    paper starts at -3200 for ResNet-50 on ImageNet, with a decay near 2e-5.
+    Weight decay moves theta towards 0 and so raises the threshold; how far goes with the decay
+    times the sum of the rates of all steps. Runs of some hundred steps want a start near -5 and a
+    decay near 0.02; the paper starts at -3200 for ResNet-50 on ImageNet, with a decay near 2e-5.
     """
 
     s_initial: Finite = -3.0
@@ -277,8 +278,8 @@ METHODS: dict[str, Method] = {
                                         "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},
                "trainables.methods.dnw:Dnw"),
         Method("str", "Soft threshold reparameterisation", "from scratch", StrParameters, False,
-               "Kusupati et al. 2020", {"method.s_initial": {"uniform": [-6.0, -2.0]},
-                                        "dense.weight_decay": {"loguniform": [1e-5, 1e-3]}},
+               "Kusupati et al. 2020", {"method.s_initial": {"uniform": [-8.0, -3.0]},
+                                        "dense.weight_decay": {"loguniform": [1e-4, 6e-2]}},
                "trainables.methods.soft_threshold:SoftThreshold"),
         Method("cs", "Continuous sparsification", "from scratch", CsParameters, False,
                "Savarese, Silva and Maire 2020", {"method.s_initial": {"uniform": [-0.3, 0.1]},

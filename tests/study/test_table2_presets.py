@@ -15,9 +15,12 @@ from trainables.catalog import METHODS
 from trainables.config import TrialConfig
 from trainables.refusal import Refusal
 
-PRESETS = ["digits-table2", "table2-cifar10-resnet56", "table2-imagenet-resnet50"]
+PRESETS = [
+    "digits-table2", "fashion-mnist-table2", "table2-cifar10-resnet56", "table2-imagenet-resnet50",
+]  # fmt: skip
 SPARSITIES = {
     "digits-table2": (0.8, 0.9, 0.95),
+    "fashion-mnist-table2": (0.9, 0.95, 0.98),
     "table2-cifar10-resnet56": (0.9, 0.95, 0.99),
     "table2-imagenet-resnet50": (0.7, 0.8, 0.9),
 }
