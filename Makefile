@@ -48,6 +48,7 @@ docs: $(INSTALLED)
 # On an idle machine: most take minutes. WORK keeps the synthetic studies that reading is timed on.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/overhead.py --plain
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/frames.py $(WORK)/reading --tune-trials 1000

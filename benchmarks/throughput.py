@@ -55,7 +55,7 @@ def masked(bench: Bench, steps: int) -> Trainer:
     return Trainer(bench, hooks, optimiser, [1e-3] * steps * 1000, BATCH, 0, "bench")
 
 
-def time_masked(trainer: Trainer) -> float:
+def time_trainer(trainer: Trainer) -> float:
     """Train one epoch; return its seconds."""
     start = time.perf_counter()
     trainer.run(deadline=float("inf"))
@@ -106,9 +106,9 @@ def main() -> None:
         pairs = []
         for number in range(arguments.pairs + 1):
             if number % 2:
-                a, b = time_masked(trainer), time_bare(bench, twin, bare)
+                a, b = time_trainer(trainer), time_bare(bench, twin, bare)
             else:
-                b, a = time_bare(bench, twin, bare), time_masked(trainer)
+                b, a = time_bare(bench, twin, bare), time_trainer(trainer)
             pairs.append((a, b))
         pairs = pairs[1:]  # the first pair warms up
         ratios = [b / a for a, b in pairs]
