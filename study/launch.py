@@ -113,10 +113,11 @@ class Launch:
             stands = self._standing(reading.records)
             for sentence in sentences(self.before, self.study, stands):
                 shown.say(sentence)
-            self._write_study()
             if stands.settled >= stands.wanted:
+                self._write_study()
                 return self._summary(Tally(0, 0), started)
             with cluster.session(address, cpus, gpus) as machines:
+                self._write_study()  # a cluster that cannot be reached leaves the folder as it was
                 if address is None:
                     room = doctor.slots(self.study, machines.cpus, machines.gpus)
                 else:

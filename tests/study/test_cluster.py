@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 
 from study import cluster
+from study.launch import run
+from study.studyfile import load
 from trainables.refusal import Refusal
 
 SLOW = Exception("The current node timed out during startup. This could happen because ...")
@@ -75,6 +78,16 @@ def test_a_cluster_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch)
         cluster.session("h:1", cpus=1, gpus=0),
     ):
         pass
+
+
+def test_a_cluster_that_is_not_there_leaves_the_folder_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    FakeRay(monkeypatch, [ConnectionError("nobody")])
+    folder = tmp_path / "out"
+    with pytest.raises(Refusal, match="--address must be a running Ray cluster"):
+        run(load("digits"), str(folder), "h:1")
+    assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_local_ray_needs_no_token_and_a_cluster_keeps_its_mode(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,11 @@ def test_the_token_is_in_no_file_of_the_project(cluster: dict[str, Any]) -> None
 def test_setup_installs_the_pinned_versions(cluster: dict[str, Any]) -> None:
     install = cluster["setup_commands"][-1]
     assert "-c constraints.txt" in install
-    assert "-e ." in install
+    assert "-e '.[cluster]'" in install
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(
+        need.startswith("ray[default]") for need in project["optional-dependencies"]["cluster"]
+    )
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert "\nray==" in pinned
 
