@@ -17,20 +17,19 @@ import pandas as pd
 
 from analysis import findings, spending, theme
 from analysis.columns import joined
+from analysis.comparisons import methods_comparison, schedules_comparison
 from analysis.figures.blocks import (
     SPARSITY,
-    block_columns,
     budget_column,
     comparable,
     series_column,
-    stand_ins,
     tuples,
     values,
 )
 from analysis.figures.labels import MISSING, label, number, place, points, shown, words
 from analysis.frames import Study, read
 from analysis.panels import Panel, panels
-from analysis.tables import comparison_table, methods_table, to_html
+from analysis.tables import to_html
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MANY_ROWS: Final = 100
@@ -210,21 +209,15 @@ def comparisons_view(frame: pd.DataFrame) -> View:
 
 
 def comparison_tables(frame: pd.DataFrame) -> list[str]:
-    """Return the tables of schedules and of methods as escaped HTML, where a study has them."""
-    trials = comparable(frame)
-    if not _has_results(trials) or not trials.get("test_accuracy", pd.Series()).notna().any():
+    """Return the tables of schedules and of methods as escaped HTML, where a page has room."""
+    if not _has_results(frame):
         return []
-    budget = budget_column(trials)
     found = []
-    places = trials[[SPARSITY, budget]].drop_duplicates()
-    if len(values(trials, "retrain.schedule")) > 1 and len(places) <= MANY_COLUMNS:
-        chosen = stand_ins(
-            trials, "retrain.schedule", block_columns(trials, "retrain.schedule")
-        ).drop(columns="n_configurations")
-        found.append(to_html(comparison_table(chosen, columns=(SPARSITY, budget))))
-    if len(values(trials, "method")) > 1 and trials[SPARSITY].nunique() <= MANY_COLUMNS // 4:
-        found.append(to_html(methods_table(trials)))
-    return found
+    if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
+        found.append(schedules_comparison(frame))
+    if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
+        found.append(methods_comparison(frame))
+    return [to_html(table) for table in found if table is not None]
 
 
 def fallen_view(frame: pd.DataFrame) -> View:

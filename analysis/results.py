@@ -70,7 +70,7 @@ def run_results(
         frame = query.select(frame, columns)
     content = _formatted(frame, format, named=bool(columns or group_by))
     if output is not None:
-        _write(output, content)
+        write_output(output, content)
     return content
 
 
@@ -194,7 +194,8 @@ def _as_text(value: Any) -> str | None:
     return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
-def _write(output: str, content: str | bytes) -> None:
+def write_output(output: str, content: str | bytes) -> None:
+    """Write a file, local or in an object store, replacing it whole."""
     data = content.encode() if isinstance(content, str) else content
     if is_remote(output):
         parent, _, name = output.rpartition("/")

@@ -11,6 +11,7 @@ VERBS = {
     "run": "Run a study; run it again to resume, retry or extend it.",
     "status": "Say where a study folder stands.",
     "results": "Show trials, cycles or epochs as a table, CSV, JSON, Parquet, Markdown or LaTeX.",
+    "table": "Compare schedules or methods as text, Markdown, LaTeX, HTML or CSV.",
     "report": "Write tables, figures and findings as one HTML file that opens offline.",
     "dashboard": "Show study folders in a browser, live while they run.",
     "schedule": "Print the learning rates of any schedule.",

@@ -10,8 +10,8 @@ LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
 
 
-def _listed(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """`a,b` and repeated options alike."""
+def listed(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of `a,b` and of repeated options alike."""
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
 
 
@@ -19,9 +19,9 @@ def _listed(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.option("--level", default="trials", type=click.Choice(LEVELS), help="What a row is.")
 @click.option("--where", metavar="EXPR", help="Rows to keep: 'prune.sparsity > 0.8 and seed == 0'.")
-@click.option("--columns", multiple=True, callback=_listed, metavar="A,B", help="prune.* is known.")
-@click.option("--sort", multiple=True, callback=_listed, metavar="A,-B", help="- means downwards.")
-@click.option("--group-by", multiple=True, callback=_listed, metavar="A,B", help="Mean and spread.")
+@click.option("--columns", multiple=True, callback=listed, metavar="A,B", help="prune.* is known.")
+@click.option("--sort", multiple=True, callback=listed, metavar="A,-B", help="- means downwards.")
+@click.option("--group-by", multiple=True, callback=listed, metavar="A,B", help="Mean and spread.")
 @click.option("--format", "shape", default="table", type=click.Choice(FORMATS))
 @click.option("-o", "--output", metavar="FILE", help="Write to a file instead of printing.")
 def command(

@@ -20,7 +20,8 @@ PACKAGES = ("trainables", "study", "analysis")
 CORE = frozenset(
     f"trainables.{name}"
     for name in (
-        "schema", "config", "catalog", "chain", "sparsity", "schedules", "refusal", "rules", "job",
+        "bounds", "schema", "config", "catalog", "chain", "sparsity", "schedules", "refusal",
+        "rules", "job",
     )
 )  # fmt: skip
 FILES = frozenset(f"trainables.{name}" for name in ("records", "storage", "leases"))
@@ -120,7 +121,7 @@ def test_the_core_needs_pydantic_alone(module: str) -> None:
     assert reached(module) & MODULES.keys() <= CORE | {"trainables"}
 
 
-@pytest.mark.parametrize("module", ["schema", "sparsity", "schedules", "job"])
+@pytest.mark.parametrize("module", ["bounds", "schema", "sparsity", "schedules", "job"])
 def test_schema_and_arithmetic_need_nothing(module: str) -> None:
     assert foreign(reached(f"trainables.{module}")) == frozenset()
 

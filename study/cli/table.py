@@ -1,0 +1,50 @@
+"""`bimp table`."""
+
+from __future__ import annotations
+
+import click
+
+from study.cli.results import listed
+
+KINDS = ("schedules", "methods")
+FORMATS = ("text", "markdown", "latex", "html", "csv")
+
+
+@click.command("table")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True)
+@click.option("--kind", type=click.Choice(KINDS), help="What is compared; what fits by default.")
+@click.option("--where", metavar="EXPR", help="Trials to keep: 'prune.sparsity > 0.8'.")
+@click.option("--metrics", multiple=True, callback=listed, metavar="A,B", help="What is shown.")
+@click.option("--format", "shape", default="text", type=click.Choice(FORMATS))
+@click.option("-o", "--output", metavar="FILE", help="Write to a file instead of printing.")
+def command(
+    folders: tuple[str, ...],
+    kind: str | None,
+    where: str | None,
+    metrics: tuple[str, ...],
+    shape: str,
+    output: str | None,
+) -> None:
+    """Compare schedules by sparsity and budget, or methods by sparsity.
+
+    Means and standard deviations over seeds, with failures counted. Where a search tried several
+    settings of one, the best on validation stands for it. Reads only.
+    """
+    from analysis.comparisons import run_table
+    from trainables.refusal import Refusal
+
+    said: list[str] = []
+    try:
+        content = run_table(folders, kind, where, metrics, shape, output, said.append)
+    except FileNotFoundError as error:
+        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+    except OSError as error:
+        raise Refusal(f"-o must be a file that can be written, got {output}: {error}") from error
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    for warning in said:
+        click.echo(f"warning: {warning}", err=True)
+    if output is None:
+        click.echo(content, nl=not content.endswith("\n"))
+    else:
+        click.echo(f"wrote {output}", err=True)
