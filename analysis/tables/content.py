@@ -121,14 +121,22 @@ def chosen_trials(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the trials of each block's best setting, and what `stats.choose` says of the choice.
 
-    A setting is a combination of all configuration but the keys `by`. One with a trial beyond the
-    bounds of its search stands for choice only where its block has none within. A block in which
-    no trial is done keeps all its trials, so that its failures are counted.
+    A setting is a combination of all configuration but the keys `by`. Those that ran at most seeds
+    stand for choice: where a search was confirmed, its winners. Of these, one with a trial beyond
+    the bounds of its search stands only where its block has none within. A block in which no trial
+    is done keeps all its trials, so that its failures are counted.
     """
     among = differing(frame, [c for c in config_columns(frame) if c not in by])
-    picked = choose(_within_bounds(frame, among, by), metric, among, by)
+    standing = _within_bounds(_at_most_seeds(frame, among, by), among, by)
+    picked = choose(standing, metric, among, by)
     decided = _matching(frame, picked, by)
     return frame[_matching(frame, picked, [*by, *among]) | ~decided], picked
+
+
+def _at_most_seeds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
+    """The trials of each block's settings that were tried at as many seeds as any of them."""
+    tried = frame.assign(_seeds=_groups(frame, [*by, *among])["seed"].transform("nunique"))
+    return frame[tried["_seeds"] == _groups(tried, by)["_seeds"].transform("max")]
 
 
 def _within_bounds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
@@ -271,8 +279,8 @@ def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
         return []
     names = joined(sorted({str(method) for method in beyond["method"]}))
     return [
-        f"No configuration was within the search's bounds for {names} at some goal: those shown"
-        " are beyond them."
+        f"What is shown for {names} lies beyond the search's bounds at some goal, at one seed or"
+        " more."
     ]
 
 
