@@ -43,6 +43,9 @@ _LABELS: Final = {
 }  # fmt: skip
 """Controls that a page offers besides the block, with their labels."""
 
+_SLOW: Final = frozenset({"evaluator"})
+"""Controls that stay at their default here: fANOVA takes longer than all the rest of a page."""
+
 
 @dataclass(frozen=True)
 class Selector:
@@ -197,7 +200,7 @@ def _fitting(
     selectors: tuple[Selector, ...], default: Mapping[str, Any], size: int
 ) -> tuple[Selector, ...]:
     """Selectors with options dropped from the longest until all combinations fit the page."""
-    kept = list(selectors)
+    kept = [selector for selector in selectors if selector.name not in _SLOW]
     most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
     while prod(len(selector.options) for selector in kept) > most:
         longest = max(range(len(kept)), key=lambda i: len(kept[i].options))

@@ -72,23 +72,24 @@ def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
 
 @dataclass(frozen=True)
 class Page:
-    """Colours of a page in one scheme: paper, ink, grid, and the middle of a diverging scale."""
+    """Colours of a page in one scheme: paper, ink, lines, and the ends of a diverging scale.
+
+    Ink has a contrast of 5:1 at least on both ends, as numbers stand in a heat map's cells.
+    """
 
     paper: str
     ink: str
     faint: str
     grid: str
     hover: str
+    worse: str
+    better: str
 
 
 PAGES: Final[dict[Mode, Page]] = {
-    "light": Page("#ffffff", "#1b1f24", "#57606a", "#e3e6ea", "#ffffff"),
-    "dark": Page("#14161a", "#e6e8eb", "#a2abb6", "#2c3138", "#1f2329"),
+    "light": Page("#ffffff", "#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#f09a80", "#6db5ff"),
+    "dark": Page("#14161a", "#e6e8eb", "#a2abb6", "#2c3138", "#1f2329", "#98290f", "#0a58a8"),
 }
-
-WORSE: Final = "#c22400"
-BETTER: Final = "#0086ff"
-"""Ends of a diverging scale around zero: vermilion below, blue above."""
 
 SEQUENTIAL: Final = ((0.0, "#2458c7"), (0.5, "#8a7f8f"), (1.0, "#e8a11c"))
 """Low to high, blue to amber: told apart in every vision, visible on both papers."""
@@ -120,7 +121,9 @@ def template(mode: Mode = "light") -> go.layout.Template:
             "colorscale": [list(stop) for stop in SEQUENTIAL],
             "colorbar": {"outlinewidth": 0, "thickness": 14, "title": {"side": "right"}},
         },
-        "coloraxis2": {"colorscale": [[0, WORSE], [0.5, page.paper], [1, BETTER]], "cmid": 0},
+        "coloraxis2": {
+            "colorscale": [[0, page.worse], [0.5, page.paper], [1, page.better]], "cmid": 0,
+        },
         "hoverlabel": {
             "bgcolor": page.hover,
             "bordercolor": page.faint,
@@ -134,7 +137,8 @@ def template(mode: Mode = "light") -> go.layout.Template:
         "annotationdefaults": {"font": {"color": page.ink}},
         "shapedefaults": {"line": {"color": page.faint}},
     }  # fmt: skip
-    return go.layout.Template(layout=layout)
+    data = {"heatmap": [{"textfont": {"color": page.ink}}]}
+    return go.layout.Template(layout=layout, data=data)
 
 
 SEND_BUTTONS: Final = ("sendDataToCloud", "sendChartToCloud")

@@ -213,6 +213,7 @@ def _add_panels(app: Dash, watch: Watch) -> None:
         Output(elements.part_id("subtitle", MATCH), "children"),
         Output(elements.part_id("notes", MATCH), "children"),
         Output(elements.part_id("csv", MATCH), "href"),
+        Output(elements.part_id("csv", MATCH), "hidden"),
         _ADDRESS,
         _VERSION,
         State(elements.part_id("drawing", MATCH), "id"),
@@ -233,6 +234,7 @@ def _add_panels(app: Dash, watch: Watch) -> None:
             found.subtitle,
             [html.Li(note) for note in found.notes],
             f"/data/{panel.key}.csv{view.search()}",
+            not found.rows,
         )
 
 
@@ -257,7 +259,7 @@ def _undrawn(why: str) -> Drawn:
     figure = drawing.blank("", [escape(why, limit=300)])
     raw = figure.to_plotly_json()
     layout = {k: v for k, v in raw["layout"].items() if k not in ("template", "title")}
-    return Drawn([], layout, 220, "", (), (), 0)
+    return Drawn([], layout, 220, "", (why,), (), 0)
 
 
 def _add_sections(app: Dash, watch: Watch) -> None:

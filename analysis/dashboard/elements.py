@@ -242,5 +242,5 @@ def grid_table(shown: Grid) -> html.Div:
         for labels, cells in zip(shown.labels, shown.rows, strict=True)
     ]
     notes = html.Ul([html.Li(note) for note in shown.notes], className="notes")
-    content = html.Table([html.Caption(shown.title), html.Thead(head), html.Tbody(body)])
+    content = html.Table([html.Caption(html.Span(shown.title)), html.Thead(head), html.Tbody(body)])
     return html.Div([html.Div(content, className="scroll", tabIndex=0), notes])

@@ -8,14 +8,17 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from numbers import Real
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.columns import KEYS, config_columns, ordered
 from analysis.dashboard.watch import Running, Snapshot
 from analysis.figures import blocks
-from analysis.figures.labels import number, shown, words
+from analysis.figures.labels import MISSING, number, shown, words
 from analysis.tables import Grid, comparison_table, lay_out
 from trainables.schema import METRICS, STATES, TRIAL_METRICS
 
@@ -86,7 +89,7 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
     name = metric if metric in METRICS else "test_accuracy"
     lacking = [c for c in (rows, *columns, name) if c not in known or not known[c].notna().any()]
     if lacking:
-        return f"No trial has a value of {' or '.join(lacking)}."
+        return f"No trial has a value of {' or '.join(html.unescape(words(c)) for c in lacking)}."
     cells = known[rows].nunique() * len(known[columns].drop_duplicates())
     if cells > MANY_CELLS:
         return (
@@ -117,7 +120,9 @@ def settings(row: pd.Series[Any]) -> list[Fact]:
 def metrics(row: pd.Series[Any]) -> list[Fact]:
     """Return a trial's numbers with their units; those not measured are left out."""
     return [
-        Fact(words(name), _value(name, row[name])) for name in TRIAL_METRICS if _present(row[name])
+        Fact(html.unescape(words(name)), _value(name, row[name]))
+        for name in TRIAL_METRICS
+        if _present(row[name])
     ]
 
 
@@ -126,22 +131,27 @@ def _present(value: Any) -> bool:
 
 
 def _value(name: str, value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return ", ".join(_value("", item) for item in value)
-    if isinstance(value, str | bool):
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if not isinstance(value, Real):
         return str(value)
-    return html.unescape(shown(name, value)) if name else html.unescape(number(value, 6))
+    return html.unescape(shown(name, value)) if name else html.unescape(number(float(value), 6))
 
 
 def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> tuple[list[str], list[list[str]]]:
-    """Return a trial's cycles as headings and rows of text; no rows where none is recorded."""
+    """Return a trial's cycles as headings and rows of text, one row a number, one column a cycle.
+
+    No rows for fewer than two cycles: the trial's own numbers are those of its last one.
+    """
     if snapshot.study is None:
         return [], []
     frame = snapshot.study.cycles
     own = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
-    names = [c for c in own.columns if c not in KEYS and own[c].notna().any()]
-    rows = [[_value(c, own[c].iloc[i]) for c in names] for i in range(len(own))]
-    return [words(c) for c in names], rows
+    names = [c for c in own.columns if c not in (*KEYS, "cycle") and own[c].notna().any()]
+    rows = [[html.unescape(words(c)), *(_value(c, value) for value in own[c])] for c in names]
+    return ["", *(f"cycle {cycle}" for cycle in own["cycle"])], rows if len(own) > 1 else []
 
 
 def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
@@ -158,7 +168,22 @@ def provenance(snapshot: Snapshot, row: pd.Series[Any]) -> list[Fact]:
     """Return where and with what a trial ran."""
     record = snapshot.records.get((row["study"], row["fingerprint"]))
     found = record.provenance if record else {}
-    return [Fact(key.replace("_", " "), str(value)) for key, value in found.items()]
+    return [Fact(key.replace("_", " "), _said(value)) for key, value in found.items()]
+
+
+def _said(value: Any) -> str:
+    """A value of the provenance; a moment as `2026-01-05 10:00:09 UTC`, an absent value a dash."""
+    if isinstance(value, str):
+        return _moment(value)
+    return MISSING if value is None else _value("", value)
+
+
+def _moment(text: str) -> str:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if found.tzinfo else text
 
 
 def by_study(trials: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

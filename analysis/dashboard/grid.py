@@ -55,6 +55,7 @@ def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
         return {**column, "cellRenderer": "TrialLink", "pinned": "left", "width": 180}
     if numeric:
         return {**column, "type": "rightAligned", "valueFormatter": {"function": "shown(params)"}}
+    column["valueFormatter"] = {"function": "shown(params)"}
     if name == "message":
         return {**column, "width": 320, "tooltipField": column["field"]}
     return column

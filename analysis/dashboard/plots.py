@@ -18,6 +18,7 @@ from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot
 from analysis.figures import Figure, choices
 from analysis.figures.blocks import comparable, counted, noted, notes, series_column
+from analysis.figures.importance import EVALUATORS
 from analysis.figures.labels import shown, words
 
 MANY_EPOCHS: Final = 50_000
@@ -83,6 +84,8 @@ def tabulated(
         return noted(pd.DataFrame(), f"No trial here has {_WHAT[figure.source]} recorded."), ()
     brief = _brief(frame) if figure.source == "epochs" else frame
     by = _named(panel, view, "by", choices(figure, brief).get("by", []))
+    if panel.alone and "retrain.schedule" in brief and brief["retrain.schedule"].notna().any():
+        by = "retrain.schedule" if "by" in figure.controls and not figure.compares else by
     offers = choices(figure, brief, by=by)
     controls = _controls(panel, view, offers, by)
     metric, remark = _metric(figure, view, offers.get("metric", []))
@@ -212,6 +215,8 @@ def _pick(
 
 
 def _option(column: str, value: Any) -> str:
+    if column == "evaluator":
+        return EVALUATORS[value]
     return words(value) if column in _COLUMNS else shown(column, value)
 
 
@@ -223,6 +228,7 @@ def drawn(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
     layout = raw["layout"]
     layout.pop("template", None)
     title = layout.pop("title", {})
+    said = dict.fromkeys(notes(table) or ([] if raw["data"] else [_blank_words(layout)]))
     layout["margin"] = {**layout.get("margin", {}), "t": 34}
     layout["uirevision"] = panel.key
     return Drawn(
@@ -230,10 +236,15 @@ def drawn(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
         layout=layout,
         height=int(figure.layout.height) - 40,
         subtitle=html.unescape(title.get("subtitle", {}).get("text") or ""),
-        notes=tuple(html.unescape(note) for note in dict.fromkeys(notes(table))),
+        notes=tuple(html.unescape(note) for note in said),
         picks=picks,
         rows=len(table),
     )
+
+
+def _blank_words(layout: Mapping[str, Any]) -> str:
+    """What a blank figure says of itself."""
+    return " ".join(note["text"] for note in layout.get("annotations", [])).replace("<br>", " ")
 
 
 def as_csv(table: pd.DataFrame) -> str:

@@ -127,7 +127,7 @@ FIGURES: dict[str, Figure] = {
             "From which layers does the prune take its weights, and does removing whole filters"
             " spread it otherwise?",
             "layers", ("layer_sparsity", "prune.structure", _SPARSITY), ("by", "at"),
-            layers_table, layers_figure, spans=("budget",),
+            layers_table, layers_figure, spans=("budget",), compares="prune.structure",
         ),
         Figure(
             "importance", "Which settings matter",

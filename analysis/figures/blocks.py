@@ -6,11 +6,14 @@ compared, a schedule or a method. Choices are made on validation, never on test.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.columns import config_columns, differing, ordered
 from analysis.figures.labels import words
@@ -156,22 +159,33 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
     """
     keys = [by, *block]
     require_columns(frame, [*keys, CHOICE, "state"])
-    tried = frame.dropna(subset=[by]).copy()
-    tried["_configuration"] = configurations(tried)
-    done = tried["state"] == "done"
-    scored = tried.assign(_done=done, _score=tried[CHOICE].where(done))
-    ranked = (
-        scored.groupby([*keys, "_configuration"], dropna=False, sort=False)
-        .agg(_n=("_done", "sum"), _mean=("_score", "mean"))
-        .reset_index()
-        .sort_values(["_n", "_mean"], ascending=False, kind="stable")
-    )
-    sizes = ranked.groupby(keys, dropna=False, sort=False)["_n"].transform("size")
-    ranked["n_configurations"] = sizes
+    tried = frame.dropna(subset=[by])
     # With the keys: a series such as the study does not follow from the configuration.
-    best = ranked.drop_duplicates(keys)[[*keys, "_configuration", "n_configurations"]]
-    chosen = tried.merge(best, on=[*keys, "_configuration"], how="inner")
-    return chosen.drop(columns="_configuration")
+    places = tried.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    own = configurations(tried).to_numpy()
+    one = pd.factorize(places * (own.max(initial=0) + 1) + own)[0]
+    ranked = _ranked(tried, places, one)
+    best = ranked.drop_duplicates("place").set_index("place")["one"]
+    sizes = ranked["place"].value_counts()
+    stands = one == best.reindex(places).to_numpy()
+    chosen: pd.DataFrame = tried[stands].reset_index(drop=True)
+    chosen["n_configurations"] = sizes.reindex(places[stands]).to_numpy()
+    return chosen
+
+
+def _ranked(
+    tried: pd.DataFrame, places: NDArray[Any], one: NDArray[Any]
+) -> pd.DataFrame:  # fmt: skip
+    """The configurations at their places, best first: by done seeds, then by mean choice."""
+    done = (tried["state"] == "done").to_numpy()
+    scores = tried[CHOICE].astype(float).to_numpy()
+    seen = pd.DataFrame({"place": places, "one": one, "done": done})
+    seen["score"] = np.where(done, scores, np.nan)
+    grouped = seen.groupby("one", sort=False)
+    found = seen.drop_duplicates("one")[["place", "one"]].reset_index(drop=True)
+    found["n"] = grouped["done"].sum().to_numpy()
+    found["mean"] = grouped["score"].mean().to_numpy()
+    return found.sort_values(["n", "mean"], ascending=False, kind="stable")
 
 
 def configurations(frame: pd.DataFrame) -> pd.Series[int]:
@@ -233,8 +247,16 @@ def counted(n: int, noun: str) -> str:
 
 
 def tuples(table: pd.DataFrame) -> list[Any]:
-    """Return a table's rows as named tuples."""
-    return list(table.itertuples())
+    """Return a table's rows as `itertuples` does; a column that is no identifier has no name."""
+    row = _row_type(("Index", *map(str, table.columns)))
+    columns = [table.index.tolist(), *(table[column].tolist() for column in table.columns)]
+    return list(map(row._make, zip(*columns, strict=True)))
+
+
+@cache
+def _row_type(columns: tuple[str, ...]) -> Any:
+    """A kind of row, made once: making one costs more than most tables do."""
+    return namedtuple("Row", columns, rename=True)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

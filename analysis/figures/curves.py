@@ -117,13 +117,14 @@ def learning_curves_figure(table: pd.DataFrame) -> go.Figure:
         return drawing.blank(title, notes(table) or ["No trial here has a curve of this metric."])
     figure = drawing.canvas(title, height=600, subtitle=place(table.attrs["at"]))
     styles = theme.styles(table["series"], table.attrs["by"])
+    shared = _one_dense_run(table)
     for name, style in styles.items():
         part = table[table["series"] == name]
         dense, cycles = part[part["cycle"] == 0], part[part["cycle"] > 0]
         _add_panel(figure, cycles, metric, style, "2")
-        if not len(cycles) or not _one_dense_run(table):
+        if not len(cycles) or not shared:
             _add_panel(figure, dense, metric, style, "", named=not len(cycles))
-    if _one_dense_run(table):
+    if shared:
         first = table[(table["series"] == next(iter(styles))) & (table["cycle"] == 0)]
         _add_panel(figure, first.assign(series="dense run"), metric, theme.DENSE, "")
     for trained in _boundaries(table):

@@ -20,35 +20,45 @@ HEIGHT: Final = 460
 
 def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
     """Return an empty figure with the project's look; title and subtitle must be escaped."""
-    figure = go.Figure()
-    figure.update_layout(
-        template=template("light"),
-        height=height,
-        title={
-            "text": title,
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
-            "x": 0,
-            "xref": "paper",
-            "yref": "container",
-            "y": 0.97,
-            "yanchor": "top",
-        },
-        margin={"l": 60, "r": 20, "t": 76, "b": 60},
-        legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0},
-        hovermode="closest",
-    )
-    return figure
+    # Handed over at once: a figure that is updated piece by piece checks its template each time.
+    return go.Figure(
+        layout={
+            "template": template("light"),
+            "height": height,
+            "title": {
+                "text": title,
+                "subtitle": {"text": subtitle, "font": {"size": 13}},
+                "x": 0,
+                "xref": "paper",
+                "yref": "container",
+                "y": 0.97,
+                "yanchor": "top",
+            },
+            "margin": {"l": 60, "r": 20, "t": 76, "b": 60},
+            "legend": {
+                "orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0,
+            },
+            "hovermode": "closest",
+        }
+    )  # fmt: skip
 
 
 def blank(title: str, notes: Sequence[str]) -> go.Figure:
     """Return a figure without data that says in words why it is empty."""
     why = " ".join(notes) or "No trial has the data for this figure."
     figure = canvas(title, height=220)
-    figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
+    figure.update_layout(
+        xaxis={"visible": False}, yaxis={"visible": False}, modebar={"remove": _BUTTONS}
+    )
     figure.add_annotation(
         text="<br>".join(_wrapped(why)), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
     )
     return figure
+
+
+_BUTTONS: Final = ["toimage", "zoom2d", "pan2d", "zoomin2d", "zoomout2d", "autoscale2d",
+                   "resetscale2d"]  # fmt: skip
+"""Buttons over a plot, of which a blank needs none."""
 
 
 def _wrapped(text: str, width: int = 46) -> list[str]:

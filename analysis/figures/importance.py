@@ -30,6 +30,9 @@ from analysis.figures.labels import label, number, place, words
 from analysis.stats import require_choosable
 
 Evaluator = Literal["ped-anova", "fanova"]
+EVALUATORS: Final[dict[str, str]] = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}
+"""Every evaluator with its name in words."""
+
 FEWEST: Final = 15
 """With fewer configurations than this in a block its importances are not computed.
 
@@ -175,7 +178,7 @@ def importance_figure(table: pd.DataFrame) -> go.Figure:
     known = table.dropna(subset=["parameter"]) if len(table) else table
     if known.empty:
         return drawing.blank(title, notes(table))
-    method = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}[table.attrs["evaluator"]]
+    method = EVALUATORS[table.attrs["evaluator"]]
     order = known.groupby("parameter")["importance"].mean().sort_values().index.tolist()
     blocks = list(dict.fromkeys(known["block"]))
     figure = drawing.canvas(

@@ -31,6 +31,19 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "lr": ("learning rate", "no unit"),
     "seed": ("seed", ""),
     "total_epoch": ("training so far", "epochs"),
+    "train_s": ("training time", "seconds"),
+    "dense_train_s": ("training time of the dense run", "seconds"),
+    "eval_s": ("evaluation time", "seconds"),
+    "bn_s": ("time for BatchNorm statistics", "seconds"),
+    "wall_s": ("time on the worker", "seconds"),
+    "train_images_per_s": ("training speed", "images/s"),
+    "gpu_memory_bytes": ("peak GPU memory", "bytes"),
+    "n_parameters": ("parameters", "count"),
+    "n_prunable": ("prunable weights", "count"),
+    "multiply_adds": ("multiply-adds of the dense model", "count"),
+    "sparsity_all_parameters": ("sparsity of all parameters", "%"),
+    "d_adaptive": ("adaptive discount", "share of the top rate"),
+    "d": ("discount in use", "share of the top rate"),
 }
 """Words and unit of columns that are no metrics, and where a metric's own name says too little."""
 
@@ -108,7 +121,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-_SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s"}
+_SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " times",
+                    "images/s": " images/s", "nats": " nats"}  # fmt: skip
 
 
 def shown(column: str, value: Any) -> str:

@@ -98,6 +98,7 @@ def layers_figure(table: pd.DataFrame) -> go.Figure:
                 error_x=drawing.error_bars(spread, 100.0, style.color),
                 mode="markers",
                 name=label(name),
+                showlegend=True,
                 marker=drawing.marker(style),
                 hovertext=[
                     f"{escape(row.layer)}<br>{words(table.attrs['by'])} {label(name)}<br>"

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from analysis import theme
+from analysis.columns import ordered
 from analysis.figures import drawing
 from analysis.figures.blocks import (
     comparable,
@@ -24,7 +25,17 @@ from analysis.figures.blocks import (
     varying,
     without_synonyms,
 )
-from analysis.figures.labels import axis_title, escape, label, scale, shown, titled, unit, words
+from analysis.figures.labels import (
+    axis_title,
+    escape,
+    label,
+    number,
+    scale,
+    shown,
+    titled,
+    unit,
+    words,
+)
 from analysis.query import require_columns
 from analysis.stats import TestSelectionError
 from trainables.schema import METRICS, Direction
@@ -136,9 +147,11 @@ def pareto_figure(table: pd.DataFrame) -> go.Figure:
                 marker=_marker(part, style, more),
                 hovertext=[_text(row, wanted, table.attrs["by"]) for row in records(part)],
                 hoverinfo="text",
+                legendgroup=label(name),
+                showlegend=False,
             )
         )
-    figure.update_layout(legend={"itemsizing": "constant"})
+        figure.add_trace(_key(name, style))
     _add_front(figure, table, x, y)
     if more:
         bar = drawing.flat_bar(axis_title(more[0]))
@@ -147,6 +160,14 @@ def pareto_figure(table: pd.DataFrame) -> go.Figure:
     for axis, name in ((figure.update_xaxes, x), (figure.update_yaxes, y)):
         axis(title=titled(words(name), f"{unit(name)}, {better[wanted[name]]}"))
     return figure
+
+
+def _key(name: Any, style: theme.Style) -> go.Scatter:
+    """A legend's entry in full colour: that of a trace would be as faint as its first point."""
+    return go.Scatter(
+        x=[None], y=[None], mode="markers", name=label(name), legendgroup=label(name),
+        marker=drawing.marker(style), hoverinfo="skip",
+    )  # fmt: skip
 
 
 def _marker(part: pd.DataFrame, style: theme.Style, more: list[str]) -> dict[str, Any]:
@@ -197,6 +218,7 @@ def _add_front(figure: go.Figure, table: pd.DataFrame, x: str, y: str) -> None:
 
 MANY_LINES: Final = 2_000
 MANY_AXES: Final = 8
+MANY_TICKS: Final = 6
 
 
 def parallel_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.DataFrame:
@@ -237,6 +259,7 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
         line={"color": values.tolist(), "coloraxis": "coloraxis"},
         labelside="bottom",
         labelangle=-20,
+        rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
         unselected={"line": {"opacity": 0.1}},
     )
     figure.update_layout(
@@ -249,9 +272,14 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
 def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
     """One axis: numbers as they are, words and missing values at places of their own."""
     if pd.api.types.is_numeric_dtype(column) and column.notna().all():
-        return {"label": _short_title(name), "values": (column * scale(name)).tolist()}
+        values = (column * scale(name)).tolist()
+        few = sorted(set(values)) if len(set(values)) <= MANY_TICKS else None
+        ticks = {"tickvals": few, "ticktext": [number(v) for v in few]} if few else {}
+        return {"label": _short_title(name), "values": values, **ticks}
     labels = ["not set" if pd.isna(value) else shown(name, value) for value in column]
-    places = {label: place for place, label in enumerate(sorted(set(labels)))}
+    known = [shown(name, value) for value in ordered(column.dropna(), name)]
+    found = dict.fromkeys([*known, *labels])
+    places = {label: place for place, label in enumerate(found)}
     return {
         "label": words(name),
         "values": [places[label] for label in labels],

@@ -15,6 +15,7 @@ from analysis.figures.blocks import noted
 from analysis.figures.cost import Cost
 from analysis.figures.gains import subject_of
 from analysis.figures.importance import Evaluator
+from analysis.figures.labels import words
 from analysis.figures.landscape import settings_of
 from analysis.frames import Study
 from trainables.schema import METRICS, TRIAL_METRICS
@@ -34,6 +35,7 @@ class Figure:
     are the columns without which the figure is blank. `metrics` says which metrics it offers: all,
     or, where it chooses or ranks, only those not measured on test ("choosing"). `metric` is the
     default one. `spans` says what of a block the figure itself runs over, so that `at` has no say.
+    `compares` names the column that it compares unless told otherwise; "" for the study's own.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Figure:
     metrics: Literal["all", "choosing"] = "all"
     metric: str = "test_accuracy"
     spans: tuple[Literal["sparsity", "budget"], ...] = ()
+    compares: str = ""
 
     def missing(self, frame: pd.DataFrame, metric: str | None = None) -> list[str]:
         """Return the needed columns that are absent from a frame or have no value in it."""
@@ -67,7 +70,7 @@ class Figure:
         if frame.empty:
             return noted(pd.DataFrame(), "There are no trials yet.")
         if absent := self.missing(frame, controls.get("metric")):
-            return noted(pd.DataFrame(), f"No trial has a value of {' or '.join(absent)}.")
+            return noted(pd.DataFrame(), _why_without(absent))
         given = {"metric": self.metric} if "metric" in self.controls else {}
         given |= {name: value for name, value in controls.items() if value is not None}
         return self.table(frame, **given)
@@ -75,6 +78,20 @@ class Figure:
     def draw(self, frame: pd.DataFrame, **controls: Any) -> go.Figure:
         """Return the figure of a frame under the given controls; see `tabulate`."""
         return self.figure(self.tabulate(frame, **controls))
+
+
+_WHY: Final = {
+    "origin.number": "No trial comes from a search.",
+    "budget.dense_fraction": "No trial splits one budget between a dense run and retraining.",
+    "retrain.discount": "No trial has a discount: it is a setting of ALLR.",
+    "retrain.schedule": "No trial is retrained under a schedule.",
+}
+"""Why a figure has nothing to show where none of the trials has a column."""
+
+
+def _why_without(columns: list[str]) -> str:
+    said = [_WHY[column] for column in columns if column in _WHY]
+    return said[0] if said else f"No trial has a value of {' or '.join(map(words, columns))}."
 
 
 _RANKED: Final = [name for name in TRIAL_METRICS if METRICS[name].direction is not None]
@@ -94,10 +111,10 @@ def choices(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> di
     if frame.empty or figure.missing(frame):
         return {name: {} if name == "at" else [] for name in figure.controls}
     trials = blocks.comparable(frame)
-    series = by or blocks.series_column(trials)
+    series = by or figure.compares or blocks.series_column(trials)
     offers: dict[str, Callable[[], Any]] = {
         "metric": lambda: metric_choices(figure, trials),
-        "by": lambda: blocks.series_columns(trials),
+        "by": lambda: _first([figure.compares], blocks.series_columns(trials)),
         "of": lambda: _subject_first(blocks.values(trials, series)),
         "at": lambda: _blocks(figure, trials, series),
         "cost": lambda: list(get_args(Cost)),
@@ -114,6 +131,10 @@ def _blocks(figure: Figure, trials: pd.DataFrame, series: str) -> dict[str, list
     columns = blocks.block_columns(trials, series)
     free = {spanned[name] for name in figure.spans}
     return {c: blocks.values(trials, c) for c in columns if c not in free}
+
+
+def _first(leading: list[str], names: list[str]) -> list[str]:
+    return list(dict.fromkeys([*(name for name in leading if name), *names]))
 
 
 def _subject_first(contestants: list[Any]) -> list[Any]:

@@ -125,7 +125,7 @@ def test_a_study_in_which_all_failed_says_so(figure: Figure) -> None:
 
 def test_an_absent_column_is_named() -> None:
     table = FIGURES["budget_split"].tabulate(trials({}))
-    assert notes(table) == ["No trial has a value of budget.dense_fraction."]
+    assert notes(table) == ["No trial splits one budget between a dense run and retraining."]
 
 
 def test_unknown_controls_are_refused() -> None:

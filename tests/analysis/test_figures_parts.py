@@ -61,9 +61,9 @@ def test_shown(column: str, value: object, said: str) -> None:
     [
         ("test_accuracy", "test accuracy (%)"),
         ("val_loss", "validation loss (nats)"),
-        ("sparsity_all_parameters", "sparsity all parameters (%)"),
-        ("train_images_per_s", "train images per s (images/s)"),
-        ("n_parameters", "n parameters (count)"),
+        ("sparsity_all_parameters", "sparsity of all parameters (%)"),
+        ("train_images_per_s", "training speed (images/s)"),
+        ("n_parameters", "parameters (count)"),
         ("d1", "d1 (ratio)"),
         ("retrain.budget", "retraining (% of the dense epochs)"),
         ("dense.momentum", "dense.momentum (as configured)"),

@@ -75,7 +75,9 @@ def test_pareto_by_value() -> None:
 
 def test_pareto_figure() -> None:
     figure = pareto_figure(pareto_table(front()))
-    points, line = figure.data
+    points, key, line = figure.data
+    assert (points.showlegend, key.showlegend, key.name) == (False, None, points.name)
+    assert key.marker.opacity is None
     assert list(line.x) == [4.0, 8.0, 16.0]
     assert list(line.y) == pytest.approx([96.0, 92.0, 60.0])
     assert len(points.x) == 4
@@ -118,7 +120,7 @@ def test_parallel_places_words_and_missing_settings() -> None:
     figure = parallel_figure(parallel_table(frame))
     by_label = {d.label: d for d in figure.data[0].dimensions}
     assert list(by_label["discount d"].ticktext) == ["0.5", "adaptive", "not set"]
-    assert list(by_label["schedule"].ticktext) == ["allr", "ft"]
+    assert list(by_label["schedule"].ticktext) == ["ft", "allr"]
 
 
 def test_parallel_of_equal_configurations_is_said() -> None:

@@ -206,7 +206,7 @@ def test_panel_draws_every_combination(small_study: str) -> None:
 def test_panel_of_nothing_says_why(small_study: str) -> None:
     made = panel(FIGURES["history"], source_frame(read(small_study), "trials"))
     assert isinstance(made, Absent)
-    assert made.reason == "No trial has a value of origin.number."
+    assert made.reason == "No trial comes from a search."
 
 
 class Page(HTMLParser):

@@ -38,7 +38,9 @@
       for (const axis of ["xaxis", "yaxis"]) template.layout[axis].title.font.size = 11;
     }
     const figure = { data: drawing.data, layout: { ...drawing.layout, template } };
-    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px" }];
+    /* Without data the words below say why; they can be read aloud and copied, a drawing not. */
+    const display = drawing.data.length ? "block" : "none";
+    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px", display }];
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -89,7 +91,7 @@
   functions.shown = params => {
     const value = params.value;
     if (value === null || value === undefined) return "–";
-    if (Number.isInteger(value)) return String(value);
+    if (typeof value !== "number" || Number.isInteger(value)) return String(value);
     return String(Number(value.toPrecision(5))).replace("-", "−");
   };
 
