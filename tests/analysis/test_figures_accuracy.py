@@ -180,6 +180,18 @@ def test_cost_table_and_figure() -> None:
     assert any("split evenly" in note for note in notes(table))
 
 
+def test_cost_of_unequal_seeds_one_of_them_failed() -> None:
+    frame = grid({("ft",): [0.8, 0.9, None], ("allr",): [0.7]}, "retrain.schedule")
+    frame = frame.assign(dense_epochs=10.0, epochs=[12.0, 14.0, NAN, 13.0])
+    table = cost_table(frame, metric="val_accuracy").set_index("series")
+    assert table["cost"].to_dict() == {"ft": 13.0, "allr": 13.0}
+    assert table["n"].to_dict() == {"ft": 2, "allr": 1}
+    assert table["n_failed"].to_dict() == {"ft": 1, "allr": 0}
+    assert math.isnan(table["std"]["allr"]) and math.isnan(table["lo"]["allr"])
+    said = [text for trace in cost_figure(table.reset_index()).data for text in trace.hovertext]
+    assert any("left out: 1 failed" in text for text in said)
+
+
 def test_costs_without_recorded_times_are_missing() -> None:
     frame = costly().drop(columns=["train_s", "dense_train_s"])
     assert np.isnan(costs(frame)["seconds"].to_numpy(dtype=float)).all()

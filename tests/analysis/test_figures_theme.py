@@ -70,6 +70,8 @@ def test_text_is_readable(mode: theme.Mode) -> None:
     assert contrast(page.ink, page.paper) >= 10
     assert contrast(page.faint, page.paper) >= 4.5
     assert contrast(page.ink, page.hover) >= 7
+    assert contrast(page.ink, page.worse) >= 5
+    assert contrast(page.ink, page.better) >= 5
 
 
 def test_every_schedule_and_method_has_a_style_of_its_own() -> None:
@@ -105,8 +107,10 @@ def test_template_carries_the_page(mode: theme.Mode) -> None:
     layout = theme.template(mode).layout
     assert layout.paper_bgcolor == layout.plot_bgcolor == theme.PAGES[mode].paper
     assert layout.font.color == theme.PAGES[mode].ink
-    middle = layout.to_plotly_json()["coloraxis2"]["colorscale"][1]
-    assert middle == [0.5, theme.PAGES[mode].paper] or middle == (0.5, theme.PAGES[mode].paper)
+    page = theme.PAGES[mode]
+    scale = layout.to_plotly_json()["coloraxis2"]["colorscale"]
+    assert [list(stop) for stop in scale] == [[0, page.worse], [0.5, page.paper], [1, page.better]]
+    assert theme.template(mode).data.heatmap[0].textfont.color == page.ink
 
 
 def test_no_button_sends_data_anywhere() -> None:
