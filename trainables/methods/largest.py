@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from trainables.layers import prunable
-from trainables.masks import SCOPES, Masks, dense_masks, lowest
+from trainables.masks import SCOPES, Masks, dense_masks
 from trainables.methods import lists
 from trainables.methods.interface import Setting
 from trainables.methods.lists import Tensors
+from trainables.methods.selection import all_but_lowest
 from trainables.sparsity import zeros_at
 
 
@@ -39,7 +40,7 @@ class Largest:
         `scores` has one tensor a weight, of its shape. The result is valid until the next call.
         """
         for members, zeros in self._groups:
-            kept = ~lowest(torch.cat([scores[i].flatten() for i in members]), zeros)
+            kept = all_but_lowest(torch.cat([scores[i].flatten() for i in members]), zeros)
             parts = torch.split(kept, [scores[i].numel() for i in members])
             views = [part.view(scores[i].shape) for i, part in zip(members, parts, strict=True)]
             lists.copy_([self._kept[i] for i in members], views)

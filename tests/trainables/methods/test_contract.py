@@ -68,6 +68,19 @@ def test_a_stage_taken_up_ends_in_the_same_bits(
 
 
 @pytest.mark.parametrize(("name", "over"), FORMS, ids=IDS)
+def test_the_layout_of_memory_changes_nothing_but_rounding(name: str, over: dict[str, Any]) -> None:
+    """Masks, gradients and momentum all meet the weights that they belong to."""
+    weights = []
+    for nhwc in (False, True):
+        chosen = lab.config(name, **over, compute={"channels_last": nhwc})
+        place = lab.place_for(chosen)
+        lab.advance(lab.started(chosen, place), 9)  # past an epoch's end and its prune
+        weights.append({k: v.detach().clone() for k, v in place.bench.model.named_parameters()})
+    for key, value in weights[0].items():
+        torch.testing.assert_close(weights[1][key], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "over"), FORMS, ids=IDS)
 def test_the_end_is_a_hard_mask_at_the_sparsity_reported(
     name: str, over: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -29,6 +29,7 @@ def test_of_equal_magnitudes_the_lower_index_goes_first() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     sparsity=st.floats(0, 0.99),
