@@ -110,7 +110,7 @@ def in_script(text: str) -> str:
 def page_settings() -> dict[str, Any]:
     """Return what the page's script needs of the theme: templates by scheme, and the config."""
     templates = {mode: theme.template(mode).to_plotly_json() for mode in theme.MODES}
-    return {"templates": templates, "config": theme.CONFIG}
+    return {"templates": templates, "config": dict(theme.CONFIG)}
 
 
 def study_title(study: Study) -> str:

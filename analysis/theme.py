@@ -7,9 +7,10 @@ keeps its colour when the page changes its scheme. Markers and dashes say the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import plotly.graph_objects as go
@@ -143,14 +144,15 @@ def template(mode: Mode = "light") -> go.layout.Template:
 
 SEND_BUTTONS: Final = ("sendDataToCloud", "sendChartToCloud")
 
-CONFIG: Final[dict[str, Any]] = {
+CONFIG: Final[Mapping[str, Any]] = MappingProxyType({
     "displaylogo": False,
     "responsive": True,
     "showSendToCloud": False,
     "plotlyServerURL": "",
     "modeBarButtonsToRemove": [*SEND_BUTTONS, "lasso2d", "select2d"],
-}
+})  # fmt: skip
 """Plotly's configuration of every figure: no logo, and no button that sends data anywhere.
 
-Plotly 4's JavaScript offers to share a chart with a server unless it is told not to.
+Plotly 4's JavaScript offers to share a chart with a server unless it is told not to. Hand out a
+copy, `dict(CONFIG)`: Plotly's `to_html` takes keys out of what it is given.
 """

@@ -152,6 +152,6 @@ def to_html(found: dict[str, list[float]], asked: Asked) -> str:
         discounts=None if asked.discount is None else {asked.schedule: asked.discount},
     )
     figure = schedules_figure(table)
-    page: str = figure.to_html(include_plotlyjs=True, full_html=True, config=CONFIG)
+    page: str = figure.to_html(include_plotlyjs=True, full_html=True, config=dict(CONFIG))
     title = f"Learning rates: {asked.schedule} after {asked.dense_schedule}"
     return page.replace("<head>", f"<head><title>{title}</title>", 1)

@@ -176,7 +176,7 @@ def panel(one: Panel) -> html.Figure:
     )  # fmt: skip
 
 
-_CONFIG: Final[Any] = theme.CONFIG
+_CONFIG: Final[Any] = dict(theme.CONFIG)
 _WAITING: Final[Any] = {
     "data": [],
     "layout": {
