@@ -18,7 +18,8 @@ from trainables.schema import CYCLE_METRICS, TRIAL_METRICS
 Floats = NDArray[np.float64]
 
 RUN_COLUMNS: Final = (
-    "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt", "message",
+    "origin.search", "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt",
+    "message",
 )  # fmt: skip
 """Last columns of the trials frame: where a search took the trial from, and what its run left."""
 
@@ -65,6 +66,7 @@ def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
         "seed": table.column("seed").to_pylist(),
         "state": _text(table.column("state").to_pylist()),
         **metrics,
+        "origin.search": _text(origin.get("block_key") for origin in origins),
         "origin.block": _text(map(_block, origins)),
         "origin.number": np.array([origin.get("number") for origin in origins], dtype=float),
         "origin.beyond": _beyond(origins, metrics),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from numbers import Real
 from typing import Any, Final
@@ -97,7 +97,14 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
             " figures below show all of it."
         )
     columns = [c for c in columns if c != rows]
-    return lay_out(comparison_table(known, rows=rows, columns=columns, metric=name))
+    blocks_of = [c for c in blocks.block_columns(known, rows) if c != rows]
+    chosen = blocks.stand_ins(known, rows, blocks_of)
+    tuned = blocks.tuned_note(chosen, rows)
+    table = comparison_table(
+        chosen.drop(columns="n_configurations"), rows=rows, columns=columns, metric=name
+    )
+    grid = lay_out(table)
+    return replace(grid, notes=(*grid.notes, *([tuned] if tuned else [])))
 
 
 def trial_facts(row: pd.Series[Any]) -> list[Fact]:

@@ -93,7 +93,7 @@ def tabulated(
         controls["metric"] = metric
     table = _table(panel, frame, brief, controls)
     picks = _picks(panel, offers, controls, table.attrs.get("at", {}))
-    return noted(table, remark), picks
+    return noted(table, remark), () if panel.alone else picks
 
 
 _WHAT: Final = {"trials": "numbers", "epochs": "a curve", "layers": "its layers"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -104,19 +105,25 @@ def _account(cost: str) -> str:
 
 
 def cost_figure(table: pd.DataFrame) -> go.Figure:
-    """Return mean accuracy over mean cost, one line a series over the budgets."""
+    """Return mean accuracy over mean cost, one line a series over the budgets.
+
+    Series are moved apart a little, as those of one budget cost the same.
+    """
     metric = table.attrs.get("metric", "test_accuracy")
     title = f"{words(metric).capitalize()} against the cost of training"
     if table.empty or not table["n"].any():
         return drawing.blank(title, notes(table) or ["No trial with a recorded cost is done."])
     about = table.attrs
     figure = drawing.canvas(title, subtitle=place(about["at"]))
-    for name, style in theme.styles(table["series"], about["by"]).items():
+    named = theme.styles(table["series"], about["by"])
+    span = float(np.ptp(table["cost"])) or float(table["cost"].max())
+    for order, (name, style) in enumerate(named.items()):
         part = table[table["series"] == name].sort_values("cost")
+        dodge = 0.004 * span * (order - (len(named) - 1) / 2)
         figure.add_trace(
             drawing.scatter(
                 len(table),
-                x=part["cost"],
+                x=part["cost"] + dodge,
                 y=part["mean"] * scale(metric),
                 error_y=drawing.error_bars(part, scale(metric), style.color),
                 mode="lines+markers" if len(part) <= MANY else "markers",

@@ -206,10 +206,10 @@ def _band(part: pd.DataFrame, metric: str, style: theme.Style, axis: str) -> go.
     upper, lower = part["mean"] + spread, part["mean"] - spread
     edge = pd.concat([upper, lower[::-1]]) * scale(metric)
     red, green, blue = (int(style.color[i : i + 2], 16) for i in (1, 3, 5))
-    ceiling = 100.0 if in_percent(metric) else float("inf")
+    floor, ceiling = (0.0, 100.0) if in_percent(metric) else (None, None)
     return go.Scatter(
         x=pd.concat([part["trained"], part["trained"][::-1]]),
-        y=edge.clip(upper=ceiling),
+        y=edge.clip(floor, ceiling),
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
         fill="toself",

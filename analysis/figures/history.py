@@ -15,19 +15,22 @@ from analysis.stats import losses, require_choosable
 
 NUMBER: Final = "origin.number"
 BLOCK: Final = "origin.block"
+SEARCH: Final = "origin.search"
+MANY: Final = 10
+"""More searches than this have no legend: their names stand in the hover text."""
 
 
 def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.DataFrame:
     """Return each searched configuration's mean in the order asked for, with the best so far.
 
-    Columns: block (the search's own, in words), number (counted from 0 within it), value (mean over
-    the done seeds; missing when none is), n, n_fallen (trials failed, diverged or stopped), best
-    (of the block up to here; a configuration with a fallen seed does not count, as for the
-    search). Raises TestSelectionError on a test metric.
+    Columns: block (the search's own, in words, with what else tells searches apart), number
+    (counted from 0 within it), value (mean over the done seeds; missing when none is), n, n_fallen
+    (trials failed, diverged or stopped), best (of the block up to here; a configuration with a
+    fallen seed does not count, as for the search). Raises TestSelectionError on a test metric.
     """
     require_choosable(metric)
     searched = comparable(frame).dropna(subset=[NUMBER])
-    searched = searched.assign(block=searched[BLOCK].fillna("") if BLOCK in searched else "")
+    searched = searched.assign(block=_names(searched))
     done = searched["state"] == "done"
     grouped = searched.assign(
         value=searched[metric].where(done), fallen=~done
@@ -40,7 +43,29 @@ def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.Da
     sign = -1.0 if loss.equals(-whole) else 1.0
     table["best"] = sign * loss.groupby(table["block"]).cummin().groupby(table["block"]).ffill()
     described(table, metric=metric)
-    return noted(table, fallen_note(searched))
+    n = table["block"].nunique()
+    many = f"The names of the {n} searches stand in the hover text." if n > MANY else ""
+    return noted(table, many, fallen_note(searched))
+
+
+def _names(searched: pd.DataFrame) -> pd.Series[str]:
+    """Each trial's search in words: its block, and what else it takes to tell searches apart.
+
+    A study of several spaces searches each of them at the same sparsities.
+    """
+    empty = pd.Series("", index=searched.index)
+    names = searched[BLOCK].fillna("").astype(str) if BLOCK in searched else empty
+    own = searched[SEARCH].fillna(names) if SEARCH in searched else names
+    for column in ("method", "retrain.schedule", "study"):
+        if not (own.groupby(names).nunique() > 1).any():
+            break
+        if column in searched and (searched.groupby(own)[column].nunique() <= 1).all():
+            longer = (searched[column].fillna("").astype(str) + ", " + names).str.strip(", ")
+            names = longer if longer.nunique() > names.nunique() else names
+    if (own.groupby(names).nunique() > 1).any():
+        places = {search: place for place, search in enumerate(own.unique(), start=1)}
+        names = names + own.map(places).map(" (search {})".format)
+    return names
 
 
 def history_figure(table: pd.DataFrame) -> go.Figure:
@@ -50,6 +75,7 @@ def history_figure(table: pd.DataFrame) -> go.Figure:
         return drawing.blank(title, notes(table) or ["No searched configuration is done."])
     metric = table.attrs["metric"]
     figure = drawing.canvas(title, subtitle=f"{words(metric)}, mean over seeds")
+    named = table["block"].nunique() <= MANY
     for place, (block, part) in enumerate(table.groupby("block", sort=False)):
         style = theme.SLOTS[place % len(theme.SLOTS)]
         name = escape(block) or "one search"
@@ -61,6 +87,7 @@ def history_figure(table: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 name=name,
                 legendgroup=name,
+                showlegend=named,
                 marker={**drawing.marker(style, 7), "opacity": 0.6},
                 hovertext=[_text(row, name, metric) for row in tuples(part)],
                 hoverinfo="text",

@@ -127,9 +127,16 @@ def slice_figure(table: pd.DataFrame) -> go.Figure:
                 hoverinfo="text",
             )
         )
-    figure.update_xaxes(title=axis_title(x), type="log" if _wide(table["x"]) else "linear")
+    figure.update_xaxes(title=axis_title(x), **_kind(table["x"]))
     figure.update_yaxes(title=axis_title(metric))
     return figure
+
+
+def _kind(values: pd.Series[float]) -> dict[str, Any]:
+    """What an axis needs to show values: powers of ten where they span several."""
+    if not _wide(values):
+        return {"type": "linear"}
+    return {"type": "log", "dtick": 1, "exponentformat": "power"}
 
 
 def _wide(values: pd.Series[float]) -> bool:
@@ -217,8 +224,8 @@ def contour_figure(table: pd.DataFrame) -> go.Figure:
         )
     )
     figure.update_layout(coloraxis={"colorbar": drawing.flat_bar(axis_title(metric))})
-    figure.update_xaxes(title=axis_title(x), type="log" if _wide(table["x"]) else "linear")
-    figure.update_yaxes(title=axis_title(y), type="log" if _wide(table["y"]) else "linear")
+    figure.update_xaxes(title=axis_title(x), **_kind(table["x"]))
+    figure.update_yaxes(title=axis_title(y), **_kind(table["y"]))
     return figure
 
 

@@ -6,6 +6,7 @@ What accuracy against sparsity, against budget and against the split of a budget
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import pandas as pd
@@ -40,6 +41,9 @@ from analysis.figures.labels import (
 
 MANY: Final = 12
 """With more levels than this on the axis, points are not joined: they are a search, no grid."""
+
+CROWDED: Final = 0.03
+"""Levels closer than this share of the axis have no ticks of their own: these would overlap."""
 
 INTERVALS: Final = (
     "Bars are 95 % bootstrap intervals of the mean over seeds: a single seed has none, and with two"
@@ -99,6 +103,8 @@ def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
     _add_dense(figure, table, [ends(levels[0]), ends(levels[-1])])
     figure.update_xaxes(title=axis_title(x), **_ticks(x, levels))
     figure.update_yaxes(title=axis_title(table.attrs["metric"]))
+    if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
+        figure.update_layout(legend={"title": {"text": words(table.attrs["by"])}})
     return figure
 
 
@@ -162,8 +168,11 @@ def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
     if len(levels) > MANY:
         return {}
     shown_levels = [level * scale(x) for level in levels]
+    gaps = [after - before for before, after in pairwise(shown_levels)]
+    if gaps and min(gaps) < CROWDED * (shown_levels[-1] - shown_levels[0]):
+        return {}
     return {
         "tickmode": "array",
         "tickvals": shown_levels,
-        "ticktext": [f"{level:g}" for level in shown_levels],
+        "ticktext": [f"{level:.4g}" for level in shown_levels],
     }

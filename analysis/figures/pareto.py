@@ -110,8 +110,16 @@ def pareto_table(
         table,
         "Every point is one configuration, the mean over its seeds; on the front are those that no"
         " other equals or beats in every objective.",
+        "Accuracies on several tasks do not compare: filter by study."
+        if _tasks(trials) > 1
+        else "",
         fallen_note(trials),
     )
+
+
+def _tasks(trials: pd.DataFrame) -> int:
+    columns = [c for c in ("task.dataset", "task.model") if c in trials]
+    return len(trials[columns].drop_duplicates())
 
 
 def _configuration_means(trials: pd.DataFrame, metrics: list[str], series: str) -> pd.DataFrame:
@@ -271,11 +279,13 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
 
 def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
     """One axis: numbers as they are, words and missing values at places of their own."""
-    if pd.api.types.is_numeric_dtype(column) and column.notna().all():
-        values = (column * scale(name)).tolist()
-        few = sorted(set(values)) if len(set(values)) <= MANY_TICKS else None
-        ticks = {"tickvals": few, "ticktext": [number(v) for v in few]} if few else {}
-        return {"label": _short_title(name), "values": values, **ticks}
+    numbers = _numbers(column) * scale(name)
+    if numbers.nunique() > MANY_TICKS:
+        return {"label": _short_title(name), **_many_numbers(numbers, column, name)}
+    if numbers.notna().all():
+        few = sorted(set(numbers))
+        ticks = {"tickvals": few, "ticktext": [number(v) for v in few]}
+        return {"label": _short_title(name), "values": numbers.tolist(), **ticks}
     labels = ["not set" if pd.isna(value) else shown(name, value) for value in column]
     known = [shown(name, value) for value in ordered(column.dropna(), name)]
     found = dict.fromkeys([*known, *labels])
@@ -285,6 +295,33 @@ def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
         "values": [places[label] for label in labels],
         "tickvals": list(places.values()),
         "ticktext": list(places),
+    }
+
+
+def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
+    """The numbers of a column, its words and truth values missing."""
+    if pd.api.types.is_bool_dtype(column):
+        return pd.Series(np.nan, index=column.index)
+    return pd.to_numeric(column, errors="coerce").astype(float)
+
+
+def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) -> dict[str, Any]:
+    """Many numbers on one axis, by their logarithm where they span much; words below them all."""
+    wide = bool(numbers.min() > 0 and numbers.max() / numbers.min() >= 100)
+    places = numbers.map(np.log10) if wide else numbers
+    low, high = float(places.min()), float(places.max())
+    said = {
+        place: "not set" if pd.isna(column[place]) else shown(name, column[place])
+        for place in column.index[numbers.isna()]
+    }
+    below = {
+        word: low - 0.12 * (high - low) * (i + 1) for i, word in enumerate(sorted({*said.values()}))
+    }
+    ticks = np.linspace(low, high, MANY_TICKS).tolist()
+    return {
+        "values": places.fillna(pd.Series(said, dtype=object).map(below).astype(float)).tolist(),
+        "tickvals": [*ticks, *below.values()],
+        "ticktext": [*(number(10**v if wide else v, 3) for v in ticks), *below],
     }
 
 

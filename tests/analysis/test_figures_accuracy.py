@@ -195,3 +195,21 @@ def test_cost_of_unequal_seeds_one_of_them_failed() -> None:
 def test_costs_without_recorded_times_are_missing() -> None:
     frame = costly().drop(columns=["train_s", "dense_train_s"])
     assert np.isnan(costs(frame)["seconds"].to_numpy(dtype=float)).all()
+
+
+def test_costs_that_are_equal_are_set_apart_in_the_drawing_alone() -> None:
+    frame = grid({("ft",): [0.8], ("allr",): [0.7], ("llr",): [0.9]}, "retrain.schedule")
+    table = cost_table(frame.assign(dense_epochs=10.0, epochs=12.0), metric="val_accuracy")
+    assert table["cost"].tolist() == [12.0] * 3
+    places = [trace.x[0] for trace in cost_figure(table).data]
+    assert places == pytest.approx([12.0 - 0.048, 12.0, 12.0 + 0.048])
+
+
+def test_levels_that_crowd_have_no_ticks_of_their_own() -> None:
+    frame = grid({(0.401566,): [0.8], (0.402,): [0.7], (0.9,): [0.9]}, "budget.dense_fraction")
+    frame["budget.epochs"] = 8.0
+    crowded = budget_split_figure(budget_split_table(frame))
+    assert crowded.layout.xaxis.ticktext is None
+    spaced = budget_split_figure(budget_split_table(frame.iloc[1:]))
+    assert list(spaced.layout.xaxis.ticktext) == ["40.2", "90"]
+    assert spaced.layout.legend.title.text == "number of cycles"

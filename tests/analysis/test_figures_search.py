@@ -269,3 +269,42 @@ def test_history_before_anything_is_done() -> None:
     assert not history_figure(table).data
     with pytest.raises(TestSelectionError):
         history_table(searched(3), metric="test_accuracy")
+
+
+def test_searches_of_several_methods_at_one_sparsity_stay_apart() -> None:
+    rows = [
+        {"method": method, "origin.search": key, "origin.block": "prune.sparsity=0.9",
+         "origin.number": number, "dense.lr": lr, "val": value}
+        for method, key, values in (("gmp", "k1", [0.7, 0.6]), ("lc", "k2", [0.4, 0.5]))
+        for number, (lr, value) in enumerate(zip((0.1, 0.2), values, strict=True))
+    ]  # fmt: skip
+    table = history_table(trials(*rows))
+    assert table["block"].unique().tolist() == ["gmp, prune.sparsity=0.9", "lc, prune.sparsity=0.9"]
+    assert table["best"].tolist() == [0.7, 0.7, 0.4, 0.5]
+    same = trials(*({**row, "method": "gmp"} for row in rows))
+    assert history_table(same)["block"].unique().tolist() == [
+        "prune.sparsity=0.9 (search 1)", "prune.sparsity=0.9 (search 2)",
+    ]  # fmt: skip
+
+
+def test_many_searches_have_no_legend() -> None:
+    table = history_table(searched(2, tuple(0.5 + 0.04 * n for n in range(11))))
+    assert not any(trace.showlegend for trace in history_figure(table).data)
+    assert any("11 searches" in note for note in notes(table))
+
+
+def test_parallel_sets_many_numbers_by_their_size_and_words_below() -> None:
+    rates: list[Any] = [10.0**-n for n in range(8)]
+    frame = trials(*({"dense.lr": lr} for lr in rates), {"dense.lr": None}, {"dense.lr": "auto"})
+    (axis, _) = parallel_figure(parallel_table(frame)).data[0].dimensions
+    places = dict(zip(parallel_table(frame)["dense.lr"], axis.values, strict=True))
+    assert [places[rate] for rate in rates] == pytest.approx([-n for n in range(8)])
+    assert axis.ticktext[0] == "1e−07" and axis.ticktext[5] == "1"
+    assert list(axis.ticktext[6:]) == ["auto", "not set"]
+    assert places["auto"] < -7 and max(axis.tickvals[6:]) < -7
+
+
+def test_pareto_of_several_tasks_says_that_they_do_not_compare() -> None:
+    mixed = pd.concat([front(), front().assign(**{"task.dataset": "mnist", "fingerprint": "m"})])
+    assert any("do not compare" in note for note in notes(pareto_table(mixed)))
+    assert not any("do not compare" in note for note in notes(pareto_table(front())))

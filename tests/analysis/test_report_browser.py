@@ -48,6 +48,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(str(shutil.which("chromedriver")))
     driver = webdriver.Chrome(options=options, service=service)
+    driver.set_script_timeout(200)  # drawing all figures at once, on a machine at work
     yield driver
     driver.quit()
 
@@ -69,8 +70,8 @@ def emulate(browser: Any, width: int, scheme: str) -> None:
 
 
 def until(browser: Any, script: str) -> Any:
-    """The first true answer of a script, or its last after a minute."""
-    for _ in range(240):
+    """The first true answer of a script, or its last after three minutes."""
+    for _ in range(720):
         answer = browser.execute_script(script)
         if answer:
             return answer
