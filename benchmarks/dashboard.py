@@ -31,9 +31,11 @@ return document.querySelectorAll('main h1').length > 0
   && grids.every(g => g.querySelector('.ag-row'))
   && [...document.querySelectorAll('.section')].every(s => s.children.length > 0);
 """
-FIRST_TRACES = """
-return JSON.stringify([...document.querySelectorAll('main .js-plotly-plot')]
-  .map(p => (p.data || []).map(t => t.name))) + document.querySelectorAll('.ag-row').length
+SAID = "return document.getElementById('said').textContent"
+IDLE = "return !window.store.getState().isLoading"
+NEXT_FRAME = """
+const done = arguments[0];
+requestAnimationFrame(() => requestAnimationFrame(() => done(true)));
 """
 
 
@@ -83,20 +85,30 @@ def paint_s(driver: Any, address: str) -> float:
     driver.get("about:blank")
     begun = time.perf_counter()
     driver.get(address)
-    wait(driver, DRAWN)
+    _settle(driver)
     return time.perf_counter() - begun
 
 
+def _settle(driver: Any) -> None:
+    wait(driver, DRAWN)
+    wait(driver, IDLE)
+    driver.execute_async_script(NEXT_FRAME)
+
+
 def filter_s(driver: Any, key: str, value: str) -> float:
-    """Return the seconds from a choice in the bar to every figure changed and drawn."""
-    before = driver.execute_script(FIRST_TRACES)
+    """Return the seconds from a choice in the bar to every figure changed and drawn.
+
+    The page has changed when the count of trials has, nothing is asked of the server any more, and
+    the browser has painted.
+    """
+    before = driver.execute_script(SAID)
     begun = time.perf_counter()
     driver.execute_script(
         "window.dash_clientside.set_props("
         f"{{kind: 'control', panel: '', key: {json.dumps(key)}}}, {{value: [{json.dumps(value)}]}})"
     )
-    wait(driver, FIRST_TRACES, lambda now: now != before)
-    wait(driver, DRAWN)
+    wait(driver, SAID, lambda now: now != before)
+    _settle(driver)
     return time.perf_counter() - begun
 
 

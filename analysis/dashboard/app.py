@@ -65,15 +65,21 @@ _SCHEMES: Final[tuple[tuple[theme.Mode, str], ...]] = (
     ("dark", "@media (prefers-color-scheme: dark)"),
 )
 
+_PLOTLY: Final = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+"""Where Dash serves Plotly's script, and asks for it unless it is there."""
+
 
 def _index() -> str:
-    """The document around the application, with the theme's colours as CSS variables."""
+    """The document around the application, with the theme's colours as CSS variables.
+
+    It asks for Plotly at once, as that takes longest to load; Dash would ask at the first figure.
+    """
     css = "".join(
         f"{at}{{:root{{color-scheme:{mode};{_variables(mode)}}}}}" for mode, at in _SCHEMES
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}
-<style>{css}</style></head>
+<style>{css}</style><script async src="{_PLOTLY}"></script></head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
 
 

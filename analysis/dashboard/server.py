@@ -14,6 +14,9 @@ from analysis.dashboard.pages import PAGES, page_of
 from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 
+CALM_S: Final = 1.0
+"""So long without a request, and nobody is waiting for a page."""
+
 LOCAL_NAMES: Final = ["localhost", "127.0.0.1", "[::1]"]
 
 
@@ -49,9 +52,12 @@ def serve(
     """
     from werkzeug.serving import WSGIRequestHandler, make_server
 
+    asked = threading.Event()
+
     class Quiet(WSGIRequestHandler):
         def log_request(self, *args: Any, **kwargs: Any) -> None:
             """Say nothing of requests; errors are logged as ever."""
+            asked.set()
 
     watch = Watch(locations)
     if watch.snapshot.study is None:
@@ -72,19 +78,26 @@ def serve(
         for line in address_in_words(host, taken):
             say(line)
         others = [page.path for page in PAGES.values() if page.listed and page.path != "/"]
-        threading.Thread(target=draw_beforehand, args=(watch, others), daemon=True).start()
+        threading.Thread(target=draw_beforehand, args=(watch, others, asked), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             say("ended")
 
 
-def draw_beforehand(watch: Watch, paths: Sequence[str]) -> None:
-    """Draw what pages show when nothing is filtered, so that they open at once."""
+def draw_beforehand(
+    watch: Watch, paths: Sequence[str], asked: threading.Event | None = None
+) -> None:
+    """Draw what pages show when nothing is filtered, so that they open at once.
+
+    Between figures it waits until nobody has `asked` for anything for `CALM_S`: a reader goes first.
+    """
     snapshot = watch.snapshot
     for path in paths:
         page = page_of(path)
         for panel in page.panels if page else ():
+            while asked is not None and asked.wait(CALM_S):
+                asked.clear()
             if watch.snapshot is not snapshot or sys.is_finalizing():
                 return
             drawing_of(panel, snapshot, View({}))

@@ -50,6 +50,14 @@ INTERVALS: Final = (
     " or three seeds they are too narrow."
 )
 
+MANY_BARS: Final = 40
+"""With more levels than this, intervals are in the hover text alone: bars would hide the points."""
+
+HOVERED: Final = (
+    "Intervals are in the hover text: 95 %, bootstrap, of the mean over seeds; too narrow with two"
+    " or three seeds."
+)
+
 
 def line_table(
     trials: pd.DataFrame, x: str, metric: str, by: str, at: Mapping[str, Any] | None
@@ -69,7 +77,13 @@ def line_table(
     dense = dense_row(here, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
     described(table, metric=metric, by=by, x=x, at=block)
-    return noted(table, INTERVALS, fallen_note(chosen), tuned_note(chosen, by))
+    spans = HOVERED if _bare(table) else INTERVALS
+    return noted(table, spans, fallen_note(chosen), tuned_note(chosen, by))
+
+
+def _bare(table: pd.DataFrame) -> bool:
+    """Whether there are too many levels for bars to be told apart."""
+    return bool(table["x"].nunique() > MANY_BARS)
 
 
 def dense_row(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -126,7 +140,7 @@ def _series(
         len(table),
         x=[where(value) for value in part["x"]],
         y=part["mean"] * scale(metric),
-        error_y=drawing.error_bars(part, scale(metric), style.color),
+        error_y=None if _bare(table) else drawing.error_bars(part, scale(metric), style.color),
         mode="lines+markers" if joined else "markers",
         name=name,
         line=drawing.line(style),

@@ -161,22 +161,44 @@ def summaries(
     require_columns(frame, [*by, "state", *metrics])
     if "study" not in by:
         frame = distinct_trials(frame)
+    keys, group = _numbered_groups(frame, by)
+    states = frame["state"].to_numpy()
+    fallen = [
+        np.bincount(group[states == state], minlength=len(keys))
+        for state in ("failed", "diverged", "stopped")
+    ]
+    counted = group[states == COUNTED]
+    order = np.argsort(counted, kind="stable")
+    ends = np.cumsum(np.bincount(counted, minlength=len(keys)))
+    parts = [
+        np.split(frame[metric].to_numpy(dtype=float)[states == COUNTED][order], ends)
+        for metric in metrics
+    ]
     rows, samples = [], []
-    for key, part in row_groups(frame, by):
-        states = part["state"].value_counts()
-        failures = [int(states.get(state, 0)) for state in ("failed", "diverged", "stopped")]
-        counted = part[part["state"] == COUNTED]
-        for metric in metrics:
-            values = _present(counted[metric])
+    for place, key in enumerate(keys):
+        failures = [int(counts[place]) for counts in fallen]
+        for metric, part in zip(metrics, parts, strict=True):
+            values = _present(part[place])
             found = summary(values)
-            missing = len(counted) - found.n
+            missing = len(part[place]) - found.n
             rows.append([*key, metric, found.mean, found.std, found.n, missing, *failures])
             samples.append(values)
     table = pd.DataFrame(rows, columns=[*by, "metric", "mean", "std", *COUNTS])
-    ends = intervals(samples) if bounds else [(math.nan, math.nan)] * len(samples)
-    table.insert(len(by) + 4, "lo", [low for low, _ in ends])
-    table.insert(len(by) + 5, "hi", [high for _, high in ends])
+    spans = intervals(samples) if bounds else [(math.nan, math.nan)] * len(samples)
+    table.insert(len(by) + 4, "lo", [low for low, _ in spans])
+    table.insert(len(by) + 5, "hi", [high for _, high in spans])
     return table
+
+
+def _numbered_groups(
+    frame: pd.DataFrame, by: Sequence[str]
+) -> tuple[list[tuple[Hashable, ...]], NDArray[np.int64]]:
+    """The groups' keys, in order of appearance, and each row's place among them."""
+    if not by:
+        return [()], np.zeros(len(frame), dtype=np.int64)
+    grouped = frame.groupby(list(by), dropna=False, sort=False, observed=True)
+    keys = [key if isinstance(key, tuple) else (key,) for key in grouped.size().index]
+    return keys, grouped.ngroup().to_numpy(dtype=np.int64)
 
 
 def row_groups(
