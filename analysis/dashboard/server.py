@@ -90,7 +90,7 @@ def draw_beforehand(
 ) -> None:
     """Draw what pages show when nothing is filtered, so that they open at once.
 
-    Between figures it waits until nobody has `asked` for anything for `CALM_S`: a reader goes first.
+    Between figures it waits until nobody has `asked` for anything for `CALM_S`: readers go first.
     """
     snapshot = watch.snapshot
     for path in paths:

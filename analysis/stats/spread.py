@@ -197,8 +197,10 @@ def _numbered_groups(
     if not by:
         return [()], np.zeros(len(frame), dtype=np.int64)
     grouped = frame.groupby(list(by), dropna=False, sort=False, observed=True)
-    keys = [key if isinstance(key, tuple) else (key,) for key in grouped.size().index]
-    return keys, grouped.ngroup().to_numpy(dtype=np.int64)
+    keys: list[tuple[Hashable, ...]] = [
+        key if isinstance(key, tuple) else (key,) for key in grouped.size().index
+    ]
+    return keys, np.asarray(grouped.ngroup(), dtype=np.int64)
 
 
 def row_groups(
