@@ -45,7 +45,8 @@ MEANINGS = {
     "budget.epochs": "Epochs in all: dense run and retraining of bimp, the one run of a method"
     " from scratch. Absent under imp",
     "budget.dense_fraction": "Share of the budget that the dense run gets, T0 / T",
-    "compute.precision": "Arithmetic of forward and backward; weights stay in fp32",
+    "compute.precision": "Arithmetic of forward and backward; weights stay in fp32. Under fp32 an"
+    " NVIDIA GPU may still run convolutions in TF32, as is PyTorch's default",
     "compute.channels_last": "Memory layout of images and convolutions",
     "compute.compile": "Whether the model runs through `torch.compile`",
     "search.strategy": "All cells of the grids, or Optuna's search inside each cell",

@@ -230,10 +230,11 @@ class CsParameters(ToppedUpParameters):
     """`s_initial`: where every gate's m starts, and what most decides the sparsity; `beta_final`:
     the last steepness of the gates; `penalty`: the weight lambda of the sum of the gates.
 
-    `beta_final` and `penalty` are the paper's, which varies `s_initial` around 0.
+    `beta_final` and `penalty` are the paper's, which varies `s_initial` around 0; far below 0 the
+    factor 1 / sigmoid(s_initial) leaves what single precision can hold.
     """
 
-    s_initial: Finite = -0.02
+    s_initial: Annotated[float, Field(ge=-80, allow_inf_nan=False)] = -0.02
     beta_final: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 200.0
     penalty: NonNegative = 1e-8
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ def prune_cycle(
     start = time.perf_counter()
     for split in ("val", "test"):
         loss, accuracy = evaluate(place.bench, getattr(place.bench.data, split))
-        metrics[f"pruned_{split}_loss"] = loss
+        if math.isfinite(loss):
+            metrics[f"pruned_{split}_loss"] = loss
         metrics[f"pruned_{split}_accuracy"] = accuracy
     eval_s = time.perf_counter() - start
     return Pruned(new, companions, metrics, _in_use(config, metrics), eval_s)

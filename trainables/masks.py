@@ -95,6 +95,7 @@ def prune(
     )
     function = _known("structure", structure, STRUCTURES).function
     _check_masks(layers, masks, zeros)
+    masks = {name: masks[name] for name in layers}  # ties and draws go by this order
     _check_finite(layers)
     if chosen.criterion.draws and (generator is None or generator.device.type != "cpu"):
         raise ValueError(f"criterion {criterion!r} needs a generator of the CPU, got {generator}")

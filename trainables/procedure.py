@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -83,8 +84,9 @@ class Procedure:
         self._pace = pace or Pace()
         self._expired = expired
         self._run: StageRun | None = None
-        self._saved_at = time.perf_counter()
+        self._saved_at = self._beaten_at = time.perf_counter()
         self._notes: list[str] = []
+        self._noted: set[str] = set()
         if workbench.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(workbench.device)
 
@@ -146,7 +148,7 @@ class Procedure:
         """Begin the stage that is due, or take up its furthest partial state."""
         spec, place = self._spec, self._workbench.place(self.config)
         if spec.kind != "cycle":
-            self._leases.beat(spec.hash)
+            self._beat()
         before = self.stages[-1] if self.stages else None
         partial = self._store.load_partial(spec.hash)
         if partial is None:
@@ -193,14 +195,35 @@ class Procedure:
         """Give a heartbeat, and save a partial state when the last one is old enough."""
         if run.trainer.done or run.diverged:
             return
-        since = time.perf_counter() - self._saved_at
-        if since >= min(self._pace.slice_s, self._pace.partial_s):
-            self._leases.beat(run.spec.hash)
-        if since >= self._pace.partial_s:
-            facts = {"schema": SCHEMA_VERSION, "machine": machine(self._workbench.device)}
-            tensors, position = run.snapshot()
+        clock = time.perf_counter()
+        if clock - self._beaten_at >= min(self._pace.slice_s, self._pace.partial_s):
+            self._beat()
+        if clock - self._saved_at >= self._pace.partial_s:
+            self._save_partial(run)
+
+    def _beat(self) -> None:
+        """Say that the stage is being made; training goes on where that cannot be said."""
+        self._beaten_at = time.perf_counter()
+        with self._noting("the lease"):
+            self._leases.beat(self._spec.hash)
+
+    def _save_partial(self, run: StageRun) -> None:
+        facts = {"schema": SCHEMA_VERSION, "machine": machine(self._workbench.device)}
+        tensors, position = run.snapshot()
+        with self._noting("the partial state"):
             self._store.save_partial(run.spec.hash, Partial(tensors, {**facts, **position}))
-            self._saved_at = time.perf_counter()
+        self._saved_at = time.perf_counter()
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        """Note that something could not be written, and go on; the same fault is noted once."""
+        try:
+            yield
+        except OSError as error:
+            note = f"{what} of stage {self._spec.hash} could not be written: {error}"
+            if note not in self._noted:
+                self._notes.append(note)
+            self._noted.add(note)
 
     def _close(self, run: StageRun, told: dict[str, Any]) -> Progress:
         """Finish the stage, store it, and say whether the trial has ended with it."""

@@ -103,7 +103,8 @@ def _images_are_enough(c: TrialConfig) -> None:
 def _dense_run_is_real(c: TrialConfig) -> None:
     if c.dense_steps < 1:
         _refuse("dense.epochs", "give at least one optimiser step", c.dense.epochs)
-    if c.dense.warmup_epochs and c.dense.warmup_epochs * c.steps_per_epoch >= c.dense_steps:
+    warmup_steps = epochs_to_steps(c.dense.warmup_epochs, c.steps_per_epoch)
+    if warmup_steps and warmup_steps >= c.dense_steps:
         _refuse("dense.warmup_epochs", "be shorter than the dense run", c.dense.warmup_epochs)
     if c.dense.nesterov and not c.dense.momentum:
         _refuse("dense.nesterov", "be false without dense.momentum", "true with momentum 0")

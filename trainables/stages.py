@@ -28,7 +28,8 @@ from trainables.records import curve_table, parquet
 from trainables.schema import SCHEMA_VERSION
 from trainables.storage import Folder
 
-_FAULTS = (OSError, ValueError, KeyError, SafetensorError, pa.ArrowException)
+# Not every OSError: a store that cannot be reached now says nothing about the stage.
+_FAULTS = (FileNotFoundError, ValueError, KeyError, SafetensorError, pa.ArrowException)
 
 
 class StageFault(ValueError):
@@ -86,12 +87,15 @@ class StageStore:
         return self.folder.exists(f"{stage}/stage.json")
 
     def manifest(self, stage: str) -> dict[str, Any] | None:
-        """Return a stage's manifest, None when there is none; StageFault when it is unusable."""
+        """Return a stage's manifest, None when there is none; StageFault when it is unusable.
+
+        OSError when the store cannot be read: then nothing is known of the stage.
+        """
         try:
             raw = json.loads(self.folder.read(f"{stage}/stage.json"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise StageFault(f"stage {stage}: manifest cannot be read ({error})") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA_VERSION:
             found = raw.get("schema") if isinstance(raw, dict) else None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import StochasticDepth
 
 from trainables.data import Split, TaskData
 from trainables.methods.interface import Hooks
@@ -65,9 +66,15 @@ class Optimiser:
             groups.append(
                 {"params": list(extra.named.values()), "weight_decay": extra.weight_decay}
             )
-        return torch.optim.SGD(
+        optimiser = torch.optim.SGD(
             groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True
         )
+        if self.momentum:
+            # torch would leave the buffers unset where the first step under fp16 overflows.
+            for parameter in (p for group in optimiser.param_groups for p in group["params"]):
+                zeros = torch.zeros_like(parameter, requires_grad=False)
+                optimiser.state[parameter]["momentum_buffer"] = zeros
+        return optimiser
 
 
 @dataclass
@@ -101,10 +108,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(
             self.bench.device.type, enabled=self.bench.precision == "fp16"
         )
-        self._draws_dropout = any(
-            isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0
-            for m in self.bench.model.modules()
-        )
+        self._draws = any(map(_draws, self.bench.model.modules()))
         self.hooks.bind(self.optimiser)
 
     @property
@@ -162,7 +166,7 @@ class Trainer:
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One optimiser step; returns the mean loss of the batch, detached."""
         step = self.position.step
-        if self._draws_dropout:
+        if self._draws:
             torch.manual_seed(derived_seed(self.seed, self.place, 0, "dropout", step))
         for group in self.optimiser.param_groups:
             group["lr"] = self.rates[step]
@@ -200,6 +204,13 @@ class Trainer:
         return row
 
 
+def _draws(module: nn.Module) -> bool:
+    """Whether a module draws random numbers while it trains: dropout of units or of whole paths."""
+    if isinstance(module, nn.modules.dropout._DropoutNd | StochasticDepth):
+        return module.p > 0
+    return False
+
+
 @torch.inference_mode()
 def evaluate(bench: Bench, split: Split) -> tuple[float, float]:
     """Return mean cross-entropy (nats) and accuracy in [0, 1] of the model on a split."""
@@ -234,9 +245,22 @@ def reestimate_batch_norm(bench: Bench, batch_size: int, seed: int, place: str) 
             augment.apply(images, draws[k * batch_size : (k + 1) * batch_size])
             for k, images in enumerate(plain)
         )
-    with bench.autocast():
+    torch.manual_seed(derived_seed(seed, place, 0, "bn", 1))  # for what else draws, as dropout does
+    with _momenta_kept(bench.model), bench.autocast():
         torch.optim.swa_utils.update_bn(batches, bench.model)
     return True
+
+
+@contextmanager
+def _momenta_kept(model: nn.Module) -> Iterator[None]:
+    """Put BatchNorm's own momenta back even if a pass fails: the model serves later trials too."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def momentum_state(optimiser: torch.optim.SGD, names: Mapping[int, str]) -> dict[str, Tensor]:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from trainables.workbench import Workbench
     from trainables.worker import JobRun
 
+DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
+
+
+def _of_the_device(error: Exception) -> bool:
+    """Whether a GPU's library failed: every later call on the device may then fail too."""
+    return isinstance(error, RuntimeError) and any(s in str(error) for s in DEVICE_FAULTS)
+
 
 class StudyTrainable(Trainable):
     """Runs jobs one after another in a reused actor; the workbench outlives the job."""
@@ -36,8 +43,8 @@ class StudyTrainable(Trainable):
     def step(self) -> dict[str, Any]:
         """Do one unit of work; `told` is JSON text, which Tune passes on as it is.
 
-        A fault of the trial ends it as failed. A process that ran out of memory is not trusted with
-        another trial: it ends, and Ray starts a new one.
+        A fault of the trial ends it as failed. A process that ran out of memory, or whose device
+        reported an error, is not trusted with another trial: it ends, and Ray starts a new one.
         """
 
         import torch
@@ -47,9 +54,12 @@ class StudyTrainable(Trainable):
         job = Job.of(json.loads(self._raw))
         try:
             told = self._advance(job)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
             raise
         except Exception as error:  # the trial boundary: recorded with type, text and traceback
+            if _of_the_device(error):
+                raise
+            self._workbench = self._run = None  # whatever the fault left behind goes with them
             told = told_failure(job, error)
         return {"told": json.dumps(told), "done": told["outcome"] != "running"}
 

@@ -26,6 +26,8 @@ _Kept = TypeVar("_Kept")
 
 DATA_KEPT = 2
 MODELS_KEPT = 4
+GRAPHS_KEPT = 64
+"""Shapes that a compiled model may meet, two a batch size, before torch would stop compiling."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,11 @@ class Workbench:
         model = plain.to(self.device)
         if compute.channels_last:
             model = model.to(memory_format=torch.channels_last)
-        forward = torch.compile(model) if compute.compile else model
+        # One graph a shape: a graph for all shapes rounds otherwise, and which of them a batch gets
+        # would hang on what the process saw before.
+        forward = torch.compile(model, dynamic=False) if compute.compile else model
+        if compute.compile:
+            torch._dynamo.config.recompile_limit = GRAPHS_KEPT
         bench = Bench(task, model, forward, self.device, compute.precision)
         return Place(bench, build, work, count_parameters(model))
 

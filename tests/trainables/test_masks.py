@@ -232,6 +232,18 @@ def test_random_pruning_is_a_function_of_the_generator():
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_the_order_in_which_masks_were_stored_means_nothing(scope, criterion):
+    model = linear_chain(*[[[1.0, 1.0, 1.0]]] * 3)
+    masks = dense_masks(model)
+    shuffled = {name: masks[name] for name in reversed(masks)}
+    choice = {**WEIGHTS, "scope": scope, "criterion": criterion, "zeros": 4}
+    first = prune(model, masks, generator=generator(1), **choice)
+    again = prune(model, shuffled, generator=generator(1), **choice)
+    assert {k: m.tolist() for k, m in first.items()} == {k: m.tolist() for k, m in again.items()}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
 def test_random_pruning_is_uniform_over_what_is_alive(scope):
     model = linear_chain([[9.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
     masks, draws = dense_masks(model), generator()

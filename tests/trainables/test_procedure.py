@@ -221,6 +221,63 @@ def test_a_faulty_stage_is_said_set_aside_and_made_anew(
     assert StudyFolder(str(tmp_path)).read_record(first.fingerprint) == first
 
 
+def test_a_store_out_of_reach_fails_the_trial_and_leaves_the_stage(
+    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_trial(tiny(), tmp_path, workbench=workbench)
+    manifest = tmp_path / "stages" / stage_chain(tiny(), 0)[0].hash / "stage.json"
+    whole, read = manifest.read_bytes(), LocalFolder.read
+
+    def slow_down(self: LocalFolder, name: str) -> bytes:
+        if "weights-" in name:
+            raise OSError("SlowDown")
+        return read(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFolder, "read", slow_down)
+        record = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, workbench=workbench)
+    assert record.state == "failed"
+    assert "SlowDown" in (record.message or "")
+    assert manifest.read_bytes() == whole
+    again = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, workbench=workbench)
+    assert again.provenance["stages_trained"] == again.stages[1:]
+
+
+def test_training_goes_on_without_leases_and_partial_states(
+    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = LocalFolder.write
+
+    def refuse(self: LocalFolder, name: str, data: bytes) -> None:
+        if "lease-" in name or "partial-" in name:
+            raise OSError(122, "Disk quota exceeded")
+        write(self, name, data)
+
+    monkeypatch.setattr(LocalFolder, "write", refuse)
+    pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
+    run = procedure(tiny(), tmp_path, workbench, pace)
+    told = [run.advance()]
+    while told[-1].state == "running":
+        told.append(run.advance())
+    assert told[-1].state == "done"
+    notes = [note for one in told for note in one.notes]
+    assert any(note.startswith("the lease of stage") for note in notes)
+    assert any(note.startswith("the partial state of stage") for note in notes)
+    assert len(notes) == len(set(notes))
+
+
+def test_a_loss_beyond_numbers_after_the_prune_is_left_out(
+    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainables import cycle
+
+    monkeypatch.setattr(cycle, "evaluate", lambda *_: (float("inf"), 0.1))
+    record = run_trial(tiny(), tmp_path, workbench=workbench)
+    assert record.state == "done"
+    assert record.metrics["pruned_val_accuracy"] == 0.1
+    assert "pruned_val_loss" not in record.metrics
+
+
 def test_a_full_disk_ends_as_failed_and_the_next_run_completes(
     tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
