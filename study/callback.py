@@ -10,10 +10,12 @@ from ray.tune import Callback
 
 
 class Watch(Callback):
-    """Calls a function with each result that a worker tells."""
+    """Calls a function with each result that a worker tells, and one whenever Tune has looked."""
 
-    def __init__(self, on_told: Callable[[dict[str, Any]], None]) -> None:
-        self._on_told = on_told
+    def __init__(
+        self, on_told: Callable[[dict[str, Any]], None], on_step: Callable[[], None]
+    ) -> None:
+        self._on_told, self._on_step = on_told, on_step
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its inputs for a restore that is never made."""
@@ -28,3 +30,7 @@ class Watch(Callback):
     ) -> None:
         """Pass on what the worker told."""
         self._on_told(json.loads(result["told"]))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Let the run say that it is alive, also while all trials wait for a machine."""
+        self._on_step()

@@ -33,6 +33,12 @@ class Machines:
     cpus: float
     gpus: float
     nodes: int
+    each: tuple[tuple[float, float], ...] = ()
+    """CPUs and GPUs of every node."""
+
+    def fits(self, cpus: float, gpus: float) -> bool:
+        """Whether a node offers as much as one trial asks for."""
+        return any(cpus <= c and gpus <= g for c, g in self.each)
 
 
 def _start(cpus: int, gpus: int) -> None:
@@ -61,9 +67,14 @@ def _join(address: str) -> None:
     """Join a running cluster; Refusal when there is none."""
     import ray
 
+    if address.startswith("ray://"):
+        raise Refusal(
+            f"--address must be host:port or auto, on a machine of the cluster, got {address};"
+            " from elsewhere `bimp submit` hands the run to the cluster"
+        )
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise Refusal(f"--address must be a running Ray cluster, got {address} ({error})") from (
             error
         )
@@ -89,7 +100,8 @@ def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         offered = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        alive = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
-        yield Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), alive)
+        nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+        each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
+        yield Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), len(nodes), each)
     finally:
         ray.shutdown()

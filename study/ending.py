@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from study import found
+from study.asked import taken_up
 from study.launch import Summary
 from study.places import existing
 from study.progress import duration
@@ -31,6 +32,11 @@ def _failures(summary: Summary) -> str:
         lines.append(
             f"... and {more} more; bimp results {summary.folder} --where \"state=='failed'\""
         )
+    if summary.lost:
+        lines.append(
+            f"lost: {len(summary.lost)} trials ended well, but {summary.folder} does not hold their"
+            " records: every node must see the same folder under this name"
+        )
     if not summary.complete:
         lines.append("run the same command again to go on and to retry what failed")
     return "\n".join(lines)
@@ -43,7 +49,8 @@ def _table(location: str) -> str:
 
     folder, study = existing(location)
     if study.search.strategy == "optuna":
-        return found.table(study, folder.records().records)
+        records, _ = taken_up(study, folder.folder, folder.records().records)
+        return found.table(study, records)
     trials = frames.trials(location)
     if trials.empty:
         return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from study import space
 from study.studyfile import StudyFile
 from study.winners import beyond
 from trainables.records import Record
@@ -42,8 +43,10 @@ def found(study: StudyFile, records: Iterable[Record]) -> list[list[Found]]:
     """
     objectives = study.search.objectives
     metrics = list(dict.fromkeys([*objectives, *study.search.constraints, REPORTED]))
+    wanted = {block.key for block in space.blocks(study)}
     blocks: dict[str, list[tuple[float, Found]]] = {}
-    for (block, _), seeds in _configurations(records).items():
+    searched = [r for r in records if r.origin.get("block_key") in wanted]
+    for (block, _), seeds in _configurations(searched).items():
         ends = [seeds.get(seed) for seed in study.seeds]
         done = [r for r in ends if r is not None and r.state == "done"]
         if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
@@ -60,9 +63,8 @@ def _nearest(entries: Sequence[tuple[float, Found]]) -> list[Found]:
 
 def _configurations(records: Iterable[Record]) -> dict[tuple[str, int], dict[int, Record]]:
     """The records of each configuration by seed; blocks in the order of their grids' values."""
-    searched = [r for r in records if "block_key" in r.origin]
     grouped: dict[tuple[str, int], dict[int, Record]] = {}
-    for r in sorted(searched, key=lambda r: (_sortable(r.origin["block"]), r.origin["number"])):
+    for r in sorted(records, key=lambda r: (_sortable(r.origin["block"]), r.origin["number"])):
         grouped.setdefault((r.origin["block_key"], r.origin["number"]), {})[r.seed] = r
     return grouped
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from study import cluster, doctor
-from study.places import RUN_LEASE, folder_of, store_of
+from study.asked import taken_up
+from study.places import RUN_LEASE, folder_of, opened, store_of
 from study.progress import Display, Tally, display
 from study.run_lease import refuse_another_run
 from study.space import Trial, blocks, check, grid_trials, representatives
@@ -25,7 +26,7 @@ from trainables.leases import Leases
 from trainables.provenance import git_commit
 from trainables.records import Record, StudyFolder
 from trainables.refusal import Refusal
-from trainables.storage import Folder, open_folder
+from trainables.storage import Folder
 
 AUTOSCALING_SLOTS = 64
 """Trials that may be pending at once on a cluster whose size may grow."""
@@ -35,7 +36,8 @@ AUTOSCALING_SLOTS = 64
 class Summary:
     """How a run ended.
 
-    `failed` are trials of the study; `exhausted` says that a search found no more points to try.
+    `failed` are trials of the study; `exhausted` says that a search found no more points to try;
+    `lost` are trials that workers say they settled, and whose records are not in the folder.
     """
 
     folder: str
@@ -46,11 +48,12 @@ class Summary:
     seconds_to_first_result: float | None
     notes: list[str] = field(default_factory=list)
     exhausted: bool = False
+    lost: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
         """Whether every trial that there is to make is settled."""
-        return (self.settled >= self.wanted or self.exhausted) and not self.failed
+        return (self.settled >= self.wanted or self.exhausted) and not (self.failed or self.lost)
 
 
 def run(study: StudyFile, out: str | None = None, address: str | None = None) -> Summary:
@@ -66,9 +69,10 @@ class Launch:
 
     def __init__(self, study: StudyFile, location: str) -> None:
         self.study = study
+        opened(location, "--out")
         self.folder = StudyFolder(location)
         self.store_location = store_of(study, self.folder)
-        self.store: Folder = open_folder(self.store_location)
+        self.store: Folder = opened(self.store_location, "stage_store")
         self._run_lease = Leases(self.folder.folder)
 
     def check_before(self, address: str | None) -> None:
@@ -110,7 +114,8 @@ class Launch:
             reading = self.folder.records()
             for warning in reading.warnings:
                 shown.say(f"warning: {warning}")
-            stands = self._standing(reading.records)
+            records, points = taken_up(self.study, self.folder.folder, reading.records)
+            stands = self._standing(records)
             for sentence in sentences(self.before, self.study, stands):
                 shown.say(sentence)
             if stands.settled >= stands.wanted:
@@ -126,12 +131,30 @@ class Launch:
                     f"Ray is up: {machines.nodes} node{'s' * (machines.nodes != 1)},"
                     f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {room} trials at once"
                 )
-                work = Work(self, reading.records, stands, room, shown)
+                asked = self.study.resources
+                if not machines.fits(asked.cpus, asked.gpus):
+                    shown.say(
+                        f"no node offers {asked.cpus} CPUs and {asked.gpus:g} GPUs now, as a trial"
+                        " asks (resources): waiting for the cluster to grow"
+                    )
+                if address is not None and self._draws_blindly(room):
+                    shown.say(
+                        f"note: up to {room} trials are out at once, most of this search before"
+                        " anything is known; resources.max_concurrent sets how many"
+                    )
+                work = Work(self, records, points, stands, room, shown)
                 work.fit()
             return self._summary(work.tally, started, work)
         finally:
             shown.close()
             self._run_lease.release(RUN_LEASE)
+
+    def _draws_blindly(self, room: int) -> bool:
+        """Whether more than half of a search would be drawn before its first result."""
+        search, seeds = self.study.search, len(self.study.search_seeds)
+        if search.strategy == "grid" or search.sampler == "random":
+            return False
+        return 2 * room > len(blocks(self.study)) * (search.trials or 0) * seeds
 
     @cached_property
     def trials(self) -> list[Trial]:
@@ -171,7 +194,8 @@ class Launch:
         )
 
     def _summary(self, tally: Tally, started: float, work: Work | None = None) -> Summary:
-        wanted, own = own_records(self.study, self.folder.records().records)
+        records, _ = taken_up(self.study, self.folder.folder, self.folder.records().records)
+        wanted, own = own_records(self.study, records)
         failed = [record for record in own if not record.settled]
         return Summary(
             folder=self.folder.location,
@@ -181,5 +205,6 @@ class Launch:
             seconds=time.monotonic() - started,
             seconds_to_first_result=tally.first_result and tally.first_result - started,
             notes=work.notes() if work else [],
-            exhausted=work is not None and work.agenda.finished,
+            exhausted=work is not None and work.exhausted,
+            lost=sorted(work.told - {r.fingerprint for r in records if r.settled}) if work else [],
         )

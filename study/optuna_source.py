@@ -1,6 +1,6 @@
 """Optuna behind the agenda: one Optuna study a block, asked one configuration at a time and told
 the mean over its seeds, then the best of each block at further seeds where the study wants that.
-All state is rebuilt from records at the start.
+All state is rebuilt at the start, from records and from what was asked for.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.agenda import Known
-from study.bounds import bounds_of
+from study.asked import Point, origin_of
 from study.points import active_sample, distribution, encode
 from study.space import Block, Trial
 from study.studyfile import StudyFile
@@ -107,14 +107,7 @@ class BlockSearch:
 
     def trials(self, asked: Asked, seeds: Sequence[int] | None = None) -> list[Trial]:
         """Return the trials of a configuration, one a seed: those of the search unless given."""
-        origin = {
-            "block": dict(self.block.cell),
-            "block_key": self.block.key,
-            "number": asked.number,
-            "params": asked.values,
-        }
-        if self._search.constraints:
-            origin["bounds"] = bounds_of(self._search.constraints, asked.config.resolved())
+        origin = origin_of(self.block, asked.number, asked.values, asked.config, self._search)
         seeds = self._seeds if seeds is None else seeds
         return [Trial.of(asked.config, seed, origin) for seed in seeds]
 
@@ -124,14 +117,13 @@ class BlockSearch:
     def _complete(self, asked: Asked) -> bool:
         return asked.complete(self._seeds)
 
-    def restore(self, records: Sequence[Record]) -> None:
-        """Take up the configurations of earlier runs, in the order of their numbers."""
-        for record in sorted(records, key=lambda r: (r.origin["number"], r.seed)):
-            number = int(record.origin["number"])
-            if number not in self.asked:
-                values = dict(record.origin["params"])
-                config = self.block.space.config({**self.block.cell, **values})
-                self._remember(Asked(number, values, config))
+    def restore(self, records: Sequence[Record], points: Sequence[Point] = ()) -> None:
+        """Take up the configurations of earlier runs, in the order of their numbers: those that
+        have records, and those asked for that have none yet."""
+        known = {int(r.origin["number"]): r.origin["params"] for r in records}
+        for number, values in sorted(({p.number: p.params for p in points} | known).items()):
+            config = self.block.space.config({**self.block.cell, **values})
+            self._remember(Asked(number, dict(values), config))
 
     def _remember(self, asked: Asked) -> None:
         self.asked[asked.number] = asked
@@ -253,17 +245,28 @@ class BlockSearch:
 
 
 class OptunaSource:
-    """All blocks of a study's search; most configurations at once are as many as `slots`."""
+    """All blocks of a study's search; most configurations at once are as many as `slots`.
+
+    `points` are configurations of earlier runs that may have no record yet; each new one is given
+    to `remember` before its trials are handed out.
+    """
 
     def __init__(
-        self, blocks: Sequence[Block], study: StudyFile, records: Sequence[Record], slots: int
+        self,
+        blocks: Sequence[Block],
+        study: StudyFile,
+        records: Sequence[Record],
+        slots: int,
+        points: Sequence[Point] = (),
+        remember: Callable[[Point], None] | None = None,
     ) -> None:
-        self._slots = max(1, slots)
+        self._slots, self._remember = max(1, slots), remember or (lambda _: None)
         self.searches = {block.key: BlockSearch(block, study) for block in blocks}
         self.planned = len(self.searches) * study.trials_a_block
         self.ended: list[tuple[BlockSearch, FrozenTrial]] = []
         for key, search in self.searches.items():
-            search.restore([r for r in records if r.origin.get("block_key") == key])
+            own = [r for r in records if r.origin.get("block_key") == key]
+            search.restore(own, [p for p in points if p.block_key == key])
         self._again = [
             trial
             for search in self.searches.values()
@@ -292,6 +295,7 @@ class OptunaSource:
             search = min(waiting, key=lambda s: len(s.asked))
             asked = search.ask()
             if asked is not None:
+                self._remember(Point(search.block.key, asked.number, asked.values))
                 return search.trials(asked)
         return self._confirmations()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from study.studyfile import StudyFile, read_yaml
 from trainables.records import StudyFolder
 from trainables.refusal import Refusal
-from trainables.storage import is_remote
+from trainables.storage import Folder, is_remote, open_folder
 
 RUN_LEASE = "run"
 """The lease, in a study folder, of the run that is at work in it."""
@@ -36,6 +36,14 @@ def existing(location: str) -> tuple[StudyFolder, StudyFile]:
         rule = "must be a study folder, one with a study.yaml"
         raise Refusal(f"DIR {rule}, got {location}{reason}") from error
     return folder, StudyFile.of(read_yaml(text, f"{location}/study.yaml"))
+
+
+def opened(location: str, key: str) -> Folder:
+    """Return the folder at a location; Refusal, naming the key, where there can be none."""
+    try:
+        return open_folder(location)
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{key} must be a folder or a URI, got {location} ({error})") from error
 
 
 def _absolute(location: str) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from study.places import folder_of, store_of
+from study.asked import taken_up
+from study.places import folder_of, opened, store_of
 from study.progress import duration
 from study.space import Trial, blocks, check_search_space, grid_trials
 from study.standing import grid_standing, optuna_standing
 from study.studyfile import StudyFile
 from trainables.chain import StageSpec, stage_chain
 from trainables.records import StudyFolder
-from trainables.storage import Folder, open_folder
+from trainables.storage import Folder
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,13 @@ class Plan:
 
 def plan(study: StudyFile, out: str | None = None) -> Plan:
     """Return the plan of a study; Refusal when it breaks a rule. Starts and writes nothing."""
-    folder = StudyFolder(folder_of(study, out))
-    store = open_folder(store_of(study, folder))
+    location = folder_of(study, out)
+    opened(location, "--out")
+    folder = StudyFolder(location)
+    store = opened(store_of(study, folder), "stage_store")
     records = folder.records().records
     if study.search.strategy == "optuna":
-        return _search_plan(study, records)
+        return _search_plan(study, taken_up(study, folder.folder, records)[0])
     trials = grid_trials(study)
     stands = grid_standing(trials, records)
     settled = {r.fingerprint for r in records if r.settled}

@@ -71,8 +71,8 @@ def _with_confirmations(study: StudyFile, own: Sequence[Record]) -> list[Record]
     ended: dict[int, tuple[Mapping[str, Any], list[Record]]] = {}
     for record in first:
         ended.setdefault(record.origin["number"], (record.config, []))[1].append(record)
-    if len(ended) < (study.search.trials or 0):
-        return first
+    if len(ended) < (study.search.trials or 0) and len(first) == len(own):
+        return first  # still searching; a search that ended early has confirmed its winners
     chosen = winners(study.search, ended)
     further = [r for r in own if r.origin["number"] in chosen and r.seed not in study.search_seeds]
     return first + further

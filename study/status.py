@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from study.asked import taken_up
 from study.places import RUN_LEASE, existing
 from study.progress import duration
 from study.standing import own_records
@@ -56,7 +57,8 @@ def status(location: str, now: datetime | None = None) -> Status:
     """Return how the study folder stands; Refusal when it is none."""
     folder, study = existing(location)
     reading = folder.records()
-    wanted, own = own_records(study, reading.records)
+    records, _ = taken_up(study, folder.folder, reading.records)
+    wanted, own = own_records(study, records)
     counted = Counter(record.state for record in own)
     return Status(
         name=study.name,
@@ -65,7 +67,7 @@ def status(location: str, now: datetime | None = None) -> Status:
         wanted=wanted,
         states={state: counted[state] for state in STATES},
         missing=max(0, wanted - len(own)),
-        others=len(reading.records) - len(own),
+        others=len({r.fingerprint for r in records} - {r.fingerprint for r in own}),
         failed=[record for record in own if record.state == "failed"],
         running=running(folder.folder, now or datetime.now(UTC)),
         warnings=reading.warnings,

@@ -49,19 +49,20 @@ def shipped(study: str, working_dir: Path) -> str:
     path = Path(study)
     if not path.is_file() and study in presets():
         return study
-    inside = path.absolute()
-    if not inside.is_relative_to(working_dir):
+    inside = path.resolve()
+    if not inside.is_relative_to(working_dir.resolve()):
         raise Refusal(f"STUDY must be a preset or lie in {working_dir}, got {study}")
-    return inside.relative_to(working_dir).as_posix()
+    return inside.relative_to(working_dir.resolve()).as_posix()
 
 
-def lasting(out: str) -> str:
-    """Return the study folder as the cluster sees it; a relative one would go with the job."""
-    if not is_remote(out) and not Path(out).is_absolute():
+def lasting(folder: str, key: str) -> str:
+    """Return a folder as the cluster sees it; a relative one would go with the job."""
+    if not is_remote(folder) and not Path(folder).is_absolute():
         raise Refusal(
-            f"--out must be an absolute path that all nodes share, or a URI as s3://..., got {out}"
+            f"{key} must be an absolute path that all nodes share, or a URI as s3://...,"
+            f" got {folder}"
         )
-    return out
+    return folder
 
 
 def submit(
@@ -72,21 +73,27 @@ def submit(
     out: str,
     sets: Sequence[str] = (),
     working_dir: Path,
+    stage_store: str | None = None,
     connect: Callable[[str], Client] | None = None,
 ) -> str:
     """Submit the run of a study and return the job's id.
 
     `study` is a YAML file within `working_dir` or a preset, `name` its name, `out` a folder that
-    outlives the job. Refusal when something of that does not hold or the cluster is not reached.
+    outlives the job, as does the study's `stage_store`. Refusal when something of that does not
+    hold or the cluster is not reached.
     """
     folder = working_dir.absolute()
-    command = entrypoint(shipped(study, folder), lasting(out), sets)
+    if stage_store is not None:
+        lasting(stage_store, "stage_store")
+    command = entrypoint(shipped(study, folder), lasting(out, "--out"), sets)
+    from ray.exceptions import RayError
+
     try:
         client = (connect or _connect)(address)
         return client.submit_job(
             entrypoint=command, runtime_env=runtime_env(folder), metadata={"study": name}
         )
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
         reason = " ".join(str(error).split())
         raise Refusal(f"--address must be a Ray job server, got {address} ({reason})") from error
 

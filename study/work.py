@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from study.agenda import Agenda, GridSource, Known, Source, Task
+from study.asked import Point, remember
 from study.places import RUN_LEASE
 from study.progress import Display, Tally, duration
 from study.space import blocks
@@ -37,11 +38,14 @@ class Work:
     """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
 
     def __init__(
-        self, launch: Launch, records: Sequence[Record], stands: Standing, room: int, shown: Display
-    ) -> None:
+        self, launch: Launch, records: Sequence[Record], points: Sequence[Point],
+        stands: Standing, room: int, shown: Display,
+    ) -> None:  # fmt: skip
         self._launch, self._shown, self._room = launch, shown, room
+        self.told: set[str] = set()
+        self._unwritten: set[str] = set()
         self._context = launch.context()
-        self.source = self._source(records)
+        self.source = self._source(records, points)
         known = {r.fingerprint: Known(r.state, r.metrics) for r in records if r.settled}  # type: ignore[arg-type]
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
         self.agenda = Agenda(self.source, known, self._finished_stages(), attempts)
@@ -49,13 +53,17 @@ class Work:
         self._journal = self._open_journal()
         self._compacted = self._shown_at = self._beaten = time.monotonic()
 
-    def _source(self, records: Sequence[Record]) -> Source:
+    def _source(self, records: Sequence[Record], points: Sequence[Point]) -> Source:
         study = self._launch.study
         if study.search.strategy == "grid":
             return GridSource(self._launch.trials)
         from study.optuna_source import OptunaSource
 
-        return OptunaSource(blocks(study), study, records, self._room)
+        return OptunaSource(blocks(study), study, records, self._room, points, self._remember)
+
+    def _remember(self, point: Point) -> None:
+        with self._unless_full("what the search asks for"):
+            remember(self._launch.folder.folder, point)
 
     def _finished_stages(self) -> set[str]:
         store = self._launch.store
@@ -102,12 +110,12 @@ class Work:
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=study.resources.retries),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                    callbacks=[Watch(self._on_told)],
+                    callbacks=[Watch(self._on_told, self._after)],
                 ),
             )
             tuner.fit()
         self._take_failures()
-        self._launch.folder.compact()
+        self._compact()
 
     def _suggestions(self) -> int:
         """An upper bound of Tune trials: dense runs, and turns given up, come on top."""
@@ -130,14 +138,32 @@ class Work:
         elif told["outcome"] == "failed":
             known = Known("failed")
             self._shown.say(f"failed: {task.goal} {task.trial.fingerprint}: {_fault(told)}")
+            self._record_of_failure(task, told["error"])
         else:
             known = Known(told["outcome"], told.get("metrics", {}))
+            if task.goal == "trial":
+                self.told.add(task.trial.fingerprint)
         self.tally.over(task, known)
         return known
 
     def _write_failed(self, task: Task, kind: str, message: str) -> None:
-        if task.goal == "dense":
-            return
+        if task.goal == "trial":
+            self._write(task, {"type": kind, "message": message, "traceback": ""})
+            self._shown.say(f"failed: trial {task.trial.fingerprint}: {message}")
+
+    def _record_of_failure(self, task: Task, error: dict[str, Any]) -> None:
+        """Write the record that the worker should have written, where there is none of its try."""
+        if task.goal == "trial" and not self._has_record(task):
+            self._write(task, error)
+
+    def _has_record(self, task: Task) -> bool:
+        try:
+            record = self._launch.folder.read_record(task.trial.fingerprint)
+        except (OSError, ValueError):
+            return False
+        return record is not None and record.attempt >= task.attempt
+
+    def _write(self, task: Task, error: dict[str, Any]) -> None:
         job = Job(
             goal="trial",
             config=task.trial.config.model_dump(mode="json"),
@@ -147,9 +173,7 @@ class Work:
             attempt=task.attempt,
             origin=dict(task.trial.origin),
         )
-        error = {"type": kind, "message": message, "traceback": ""}
         self._launch.folder.write_record(failed_record(job, error, {"finished_at": now()}))
-        self._shown.say(f"failed: trial {task.trial.fingerprint}: {message}")
 
     def _take_failures(self) -> None:
         """Write the records of trials that failed because their dense run did."""
@@ -163,19 +187,34 @@ class Work:
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
-        if self._journal is not None:
-            self._write_journal(cast("OptunaSource", self.source))
         self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
+        if self._journal is not None:
+            with self._unless_full("the journal"):
+                self._write_journal(cast("OptunaSource", self.source))
         clock = time.monotonic()
         if clock - self._shown_at >= STATUS_EVERY_S:
             self._shown_at = clock
-            self._write_status()
-            self._launch._run_lease.beat(RUN_LEASE)
+            with self._unless_full("the run's state"):
+                self._write_status()
+                self._launch._run_lease.beat(RUN_LEASE)
         if clock - self._compacted >= COMPACT_EVERY_S:
-            start = time.monotonic()
+            self._compact()
+
+    def _compact(self) -> None:
+        start = time.monotonic()
+        with self._unless_full("tables"):
             self._launch.folder.compact()
-            cost = time.monotonic() - start
-            self._compacted = time.monotonic() + 20 * cost
+        self._compacted = time.monotonic() + 20 * (time.monotonic() - start)
+
+    @contextmanager
+    def _unless_full(self, what: str) -> Iterator[None]:
+        """Say once that something cannot be written that people only look at, and go on."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._unwritten:
+                self._shown.say(f"warning: {what} cannot be written now: {error}")
+            self._unwritten.add(what)
 
     def _write_journal(self, source: OptunaSource) -> None:
         ended, source.ended = source.ended, []
@@ -200,6 +239,13 @@ class Work:
             "seconds_left": self.tally.seconds_left(),
         }
         self._launch.folder.folder.write("progress.json", json.dumps(status).encode())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a search ended for want of new points, with every trial of it settled."""
+        if self._journal is None or self.tally.failed:
+            return False
+        return self.agenda.finished and bool(cast("OptunaSource", self.source).ended_early)
 
     def notes(self) -> list[str]:
         """What the reader of the summary should know."""

@@ -10,7 +10,7 @@ import click
 @click.command("run")
 @click.argument("study")
 @click.option("--out", metavar="DIR", help="Study folder; results/<name> unless given.")
-@click.option("--address", help="A running Ray cluster (host:port, auto, or ray://...).")
+@click.option("--address", help="A running Ray cluster (host:port or auto).")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 def command(study: str, out: str | None, address: str | None, sets: tuple[str, ...]) -> None:
     """Run what STUDY wants and its folder has not settled yet.

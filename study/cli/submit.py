@@ -31,5 +31,8 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
 
     from study.submission import submit
 
-    job = submit(study, loaded.name, address=address, out=out, sets=sets, working_dir=working_dir)
+    job = submit(
+        study, loaded.name, address=address, out=out, sets=sets, working_dir=working_dir,
+        stage_store=loaded.stage_store,
+    )  # fmt: skip
     click.echo(f"submitted {job}; follow it: ray job logs --address {address} --follow {job}")

@@ -26,7 +26,9 @@ class FakeRay:
         monkeypatch.setattr(ray, "init", self._init)
         monkeypatch.setattr(ray, "shutdown", self._shutdown)
         monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
-        monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": False}])
+        monkeypatch.setattr(ray, "nodes", lambda: [
+            {"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 9.0}},
+        ])  # fmt: skip
         for name in (*cluster._SETTINGS, "RAY_AUTH_MODE"):
             monkeypatch.setenv(name, "put back after the test")
             monkeypatch.delenv(name)
@@ -43,7 +45,7 @@ class FakeRay:
 def test_a_local_session_is_started_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay(monkeypatch, [])
     with cluster.session(None, cpus=2, gpus=0) as machines:
-        assert machines == cluster.Machines(2.0, 0.0, 1)
+        assert machines == cluster.Machines(2.0, 0.0, 1, ((2.0, 0.0),))
         assert fake.shut_down == 0
     assert fake.shut_down == 1
     assert fake.asked[0]["address"] == "local"
@@ -69,6 +71,28 @@ def test_another_fault_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(OSError, match="no space"):
         cluster._start(1, 0)
     assert len(fake.asked) == 1
+
+
+def test_a_trial_fits_where_one_node_has_all_it_asks_for() -> None:
+    machines = cluster.Machines(12.0, 1.0, 2, ((8.0, 0.0), (4.0, 1.0)))
+    assert machines.fits(8, 0)
+    assert machines.fits(4, 0.5)
+    assert not machines.fits(8, 1)
+
+
+def test_a_client_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay(monkeypatch, [])
+    with pytest.raises(Refusal, match="bimp submit"), cluster.session("ray://host:10001", 2, 0):
+        pass
+    assert fake.asked == []
+
+
+def test_a_cluster_that_asks_for_a_token_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    FakeRay(monkeypatch, [ray.exceptions.AuthenticationError("no token")])
+    with pytest.raises(Refusal, match="no token"), cluster.session("auto", 2, 0):
+        pass
 
 
 def test_a_cluster_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,24 @@ from typing import Any
 import pytest
 
 from study.found import found, table
+from study.space import blocks
 from study.studyfile import StudyFile
 from trainables.records import Record
+
+RAW: dict[str, Any] = {
+    "task": {"dataset": "digits", "model": "mlp"},
+    "dense": {"epochs": 4},
+    "prune": {"sparsity": {"grid": [0.8, 0.9, 0.95]}},
+    "retrain": {"schedule": "allr", "epochs": 1, "discount": {"uniform": [0.0, 1.0]}},
+}
 
 
 def study_of(objectives: dict[str, str], seeds: tuple[int, ...] = (0, 1)) -> StudyFile:
     search = {"strategy": "optuna", "trials": 9, "objectives": objectives}
-    return StudyFile.of({"name": "found", "seeds": list(seeds), "search": search})
+    return StudyFile.of({**RAW, "name": "found", "seeds": list(seeds), "search": search})
+
+
+KEYS = {block.cell["prune.sparsity"]: block.key for block in blocks(study_of({"val_loss": "min"}))}
 
 
 def record(
@@ -22,7 +33,7 @@ def record(
     """A record of configuration `number`, whose discount is a tenth of its number."""
     origin = {
         "block": {"prune.sparsity": sparsity},
-        "block_key": f"block {sparsity}",
+        "block_key": KEYS[sparsity],
         "number": number,
         "params": {"retrain.discount": number / 10},
     }
@@ -97,3 +108,11 @@ def test_a_long_front_is_cut_and_counted() -> None:
     text = table(study, records)
     assert text.startswith("Unbeaten configurations")
     assert "... and 5 more" in text
+
+
+def test_blocks_that_the_study_no_longer_has_are_left_out() -> None:
+    records = [record(1, seed, 0.5) for seed in (0, 1)]
+    gone = [record(2, seed, 0.9) for seed in (0, 1)]
+    for old in gone:
+        old.origin["block_key"] = "another space"
+    assert numbers(study_of({"val_accuracy": "max"}), records + gone) == [[1]]

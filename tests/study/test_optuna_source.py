@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study.agenda import Agenda, Known
+from study.asked import Point
 from study.optuna_source import MOST_REPEATS, OptunaSource
 from study.space import Trial, blocks
 from study.studyfile import StudyFile
@@ -221,6 +222,19 @@ def test_a_number_whose_record_was_lost_is_not_given_again() -> None:
     kept = [r for r in records_of(first) if r.origin["number"] != 2]
     again = run(source_of(study_of(), kept))
     assert numbers(again) == [0, 1, 3, 4, 5, 6]
+
+
+def test_what_was_asked_for_and_has_no_record_is_asked_for_again() -> None:
+    """Numbers 2 and 3 were at work when the driver ended: they go on under their numbers."""
+    kept: list[Point] = []
+    study = study_of()
+    source = OptunaSource(blocks(study), study, (), 9, remember=kept.append)
+    first = [trial for _ in range(4) for trial in source.more(0) or ()]
+    assert [point.number for point in kept] == [0, 1, 2, 3]
+    again = OptunaSource(blocks(study), study, records_of(first[:2]), 9, kept[2:])
+    trials = again.more(0) or []
+    assert [t.fingerprint for t in trials] == [t.fingerprint for t in first]
+    assert numbers(again.more(4) or []) == [4]
 
 
 def test_a_changed_space_begins_anew() -> None:

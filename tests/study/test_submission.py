@@ -68,13 +68,13 @@ def test_the_study_is_named_as_the_job_sees_it(
 
 @pytest.mark.parametrize("out", ["/shared/out", "s3://bucket/out", "gs://bucket/out"])
 def test_folders_that_outlive_the_job(out: str) -> None:
-    assert lasting(out) == out
+    assert lasting(out, "--out") == out
 
 
 @pytest.mark.parametrize("out", ["results/x", "out", "./out"])
 def test_folders_that_would_go_with_the_job(out: str) -> None:
     with pytest.raises(Refusal, match=rf"--out must be an absolute path .*got {out}"):
-        lasting(out)
+        lasting(out, "--out")
 
 
 def test_submitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,3 +136,19 @@ def test_a_wrong_study_is_not_submitted(
     assert ended.status == 2
     assert ended.err.startswith("bimp: prune.sparsity must be < 1, got 1 ")
     assert server.jobs == []
+
+
+def test_a_path_that_leads_out_of_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "study.yaml").write_text(STUDY)
+    with pytest.raises(Refusal, match="must be a preset or lie in"):
+        shipped(str(tmp_path / "inside" / ".." / "study.yaml"), tmp_path / "inside")
+    assert shipped(str(tmp_path / "study.yaml"), tmp_path / "inside" / "..") == "study.yaml"
+
+
+def test_a_stage_store_that_would_go_with_the_job(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="stage_store must be an absolute path"):
+        submit(
+            "digits", "digits", address="http://x", out="s3://b/x", working_dir=tmp_path,
+            stage_store="stages", connect=lambda _: Server(),
+        )  # fmt: skip
