@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -67,6 +67,10 @@ _KINDS: dict[str, type] = {
     "fingerprint": str, "study": str, "config": dict, "seed": int, "attempt": int, "metrics": dict,
     "cycles": list, "layers": dict, "stages": list, "provenance": dict, "origin": dict,
 }  # fmt: skip
+_ITEMS: dict[str, type] = {"cycles": dict, "stages": str}
+_ORIGIN: dict[str, type] = {
+    "block": dict, "block_key": str, "number": int, "params": dict, "bounds": dict,
+}  # fmt: skip
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
 
@@ -79,7 +83,7 @@ def decode(data: bytes | str, source: str) -> Record:
     """Return the record held in JSON; RecordError names `source` and the fault."""
     try:
         raw = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{source}: not a whole JSON record ({error})") from error
     if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
         raise RecordError(f"{source}: not a record of this project")
@@ -92,15 +96,25 @@ def decode(data: bytes | str, source: str) -> Record:
         raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
     if raw["state"] not in STATES:
         raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
-    for name, kind in _KINDS.items():
-        if name in raw and not isinstance(raw[name], kind):
-            raise RecordError(
-                f"{source}: {name} must be of type {kind.__name__}, got {raw[name]!r}"
-            )
-    for name, value in raw.get("metrics", {}).items():
-        if not isinstance(value, int | float | None):
-            raise RecordError(f"{source}: metrics.{name} must be a number, got {value!r}")
+    for name, value, kind in _typed(raw):
+        if not isinstance(value, kind):
+            raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
+    for group in ("metrics", "layers"):
+        for name, value in raw.get(group, {}).items():
+            if not isinstance(value, int | float | None):
+                raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
     return Record(**raw)
+
+
+def _typed(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
+    """Each part of a record that has a type: its name, value and type, the outer ones first."""
+    yield from ((name, raw[name], kind) for name, kind in _KINDS.items() if name in raw)
+    optional = (("message", str), ("error", dict))
+    yield from ((n, raw[n], kind) for n, kind in optional if raw.get(n) is not None)
+    for name, kind in _ITEMS.items():
+        yield from ((f"{name}[{i}]", item, kind) for i, item in enumerate(raw.get(name, ())))
+    origin = raw.get("origin", {})
+    yield from ((f"origin.{n}", origin[n], kind) for n, kind in _ORIGIN.items() if n in origin)
 
 
 _CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)

@@ -95,7 +95,8 @@ def test_a_truncated_record_is_named_and_the_rest_is_read(study: StudyFolder, ke
 
 
 @pytest.mark.parametrize(
-    "content", [b"[]", b"3", b"null", b'{"schema": 1}', b'{"name": "not ours"}', b"\xff\xfe"]
+    "content",
+    [b"[]", b"3", b"null", b'{"schema": 1}', b'{"name": "not ours"}', b"\xff\xfe", b"[" * 100_000],
 )
 def test_a_foreign_file_is_named(study: StudyFolder, content: bytes) -> None:
     study.write_record(record("bb"))
@@ -135,6 +136,12 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
             "metrics.val_accuracy must be a number, got 'high'",
         ),
         ({"stages": "h0"}, "stages must be of type list"),
+        ({"stages": ["h0", 5]}, r"stages\[1\] must be of type str, got 5"),
+        ({"cycles": [1]}, r"cycles\[0\] must be of type dict, got 1"),
+        ({"layers": {"fc": "all"}}, "layers.fc must be a number, got 'all'"),
+        ({"message": 5}, "message must be of type str, got 5"),
+        ({"error": "no"}, "error must be of type dict, got 'no'"),
+        ({"origin": {"bounds": "x"}}, "origin.bounds must be of type dict, got 'x'"),
     ],
 )
 def test_a_record_with_a_wrong_field_is_refused(change: dict[str, object], fault: str) -> None:
