@@ -5,7 +5,9 @@ What `bimp table` prints and the report shows.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
@@ -17,6 +19,7 @@ from analysis.figures.blocks import (
     budget_column,
     comparable,
     stand_ins,
+    tuned_note,
     values,
 )
 from analysis.frames import read
@@ -37,7 +40,9 @@ def schedules_comparison(frame: pd.DataFrame, metric: str = ACCURACY) -> Table |
         return None
     chosen = stand_ins(trials, SCHEDULE, block_columns(trials, SCHEDULE))
     columns = (SPARSITY, budget_column(trials))
-    return comparison_table(chosen.drop(columns="n_configurations"), SCHEDULE, columns, metric)
+    table = comparison_table(chosen.drop(columns="n_configurations"), SCHEDULE, columns, metric)
+    tuned = html.unescape(tuned_note(chosen, SCHEDULE))
+    return replace(table, notes=(*table.notes, tuned)) if tuned else table
 
 
 def methods_comparison(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Table | None:

@@ -34,29 +34,12 @@ from analysis.figures.gains import SUBJECTS
 from analysis.figures.labels import number, place, points, shown, words
 from analysis.figures.ranks import ranks_table
 from analysis.figures.split import budget_split_table
-from analysis.stats import Comparison, holm, paired, pairs, smallest_p, summary
+from analysis.leaders import REPORTED, Leader, leaders
+from analysis.stats import Comparison, holm, paired, smallest_p
 from trainables.catalog import DATASETS
 
-REPORTED: Final = "test_accuracy"
 SETTLED_P: Final = 0.05
 MANY_NAMED: Final = 5
-
-
-@dataclass(frozen=True)
-class Leader:
-    """The best series of one block on validation, and how far the next is behind.
-
-    `block` maps columns to values. `val` and `test` are (mean, std, n). `behind` is the mean paired
-    difference to the runner-up on validation; None without a runner-up.
-    """
-
-    block: dict[str, Any]
-    name: Any
-    val: tuple[float, float, int]
-    test: tuple[float, float, int]
-    runner_up: Any
-    behind: float | None
-    n_pairs: int
 
 
 def plain(text: str) -> str:
@@ -113,44 +96,6 @@ def fallen(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["trial", "seed", "state", "message"])
 
 
-def leaders(trials: pd.DataFrame) -> list[Leader]:
-    """Return the leader of every block that has at least two series, in order of blocks."""
-    by = series_column(trials)
-    columns = block_columns(trials, by)
-    chosen = stand_ins(trials, by, columns)
-    if chosen[by].nunique() < 2:
-        return []
-    blocks = chosen[columns].drop_duplicates().sort_values(columns)
-    found = [_leader(inside(chosen, block), block, by) for block in records(blocks)]
-    return [leader for leader in found if leader is not None]
-
-
-def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
-    done = part[(part["state"] == "done") & part[CHOICE].notna()]
-    means = done.groupby(by, sort=False)[CHOICE].mean().round(12)
-    ranked = means.sort_values(ascending=False, kind="stable")
-    if ranked.empty:
-        return None
-    first = ranked.index[0]
-    own = done[done[by] == first]
-    second = ranked.index[1] if len(ranked) > 1 else None
-    matched = pairs(part, CHOICE, first, second, by=["seed"], column=by).table if second else None
-    return Leader(
-        block,
-        first,
-        _summary(own[CHOICE]),
-        _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
-        second,
-        None if matched is None else float(matched["difference"].mean()),
-        0 if matched is None else len(matched),
-    )
-
-
-def _summary(column: pd.Series[float]) -> tuple[float, float, int]:
-    found = summary(column)
-    return found.mean, found.std, found.n
-
-
 def leading(trials: pd.DataFrame) -> list[str]:
     """Return who leads on validation in how many blocks, and how close the races are."""
     by = series_column(trials)
@@ -166,6 +111,8 @@ def leading(trials: pd.DataFrame) -> list[str]:
     if close:
         where = "everywhere" if len(close) == len(found) else f"in {len(close)} of them"
         sentence += f"; {where} the runner-up is less than one validation image behind"
+    if apart := sum(leader.n_shared == 0 for leader in found):
+        sentence += f"; in {apart} of them no seed is done by all, and those with most are ranked"
     return [f"{sentence}.", *([_single(found[0], by)] if len(found) == 1 else [])]
 
 
@@ -239,20 +186,28 @@ def resolution(trials: pd.DataFrame) -> str:
     )
 
 
-def subject(trials: pd.DataFrame) -> Any | None:
-    """Return the contestant to report on: the leader by mean rank on validation."""
+def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
+    """Return the contestant to report on, the leader by mean rank on validation, and its task.
+
+    The task is the commonest: columns and values, none where all trials are of one.
+    """
     ranked = ranks_table(trials)
-    return ranked["entrant"].iloc[0] if len(ranked) > 1 and ranked.attrs["n_blocks"] else None
+    led = len(ranked) > 1 and ranked.attrs["n_blocks"]
+    return (ranked["entrant"].iloc[0] if led else None), ranked.attrs["at"]
 
 
 @dataclass(frozen=True)
 class Versus:
-    """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm)."""
+    """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm).
+
+    `task` holds the columns and values of the task it leads in; none where there is but one.
+    """
 
     leader: Any
     rival: Any
     comparison: Comparison
     p: float
+    task: dict[str, Any]
 
     @property
     def verdict(self) -> str:
@@ -261,19 +216,22 @@ class Versus:
 
 
 def comparisons(trials: pd.DataFrame) -> list[Versus]:
-    """Return the leader by mean rank on validation, compared with every rival on test."""
+    """Return the leader by mean rank on validation, compared with every rival on test.
+
+    Of several tasks in the leader's own alone: it was chosen there.
+    """
     by = series_column(trials)
-    leader = subject(trials)
+    leader, task = subject(trials)
     if leader is None or REPORTED not in trials or not trials[REPORTED].notna().any():
         return []
     columns = block_columns(trials, by)
-    chosen = stand_ins(trials, by, columns)
+    chosen = stand_ins(inside(trials, task), by, columns)
     rivals = [name for name in values(chosen, by) if name != leader]
     keys = ["seed", *columns]
     found = [paired(chosen, REPORTED, leader, rival, by=keys, column=by) for rival in rivals]
     adjusted = holm([one.p_sign for one in found])
     return [
-        Versus(leader, rival, one, p)
+        Versus(leader, rival, one, p, task)
         for rival, one, p in zip(rivals, found, adjusted, strict=True)
         if one.n
     ]
@@ -287,7 +245,8 @@ def against_rivals(trials: pd.DataFrame) -> list[str]:
     by = series_column(trials)
     own = next((one.rival for one in found if one.rival in SUBJECTS[:1]), None)
     behind = f"; {shown(by, own)} is not" if own is not None else ""
-    first = f"By mean rank on validation {shown(by, found[0].leader)} is first{behind}."
+    where = f"At {place(found[0].task)}, by" if found[0].task else "By"
+    first = f"{where} mean rank on validation {shown(by, found[0].leader)} is first{behind}."
     verdicts = dict.fromkeys(one.verdict for one in found)
     said = [
         _grouped(by, verdict, [v for v in found if v.verdict == verdict]) for verdict in verdicts

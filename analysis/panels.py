@@ -9,10 +9,11 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from analysis.figures import FIGURES, Figure, choices, source_frame
 from analysis.figures.blocks import notes
 from analysis.figures.labels import label, shown, words
 from analysis.frames import Study
+from trainables.schema import METRICS as SCHEMA
+from trainables.schema import Direction
 
 MANY_VARIANTS: Final = 12
 BYTES: Final = 480_000
@@ -88,13 +91,48 @@ def panels(study: Study) -> tuple[list[Panel], list[Absent]]:
     """Return the figures that have something to show for a study, and those that have not."""
     shown_ones: list[Panel] = []
     absent: list[Absent] = []
+    objectives = declared_objectives(study)
     for figure in FIGURES.values():
+        if figure.name == "pareto" and objectives:
+            figure = _under_objectives(figure, objectives)
         found = panel(figure, source_frame(study, figure.source))
         if isinstance(found, Panel):
             shown_ones.append(found)
         else:
             absent.append(found)
     return shown_ones, absent
+
+
+def declared_objectives(study: Study) -> dict[str, Any]:
+    """Return the objectives that all folders' searches share, with directions, if two or more.
+
+    None where one of them is measured on test or stands in no trial.
+    """
+    searches = [content.get("search") for content in study.settings.values()]
+    asked = [search.get("objectives") if isinstance(search, dict) else None for search in searches]
+    shared = asked[0] if asked and all(one == asked[0] for one in asked) else None
+    if not isinstance(shared, dict) or len(shared) < 2:
+        return {}
+    trials = study.trials
+    known = [
+        name in SCHEMA
+        and not SCHEMA[name].on_test
+        and name in trials
+        and trials[name].notna().any()
+        and way in get_args(Direction)
+        for name, way in shared.items()
+    ]
+    return dict(shared) if all(known) else {}
+
+
+def _under_objectives(figure: Figure, objectives: Mapping[str, Any]) -> Figure:
+    """The Pareto front of a search's own objectives, which leave no axes to be chosen."""
+    return replace(
+        figure,
+        question="Which configurations does no other beat in all objectives of the search?",
+        controls=("by",),
+        table=partial(figure.table, objectives=dict(objectives)),
+    )
 
 
 def panel(figure: Figure, frame: pd.DataFrame) -> Panel | Absent:
@@ -169,7 +207,8 @@ def _selectors(
             selectors += [
                 Selector(f"at:{column}", words(column), _options(column, values))
                 for column, values in offers["at"].items()
-                if column in default
+                # Where the start has no value of a column, none of the options says so.
+                if default.get(column) in values
             ]
         elif control in _LABELS:
             selectors.append(Selector(control, _LABELS[control], _named(control, offers[control])))

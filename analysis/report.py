@@ -28,6 +28,7 @@ from analysis.figures.blocks import (
 )
 from analysis.figures.labels import MISSING, label, number, place, points, shown, words
 from analysis.frames import Study, read
+from analysis.leaders import leaders
 from analysis.panels import Panel, panels
 from analysis.tables import to_html
 
@@ -122,7 +123,7 @@ def study_title(study: Study) -> str:
 def leaders_view(frame: pd.DataFrame) -> View:
     """Return who leads on validation in each block, its test accuracy, and the runner-up."""
     trials = comparable(frame)
-    found = findings.leaders(trials) if _has_results(trials) else []
+    found = leaders(trials) if _has_results(trials) else []
     by = series_column(trials)
     rows = tuple(
         (
@@ -145,7 +146,10 @@ def leaders_view(frame: pd.DataFrame) -> View:
         Column("runner-up", False),
         Column("ahead by (points, validation)", True),
     )
-    note = "Mean ± standard deviation over seeds. Chosen on validation, reported on test."
+    note = (
+        "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
+        " block have done; where that is none, of those with most done. Reported on test."
+    )
     return View("Leaders", columns, rows, note + _cut(len(found)))
 
 
@@ -202,10 +206,14 @@ def comparisons_view(frame: pd.DataFrame) -> View:
     )
     leader = findings.plain(shown(by, found[0].leader)) if found else ""
     note = (
-        "Pairs share seed, task, sparsity and budget. Interval and exact sign-flip p are over the"
-        " means of each seed, since pairs of one seed share a dense run."
+        "Pairs share seed, task, sparsity and budget. Difference, share, interval and exact"
+        " sign-flip p are over the means of each seed, since pairs of one seed share a dense run."
     )
-    return View(f"{leader} against its rivals, test accuracy", columns, rows, note)
+    if any(one.comparison.pairs.n_unpaired for one in found):
+        note += " Some trials have no partner, so not all seeds are over the same blocks."
+    at = findings.plain(place(found[0].task)) if found else ""
+    title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
+    return View(title, columns, rows, note)
 
 
 def comparison_tables(frame: pd.DataFrame) -> list[str]:

@@ -14,7 +14,15 @@ import pandas as pd
 from analysis import query
 from analysis.columns import config_columns, differing
 from analysis.frames import Study, read
-from analysis.tables import Cell, Grid, to_latex, to_markdown, to_text, value_text
+from analysis.tables import (
+    Cell,
+    Grid,
+    pooling_notes,
+    to_latex,
+    to_markdown,
+    to_text,
+    value_text,
+)
 from trainables.schema import METRICS
 from trainables.storage import is_remote, open_folder
 
@@ -46,7 +54,8 @@ def run_results(
 
     `where` is an expression (`query.where`), applied first. Under `group_by`, `columns` are the
     metrics to average (by default `HEADLINES`), as `query.group` does. Formats for people (table,
-    markdown, latex) leave out what is the same in all rows, saying so, unless `columns` are named;
+    markdown, latex) leave out what is the same in all rows, saying so, unless `columns` are named,
+    and name the settings over which a group's means run;
     csv, json and parquet hold everything, in full precision, a missing value being missing.
     `warn` is told each thing that could not be read; by default it stands on standard error.
     Trials come by their settings and seed unless `sort` says otherwise. Raises ValueError naming
@@ -60,7 +69,10 @@ def run_results(
         (warn or _to_stderr)(sentence)
     if where:
         frame = query.where(frame, where)
+    pooled: list[str] = []
     if group_by:
+        query.require_columns(frame, group_by)
+        pooled = pooling_notes(frame, group_by)
         frame, columns = query.group(frame, group_by, _group_metrics(frame, columns)), ()
     elif level == "trials" and not sort:
         sort = [*differing(frame, config_columns(frame)), "seed"]
@@ -68,7 +80,7 @@ def run_results(
         frame = query.sort(frame, sort)
     if columns:
         frame = query.select(frame, columns)
-    content = _formatted(frame, format, named=bool(columns or group_by))
+    content = _formatted(frame, format, pooled, named=bool(columns or group_by))
     if output is not None:
         write_output(output, content)
     return content
@@ -81,9 +93,9 @@ _FOR_PEOPLE: Final[Mapping[str, Callable[[Grid], str]]] = {
 }
 
 
-def _formatted(frame: pd.DataFrame, format: str, named: bool) -> str | bytes:
+def _formatted(frame: pd.DataFrame, format: str, pooled: Sequence[str], named: bool) -> str | bytes:
     if format in _FOR_PEOPLE:
-        return _FOR_PEOPLE[format](_grid(frame, named))
+        return _FOR_PEOPLE[format](_grid(frame, pooled, named))
     return _FOR_MACHINES[format](frame)
 
 
@@ -143,7 +155,7 @@ def _setting(frame: pd.DataFrame, column: str) -> str:
     return f"{column} = {value_text(frame[column].iloc[0])}"
 
 
-def _grid(frame: pd.DataFrame, named: bool) -> Grid:
+def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> Grid:
     shown, notes = (frame, []) if named else _brief(frame)
     rows = shown.astype(object).itertuples(index=False, name=None)
     words = [not pd.api.types.is_numeric_dtype(dtype) for dtype in shown.dtypes]
@@ -153,7 +165,7 @@ def _grid(frame: pd.DataFrame, named: bool) -> Grid:
         headers=tuple((str(column),) for column in shown.columns),
         labels=((),) * len(shown),
         rows=tuple(tuple(Cell(_short(value)) for value in row) for row in rows),
-        notes=tuple(notes),
+        notes=(*notes, *pooled),
         words=frozenset(place for place, is_words in enumerate(words) if is_words),
     )
 

@@ -290,13 +290,17 @@ def _add_grid(app: Dash, watch: Watch) -> None:
         Output(elements.part_id("table_csv", "trials"), "href"),
         _ADDRESS,
         _VERSION,
+        State(elements.part_id("grid", "trials"), "columnDefs"),
     )
-    def show_grid(search: str, _: str) -> tuple[Any, ...]:
+    def show_grid(search: str, _: str, drawn_columns: list[dict[str, Any]]) -> tuple[Any, ...]:
         view = View.of(search).within(_BAR)
         trials = watch.snapshot.chosen(view)
         columns = grid.columns_of(trials, view)
         rows = grid.rows_of(trials, columns)
-        return grid.column_defs(trials, columns), rows, f"/data/trials.csv{view.search()}"
+        wanted = grid.column_defs(trials, columns)
+        # Equal columns are not sent again: the reader may have made them wider.
+        defs = no_update if wanted == drawn_columns else wanted
+        return defs, rows, f"/data/trials.csv{view.search()}"
 
 
 def _add_polling(app: Dash, watch: Watch) -> None:

@@ -137,9 +137,12 @@ def grid() -> html.Div:
                 id=part_id("grid", "trials"),
                 rowData=None,
                 columnDefs=[],
+                # With names of their own rows stay where the reader has scrolled to.
+                getRowId="params.data.study + '/' + params.data.fingerprint",
                 defaultColDef={"sortable": True, "resizable": True, "wrapHeaderText": True,
                                "autoHeaderHeight": True, "suppressMovable": True},
                 dashGridOptions={"theme": {"function": theme_of}, "animateRows": False,
+                                 "suppressScrollOnNewData": True,
                                  "enableCellTextSelection": True, "tooltipShowDelay": 300,
                                  "localeText": {"noRowsToShow": "No trial passes the filters."}},
                 style={"height": "min(70vh, 44rem)", "width": "100%"},

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import config_columns, differing, ordered
+from analysis.bounds import BEYOND, beyond_bounds
+from analysis.columns import config_columns, differing, distinct_trials, ordered
 from analysis.figures.labels import words
 from analysis.query import group, require_columns
 
@@ -98,10 +99,12 @@ def budget_column(frame: pd.DataFrame) -> str:
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the trials without repeats, each with a value in the budget's column.
 
-    A trial that several studies hold counts once. Where some methods have one budget for all of
-    their training, the others are given theirs: dense and retraining epochs together.
+    A trial that several studies hold counts once, as done where it is done in one of them. Where
+    some methods have one budget for all of their training, the others are given theirs: dense and
+    retraining epochs together.
     """
-    once = frame.drop_duplicates("fingerprint") if "fingerprint" in frame else frame
+    once = distinct_trials(frame)
+    once = once.drop_duplicates("fingerprint") if "fingerprint" in once else once
     column = budget_column(once)
     if column == "budget.epochs" and {"dense.epochs", "retrain.epochs"} <= set(once):
         whole = once["dense.epochs"].astype(float) + once["retrain.epochs"].astype(float)
@@ -155,7 +158,8 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
 
     Where a series has several configurations in a block, the one with the best mean validation
     accuracy stands for it. Configurations with most done seeds go first: a mean over the
-    seeds that survived is no fair mean.
+    seeds that survived is no fair mean. One beyond the bounds of its search goes last, see
+    `beyond_bounds`.
     """
     keys = [by, *block]
     require_columns(frame, [*keys, CHOICE, "state"])
@@ -176,16 +180,18 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
 def _ranked(
     tried: pd.DataFrame, places: NDArray[Any], one: NDArray[Any]
 ) -> pd.DataFrame:  # fmt: skip
-    """The configurations at their places, best first: by done seeds, then by mean choice."""
+    """The configurations at their places, best first: in bounds, by done seeds, by mean choice."""
     done = (tried["state"] == "done").to_numpy()
     scores = tried[CHOICE].astype(float).to_numpy()
     seen = pd.DataFrame({"place": places, "one": one, "done": done})
     seen["score"] = np.where(done, scores, np.nan)
+    bounded = tried.assign(_place=places, _one=one)
+    seen["late"] = beyond_bounds(bounded, ["_one"], ["_place"]).to_numpy()
     grouped = seen.groupby("one", sort=False)
-    found = seen.drop_duplicates("one")[["place", "one"]].reset_index(drop=True)
+    found = seen.drop_duplicates("one")[["place", "one", "late"]].reset_index(drop=True)
     found["n"] = grouped["done"].sum().to_numpy()
     found["mean"] = grouped["score"].mean().to_numpy()
-    return found.sort_values(["n", "mean"], ascending=False, kind="stable")
+    return found.sort_values(["late", "n", "mean"], ascending=[True, False, False], kind="stable")
 
 
 def configurations(frame: pd.DataFrame) -> pd.Series[int]:
@@ -235,9 +241,11 @@ def tuned_note(table: pd.DataFrame, by: str) -> str:
     most = table["n_configurations"].max() if len(table) else 1
     if not most > 1:
         return ""
+    bounded = BEYOND in table and table[BEYOND].notna().any()
+    within = ", of those within the search's bounds where there are any" if bounded else ""
     return (
         f"Where a {words(by)} has several configurations in a block (up to {int(most)}),"
-        " the one with the best mean validation accuracy stands for it."
+        f" the one with the best mean validation accuracy stands for it{within}."
     )
 
 

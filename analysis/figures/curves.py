@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.columns import distinct_trials
 from analysis.figures import drawing
 from analysis.figures.blocks import (
     CHOICE,
@@ -62,9 +63,8 @@ def learning_curves_table(
     if chosen.empty:
         return noted(pd.DataFrame(), f"No trial has a curve at {place(block)}.")
     done = chosen[chosen["state"] == "done"]
-    rows = frame[frame["fingerprint"].isin(done["fingerprint"])].drop_duplicates(
-        ["fingerprint", "total_epoch"]
-    )
+    rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
+    rows = rows.drop_duplicates(["fingerprint", "total_epoch"])
     grouped = rows.groupby([series, "total_epoch"], sort=True, dropna=False)
     table = grouped.agg(
         cycle=("cycle", "max"),

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.bounds import BEYOND
 from analysis.figures import drawing
 from analysis.figures.blocks import comparable, described, fallen_note, noted, notes, tuples
 from analysis.figures.labels import axis_title, escape, number, scale, shown, words
@@ -26,26 +27,38 @@ def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.Da
     Columns: block (the search's own, in words, with what else tells searches apart), number
     (counted from 0 within it), value (mean over the done seeds; missing when none is), n, n_fallen
     (trials failed, diverged or stopped), best (of the block up to here; a configuration with a
-    fallen seed does not count, as for the search). Raises TestSelectionError on a test metric.
+    fallen seed does not count, as for the search, nor one beyond the search's bounds where another
+    of the block is within). Raises TestSelectionError on a test metric.
     """
     require_choosable(metric)
     searched = comparable(frame).dropna(subset=[NUMBER])
     searched = searched.assign(block=_names(searched))
     done = searched["state"] == "done"
     grouped = searched.assign(
-        value=searched[metric].where(done), fallen=~done
+        value=searched[metric].where(done),
+        fallen=~done,
+        beyond=searched[BEYOND] > 0 if BEYOND in searched else False,
     ).groupby(["block", NUMBER], sort=True)  # fmt: skip
-    table = grouped.agg(value=("value", "mean"), n=("value", "count"), n_fallen=("fallen", "sum"))
+    table = grouped.agg(
+        value=("value", "mean"),
+        n=("value", "count"),
+        n_fallen=("fallen", "sum"),
+        beyond=("beyond", "any"),
+    )
     table = table.reset_index().rename(columns={NUMBER: "number"})
     table["number"] = table["number"].astype(int)
     whole = table["value"].where(table["n_fallen"] == 0)
+    beyond = table.pop("beyond")
+    fits = (~beyond & whole.notna()).groupby(table["block"]).transform("any")
+    whole = whole.mask(beyond & fits)
     loss = losses(whole.to_frame(metric), metric)
     sign = -1.0 if loss.equals(-whole) else 1.0
     table["best"] = sign * loss.groupby(table["block"]).cummin().groupby(table["block"]).ffill()
     described(table, metric=metric)
     n = table["block"].nunique()
     many = f"The names of the {n} searches stand in the hover text." if n > MANY else ""
-    return noted(table, many, fallen_note(searched))
+    bounds = "A configuration beyond the search's bounds does not count where another is within."
+    return noted(table, many, bounds if (beyond & fits).any() else "", fallen_note(searched))
 
 
 def _names(searched: pd.DataFrame) -> pd.Series[str]:

@@ -156,7 +156,9 @@ _PLACES: Final = {
 
 def place(at: Mapping[str, Any]) -> str:
     """Return a block in words: `90 % sparse, 3 epochs of retraining`; "" for no block."""
-    return ", ".join(
-        _PLACES.get(column, f"{words(column)} {{}}").format(shown(column, value))
-        for column, value in at.items()
-    )
+    return ", ".join(_placed(column, shown(column, value)) for column, value in at.items())
+
+
+def _placed(column: str, value: str) -> str:
+    # Never `format`: the names of settings, and their values, may hold braces.
+    return _PLACES[column].replace("{}", value) if column in _PLACES else f"{words(column)} {value}"

@@ -10,14 +10,20 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.columns import codes, distinct_trials
 from analysis.figures import drawing
 from analysis.figures.blocks import (
+    CHOICE,
     SPARSITY,
     comparable,
     described,
+    fallen_note,
     inside,
     noted,
     notes,
+    series_column,
+    stand_ins,
+    tuned_note,
     tuples,
     values,
     varying,
@@ -34,27 +40,33 @@ SHARE: Final = "layer_sparsity"
 def layers_table(
     frame: pd.DataFrame, *, by: str | None = None, at: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Return the mean sparsity of every layer, per structure, over the done trials of one block.
+    """Return the mean sparsity of every layer, per series, over the done seeds of one block.
 
     `frame` holds one row a layer and trial: `layer`, `layer_sparsity` (a ratio), configuration,
-    seed and state. Columns: series, layer, mean, std, n, in natural order of the layers'
-    names. A block fixes task and sparsity alone: which weights go does not hang on the budget.
+    seed, state and validation accuracy, by which one of a series' configurations stands for it.
+    Columns: series, layer, mean, std, n, in natural order of the layers' names. Compared are
+    structures, or what the study compares where all trials have the same structure. A block fixes
+    task and sparsity alone: which weights go does not hang on the budget.
     """
-    series = by or STRUCTURE
-    task = [c for c in varying(frame) if c.startswith("task")]
     trials = comparable(frame.drop_duplicates(["study", "fingerprint"]))
+    series = by or (STRUCTURE if trials[STRUCTURE].nunique() > 1 else series_column(trials))
+    task = [c for c in varying(frame) if c.startswith("task")]
     block = _block(trials, [*task, SPARSITY], series, at)
-    rows = inside(frame, block)
-    rows = rows[(rows["state"] == "done") & rows[series].notna()]
+    known = trials if CHOICE in trials else trials.assign(**{CHOICE: float("nan")})
+    here = inside(known, block).dropna(subset=[series])
+    chosen = stand_ins(here, series, []) if len(here) else here.assign(n_configurations=1)
+    done = chosen[chosen["state"] == "done"]
+    rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
     rows = rows.drop_duplicates(["fingerprint", "layer"])
     table = rows.groupby([series, "layer"], sort=False)[SHARE].agg(["mean", "std", "count"])
     table = table.reset_index().rename(columns={series: "series", "count": "n"})
     order = {name: place for place, name in enumerate(sorted(set(table["layer"]), key=_natural))}
     table = table.sort_values("layer", key=lambda names: names.map(order), kind="stable")
-    table = table.sort_values("series", kind="stable", ignore_index=True)
+    table = table.sort_values("series", kind="stable", ignore_index=True, key=codes)
     described(table, by=series, at=block)
     alone = f"Only one {words(series)} was tried here." if table["series"].nunique() == 1 else ""
-    return noted(table, "Whiskers are one standard deviation over trials.", alone)
+    spread = "Whiskers are one standard deviation over seeds."
+    return noted(table, spread, alone, fallen_note(chosen), tuned_note(chosen, series))
 
 
 def _block(
@@ -80,7 +92,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def layers_figure(table: pd.DataFrame) -> go.Figure:
-    """Return the sparsity of each layer, one row a layer, one marker a structure."""
+    """Return the sparsity of each layer, one row a layer, one marker a series."""
     title = "Sparsity layer by layer"
     if table.empty:
         return drawing.blank(title, notes(table) or ["No trial here has its layers recorded."])

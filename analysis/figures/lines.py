@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.columns import config_columns, differing, joined
 from analysis.figures import drawing
 from analysis.figures.blocks import (
     SPARSITY,
@@ -65,7 +66,8 @@ def line_table(
     """Return the mean of a metric per value of `by` and of `x`, in one block.
 
     Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, reference
-    (True in the row of the dense model, whose x is missing).
+    (True in the row of the dense model, whose x is missing; no such row where the dense runs are
+    of several settings).
     """
     block = block_of(trials, [c for c in block_columns(trials, by) if c != x], at)
     here = inside(trials, block).dropna(subset=[x, by])
@@ -74,11 +76,36 @@ def line_table(
     stood = chosen.drop_duplicates([by, x])[[by, x, "n_configurations"]]
     table = table.merge(stood, on=[by, x], how="left").assign(reference=False)
     table = table.rename(columns={by: "series", x: "x"})
-    dense = dense_row(here, metric)
+    apart = dense_settings(chosen, metric)
+    dense = pd.DataFrame() if apart else dense_row(chosen, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
     described(table, metric=metric, by=by, x=x, at=block)
     spans = HOVERED if _bare(table) else INTERVALS
-    return noted(table, spans, fallen_note(chosen), tuned_note(chosen, by))
+    return noted(table, spans, fallen_note(chosen), tuned_note(chosen, by), _mixed_note(apart))
+
+
+def _mixed_note(apart: Sequence[str]) -> str:
+    if not apart:
+        return ""
+    return f"There is no line of the dense model: dense runs differ in {joined(apart)}."
+
+
+def dense_settings(trials: pd.DataFrame, metric: str) -> list[str]:
+    """Return what the trials' dense runs differ in besides the seed: settings, or their length.
+
+    The mean over several kinds of dense runs is that of no model.
+    """
+    runs = _with_dense(trials, metric)
+    apart = differing(runs, [c for c in config_columns(runs) if c.startswith("dense.")])
+    return apart or differing(runs, [c for c in ("dense_epochs",) if c in runs])
+
+
+def _with_dense(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The trials that are done and know a metric of their dense run."""
+    column = f"dense_{metric}"
+    if column not in trials:
+        return trials.head(0)
+    return trials[(trials["state"] == "done") & trials[column].notna()]
 
 
 def _bare(table: pd.DataFrame) -> bool:
@@ -91,13 +118,12 @@ def dense_row(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     A dense run that several trials share counts once.
     """
-    column = f"dense_{metric}"
-    if column not in trials or not trials[column].notna().any():
+    done = _with_dense(trials, metric)
+    if done.empty:
         return pd.DataFrame()
-    done = trials[(trials["state"] == "done") & trials[column].notna()]
     key = "dense_stage" if "dense_stage" in done and done["dense_stage"].notna().all() else "seed"
     runs = done.drop_duplicates(key).assign(series="dense")
-    return means(runs, ["series"], column).assign(reference=True) if len(runs) else runs.head(0)
+    return means(runs, ["series"], f"dense_{metric}").assign(reference=True)
 
 
 def line_figure(table: pd.DataFrame, title: str) -> go.Figure:

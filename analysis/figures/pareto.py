@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from analysis import theme
+from analysis.bounds import beyond_bounds
 from analysis.columns import ordered
 from analysis.figures import drawing
 from analysis.figures.blocks import (
@@ -41,6 +42,7 @@ from analysis.stats import TestSelectionError
 from trainables.schema import METRICS, Direction
 
 OBJECTIVES: Final = ("val_accuracy", "theoretical_speedup")
+_SEARCH: Final = ("origin.search", "origin.block")
 
 
 def directions(objectives: Mapping[str, Direction] | tuple[str, ...]) -> dict[str, Direction]:
@@ -93,8 +95,11 @@ def pareto_table(
 ) -> pd.DataFrame:
     """Return each configuration's mean objectives over its done seeds, and who is on the front.
 
-    `objectives` (names, or names with directions) replaces `metric` and `against`. Columns: series,
-    one per objective, n, front, and the varying configuration. Raises as `directions`.
+    A configuration with a trial that is not done is not on the front, nor does it keep another off
+    it: a mean over the seeds that survived flatters. Nor is one beyond the bounds of its search,
+    where its block has one within. `objectives` (names, or names with directions) replaces
+    `metric` and `against`. Columns: series, one per objective, n, front, and the varying
+    configuration. Raises as `directions`.
     """
     wanted = directions(objectives if objectives is not None else (metric, against))
     if len(wanted) < 2:
@@ -104,12 +109,14 @@ def pareto_table(
     series = by or series_column(trials)
     table = _configuration_means(trials, list(wanted), series)
     signs = np.array([-1.0 if d == "max" else 1.0 for d in wanted.values()])
-    table["front"] = non_dominated(table[list(wanted)].to_numpy(dtype=float) * signs)
+    losses = table[list(wanted)].to_numpy(dtype=float) * signs
+    losses[~table.pop("standing").to_numpy(dtype=bool)] = np.nan
+    table["front"] = non_dominated(losses)
     described(table, by=series, objectives=dict(wanted))
     return noted(
         table,
         "Every point is one configuration, the mean over its seeds; on the front are those that no"
-        " other equals or beats in every objective.",
+        " other equals or beats in every objective, all of their trials done.",
         "Accuracies on several tasks do not compare: filter by study."
         if _tasks(trials) > 1
         else "",
@@ -123,13 +130,19 @@ def _tasks(trials: pd.DataFrame) -> int:
 
 
 def _configuration_means(trials: pd.DataFrame, metrics: list[str], series: str) -> pd.DataFrame:
-    done = trials[trials["state"] == "done"].dropna(subset=metrics)
+    """One row a configuration; `standing` is whether all of its trials have all metrics."""
+    whole = (trials["state"] == "done") & trials[metrics].notna().all(axis=1)
+    number = configurations(trials)
+    standing = whole.groupby(number).transform("all") & ~beyond_bounds(
+        trials.assign(_one=number), ["_one"], [c for c in _SEARCH if c in trials]
+    )
+    done = trials.assign(_number=number, _standing=standing)[whole]
     settings = varying(trials)
-    number = configurations(done)
-    grouped = done.groupby(number, sort=False)
+    grouped = done.groupby("_number", sort=False)
     table = grouped[metrics].mean()
     table.insert(0, "series", grouped[series].first())
     table["n"] = grouped.size()
+    table["standing"] = grouped["_standing"].first()
     for column in settings:
         table[column] = grouped[column].first()
     return table.reset_index(drop=True)
@@ -239,7 +252,7 @@ def parallel_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.D
     distinct = without_synonyms(trials, varying(trials))
     most = sorted(distinct, key=lambda column: -trials[column].nunique())[:MANY_AXES]
     kept = [column for column in distinct if column in most]
-    table = _configuration_means(trials, [metric], metric).drop(columns="series")
+    table = _configuration_means(trials, [metric], metric).drop(columns=["series", "standing"])
     table = table[[*kept, metric, "n"]].sort_values(metric, kind="stable", ignore_index=True)
     described(table, metric=metric, settings=kept)
     noted(table, fallen_note(trials))

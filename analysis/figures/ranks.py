@@ -38,10 +38,10 @@ def ranks_table(
 ) -> pd.DataFrame:
     """Return the contestants' mean ranks over the sparsities and budgets of one task.
 
-    A block's value is the mean over its seeds. Columns: entrant, mean_rank (1 is best), group (a
-    number for each set that the critical difference does not tell apart, as a tuple). The critical
-    difference, Friedman's p and the number of blocks are in `attrs`. Raises TestSelectionError
-    on a test metric.
+    A block's value is the mean over the seeds that all contestants have done in it. Columns:
+    entrant, mean_rank (1 is best), group (a number for each set that the critical difference does
+    not tell apart, as a tuple). The critical difference, Friedman's p and the number of blocks are
+    in `attrs`. Raises TestSelectionError on a test metric.
     """
     trials = comparable(frame)
     series = by or series_column(trials)
@@ -59,7 +59,11 @@ def ranks_table(
         n_blocks=found.n_blocks, n_dropped=found.n_dropped, p_friedman=found.p_friedman,
         n_groups=len(found.groups),
     )  # fmt: skip
-    return noted(table, *_said(told(table)), fallen_note(chosen), tuned_note(chosen, series))
+    fallen = fallen_note(chosen)
+    fair = "Ranks are by means over the seeds that all contestants of a block have done."
+    return noted(
+        table, *_said(told(table)), fallen, fair if fallen else "", tuned_note(chosen, series)
+    )
 
 
 def _said(about: Mapping[str, Any]) -> list[str]:
@@ -67,7 +71,7 @@ def _said(about: Mapping[str, Any]) -> list[str]:
     if about["n_dropped"]:
         sentences.append(
             f"{about['n_dropped']} of {about['n_blocks'] + about['n_dropped']} blocks are left out:"
-            " not every contestant is done there."
+            " no seed is done by every contestant there."
         )
     if not math.isfinite(about["difference"]):
         sentences.append("With fewer than two blocks there is no critical difference.")
@@ -84,7 +88,9 @@ def ranks_figure(table: pd.DataFrame) -> go.Figure:
     """Return mean ranks, with a bar under each set of contestants that are not told apart."""
     title = "Mean ranks and critical difference"
     if len(table) < 2 or not table.attrs.get("n_blocks"):
-        why = notes(table) if table.empty else ["No block has every contestant done."]
+        why = (
+            notes(table) if table.empty else ["No block has a seed that every contestant has done."]
+        )
         return drawing.blank(title, why or ["There is only one contestant."])
     about = told(table)
     figure = drawing.canvas(

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 import pandas as pd
 import plotly.graph_objects as go
 
+from analysis.bounds import BEYOND
 from analysis.columns import config_columns, differing
 from analysis.figures import blocks
 from analysis.figures.blocks import noted
@@ -35,7 +36,8 @@ class Figure:
     are the columns without which the figure is blank. `metrics` says which metrics it offers: all,
     or, where it chooses or ranks, only those not measured on test ("choosing"). `metric` is the
     default one. `spans` says what of a block the figure itself runs over, so that `at` has no say.
-    `compares` names the column that it compares unless told otherwise; "" for the study's own.
+    `compares` names the column that it compares unless told otherwise, where that varies; else,
+    and where it is "", it compares what the study does.
     """
 
     name: str
@@ -111,10 +113,11 @@ def choices(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> di
     if frame.empty or figure.missing(frame):
         return {name: {} if name == "at" else [] for name in figure.controls}
     trials = blocks.comparable(frame)
-    series = by or figure.compares or blocks.series_column(trials)
+    compares = _compared(figure, trials)
+    series = by or compares or blocks.series_column(trials)
     offers: dict[str, Callable[[], Any]] = {
         "metric": lambda: metric_choices(figure, trials),
-        "by": lambda: _first([figure.compares], blocks.series_columns(trials)),
+        "by": lambda: _first([compares], blocks.series_columns(trials)),
         "of": lambda: _subject_first(blocks.values(trials, series)),
         "at": lambda: _blocks(figure, trials, series),
         "cost": lambda: list(get_args(Cost)),
@@ -124,6 +127,12 @@ def choices(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> di
         "y": lambda: settings_of(trials)[1:] + settings_of(trials)[:1],
     }
     return {name: offers[name]() for name in figure.controls}
+
+
+def _compared(figure: Figure, trials: pd.DataFrame) -> str:
+    """The column that a figure compares by itself; "" where it compares what the study does."""
+    own = figure.compares
+    return own if own in trials and trials[own].nunique() > 1 else ""
 
 
 def _blocks(figure: Figure, trials: pd.DataFrame, series: str) -> dict[str, list[Any]]:
@@ -161,7 +170,10 @@ def source_frame(study: Study, source: Source) -> pd.DataFrame:
     trials = study.trials
     if source == "trials" or trials.empty:
         return trials
-    always = [c for c in (*_ALWAYS, blocks.budget_column(trials)) if c in trials]
+    # The curves have a validation accuracy of their own, the last of which is the trial's.
+    choice = [blocks.CHOICE] if source == "layers" else []
+    wanted = (*_ALWAYS, blocks.budget_column(trials), BEYOND, *choice)
+    always = [c for c in wanted if c in trials]
     columns = [*differing(trials, config_columns(trials)), *always, "seed", "state"]
     frame = study.layers.rename(columns={"sparsity": "layer_sparsity"})
     return study.with_config(

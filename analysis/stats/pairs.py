@@ -110,9 +110,10 @@ def require_single(side: pd.DataFrame, keys: Sequence[str], what: str) -> None:
 class Comparison:
     """The mean difference of paired trials, its uncertainty and two exact tests.
 
-    `mean` = of - rival over the n pairs, in the metric's unit. `lo`, `hi` (BCa at 95 %), `p_sign`
-    (sign flips of the mean) and `p_wilcoxon` are over `n_units`, the means of the pairs of each
-    seed: pairs of one seed share a dense run and are no independent evidence. A low p says that
+    `mean` = of - rival, in the metric's unit, its `std`, `lo` and `hi` (BCa at 95 %), `p_sign`
+    (sign flips of the mean) and `p_wilcoxon` are all over the same `n_units` values, the means of
+    the pairs of each seed: pairs of one seed share a dense run and are no independent evidence.
+    So a seed counts as one, however many of the `n` pairs are its own. A low p says that
     so large a difference would be rare if the two kinds were exchangeable. `caution` is a sentence
     where there are too few units for any p to be small, else None.
     """
@@ -144,17 +145,17 @@ def paired(
     """Compare two kinds of trials pair by pair; raises as `pairs`.
 
     `unit` is the key whose values are independent of one another; None takes every pair for one.
-    `improved` is the share of pairs in which `of` is better (see `improvement`), missing for a
-    metric without a better direction.
+    `improved` is the share of pairs in which `of` is better, the mean of the seeds' shares (see
+    `improvement`), missing for a metric without a better direction.
     """
     found = pairs(frame, metric, of, rival, by, column)
     differences = unit_means(found, found.table["difference"], unit)
-    total = summary(found.table["difference"])
+    total = summary(differences)
     lo, hi = interval(differences)
     share, share_lo, share_hi = improvement(found, unit)
     n_units = len(differences)
     return Comparison(
-        found, total.mean, total.std, lo, hi, total.n, n_units, sign_flip_p(differences),
+        found, total.mean, total.std, lo, hi, len(found.table), n_units, sign_flip_p(differences),
         wilcoxon_p(differences), share, share_lo, share_hi, caution(n_units),
     )  # fmt: skip
 
@@ -245,6 +246,7 @@ def wilcoxon_p(differences: Floats) -> float:
 def improvement(found: Pairs, unit: str | None = "seed") -> tuple[float, float, float]:
     """Return the share of pairs in which `of` is better, ties as half, and its 95 % interval.
 
+    The share is the mean of each unit's own, so that all units count alike, as in `Comparison`.
     Wilson's score interval with the number of units for n: a bootstrap would claim [1, 1] as soon
     as every one of three pairs improves. Missing without pairs or without a better direction.
     """
@@ -254,7 +256,8 @@ def improvement(found: Pairs, unit: str | None = "seed") -> tuple[float, float, 
     sign = 1 if direction == "max" else -1
     wins = (np.sign(sign * found.table["difference"]) + 1) / 2
     shares = unit_means(found, wins, unit)
-    return (float(wins.mean()), *wilson(float(shares.mean()), len(shares)))
+    share = float(shares.mean())
+    return (share, *wilson(share, len(shares)))
 
 
 def wilson(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -23,7 +23,8 @@ class Blocks:
     """A metric of every entrant in every block that is complete.
 
     `values`: one row a block (the keys of `by` as index), one column an entrant, the mean over the
-    trials that are done; `n_dropped` counts the blocks left out because an entrant has none there.
+    seeds that every entrant has done there: a mean over the seeds that survived flatters.
+    `n_dropped` counts the blocks left out because no seed is done by all.
     """
 
     metric: str
@@ -52,6 +53,7 @@ def blocks(
     entrants = ordered(once[column].dropna(), column)
     keys = pairing_keys(once, column, entrants) if by is None else list(by)
     done = once[(once["state"] == COUNTED) & once[metric].notna() & once[column].notna()]
+    done = _under_shared_seeds(done, column, keys, len(entrants))
     places = once.groupby(keys, dropna=False, sort=False) if keys else None
     n_blocks = places.ngroups if places is not None else int(len(once) > 0)
     index = [done[key] for key in keys] if keys else [pd.Series(0, done.index, name="block")]
@@ -59,6 +61,16 @@ def blocks(
     table = means.unstack(column).reindex(columns=pd.Index(entrants, name=column))
     complete = table.dropna()
     return Blocks(metric, column, tuple(keys), complete, n_blocks - len(complete))
+
+
+def _under_shared_seeds(
+    done: pd.DataFrame, column: str, keys: Sequence[str], n_entrants: int
+) -> pd.DataFrame:
+    """The trials of each block under those seeds that all entrants have done in it."""
+    if "seed" not in done or done.empty:
+        return done
+    places = done.groupby(list(dict.fromkeys([*keys, "seed"])), dropna=False, sort=False)
+    return done[places[column].transform("nunique") == n_entrants]
 
 
 def ranks(found: Blocks) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.bounds import BEYOND, beyond_bounds
 from analysis.columns import config_columns, differing, distinct_trials, joined, ordered
 from analysis.query import require_columns
 from analysis.stats.ranks import choose
@@ -73,7 +74,7 @@ def comparison_table(
         "Mean ± sample standard deviation over seeds of the trials that are done.",
         *_count_notes(cells),
         *_mark_notes(cells, [metric], mark),
-        *_pooling_notes(kept, [*row_keys, *columns]),
+        *pooling_notes(kept, [*row_keys, *columns]),
         *_left_out_notes(len(frame) - len(kept), rows),
     )
     title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {rows}"
@@ -109,7 +110,7 @@ def methods_table(
         *_confirmed_notes(frame, keys),
         *_beyond_notes(chosen),
         *_mark_notes(cells, metrics, mark),
-        *_pooling_notes(chosen, keys),
+        *pooling_notes(chosen, keys),
         *(["Search: all trials of a method at that goal, dense runs they share once."]
           if searched else []),
     )  # fmt: skip
@@ -127,7 +128,8 @@ def chosen_trials(
     is done keeps all its trials, so that its failures are counted.
     """
     among = differing(frame, [c for c in config_columns(frame) if c not in by])
-    standing = _within_bounds(_at_most_seeds(frame, among, by), among, by)
+    standing = _at_most_seeds(frame, among, by)
+    standing = standing[~beyond_bounds(standing, among, by)]
     picked = choose(standing, metric, among, by)
     decided = _matching(frame, picked, by)
     return frame[_matching(frame, picked, [*by, *among]) | ~decided], picked
@@ -137,17 +139,6 @@ def _at_most_seeds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str])
     """The trials of each block's settings that were tried at as many seeds as any of them."""
     tried = frame.assign(_seeds=_groups(frame, [*by, *among])["seed"].transform("nunique"))
     return frame[tried["_seeds"] == _groups(tried, by)["_seeds"].transform("max")]
-
-
-def _within_bounds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
-    """The trials of each block's settings that keep to their bounds; all, where none does."""
-    if "origin.beyond" not in frame or not (frame["origin.beyond"] > 0).any():
-        return frame
-    marked = frame.assign(_beyond=frame["origin.beyond"] > 0)
-    marked["_beyond"] = _groups(marked, [*by, *among])["_beyond"].transform("max")
-    marked["_fit"] = ~marked["_beyond"] & (frame["state"] == COUNTED)
-    marked["_others_fit"] = _groups(marked, by)["_fit"].transform("max")
-    return frame[~(marked["_beyond"] & marked["_others_fit"])]
 
 
 def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> DataFrameGroupBy[Any, Any]:
@@ -272,9 +263,9 @@ def _confirmed_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
 
 
 def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
-    if "origin.beyond" not in chosen:
+    if BEYOND not in chosen:
         return []
-    beyond = chosen[chosen["origin.beyond"] > 0]
+    beyond = chosen[chosen[BEYOND] > 0]
     if beyond.empty:
         return []
     names = joined(sorted({str(method) for method in beyond["method"]}))
@@ -284,8 +275,8 @@ def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
     ]
 
 
-def _pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """A sentence when a cell's mean runs over settings rather than over seeds alone."""
+def pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Return a sentence when a mean per value of the keys runs over settings, not seeds alone."""
     others = differing(frame, [c for c in config_columns(frame) if c not in keys])
     if not others:
         return []

@@ -105,7 +105,7 @@ _LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$",
-    '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}",
+    '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}",
 }  # fmt: skip
 
 

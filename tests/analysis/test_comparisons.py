@@ -63,3 +63,23 @@ def test_the_file_holds_what_is_returned(schedules: str, tmp_path: Path) -> None
     text = run_table([schedules], format="latex", output=str(out))
     assert out.read_text() == text
     assert "85.00" in text
+
+
+def test_the_best_of_several_settings_is_said_below_the_table(tmp_path: Path) -> None:
+    study = StudyFolder(str(tmp_path))
+    tried = [("ft", None, 0.7), ("allr", 0.1, 0.8), ("allr", 0.5, 0.9)]
+    for place, (schedule, discount, accuracy) in enumerate(tried):
+        retrain = {} if discount is None else {"discount": discount}
+        metrics = {"val_accuracy": accuracy, "test_accuracy": accuracy}
+        own = config(schedule, **retrain)
+        study.write_record(record(f"t{place}", config=own, metrics=metrics))
+    frame = frames.trials(study.location)
+    table = schedules_comparison(frame)
+    assert table is not None
+    assert table.notes[-1] == (
+        "Where a schedule has several configurations in a block (up to 2), the one with the best"
+        " mean validation accuracy stands for it."
+    )
+    plain = schedules_comparison(frame[frame["retrain.discount"] != 0.1])
+    assert plain is not None
+    assert not any("several configurations" in note for note in plain.notes)

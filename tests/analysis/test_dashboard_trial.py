@@ -80,12 +80,13 @@ def test_a_trials_curve_has_the_colour_of_its_schedule(tmp_path: Path, schedule:
 
 
 def test_layers_compare_structures_unless_told_otherwise(tmp_path: Path) -> None:
-    synthetic.write(tmp_path, synthetic.schedules(seeds=(0,)))
+    points = synthetic.schedules(seeds=(0,))
+    synthetic.write(tmp_path, [*points, synthetic.Point(structure="filters")])
     several = Watch([str(tmp_path)]).snapshot
     found = drawn(PANELS["layers"], several, View({}))
     (pick,) = [pick for pick in found.picks if pick.key == "layers.by"]
     assert pick.value == "prune.structure"
-    assert {trace["name"] for trace in found.data} == {"weights"}
+    assert {trace["name"] for trace in found.data} == {"weights", "filters"}
     assert all(trace["showlegend"] for trace in found.data)
     table, _ = tabulated(PANELS["layers"], several, View.of("?layers.by=retrain.schedule"))
     assert set(table["series"]) == {"ft", "lrw", "slr", "clr", "llr", "allr"}

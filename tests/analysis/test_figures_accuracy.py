@@ -213,3 +213,24 @@ def test_levels_that_crowd_have_no_ticks_of_their_own() -> None:
     spaced = budget_split_figure(budget_split_table(frame.iloc[1:]))
     assert list(spaced.layout.xaxis.ticktext) == ["40.2", "90"]
     assert spaced.layout.legend.title.text == "number of cycles"
+
+
+def test_dense_runs_of_several_settings_have_no_line() -> None:
+    frame = over_sparsity()
+    frame["dense.epochs"] = frame["prune.sparsity"].map({0.8: 10.0, 0.9: 20.0})
+    table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
+    assert not table["reference"].any()
+    assert "dense runs differ in dense.epochs." in " ".join(notes(table))
+    recorded = over_sparsity().assign(dense_epochs=[9.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0])
+    table = accuracy_by_sparsity_table(recorded, metric="val_accuracy")
+    assert "dense runs differ in dense_epochs." in " ".join(notes(table))
+
+
+def test_only_the_dense_runs_of_what_is_drawn_count() -> None:
+    """Of two learning rates the worse one is not drawn, nor is its dense run."""
+    frame = grid({("allr", 0.5): [0.8, 0.8], ("allr", 0.1): [0.9, 0.9]}, "retrain.schedule",
+                 "dense.lr")  # fmt: skip
+    frame["dense_val_accuracy"] = [0.5, 0.5, 0.97, 0.99]
+    table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
+    (dense,) = [row for row in table.to_dict("records") if row["reference"]]
+    assert (dense["mean"], dense["n"]) == (pytest.approx(0.98), 2)

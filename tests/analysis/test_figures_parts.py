@@ -81,6 +81,11 @@ def test_points(value: float, said: str) -> None:
     assert labels.points(value) == said
 
 
+def test_names_and_values_with_braces_stand_in_a_place_as_they_are() -> None:
+    at = {"task.model.{0}": "{x}", "prune.sparsity": 0.9, "task.dataset": "a{}b"}
+    assert labels.place(at) == "task.model.{0} {x}, 90 % sparse, a{}b"
+
+
 def test_number() -> None:
     assert labels.number(12345.0) == "12 345"
     assert labels.number(-0.5) == "−0.5"
@@ -112,6 +117,14 @@ def test_a_trial_in_two_studies_counts_once() -> None:
     frame = trials({}, {"study": "other"})
     frame["fingerprint"] = "same"
     assert len(blocks.comparable(frame)) == 1
+
+
+def test_of_a_trial_in_two_studies_the_done_copy_counts() -> None:
+    frame = trials({"state": "failed"}, {"study": "other", "val": 0.9})
+    relabelled = frame.assign(fingerprint=["small/same", "other/same"])
+    frame["fingerprint"] = "same"
+    assert blocks.comparable(frame)["val_accuracy"].tolist() == [0.9]
+    assert len(blocks.comparable(relabelled)) == 2
 
 
 def test_blocks_hold_what_varies_of_the_task() -> None:

@@ -204,6 +204,25 @@ def test_layers_take_the_sparsity_where_both_structures_met() -> None:
     assert any("Only one" in note for note in notes(asked))
 
 
+def test_layers_are_those_of_the_configuration_that_stands_for_a_series() -> None:
+    """Of two scopes of one structure the better on validation is shown, not the mean of both."""
+    frame = layers().assign(val_accuracy=0.9, **{"prune.scope": "global"})
+    worse = frame[frame["prune.structure"] == "weights"].assign(
+        val_accuracy=0.8, layer_sparsity=0.1, **{"prune.scope": "layer"}
+    )
+    worse["fingerprint"] += "x"
+    both = pd.concat([worse, frame], ignore_index=True)
+    table = layers_table(both)
+    assert table["mean"].tolist() == pytest.approx([0.51, 0.55, 0.91, 0.95])
+    assert any("several configurations" in note for note in notes(table))
+    # Of one structure alone, what varies is compared.
+    alone = layers_table(both[both["prune.structure"] == "weights"])
+    assert alone.attrs["by"] == "prune.scope"
+    assert alone.groupby("series")["mean"].max().to_dict() == {
+        "global": pytest.approx(0.95), "layer": pytest.approx(0.1)
+    }  # fmt: skip
+
+
 def test_layers_figure() -> None:
     figure = layers_figure(layers_table(layers()))
     assert [trace.name for trace in figure.data] == ["filters", "weights"]
@@ -218,4 +237,6 @@ def test_curves_and_layers_of_a_real_folder(tmp_path: Path) -> None:
     table = learning_curves_table(source_frame(study, "epochs"))
     assert set(table["series"]) == set(synthetic.SCHEDULES)
     assert table.groupby("series")["trained"].max().unique().tolist() == [23]
-    assert len(layers_table(source_frame(study, "layers"))) == len(synthetic.LAYERS)
+    by_layer = layers_table(source_frame(study, "layers"))
+    assert set(by_layer["series"]) == set(synthetic.SCHEDULES)
+    assert len(by_layer) == len(synthetic.LAYERS) * len(synthetic.SCHEDULES)

@@ -134,3 +134,18 @@ def test_a_setting_that_lost_a_seed_does_not_stand_for_choice() -> None:
 def test_a_choice_by_a_loss_takes_the_lowest() -> None:
     frame = hand_frame(["a", "val_loss"], [(1, 2.0), (2, 1.0)])
     assert choose(frame, "val_loss", ["a"], [])["a"].tolist() == [2]
+
+
+def test_a_block_counts_only_the_seeds_that_every_entrant_has_done() -> None:
+    rows = [
+        ("a", 0.8, 0, 0.97), ("a", 0.8, 1, 0.1), ("a", 0.8, 2, 0.1),
+        ("b", 0.8, 0, 0.98), ("b", 0.8, 1, 0.95), ("b", 0.8, 2, 0.95),
+        ("a", 0.9, 0, 0.9), ("b", 0.9, 1, 0.9),
+    ]  # fmt: skip
+    frame = hand_frame(COLUMNS, rows)
+    frame.loc[[1, 2], "state"] = "failed"
+    found = blocks(frame, "val_accuracy", by=["prune.sparsity"])
+    assert found.values.to_numpy().tolist() == [[0.97, 0.98]]
+    assert ranks(found).to_numpy().tolist() == [[2, 1]]
+    # At 0.9 no seed is done by both.
+    assert found.n_dropped == 1

@@ -83,3 +83,9 @@ def test_terminal_text_holds_no_control_characters() -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
     assert r"\x1b[31mred\x07" in text
     assert "a b" in text
+
+
+def test_a_row_of_latex_that_begins_with_an_asterisk_is_no_option_of_the_line_above() -> None:
+    rows = tuple((Cell(text),) for text in ("1", "2"))
+    text = to_latex(Grid("", ("name",), (("n",),), (("a",), ("*b",)), rows, ()))
+    assert r"{*}b & 2 \\" in text.splitlines()

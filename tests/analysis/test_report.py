@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,9 +16,11 @@ import pytest
 from analysis import findings, spending
 from analysis.figures import FIGURES, source_frame
 from analysis.frames import read
+from analysis.leaders import leaders
 from analysis.panels import Absent, Panel, panel, thinned
 from analysis.report import (
     View,
+    comparisons_view,
     in_script,
     leaders_view,
     percent,
@@ -52,13 +55,32 @@ def test_tally() -> None:
 
 
 def test_leaders_are_chosen_on_validation_and_reported_on_test() -> None:
-    first, second = findings.leaders(contest())
+    first, second = leaders(contest())
     assert (first.block["prune.sparsity"], first.name, first.runner_up) == (0.8, "llr", "ft")
     assert first.val[:2] == pytest.approx((0.96, 0.02 / math.sqrt(2)))
     assert first.val[2] == 2
     assert first.test[0] == pytest.approx(0.96)
     assert first.behind == pytest.approx(0.05)
     assert second.behind == pytest.approx(0.0)
+
+
+def test_a_contestant_does_not_lead_by_the_seeds_it_survived() -> None:
+    uneven: dict[Any, list[float | None]] = {
+        ("allr",): [0.97, None, None],
+        ("ft",): [0.98, 0.95, 0.95],
+    }
+    (leader,) = leaders(grid(uneven, "retrain.schedule"))
+    assert (leader.name, leader.runner_up, leader.n_shared) == ("ft", "allr", 1)
+    assert leader.behind == pytest.approx(0.01)
+    assert leader.val[2] == 3
+    # No seed is done by both: only the one with most done is ranked.
+    apart: dict[Any, list[float | None]] = {
+        ("allr",): [0.97, None, None], ("ft",): [None, 0.95, 0.95], ("llr",): [None] * 3
+    }  # fmt: skip
+    frame = grid(apart, "retrain.schedule")
+    (alone,) = leaders(frame)
+    assert (alone.name, alone.runner_up, alone.behind, alone.n_shared) == ("ft", None, None, 0)
+    assert "in 1 of them no seed is done by all" in findings.leading(frame)[0]
 
 
 def test_leading_counts_blocks_and_near_ties() -> None:
@@ -87,6 +109,23 @@ def test_six_seeds_that_agree_settle_it() -> None:
     assert one.comparison.p_sign == pytest.approx(2 / 64)
     assert one.verdict.startswith("settled")
     assert not any("no exact paired test" in s for s in findings.findings(frame))
+
+
+def test_the_leader_is_compared_in_its_own_task() -> None:
+    """llr leads on cnn, which has more trials, and is far behind on mlp."""
+    frame = grid(
+        {("llr", "cnn"): [0.95, 0.96, 0.97], ("ft", "cnn"): [0.90, 0.91, 0.92],
+         ("llr", "mlp"): [0.50, 0.50], ("ft", "mlp"): [0.90, 0.90]},
+        "retrain.schedule", "task.model",
+    )  # fmt: skip
+    (one,) = findings.comparisons(frame)
+    assert (one.leader, one.rival, one.task) == ("llr", "ft", {"task.model": "cnn"})
+    assert one.comparison.mean == pytest.approx(0.05)
+    assert one.comparison.n == 3
+    assert findings.against_rivals(frame)[0] == ("At cnn, by mean rank on validation llr is first.")
+    assert comparisons_view(frame).title == "llr against its rivals, test accuracy, cnn"
+    (alone,) = findings.comparisons(frame[frame["task.model"] == "cnn"])
+    assert alone.task == {}
 
 
 def test_one_seed_says_nothing() -> None:

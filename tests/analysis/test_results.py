@@ -270,3 +270,18 @@ def test_grouping_columns_of_the_trials_are_known_below(small: StudyFolder) -> N
     assert rows[0]["mean"] == pytest.approx(0.45)
     assert rows[0]["n"] == 8
     assert rows[0]["dense.lr"] == 0.1
+
+
+def test_groups_that_run_over_several_settings_say_so_to_people(tmp_path: Path) -> None:
+    study = StudyFolder(str(tmp_path))
+    for place, (schedule, sparsity) in enumerate([("ft", 0.8), ("ft", 0.9), ("llr", 0.9)]):
+        study.write_record(record(f"t{place}", config=config(schedule, sparsity)))
+    said = "Some means run over trials that differ in prune.sparsity."
+    by: dict[str, Any] = {"group_by": ["retrain.schedule"], "columns": ["val_accuracy"]}
+    for shape in ("table", "markdown", "latex"):
+        content = run_results([study.location], format=shape, **by)
+        assert isinstance(content, str)
+        assert said in content
+    assert "differ in" not in str(run_results([study.location], format="csv", **by))
+    whole = {**by, "group_by": ["retrain.schedule", "prune.sparsity"]}
+    assert "differ in" not in str(run_results([study.location], **whole))

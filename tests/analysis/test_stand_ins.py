@@ -100,3 +100,18 @@ def test_rows_are_named_and_come_in_order() -> None:
     assert (first.Index, first.x, first[2]) == (7, 1, 0.5)
     assert (second.Index, second.x) == (3, 2) and math.isnan(second[2])
     assert blocks.tuples(table.head(0)) == []
+
+
+def test_a_configuration_beyond_its_bounds_stands_only_where_none_is_within() -> None:
+    frame = grid(
+        {("allr", 0.1): [0.9, 0.9], ("allr", 0.5): [0.8, 0.8], ("ft", 0.1): [0.7, 0.7]},
+        BY, "retrain.discount",
+    )  # fmt: skip
+    # allr's 0.1 is beyond under one seed, as is ft's only configuration.
+    frame["origin.beyond"] = [0.0, 0.02, 0.0, 0.0, 0.01, 0.01]
+    chosen = blocks.stand_ins(frame, BY, BLOCK)
+    assert chosen["val_accuracy"].tolist() == [0.8, 0.8, 0.7, 0.7]
+    assert chosen["n_configurations"].tolist() == [2, 2, 1, 1]
+    assert "within the search's bounds" in blocks.tuned_note(chosen, BY)
+    frame.loc[frame["val_accuracy"] == 0.8, "state"] = "failed"
+    assert blocks.stand_ins(frame, BY, BLOCK)["val_accuracy"].tolist() == [0.9, 0.9, 0.7, 0.7]

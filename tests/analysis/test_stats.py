@@ -148,7 +148,7 @@ def test_pairs_by_value() -> None:
 def test_a_comparison_by_value() -> None:
     found = paired(hand_frame(COLUMNS, SEEDS), "val_accuracy", "allr", "ft")
     assert found.mean == pytest.approx(0.035)
-    assert found.std == pytest.approx(np.std([0.04, 0.03, 0.08, -0.01], ddof=1))
+    assert found.std == pytest.approx(np.std([0.06, 0.01], ddof=1))
     assert (found.n, found.n_units) == (4, 2)
     assert found.lo == pytest.approx(0.01)  # the two seeds' means are .06 and .01
     assert found.hi == pytest.approx(0.06)
@@ -156,6 +156,19 @@ def test_a_comparison_by_value() -> None:
     assert found.improved == 0.75
     assert found.caution is not None
     assert found.caution.startswith("with 2 independent pairs no exact test can give a p below 0.5")
+
+
+def test_a_seed_with_fewer_pairs_counts_as_much_as_the_others() -> None:
+    frame = hand_frame(COLUMNS, SEEDS)
+    frame.loc[7, "state"] = "failed"  # seed 1 has one pair left: +.03; those of seed 0 are .04, .08
+    found = paired(frame, "val_accuracy", "allr", "ft")
+    assert (found.n, found.n_units) == (3, 2)
+    assert found.mean == pytest.approx(0.045)  # of .06 and .03; the mean of the pairs is .05
+    assert found.lo <= found.mean <= found.hi
+    frame.loc[[4, 6], "val_accuracy"] = [0.65, 0.75]  # of seed 0's two pairs one is worse
+    share, low, high = improvement(pairs(frame, "val_accuracy", "allr", "ft"))
+    assert share == 0.75  # of 1/2 and 1; of the three pairs two are better
+    assert (low, high) == wilson(0.75, 2)
 
 
 def test_every_pair_can_be_a_unit() -> None:
