@@ -262,7 +262,8 @@ def test_methods_as_data(bimp: Command) -> None:
     ("method", "parameter", "words"),
     [
         ("cs", "beta_final", "a number > 1"),
-        ("cs", "s_initial", "a number"),
+        ("str", "s_initial", "a number"),
+        ("cs", "s_initial", "a number >= -80"),
         ("dst", "penalty", "a number >= 0"),
     ],
 )
