@@ -38,10 +38,19 @@ def schedules_comparison(frame: pd.DataFrame, metric: str = ACCURACY) -> Table |
     trials = comparable(frame)
     if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
         return None
-    chosen = stand_ins(trials, SCHEDULE, block_columns(trials, SCHEDULE))
-    columns = (SPARSITY, budget_column(trials))
-    table = comparison_table(chosen.drop(columns="n_configurations"), SCHEDULE, columns, metric)
-    tuned = html.unescape(tuned_note(chosen, SCHEDULE))
+    return stand_ins_table(trials, SCHEDULE, (SPARSITY, budget_column(trials)), metric)
+
+
+def stand_ins_table(
+    trials: pd.DataFrame, rows: str, columns: Sequence[str], metric: str = ACCURACY
+) -> Table:
+    """Return the means of comparable trials, the best setting of a block standing for its series.
+
+    A note says so where there are several settings.
+    """
+    chosen = stand_ins(trials, rows, [c for c in block_columns(trials, rows) if c != rows])
+    table = comparison_table(chosen.drop(columns="n_configurations"), rows, columns, metric)
+    tuned = html.unescape(tuned_note(chosen, rows))
     return replace(table, notes=(*table.notes, tuned)) if tuned else table
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -53,12 +53,13 @@ def remember(folder: Folder, point: Point) -> None:
     folder.write(f"{FOLDER}/{point.block_key}-{point.number}.json", data)
 
 
-def open_points(study: StudyFile, folder: Folder, records: Iterable[Record]) -> list[Point]:
-    """Return the points of the study's blocks of which not every seed has a record of its own."""
+def open_points(
+    study: StudyFile, folder: Folder, records: Iterable[Record], wanted: Container[str]
+) -> list[Point]:
+    """Return the points of the blocks `wanted` of which not every seed has a record of its own."""
     seeds = study.seeds if study.search.confirm is None else study.search_seeds
     own = [r for r in records if "block_key" in r.origin and r.seed in seeds]
     there = Counter((r.origin["block_key"], r.origin.get("number")) for r in own)
-    wanted = {block.key for block in blocks(study)}
     found = []
     for name in folder.names(FOLDER):
         key, _, number = name.removesuffix(".json").partition("-")
@@ -73,8 +74,8 @@ def taken_up(
     """Return the records, once under each origin that asked for them, and the open points."""
     if study.search.strategy == "grid":
         return list(records), []
-    points = open_points(study, folder, records)
     by_key = {block.key: block for block in blocks(study)}
+    points = open_points(study, folder, records, by_key)
     by_fingerprint = {record.fingerprint: record for record in records}
     more = []
     for point in points:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Real
 from typing import Any, Final
@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import KEYS, config_columns, ordered
+from analysis.comparisons import stand_ins_table
 from analysis.dashboard.watch import Running, Snapshot
 from analysis.figures import blocks
 from analysis.figures.labels import MISSING, number, shown, words
-from analysis.tables import Grid, comparison_table, lay_out
+from analysis.tables import Grid, lay_out
 from trainables.schema import METRICS, STATES, TRIAL_METRICS
 
 MANY_CELLS: Final = 150
@@ -96,15 +97,7 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
             f"The table would have {cells} cells. Filter by sparsity or budget to see it; the"
             " figures below show all of it."
         )
-    columns = [c for c in columns if c != rows]
-    blocks_of = [c for c in blocks.block_columns(known, rows) if c != rows]
-    chosen = blocks.stand_ins(known, rows, blocks_of)
-    tuned = blocks.tuned_note(chosen, rows)
-    table = comparison_table(
-        chosen.drop(columns="n_configurations"), rows=rows, columns=columns, metric=name
-    )
-    grid = lay_out(table)
-    return replace(grid, notes=(*grid.notes, *([tuned] if tuned else [])))
+    return lay_out(stand_ins_table(known, rows, [c for c in columns if c != rows], name))
 
 
 def trial_facts(row: pd.Series[Any]) -> list[Fact]:
