@@ -21,6 +21,7 @@ import pandas as pd
 from analysis.columns import joined
 from analysis.figures import FIGURES, Figure, choices, source_frame
 from analysis.figures.blocks import notes
+from analysis.figures.drawing import untitled
 from analysis.figures.labels import label, shown, words
 from analysis.frames import Study
 from trainables.schema import METRICS as SCHEMA
@@ -32,9 +33,6 @@ BYTES: Final = 480_000
 
 POINTS: Final = 1_200
 """Points that one combination shows at most."""
-
-TITLE: Final = 42
-"""Pixels that a figure's own title takes, which a page sets as a heading instead."""
 
 METRICS: Final = ("test_accuracy", "val_accuracy", "val_loss", "theoretical_speedup",
                   "train_images_per_s")  # fmt: skip
@@ -166,20 +164,14 @@ def panel(figure: Figure, frame: pd.DataFrame) -> Panel | Absent:
 def _variant(figure: Figure, table: pd.DataFrame) -> dict[str, Any]:
     """One drawn combination: Plotly's data and layout, subtitle and notes as plain text."""
     thin = thinned(table)
-    drawn = figure.figure(thin)
-    raw = json.loads(drawn.to_json())
-    layout = raw["layout"]
-    layout.pop("template", None)
-    title = layout.pop("title", {})
-    layout["margin"]["t"] -= TITLE
-    blank = " ".join(note["text"] for note in layout.get("annotations", []))
+    drawn = untitled(figure.figure(thin))
     return {
-        "data": raw["data"],
-        "layout": layout,
-        "height": int(drawn.layout.height) - TITLE,
-        "subtitle": html.unescape(title.get("subtitle", {}).get("text") or ""),
+        "data": drawn.data,
+        "layout": drawn.layout,
+        "height": drawn.height,
+        "subtitle": drawn.subtitle,
         "notes": [html.unescape(note) for note in notes(thin)],
-        "why": html.unescape(blank.replace("<br>", " ")),
+        "why": drawn.said,
     }
 
 

@@ -6,7 +6,6 @@ Plain data, no Dash: what a page shows and what its CSV file holds come from one
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +17,7 @@ from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot
 from analysis.figures import Figure, choices
 from analysis.figures.blocks import comparable, counted, noted, notes, series_column
+from analysis.figures.drawing import untitled
 from analysis.figures.importance import EVALUATORS
 from analysis.figures.labels import shown, words
 
@@ -223,28 +223,17 @@ def _option(column: str, value: Any) -> str:
 def drawn(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
     """Return a panel under a view, as plain data for the page's script."""
     table, picks = tabulated(panel, snapshot, view)
-    figure = panel.figure.figure(table)
-    raw = json.loads(figure.to_json())
-    layout = raw["layout"]
-    layout.pop("template", None)
-    title = layout.pop("title", {})
-    said = dict.fromkeys(notes(table) or ([] if raw["data"] else [_blank_words(layout)]))
-    layout["margin"] = {**layout.get("margin", {}), "t": 34}
-    layout["uirevision"] = panel.key
+    figure = untitled(panel.figure.figure(table))
+    said = dict.fromkeys(notes(table) or ([] if figure.data else [figure.said]))
     return Drawn(
-        data=raw["data"],
-        layout=layout,
-        height=int(figure.layout.height) - 40,
-        subtitle=html.unescape(title.get("subtitle", {}).get("text") or ""),
+        data=figure.data,
+        layout={**figure.layout, "uirevision": panel.key},
+        height=figure.height,
+        subtitle=figure.subtitle,
         notes=tuple(html.unescape(note) for note in said),
         picks=picks,
         rows=len(table),
     )
-
-
-def _blank_words(layout: Mapping[str, Any]) -> str:
-    """What a blank figure says of itself."""
-    return " ".join(note["text"] for note in layout.get("annotations", [])).replace("<br>", " ")
 
 
 def as_csv(table: pd.DataFrame) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +19,15 @@ SVG_POINTS: Final = 15_000
 """Above this many points a scatter is drawn by WebGL."""
 
 HEIGHT: Final = 460
+
+TITLE: Final = 42
+"""Height of the title and subtitle, in pixels, which a page shows as text instead."""
+
+LEGEND: Final = 104
+"""What an axis, its title and a legend of one row take below a plot, in pixels.
+
+With less, Plotly finds out when all is drawn, makes room, and draws everything once more.
+"""
 
 
 def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
@@ -41,6 +53,46 @@ def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure
             "hovermode": "closest",
         }
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Untitled:
+    """A figure whose title and subtitle the page shows as text of its own; the template is apart.
+
+    `data` and `layout` are Plotly's, as plain data; `height` is in pixels; `said` is what a blank
+    says of itself.
+    """
+
+    data: list[Any]
+    layout: dict[str, Any]
+    height: int
+    subtitle: str
+    said: str
+
+
+def untitled(figure: go.Figure) -> Untitled:
+    """Return a figure without its title, as plain data for a page's script."""
+    raw = json.loads(figure.to_json())
+    layout = raw["layout"]
+    del layout["template"]
+    subtitle = layout.pop("title", {}).get("subtitle", {}).get("text") or ""
+    said = " ".join(note["text"] for note in layout.get("annotations", []))
+    margin = layout["margin"]
+    margin["t"] -= TITLE
+    if _has_legend(raw["data"], layout):
+        margin["b"] = max(margin["b"], LEGEND)
+    return Untitled(
+        raw["data"],
+        layout,
+        int(figure.layout.height) - TITLE,
+        html.unescape(subtitle),
+        html.unescape(said.replace("<br>", " ")),
+    )
+
+
+def _has_legend(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> bool:
+    named = (t for t in data if t["type"] in ("scatter", "scattergl", "bar"))
+    return bool(layout.get("showlegend", sum(t.get("showlegend", True) for t in named) > 1))
 
 
 def blank(title: str, notes: Sequence[str]) -> go.Figure:
