@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
 from analysis.columns import ordered
@@ -61,14 +63,27 @@ def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
     """Return a style for each value: its own for a schedule or method, else the free slots in turn.
 
     In reading order (that of the catalog where `column` holds schedules or methods). The same set
-    of values always gives the same styles, in whatever order it comes.
+    of values always gives the same styles, in whatever order it comes. Numbers that are more than
+    the slots have shades from low to high instead, all with one marker.
     """
     wanted = ordered(values, column)
+    if len(wanted) > len(SLOTS) and all(isinstance(value, Real) for value in wanted):
+        return dict(zip(wanted, shades(len(wanted)), strict=True))
     taken = {STYLES[value] for value in wanted if value in STYLES}
     free = [slot for slot in SLOTS if slot not in taken] or list(SLOTS)
     others = [value for value in ordered(wanted) if value not in STYLES]
     given = {value: free[i % len(free)] for i, value in enumerate(others)}
     return {value: STYLES[value] if value in STYLES else given[value] for value in wanted}
+
+
+def shades(n: int) -> list[Style]:
+    """Return n styles, at least two, evenly over the scale from low to high."""
+    share = np.linspace(0.0, 1.0, n)
+    stops = [at for at, _ in SEQUENTIAL]
+    parts = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in SEQUENTIAL])
+    mixed = np.stack([np.interp(share, stops, part).round() for part in parts.T], axis=1)
+    colors = ("#{:02x}{:02x}{:02x}".format(*row) for row in mixed.astype(int))
+    return [Style(color, "circle", "solid") for color in colors]
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ def template(mode: Mode = "light") -> go.layout.Template:
             "font": {"color": page.ink, "family": FONT},
             "align": "left",
         },
-        "legend": {"bgcolor": "rgba(0,0,0,0)"},
+        "legend": {"bgcolor": "rgba(0,0,0,0)", "title": {"font": {"size": 13}}},
         "modebar": {
             "bgcolor": "rgba(0,0,0,0)", "color": page.faint, "activecolor": page.ink,
         },

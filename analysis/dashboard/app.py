@@ -72,14 +72,15 @@ _PLOTLY: Final = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 def _index() -> str:
     """The document around the application, with the theme's colours as CSS variables.
 
-    It asks for Plotly at once, as that takes longest to load; Dash would ask at the first figure.
+    It fetches Plotly at once, as that is largest; Dash asks for it, and runs it, at the first
+    figure, while the server makes what is to be drawn.
     """
     css = "".join(
         f"{at}{{:root{{color-scheme:{mode};{_variables(mode)}}}}}" for mode, at in _SCHEMES
     )
     return f"""<!DOCTYPE html>
 <html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}
-<style>{css}</style><script async src="{_PLOTLY}"></script></head>
+<style>{css}</style><link rel="preload" as="script" href="{_PLOTLY}"></head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
 
 

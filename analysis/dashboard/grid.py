@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.columns import KEYS, config_columns, differing
 from analysis.dashboard.state import METRIC, View
-from analysis.figures.labels import in_percent, label, titled, unit, words
+from analysis.figures.labels import in_percent, label, sign, titled, words
 from analysis.query import sort
 from trainables.schema import METRICS
 
@@ -41,15 +41,13 @@ def column_defs(trials: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]
 
 def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
     numeric = pd.api.types.is_numeric_dtype(trials[name])
-    # Columns stand close to each other: of "% of the prunable weights" the sign must do.
-    sign = unit(name).split(" of ")[0] if numeric else ""
-    heading = html.unescape(titled(words(name), sign))
+    heading = html.unescape(titled(words(name), sign(name) if numeric else ""))
     column: dict[str, Any] = {
         # Column names hold dots, which the grid would read as paths into a row.
         "field": name.replace(".", "/"),
         "headerName": heading if name != "fingerprint" else "trial",
         "headerTooltip": METRICS[name].meaning if name in METRICS else name,
-        "width": min(220, max(110, 24 + 7 * max(len(word) for word in heading.split()))),
+        "width": min(220, max(110, 28 + 8 * max(len(word) for word in heading.split()))),
     }
     if name == "fingerprint":
         return {**column, "cellRenderer": "TrialLink", "pinned": "left", "width": 180}

@@ -37,7 +37,7 @@ from analysis.figures.labels import (
     shown,
     words,
 )
-from analysis.figures.lines import MANY
+from analysis.figures.lines import ALONE, MANY
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
 
@@ -143,5 +143,7 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
     currency, _, shared = about["cost"].partition(", ")
     what = "training per trial, dense run shared" if shared else "training per trial"
     figure.update_xaxes(title=f"{what} ({currency})")
+    if not np.ptp(table["cost"]):
+        figure.update_xaxes(range=[(1 - ALONE) * span, (1 + ALONE) * span])
     figure.update_yaxes(title=axis_title(metric))
     return figure

@@ -39,7 +39,7 @@ from analysis.figures.labels import (
     unit,
     words,
 )
-from analysis.figures.lines import INTERVALS, MANY
+from analysis.figures.lines import HOVERED, INTERVALS, MANY
 from analysis.stats import interval, pairs
 from trainables import schema
 
@@ -62,7 +62,8 @@ def discount_table(
     chosen = stand_ins(inside(trials, block), DISCOUNT, [SPARSITY, budget])
     table = _means_by_discount(chosen, metric, budget)
     described(table, metric=metric, at=block, budget=budget)
-    return noted(table, INTERVALS, fallen_note(chosen), tuned_note(chosen, DISCOUNT))
+    spans = HOVERED if _bare(table) else INTERVALS
+    return noted(table, spans, fallen_note(chosen), tuned_note(chosen, DISCOUNT))
 
 
 def _means_by_discount(chosen: pd.DataFrame, metric: str, budget: str) -> pd.DataFrame:
@@ -113,14 +114,16 @@ def discount_figure(table: pd.DataFrame) -> go.Figure:
     if table.empty or not table["n"].any():
         return drawing.blank(title, notes(table) or ["No trial with a discount is done."])
     figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
-    for place_of, (sparsity, part) in enumerate(table.groupby("sparsity", sort=True)):
-        style = theme.SLOTS[place_of % len(theme.SLOTS)]
+    named = theme.styles(table["sparsity"])
+    for sparsity, part in table.groupby("sparsity", sort=True):
+        style = named[sparsity]
         name = f"{shown(SPARSITY, sparsity)} sparse"
         fixed = part[part["kind"] == "fixed"]
-        _add_fixed(figure, fixed, name, style, metric, len(table))
-        _add_marks(figure, part[part["kind"] != "fixed"], name, style, metric, legend=fixed.empty)
-    figure.update_xaxes(title=axis_title(DISCOUNT))
+        _add_fixed(figure, fixed, table, name, style)
+        _add_marks(figure, part[part["kind"] != "fixed"], table, name, style, legend=fixed.empty)
+    figure.update_xaxes(title=axis_title(DISCOUNT), range=[0.0, 1.03])
     figure.update_yaxes(title=axis_title(metric))
+    drawing.brief_legend(figure)
     return figure
 
 
@@ -129,16 +132,17 @@ def _block_name(key: Any, budget: str) -> str:
 
 
 def _add_fixed(
-    figure: go.Figure, part: pd.DataFrame, name: str, style: theme.Style, metric: str, n: int
+    figure: go.Figure, part: pd.DataFrame, table: pd.DataFrame, name: str, style: theme.Style
 ) -> None:
     if part.empty:
         return
+    metric = table.attrs["metric"]
     figure.add_trace(
         drawing.scatter(
-            n,
+            len(table),
             x=part["d"],
             y=part["mean"] * scale(metric),
-            error_y=drawing.error_bars(part, scale(metric), style.color),
+            error_y=_bars(part, table, style),
             mode="lines+markers" if len(part) <= MANY else "markers",
             line=drawing.line(style),
             marker={
@@ -156,14 +160,15 @@ def _add_fixed(
 
 
 def _add_marks(
-    figure: go.Figure, part: pd.DataFrame, name: str, style: theme.Style, metric: str, *,
+    figure: go.Figure, part: pd.DataFrame, table: pd.DataFrame, name: str, style: theme.Style, *,
     legend: bool,
 ) -> None:  # fmt: skip
+    metric = table.attrs["metric"]
     for row in tuples(part):
         figure.add_scatter(
             x=[row.d],
             y=[row.mean * scale(metric)],
-            error_y=drawing.error_bars(part[part.index == row.Index], scale(metric), style.color),
+            error_y=_bars(part[part.index == row.Index], table, style),
             mode="markers",
             marker={
                 "color": style.color,
@@ -177,6 +182,17 @@ def _add_marks(
             hovertext=[_text(row, name, metric)],
             hoverinfo="text",
         )
+
+
+def _bars(part: pd.DataFrame, table: pd.DataFrame, style: theme.Style) -> dict[str, Any] | None:
+    if _bare(table):
+        return None
+    return drawing.error_bars(part, scale(table.attrs["metric"]), style.color)
+
+
+def _bare(table: pd.DataFrame) -> bool:
+    """Whether there are too many sparsities for bars to be told apart."""
+    return bool(table["sparsity"].nunique() > len(theme.SLOTS))
 
 
 def _text(row: Any, name: str, metric: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 from analysis.figures.labels import escape, number, points
 from analysis.theme import Style, template
@@ -22,6 +23,16 @@ HEIGHT: Final = 460
 
 TITLE: Final = 42
 """Height of the title and subtitle, in pixels, which a page shows as text instead."""
+
+NEAR: Final = 0.06
+"""Ticks closer than this share of the axis would have labels that overlap."""
+
+WIDE: Final = 20
+"""Ratios of which the largest is this many times the smallest have a logarithmic axis."""
+
+MANY_NAMES: Final = 12
+FEW_NAMES: Final = 8
+"""With more names than many, a legend would take the plot's room; it then names a few."""
 
 LEGEND: Final = 104
 """What an axis, its title and a legend of one row take below a plot, in pixels.
@@ -46,7 +57,7 @@ def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure
                 "y": 0.97,
                 "yanchor": "top",
             },
-            "margin": {"l": 60, "r": 20, "t": 76, "b": 60},
+            "margin": {"l": 70, "r": 20, "t": 76, "b": 60},
             "legend": {
                 "orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0,
             },
@@ -91,8 +102,12 @@ def untitled(figure: go.Figure) -> Untitled:
 
 
 def _has_legend(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> bool:
-    named = (t for t in data if t["type"] in ("scatter", "scattergl", "bar"))
-    return bool(layout.get("showlegend", sum(t.get("showlegend", True) for t in named) > 1))
+    """Whether Plotly will draw a legend: where several traces are named, or one asks for it."""
+    if "showlegend" in layout:
+        return bool(layout["showlegend"])
+    kinds = [t for t in data if t["type"] in ("scatter", "scattergl", "bar")]
+    shown = sum(t.get("showlegend", True) for t in kinds)
+    return shown > 1 or any(t.get("showlegend", False) for t in kinds)
 
 
 def blank(title: str, notes: Sequence[str]) -> go.Figure:
@@ -180,13 +195,24 @@ def difference_text(mean: float, lo: float, hi: float, n: int) -> str:
     return f"{points(mean)} points{interval}, {n} pair{'' if n == 1 else 's'}"
 
 
+def brief_legend(figure: go.Figure) -> None:
+    """Let the legend name a few of many series, evenly taken, and say that it does."""
+    named = [trace for trace in figure.data if trace.showlegend is not False]
+    if len(named) <= MANY_NAMES:
+        return
+    kept = np.linspace(0, len(named) - 1, FEW_NAMES).round().astype(int)
+    for i, trace in enumerate(named):
+        trace.showlegend = bool(i in kept)
+    figure.update_layout(legend={"title": {"text": f"{len(kept)} of {len(named)}:"}})
+
+
 def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
     """Return an axis for `compression(sparsity)`, ticked at the sparsities, in per cent.
 
     Sparsities crowd towards 1; the logarithm of 1 / (1 - S) sets 90 and 95 % as far apart as 95 and
-    97.5 %.
+    97.5 %. Of sparsities that are too close for a tick each, some have one.
     """
-    ticks = _spread(sorted({float(s) for s in sparsities}))
+    ticks = _apart(sorted({float(s) for s in sparsities}))
     return {
         "type": "log",
         "tickmode": "array",
@@ -196,11 +222,15 @@ def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _spread(levels: list[float], limit: int = 8) -> list[float]:
-    """At most `limit` levels, evenly taken in order, first and last kept."""
-    if len(levels) <= limit:
-        return levels
-    return [levels[round(i * (len(levels) - 1) / (limit - 1))] for i in range(limit)]
+def _apart(levels: list[float]) -> list[float]:
+    """The first and last level, and those between that keep their distance on the axis."""
+    places = np.log([compression(level) for level in levels])
+    gap = NEAR * (places[-1] - places[0])
+    kept = [0]
+    for i in range(1, len(levels) - 1):
+        if places[i] - places[kept[-1]] >= gap and places[-1] - places[i] >= gap:
+            kept.append(i)
+    return [levels[i] for i in dict.fromkeys([*kept, len(levels) - 1])]
 
 
 def compression(sparsity: float) -> float:
@@ -211,6 +241,17 @@ def compression(sparsity: float) -> float:
 def names(values: Sequence[Any]) -> list[str]:
     """Return values as escaped labels."""
     return [escape(value) for value in values]
+
+
+def ratio_axis(values: ArrayLike) -> dict[str, Any]:
+    """Return an axis for positive ratios: logarithmic, with plain numbers, where they span much."""
+    known = np.asarray(values, dtype=float)
+    low, high = known.min(), known.max()
+    if low <= 0 or high < WIDE * low:
+        return {}
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
 
 
 def dense_and_retraining(first: float, last: float) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def gains_figure(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": drawing.flat_bar(f"gain ({sign})")}
     )
-    lines = " / ".join(axis_title(key) for key in _by_sparsity(about["keys"]))
+    lines = "<br>".join(axis_title(key) for key in _by_sparsity(about["keys"]))
     figure.update_xaxes(title=lines, type="category", ticks="", tickangle=0)
     figure.update_yaxes(title=words(about["by"]), type="category", ticks="", showgrid=False)
     return figure
@@ -280,7 +280,7 @@ def paired_seeds_figure(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(
         title=words(table.attrs["by"]), type="category", categoryorder="array",
         categoryarray=list(axis.values()),
-        tickangle=0 if sum(len(label(name)) for name in named) <= 36 else -45,
+        autotickangles=[0, -45, -90],
     )  # fmt: skip
     figure.update_yaxes(title=axis_title(metric))
     return figure

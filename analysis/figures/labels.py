@@ -93,6 +93,12 @@ def unit(column: str) -> str:
     return _UNITS[METRICS[column].unit] if column in METRICS else "as configured"
 
 
+def sign(column: str) -> str:
+    """Return the short unit of a column, for narrow places: `%` without what it is a share of."""
+    long = unit(column)
+    return "" if long in ("as configured", "no unit") else long.split(" of ")[0]
+
+
 def axis_title(column: str) -> str:
     """Return an axis title, words with the unit in parentheses."""
     return titled(words(column), unit(column))

@@ -129,6 +129,7 @@ def slice_figure(table: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title=axis_title(x), **_kind(table["x"]))
     figure.update_yaxes(title=axis_title(metric))
+    drawing.brief_legend(figure)
     return figure
 
 

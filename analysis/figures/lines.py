@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -45,6 +46,9 @@ MANY: Final = 12
 
 CROWDED: Final = 0.03
 """Levels closer than this share of the axis have no ticks of their own: these would overlap."""
+
+ALONE: Final = 0.2
+"""Room on both sides of a single level, as a share of it."""
 
 INTERVALS: Final = (
     "Bars are 95 % bootstrap intervals of the mean over seeds: a single seed has none, and with two"
@@ -139,9 +143,11 @@ def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
         part = rows[rows["series"] == name].sort_values("x")
         dodge = order - (len(named) - 1) / 2 if len(levels) <= MANY else 0.0
         figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
-    ends = _dodged(x, levels, 0.0)
-    _add_dense(figure, table, [ends(levels[0]), ends(levels[-1])])
+    ends = _ends(x, levels)
+    _add_dense(figure, table, ends)
     figure.update_xaxes(title=axis_title(x), **_ticks(x, levels))
+    if len(levels) == 1:  # else series that are set apart would look like several levels
+        figure.update_xaxes(range=np.log10(ends) if x == SPARSITY else ends)
     figure.update_yaxes(title=axis_title(table.attrs["metric"]))
     if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
         figure.update_layout(legend={"title": {"text": words(table.attrs["by"])}})
@@ -200,6 +206,16 @@ def _add_dense(figure: go.Figure, table: pd.DataFrame, ends: Sequence[float]) ->
             hovertext=[f"dense model<br>{words(metric)} {said}"] * 2,
             hoverinfo="text",
         )
+
+
+def _ends(x: str, levels: Sequence[float]) -> list[float]:
+    """The first and last place on the axis, or room on both sides of a single one."""
+    place = _dodged(x, levels, 0.0)
+    first, last = place(levels[0]), place(levels[-1])
+    if len(levels) > 1:
+        return [first, last]
+    room = ALONE * (abs(first) or 1.0)
+    return [first - room, first + room]
 
 
 def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from analysis.figures.labels import (
     number,
     scale,
     shown,
+    sign,
     titled,
     unit,
     words,
@@ -180,6 +181,8 @@ def pareto_figure(table: pd.DataFrame) -> go.Figure:
     better = {"max": "more is better", "min": "less is better"}
     for axis, name in ((figure.update_xaxes, x), (figure.update_yaxes, y)):
         axis(title=titled(words(name), f"{unit(name)}, {better[wanted[name]]}"))
+        if unit(name) == unit("theoretical_speedup"):
+            axis(**drawing.ratio_axis(table[name]))
     return figure
 
 
@@ -240,6 +243,8 @@ def _add_front(figure: go.Figure, table: pd.DataFrame, x: str, y: str) -> None:
 MANY_LINES: Final = 2_000
 MANY_AXES: Final = 8
 MANY_TICKS: Final = 6
+ROOM: Final = 80
+"""Pixels that an axis needs beside the next; a page lets a narrow window scroll."""
 
 
 def parallel_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.DataFrame:
@@ -286,6 +291,7 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         coloraxis={"colorbar": {**drawing.flat_bar(axis_title(metric)), "y": 1.1}},
         margin={"l": 70, "r": 80, "t": 130, "b": 80},
+        meta={"min_width": ROOM * (len(axes) + 1)},
     )
     return figure
 
@@ -330,6 +336,8 @@ def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) 
     below = {
         word: low - 0.12 * (high - low) * (i + 1) for i, word in enumerate(sorted({*said.values()}))
     }
+    if not wide and not below:
+        return {"values": places.tolist()}
     ticks = np.linspace(low, high, MANY_TICKS).tolist()
     return {
         "values": places.fillna(pd.Series(said, dtype=object).map(below).astype(float)).tolist(),
@@ -340,4 +348,4 @@ def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) 
 
 def _short_title(column: str) -> str:
     """Words and only the sign of the unit: axes stand close to each other."""
-    return titled(words(column), unit(column).split(" ")[0])
+    return titled(words(column), sign(column))

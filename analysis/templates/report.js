@@ -40,6 +40,7 @@
     const chosen = variant(figure);
     const plot = figure.querySelector(".plot");
     plot.style.height = chosen.height + "px";
+    plot.style.minWidth = ((chosen.layout.meta || {}).min_width || 0) + "px";
     say(figure, chosen);
     drawn.add(figure);
     const data = JSON.parse(JSON.stringify(chosen.data));

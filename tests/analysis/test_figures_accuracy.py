@@ -205,6 +205,13 @@ def test_costs_that_are_equal_are_set_apart_in_the_drawing_alone() -> None:
     assert places == pytest.approx([12.0 - 0.048, 12.0, 12.0 + 0.048])
 
 
+def test_equal_costs_stay_near_their_tick() -> None:
+    frame = grid({("ft",): [0.8], ("allr",): [0.7]}, "retrain.schedule")
+    table = cost_table(frame.assign(dense_epochs=10.0, epochs=12.0))
+    cost = 12.0
+    assert cost_figure(table).layout.xaxis.range == pytest.approx((0.8 * cost, 1.2 * cost))
+
+
 def test_levels_that_crowd_have_no_ticks_of_their_own() -> None:
     frame = grid({(0.401566,): [0.8], (0.402,): [0.7], (0.9,): [0.9]}, "budget.dense_fraction")
     frame["budget.epochs"] = 8.0
@@ -213,6 +220,20 @@ def test_levels_that_crowd_have_no_ticks_of_their_own() -> None:
     spaced = budget_split_figure(budget_split_table(frame.iloc[1:]))
     assert list(spaced.layout.xaxis.ticktext) == ["40.2", "90"]
     assert spaced.layout.legend.title.text == "number of cycles"
+
+
+def test_series_at_a_single_level_stay_near_it() -> None:
+    frame = grid(
+        {("llr", 0.9): [0.9, 0.91], ("ft", 0.9): [0.8, 0.8]}, "retrain.schedule", "prune.sparsity"
+    )
+    frame["dense_test_accuracy"] = 0.95
+    figure = accuracy_by_sparsity_figure(accuracy_by_sparsity_table(frame))
+    low, high = 10.0 * 0.8, 10.0 * 1.2
+    assert figure.layout.xaxis.range == pytest.approx((math.log10(low), math.log10(high)))
+    assert list(figure.data[-1].x) == pytest.approx([low, high])
+    epochs = frame.assign(**{"retrain.epochs": 50.0})
+    figure = accuracy_by_budget_figure(accuracy_by_budget_table(epochs))
+    assert figure.layout.xaxis.range == pytest.approx((40.0, 60.0))
 
 
 def test_dense_runs_of_several_settings_have_no_line() -> None:

@@ -15,6 +15,7 @@ from analysis.figures.discount import (
     regret_figure,
     regret_table,
 )
+from analysis.figures.lines import HOVERED
 from tests.analysis.hand_made import grid
 
 
@@ -120,3 +121,17 @@ def test_regret_without_any_adaptive_trial_is_said() -> None:
     figure = regret_figure(table)
     assert not figure.data
     assert "the regret is missing" in figure.layout.annotations[0].text.replace("<br>", " ")
+
+
+def test_many_sparsities_have_shades_and_no_bars() -> None:
+    frame = grid(
+        {(s / 20, d): [0.9, 0.92] for s in range(1, 14) for d in (0.2, 0.5)},
+        "prune.sparsity", "retrain.discount",
+    )  # fmt: skip
+    frame["d"] = frame["retrain.discount"]
+    table = discount_table(frame)
+    figure = discount_figure(table)
+    assert len({trace.line.color for trace in figure.data}) == len(figure.data) == 13
+    assert all(trace.error_y.array is None for trace in figure.data)
+    assert HOVERED in notes(table)
+    assert figure.layout.legend.title.text == "8 of 13:"

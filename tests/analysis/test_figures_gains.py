@@ -89,7 +89,7 @@ def test_gains_figure() -> None:
     bar = figure.layout.coloraxis2
     assert (bar.cmin, bar.cmax) == (pytest.approx(-10), pytest.approx(10))
     assert bar.colorbar.title.text == "gain (points of %)"
-    title = "sparsity (% of the prunable weights) / retraining (epochs)"
+    title = "sparsity (% of the prunable weights)<br>retraining (epochs)"
     assert figure.layout.xaxis.title.text == title
 
 

@@ -215,6 +215,66 @@ def test_sparsities_are_spaced_by_compression() -> None:
     assert axis["ticktext"] == ["80", "90"]
 
 
+def test_of_sparsities_that_crowd_some_have_a_tick() -> None:
+    axis = drawing.sparsity_axis([0.5, 0.9, 0.98, 0.9801, 0.9802, 0.99])
+    assert axis["ticktext"] == ["50", "90", "98", "99"]
+    near_the_last = drawing.sparsity_axis([0.5, 0.9, 0.9899, 0.99])
+    assert near_the_last["ticktext"] == ["50", "90", "99"]
+
+
+def named_points(n: int) -> go.Figure:
+    figure = drawing.canvas("Title", subtitle="90 % &lt;sparse&gt;")
+    for i in range(n):
+        figure.add_scatter(x=[i], y=[i], name=f"{i}")
+    return figure
+
+
+def test_a_legend_of_many_names_a_few_and_says_so() -> None:
+    few, many = named_points(12), named_points(15)
+    drawing.brief_legend(few)
+    drawing.brief_legend(many)
+    assert all(trace.showlegend is None for trace in few.data)
+    assert [t.name for t in many.data if t.showlegend] == [
+        "0", "2", "4", "6", "8", "10", "12", "14",
+    ]  # fmt: skip
+    assert many.layout.legend.title.text == "8 of 15:"
+
+
+def test_ratios_that_span_much_have_a_logarithmic_axis() -> None:
+    assert drawing.ratio_axis([5.0, 99.0]) == {}
+    assert drawing.ratio_axis([0.0, 99.0]) == {}
+    axis = drawing.ratio_axis([5.0, 100.0])
+    assert axis["type"] == "log"
+    assert axis["ticktext"][:7] == ["1", "2", "5", "10", "20", "50", "100"]
+    assert axis["tickvals"][:7] == pytest.approx([1, 2, 5, 10, 20, 50, 100])
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("prune.sparsity", "%"),
+        ("dense.momentum", ""),
+        ("dense.lr", ""),
+        ("d", "share"),
+        ("epochs", "epochs"),
+    ],
+)
+def test_short_units(column: str, said: str) -> None:
+    assert labels.sign(column) == said
+
+
+def test_a_page_has_the_title_as_text_and_room_for_a_legend() -> None:
+    one, two = drawing.untitled(named_points(1)), drawing.untitled(named_points(2))
+    assert (one.subtitle, one.said, one.height) == ("90 % <sparse>", "", 460 - drawing.TITLE)
+    assert not {"title", "template"} & set(one.layout)
+    assert one.layout["margin"]["b"] < drawing.LEGEND == two.layout["margin"]["b"]
+    asked = named_points(1)
+    asked.data[0].showlegend = True
+    assert drawing.untitled(asked).layout["margin"]["b"] == drawing.LEGEND
+    assert drawing.untitled(asked.update_layout(showlegend=False)).layout["margin"]["b"] == 60
+    assert drawing.untitled(drawing.blank("Title", ["All of a &lt; b"])).said == "All of a < b"
+
+
 def test_a_long_series_keeps_its_jumps() -> None:
     values = np.concatenate([np.full(70_000, 0.1), np.full(200_000, 0.01), np.full(30_000, 0.001)])
     kept = kept_points(values)

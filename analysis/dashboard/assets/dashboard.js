@@ -40,7 +40,8 @@
     const figure = { data: drawing.data, layout: { ...drawing.layout, template } };
     /* Without data the words below say why; they can be read aloud and copied, a drawing not. */
     const display = drawing.data.length ? "block" : "none";
-    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px", display }];
+    const minWidth = ((drawing.layout.meta || {}).min_width || 0) + "px";
+    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px", minWidth, display }];
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
