@@ -40,7 +40,7 @@ MANY_METRICS: Final = 2
 
 _LABELS: Final = {
     "metric": "metric", "of": "gain of", "cost": "cost", "against": "against",
-    "evaluator": "method",
+    "evaluator": "judged by",
 }  # fmt: skip
 """Controls that a page offers besides the block, with their labels."""
 

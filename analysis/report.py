@@ -258,7 +258,7 @@ def run_facts(study: Study) -> list[tuple[str, str]]:
     facts.append(("seeds", ", ".join(label(seed) for seed in seeds)))
     spent = spending.spending(study.trials) if len(study.trials) else None
     if spent is not None and math.isfinite(spent.epochs_done):
-        facts.append(("epochs trained", number(spent.epochs_done)))
+        facts.append(("epochs trained", number(round(spent.epochs_done, 0))))
     if spent is not None and math.isfinite(spent.seconds_done):
         facts.append(("training time", spending.duration(spent.seconds_done)))
     return [(what, said) for what, said in facts if said]

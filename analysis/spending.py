@@ -46,8 +46,8 @@ def sharing(frame: pd.DataFrame) -> str:
         return ""
     saved = 1 - spent.epochs_done / spent.epochs_asked
     text = (
-        f"The trials ask for {number(spent.epochs_asked)} epochs of training; with their"
-        f" {counted(spent.n_dense, 'dense run')} shared they took {number(spent.epochs_done)},"
+        f"The trials ask for {number(round(spent.epochs_asked, 0))} epochs of training; with their"
+        f" {counted(spent.n_dense, 'dense run')} shared they took {number(round(spent.epochs_done, 0))},"
         f" {number(100 * saved, 2)} % less"
     )
     if math.isfinite(spent.seconds_done):

@@ -174,6 +174,9 @@ def test_spending_and_sharing() -> None:
         "The trials ask for 24 epochs of training; with their 1 dense run shared they took 14,"
         " 42 % less."
     )
+    large = frame.assign(epochs=1_512.4, dense_epochs=10.0)
+    assert "ask for 3 025 epochs" in spending.sharing(large)
+    assert "they took 3 015" in spending.sharing(large)
     assert spending.sharing(trials({})) == ""
 
 
