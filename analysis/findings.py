@@ -20,7 +20,6 @@ from analysis.figures.blocks import (
     block_columns,
     comparable,
     configurations,
-    counted,
     inside,
     records,
     series_column,
@@ -37,6 +36,7 @@ from analysis.figures.split import budget_split_table
 from analysis.leaders import REPORTED, Leader, leaders
 from analysis.stats import Comparison, holm, paired, smallest_p
 from trainables.catalog import DATASETS
+from trainables.wording import counted
 
 SETTLED_P: Final = 0.05
 MANY_NAMED: Final = 5

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.figures.blocks import comparable, counted
+from analysis.figures.blocks import comparable
 from analysis.figures.cost import costs
 from analysis.figures.labels import number
+from trainables.wording import counted
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def sharing(frame: pd.DataFrame) -> str:
     if not math.isfinite(spent.epochs_asked) or spent.epochs_asked <= 0:
         return ""
     saved = 1 - spent.epochs_done / spent.epochs_asked
+    asked, done = (number(round(epochs, 0)) for epochs in (spent.epochs_asked, spent.epochs_done))
     text = (
-        f"The trials ask for {number(round(spent.epochs_asked, 0))} epochs of training; with their"
-        f" {counted(spent.n_dense, 'dense run')} shared they took {number(round(spent.epochs_done, 0))},"
+        f"The trials ask for {asked} epochs of training; with their"
+        f" {counted(spent.n_dense, 'dense run')} shared they took {done},"
         f" {number(100 * saved, 2)} % less"
     )
     if math.isfinite(spent.seconds_done):

@@ -7,6 +7,7 @@ from study.asked import taken_up
 from study.launch import Summary
 from study.places import existing
 from study.progress import duration
+from trainables.wording import counted
 
 MOST_NAMED = 10
 
@@ -34,8 +35,8 @@ def _failures(summary: Summary) -> str:
         )
     if summary.lost:
         lines.append(
-            f"lost: {len(summary.lost)} trials ended well, but {summary.folder} does not hold their"
-            " records: every node must see the same folder under this name"
+            f"lost: {counted(len(summary.lost), 'trial')} ended well, but {summary.folder} does not"
+            " hold their records: every node must see the same folder under this name"
         )
     if not summary.complete:
         lines.append("run the same command again to go on and to retry what failed")

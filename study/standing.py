@@ -11,6 +11,7 @@ from study.space import Trial, blocks, grid_trials
 from study.studyfile import StudyFile
 from study.winners import winners
 from trainables.records import Record
+from trainables.wording import counted
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ def _with_confirmations(study: StudyFile, own: Sequence[Record]) -> list[Record]
 def sentences(before: StudyFile | None, study: StudyFile, stands: Standing) -> list[str]:
     """Return in plain words what a run will do: start, resume, retry, extend."""
     if before is None and not stands.settled and not stands.failed:
-        return [f"starting: {stands.wanted} trials"]
+        return [f"starting: {counted(stands.wanted, 'trial')}"]
     if stands.settled >= stands.wanted and not stands.failed:
         said = [f"complete: all {stands.wanted} trials are settled, nothing to run"]
     else:
         said = [f"resuming: {stands.settled} of {stands.wanted} trials are settled"]
     if stands.failed:
-        said.append(f"retrying: {stands.failed} failed trials")
+        said.append(f"retrying: {counted(stands.failed, 'failed trial')}")
     if before is not None:
         said += _changes(before, study, stands)
     return said
@@ -99,11 +100,11 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
         said.append(f"extending: seeds {', '.join(map(str, added))} are new")
     more = (study.search.trials or 0) - (before.search.trials or 0)
     if more > 0:
-        said.append(f"extending: {more} more configurations in each block")
+        said.append(f"extending: {counted(more, 'more configuration')} in each block")
     if study.search.confirm and study.search.confirm != before.search.confirm:
         said.append(f"extending: the {study.search.confirm} best of each block at every seed")
     if (study.space, study.spaces) != (before.space, before.spaces):
         said.append("extending: the space has changed")
     if stands.others:
-        said.append(f"keeping: {stands.others} trials outside the study as it is now")
+        said.append(f"keeping: {counted(stands.others, 'trial')} outside the study as it is now")
     return said

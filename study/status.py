@@ -20,6 +20,7 @@ from trainables.leases import Leases
 from trainables.records import Record
 from trainables.schema import STATES
 from trainables.storage import Folder
+from trainables.wording import counted
 
 FRESH_S = 120.0
 """Age up to which what a run last said of itself counts as now."""
@@ -97,14 +98,16 @@ def table(stands: Status) -> str:
     lines = [
         ("study", f"{s.name} ({s.strategy})"),
         ("folder", s.location),
-        ("wanted", f"{s.wanted} trials"),
+        ("wanted", counted(s.wanted, "trial")),
         ("settled", f"{s.settled} ({kinds})"),
         ("failed", f"{s.states['failed']}"),
         ("missing", f"{s.missing}"),
         ("running now", _running_words(s.running)),
     ]
     if s.others:
-        lines.append(("outside", f"{s.others} trials that the study as it is now does not want"))
+        lines.append(
+            ("outside", f"{counted(s.others, 'trial')} that the study as it is now does not want")
+        )
     width = max(len(name) for name, _ in lines)
     text = [f"{name:<{width}}  {value}" for name, value in lines]
     return "\n".join([*text, *_failures(s.failed), *(f"warning: {w}" for w in s.warnings)])

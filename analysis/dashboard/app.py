@@ -23,8 +23,8 @@ from analysis.dashboard.sections import SECTIONS
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot, Watch
 from analysis.figures import drawing
-from analysis.figures.blocks import counted
 from analysis.figures.labels import escape
+from trainables.wording import counted
 
 ASSETS: Final = Path(__file__).parent / "assets"
 POLL_MS: Final = 3_000

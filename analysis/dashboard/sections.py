@@ -12,8 +12,8 @@ from analysis.dashboard.filters import said
 from analysis.dashboard.plots import one_trial
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot
-from analysis.figures.blocks import counted
 from analysis.tables import Grid
+from trainables.wording import counted
 
 
 def _counts(snapshot: Snapshot, view: View) -> list[Any]:

@@ -19,6 +19,7 @@ from analysis.bounds import BEYOND, beyond_bounds
 from analysis.columns import config_columns, differing, distinct_trials, ordered
 from analysis.figures.labels import words
 from analysis.query import group, require_columns
+from trainables.wording import counted
 
 SPARSITY: Final = "prune.sparsity"
 CHOICE: Final = "val_accuracy"
@@ -247,11 +248,6 @@ def tuned_note(table: pd.DataFrame, by: str) -> str:
         f"Where a {words(by)} has several configurations in a block (up to {int(most)}),"
         f" the one with the best mean validation accuracy stands for it{within}."
     )
-
-
-def counted(n: int, noun: str) -> str:
-    """Return `1 trial`, `3 trials`."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def tuples(table: pd.DataFrame) -> list[Any]:

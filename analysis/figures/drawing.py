@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from analysis.figures.labels import escape, number, points
 from analysis.theme import Style, template
+from trainables.wording import counted
 
 SVG_POINTS: Final = 15_000
 """Above this many points a scatter is drawn by WebGL."""
@@ -192,7 +193,7 @@ def _fallen(row: Any) -> str:
 def difference_text(mean: float, lo: float, hi: float, n: int) -> str:
     """Return a paired difference in points with its interval and the number of pairs."""
     interval = f" [{points(lo)}, {points(hi)}]" if np.isfinite(lo) else ""
-    return f"{points(mean)} points{interval}, {n} pair{'' if n == 1 else 's'}"
+    return f"{points(mean)} points{interval}, {counted(n, 'pair')}"
 
 
 def brief_legend(figure: go.Figure) -> None:

@@ -84,7 +84,7 @@ def test_what_a_run_says_it_will_do() -> None:
     assert said(RAW, RAW, 4, 3, 0, 0) == ["resuming: 3 of 4 trials are settled"]
     assert said(RAW, RAW, 4, 3, 1, 0) == [
         "resuming: 3 of 4 trials are settled",
-        "retrying: 1 failed trials",
+        "retrying: 1 failed trial",
     ]
 
 

@@ -21,7 +21,7 @@ CORE = frozenset(
     f"trainables.{name}"
     for name in (
         "bounds", "schema", "config", "catalog", "chain", "sparsity", "schedules", "refusal",
-        "rules", "job",
+        "wording", "rules", "job",
     )
 )  # fmt: skip
 FILES = frozenset(f"trainables.{name}" for name in ("records", "storage", "leases"))
@@ -121,7 +121,7 @@ def test_the_core_needs_pydantic_alone(module: str) -> None:
     assert reached(module) & MODULES.keys() <= CORE | {"trainables"}
 
 
-@pytest.mark.parametrize("module", ["bounds", "schema", "sparsity", "schedules", "job"])
+@pytest.mark.parametrize("module", ["bounds", "schema", "sparsity", "schedules", "job", "wording"])
 def test_schema_and_arithmetic_need_nothing(module: str) -> None:
     assert foreign(reached(f"trainables.{module}")) == frozenset()
 
