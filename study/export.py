@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.places import existing, store_of
+from trainables.bounds import meets
 from trainables.records import Record
 from trainables.refusal import Refusal
 from trainables.schema import METRICS, TRIAL_METRICS
@@ -51,8 +52,9 @@ def by_prefix(records: Sequence[Record], prefix: str) -> Record:
 def best(records: Sequence[Record], metric: str) -> list[Record]:
     """Return the finished trials with the best value of a metric that is not measured on test.
 
-    More than one when they tie, in the order of their fingerprints. Refusal for a metric that is
-    measured on test, has no better direction, or was not recorded.
+    More than one when they tie, in the order of their fingerprints. Trials beyond the bounds of
+    their search stand back while one is within. Refusal for a metric that is measured on test, has
+    no better direction, or was not recorded.
     """
     if metric not in TRIAL_METRICS:
         offered = ", ".join(m for m in TRIAL_METRICS if _choosable(m))
@@ -64,9 +66,15 @@ def best(records: Sequence[Record], metric: str) -> list[Record]:
     done = [r for r in records if r.state == "done" and metric in r.metrics]
     if not done:
         raise Refusal(f"--best must be recorded by a trial that is done, got {metric!r}, by none")
+    done = [r for r in done if within_bounds(r)] or done
     choose = max if METRICS[metric].direction == "max" else min
     top = choose(r.metrics[metric] for r in done)
     return sorted((r for r in done if r.metrics[metric] == top), key=lambda r: r.fingerprint)
+
+
+def within_bounds(record: Record) -> bool:
+    """Whether a trial keeps to the bounds of the search that asked for it, if there are any."""
+    return meets(record.origin.get("bounds", {}), record.metrics)
 
 
 def _choosable(metric: str) -> bool:
@@ -135,7 +143,8 @@ def sentence(exported: Export, output: str, metric: str | None = None) -> str:
     chosen = ""
     if metric is not None:
         ties = f", as are {exported.ties} others" if exported.ties else ""
-        chosen = f", the best by {metric} ({record.metrics[metric]:.6g}{ties})"
+        beyond = "" if within_bounds(record) else ", beyond its search's bounds, as are all"
+        chosen = f", the best by {metric} ({record.metrics[metric]:.6g}{ties}){beyond}"
     sparsity = exported.zeros / exported.prunable if exported.prunable else 0.0
     return (
         f"wrote {output}: {exported.n_tensors} tensors of {model}, trial {record.fingerprint}"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from study.export import best, by_prefix
+from study.export import Export, best, by_prefix, sentence
 from study.stage_list import COLUMNS, stages
 from tests.study.conftest import Command
 from tests.trainables.plain import bench, run_trial, tiny
@@ -202,6 +202,18 @@ def test_the_best_goes_the_better_way() -> None:
     lost = made("c", "diverged", val_accuracy=0.99)
     assert best([one, two, lost], "val_accuracy") == [two]
     assert best([one, two, lost], "val_loss") == [one]
+
+
+def test_trials_beyond_their_bounds_stand_back_while_one_is_within() -> None:
+    bounds = {"bounds": {"sparsity_by_method": {"min": 0.9}}}
+    beyond = replace(made("a", val_accuracy=0.9, sparsity_by_method=0.8), origin=bounds)
+    within = replace(made("b", val_accuracy=0.7, sparsity_by_method=0.91), origin=bounds)
+    assert best([beyond, within], "val_accuracy") == [within]
+    assert best([beyond], "val_accuracy") == [beyond]
+    task = {"task": {"model": {"name": "mlp"}}}
+    for record, said in ((beyond, True), (within, False)):
+        words = sentence(Export(b"", replace(record, config=task), 3, 9, 10), "w", "val_accuracy")
+        assert ("beyond its search's bounds" in words) is said
 
 
 def test_ties_come_in_the_order_of_their_ids() -> None:
