@@ -137,6 +137,16 @@ def _count(p: Plan) -> str:
     return text + (f" + {p.confirmations} to confirm the best" if p.confirmations else "")
 
 
+def _time_left(p: Plan) -> str:
+    if p.settled >= p.trials:
+        return "none"
+    if p.epochs_asked is None:
+        return "unknown: the search decides as it goes"
+    if p.seconds_left is None:
+        return "unknown: nothing like it was measured in this stage store"
+    return f"{duration(p.seconds_left)} of one worker's training"
+
+
 def table(planned: Plan) -> str:
     """Return a plan as lines of words and numbers."""
     p = planned
@@ -155,9 +165,6 @@ def table(planned: Plan) -> str:
             ("epochs after sharing", f"{p.epochs_shared:g} ({p.sharing:.1f} times fewer)"),
             ("epochs left to train", f"{p.epochs_left:g}"),
         ]
-    seconds = "unknown: nothing like it was measured in this stage store"
-    if p.seconds_left is not None:
-        seconds = f"{duration(p.seconds_left)} of one worker's training"
-    lines.append(("time left", seconds))
+    lines.append(("time left", _time_left(p)))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)

@@ -155,6 +155,12 @@ def test_the_table_of_a_search_says_what_is_unknown(tmp_path: Path) -> None:
     lines = table(planned(tmp_path, **SEARCH)).splitlines()
     assert lines[1] == "trials           20 = 10 configurations x 2 seeds"
     assert lines[3] == "stages, epochs   unknown: the search decides as it goes"
+    assert lines[4] == "time left        unknown: the search decides as it goes"
+
+
+def test_nothing_is_left_of_a_study_that_is_settled(tmp_path: Path) -> None:
+    record_all(tmp_path, "done", 16)
+    assert table(planned(tmp_path)).splitlines()[-1] == "time left             none"
 
 
 def test_the_table_says_the_time_in_words(tmp_path: Path) -> None:
