@@ -20,6 +20,7 @@ class Tally:
     done: int = 0
     diverged: int = 0
     failed: int = 0
+    stopped: int = 0
     dense_runs: int = 0
     epochs: float = 0.0
     best: float | None = None
@@ -33,7 +34,7 @@ class Tally:
     @property
     def ended(self) -> int:
         """Trials that ended in this run."""
-        return self.done + self.diverged + self.failed
+        return self.done + self.diverged + self.failed + self.stopped
 
     @property
     def settled(self) -> int:

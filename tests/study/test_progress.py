@@ -58,6 +58,8 @@ def test_counts_and_the_best() -> None:
     counts.over(Task("dense", Trial(CONFIG, 0, "f"), ()), done(0.95), now=6)
     assert (counts.done, counts.diverged, counts.failed, counts.dense_runs) == (3, 1, 1, 1)
     assert (counts.ended, counts.settled) == (5, 8)
+    counts.over(task("g"), Known("stopped"), now=7)
+    assert (counts.stopped, counts.ended, counts.settled) == (1, 6, 9)
     assert (counts.best, counts.best_trial) == (0.9, "b")
 
 
