@@ -37,7 +37,6 @@ class Leader:
     test: tuple[float, float, int]
     runner_up: Any
     behind: float | None
-    n_pairs: int
     n_shared: int
 
 
@@ -75,7 +74,6 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
         _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
         second,
         None if matched is None or matched.empty else float(matched["difference"].mean()),
-        0 if matched is None else len(matched),
         n_shared,
     )
 

@@ -19,7 +19,6 @@ class Spending:
 
     epochs_asked: float
     epochs_done: float
-    seconds_asked: float
     seconds_done: float
     n_dense: int
 
@@ -28,13 +27,12 @@ def spending(frame: pd.DataFrame) -> Spending:
     """Return what the trials cost alone and what they cost with their dense runs shared."""
     trials = comparable(frame)
     if "epochs" not in trials or "dense_epochs" not in trials:
-        return Spending(math.nan, math.nan, math.nan, math.nan, 0)
+        return Spending(math.nan, math.nan, math.nan, 0)
     spent = costs(trials).sum(min_count=1)
     n_dense = trials["dense_stage"].nunique() if "dense_stage" in trials else 0
     return Spending(
         spent["epochs"],
         spent["epochs, shared"],
-        spent["seconds"],
         spent["seconds, shared"],
         n_dense,
     )

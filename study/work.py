@@ -51,7 +51,7 @@ class Work:
         self.agenda = Agenda(self.source, known, self._finished_stages(), attempts)
         self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
         self._journal = self._open_journal()
-        self._compacted = self._shown_at = self._beaten = time.monotonic()
+        self._compacted = self._shown_at = time.monotonic()
 
     def _source(self, records: Sequence[Record], points: Sequence[Point]) -> Source:
         study = self._launch.study

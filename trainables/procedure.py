@@ -19,7 +19,7 @@ import torch
 from trainables.chain import StageSpec, stage_chain
 from trainables.config import TrialConfig
 from trainables.leases import BEAT_EVERY_S, Leases
-from trainables.provenance import BITS, machine, now
+from trainables.provenance import BITS, machine
 from trainables.schema import SCHEMA_VERSION
 from trainables.stage_run import StageRun, begin, resume
 from trainables.stages import Partial, Stage, StageFault, StageStore
@@ -78,7 +78,6 @@ class Procedure:
         self.chain = chain[:1] if goal == "dense" else chain
         self.stages: list[Stage] = []
         self.trained: set[str] = set()
-        self.started_at = now()
         self._clock = time.perf_counter()
         self._workbench, self._store, self._leases = workbench, store, leases
         self._pace = pace or Pace()

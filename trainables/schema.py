@@ -103,20 +103,7 @@ TRIAL_METRICS: Final = tuple(m.name for m in METRICS.values() if "trial" in m.le
 CYCLE_METRICS: Final = tuple(m.name for m in METRICS.values() if "cycle" in m.levels)
 EPOCH_METRICS: Final = tuple(m.name for m in METRICS.values() if "epoch" in m.levels)
 
-FINGERPRINT: Final = "fingerprint"
-SEED: Final = "seed"
-STATE: Final = "state"
-METHOD: Final = "method"
-CYCLE: Final = "cycle"
-EPOCH: Final = "epoch"
-STEP: Final = "step"
-PHASE: Final = "phase"
-ATTEMPT: Final = "attempt"
-
-TRIAL_KEYS: Final = ("study", FINGERPRINT, SEED, STATE, ATTEMPT, "message")
-"""Columns of the trial frame that are neither configuration nor a metric."""
-CYCLE_KEYS: Final = (FINGERPRINT, CYCLE)
-EPOCH_KEYS: Final = (FINGERPRINT, PHASE, CYCLE, EPOCH, STEP)
+EPOCH_KEYS: Final = ("fingerprint", "phase", "cycle", "epoch", "step")
 """`phase` is dense, retrain or whole; `cycle` counts from 1 (0 in the dense run); `epoch` counts
 from 0 within its stage; `step` is the number of optimiser steps taken in the stage so far."""
 

@@ -103,8 +103,6 @@ def _told(progress: Progress) -> dict[str, Any]:
         "outcome": progress.state,
         "stage": progress.stage,
         "epochs": progress.epochs,
-        "images": progress.images,
-        "row": dict(progress.row),
         "notes": list(progress.notes),
     }
 
@@ -127,4 +125,4 @@ def told_failure(job: Job, error: Exception) -> dict[str, Any]:
         except OSError as second:
             notes.append(f"the failed record could not be written: {second}")
     outcome: Outcome = "failed"
-    return {"outcome": outcome, "error": fault, "notes": notes, "epochs": 0.0, "images": 0}
+    return {"outcome": outcome, "error": fault, "notes": notes, "epochs": 0.0}
