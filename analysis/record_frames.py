@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.columns import KEYS, in_schema_order
+from analysis.columns import KEYS, SECTIONS, in_schema_order
 from trainables.bounds import excesses
 from trainables.schema import CYCLE_METRICS, TRIAL_METRICS
 
@@ -47,7 +47,9 @@ def _flatten_into(flat: dict[str, Any], path: str, level: Mapping[str, Any]) -> 
 
 
 def _hashable(value: Any) -> Any:
-    return tuple(_hashable(item) for item in value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(_hashable(item) for item in value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
 
 
 def trial_columns(names: Iterable[str]) -> list[str]:
@@ -100,7 +102,8 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     encoded = table.column("config").combine_chunks().dictionary_encode()
     configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
     places = encoded.indices.to_numpy(zero_copy_only=False)
-    flat = [flatten(config) for config in configs]
+    own = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
+    flat = [flatten(config) for config in own]
     columns = in_schema_order({key for row in flat for key in row})
     distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
     retrains = np.array(["retrain" in config for config in configs], dtype=bool)

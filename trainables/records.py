@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
@@ -82,8 +83,8 @@ def encode(record: Record) -> bytes:
 def decode(data: bytes | str, source: str) -> Record:
     """Return the record held in JSON; RecordError names `source` and the fault."""
     try:
-        raw = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raw = json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{source}: not a whole JSON record ({error})") from error
     if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
         raise RecordError(f"{source}: not a record of this project")
@@ -97,13 +98,29 @@ def decode(data: bytes | str, source: str) -> Record:
     if raw["state"] not in STATES:
         raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
     for name, value, kind in _typed(raw):
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is int and not _is_integer(value)):
             raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
-    for group in ("metrics", "layers"):
-        for name, value in raw.get(group, {}).items():
-            if not isinstance(value, int | float | None):
+    groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
+    groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
+    for group, found in groups.items():
+        for name, value in found.items():
+            if not (value is None or _is_number(value)):
                 raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
     return Record(**raw)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether a value is an integer that a table can hold."""
+    return not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a table can hold as a float."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _typed(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:

@@ -107,6 +107,19 @@ def test_a_foreign_file_is_named(study: StudyFolder, content: bytes) -> None:
     assert "records/aa.json" in found.warnings[0]
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_what_is_no_number_is_no_record(study: StudyFolder, number: bytes) -> None:
+    study.write_record(record("bb"))
+    study.write_record(record("aa"))
+    data = study.folder.read("records/aa.json")
+    study.folder.write(
+        "records/aa.json", data.replace(b'"metrics": {', b'"metrics": {"x": %s, ' % number)
+    )
+    found = study.records()
+    assert [r.fingerprint for r in found.records] == ["bb"]
+    assert f"not a whole JSON record ({number.decode()} is no number)" in found.warnings[0]
+
+
 def test_files_that_are_no_records_are_ignored(study: StudyFolder) -> None:
     study.write_record(record("aa"))
     study.folder.write("records/README.txt", b"hello")
@@ -131,6 +144,11 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
         ({"extra": 1}, r"unknown fields \['extra'\]"),
         ({"seed": "0"}, "seed must be of type int, got '0'"),
         ({"config": None}, "config must be of type dict, got None"),
+        ({"seed": True}, "seed must be of type int, got True"),
+        ({"seed": 10**30}, "seed must be of type int, got 1000"),
+        ({"metrics": {"val_accuracy": 10**400}}, "metrics.val_accuracy must be a number, got 1000"),
+        ({"metrics": {"val_accuracy": True}}, "metrics.val_accuracy must be a number, got True"),
+        ({"cycles": [{"cycle": "a"}]}, r"cycles\[0\].cycle must be a number, got 'a'"),
         (
             {"metrics": {"val_accuracy": "high"}},
             "metrics.val_accuracy must be a number, got 'high'",
