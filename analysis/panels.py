@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import json
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -93,12 +95,21 @@ def panels(study: Study) -> tuple[list[Panel], list[Absent]]:
     for figure in FIGURES.values():
         if figure.name == "pareto" and objectives:
             figure = _under_objectives(figure, objectives)
-        found = panel(figure, source_frame(study, figure.source))
+        found = _guarded(figure, study)
         if isinstance(found, Panel):
             shown_ones.append(found)
         else:
             absent.append(found)
     return shown_ones, absent
+
+
+def _guarded(figure: Figure, study: Study) -> Panel | Absent:
+    """A figure's panel; one fault must not cost the reader all the others."""
+    try:
+        return panel(figure, source_frame(study, figure.source))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return Absent(figure, f"It could not be drawn ({type(error).__name__}: {error}).")
 
 
 def declared_objectives(study: Study) -> dict[str, Any]:

@@ -54,3 +54,25 @@ def test_objectives_that_make_no_front_are_not_taken(tmp_path: Path, asked: str)
     StudyFolder(str(tmp_path)).write_record(synthetic.record(synthetic.Point()))
     (tmp_path / "study.yaml").write_text(f"name: front\nsearch: {{objectives: {asked}}}\n")
     assert declared_objectives(read(str(tmp_path))) == {}
+
+
+def test_a_figure_that_fails_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for schedule in ("ft", "allr"):
+        StudyFolder(str(tmp_path)).write_record(
+            synthetic.record(synthetic.Point(schedule=schedule))
+        )
+    study = read(str(tmp_path))
+    names = [one.figure.name for one in panels(study)[0]]
+
+    def failing(table: object) -> None:
+        raise KeyError("dense.batch_size")
+
+    broken = replace(FIGURES["accuracy_by_sparsity"], figure=failing)
+    monkeypatch.setitem(FIGURES, "accuracy_by_sparsity", broken)
+    shown, absent = panels(study)
+    assert [one.figure.name for one in shown] == [n for n in names if n != "accuracy_by_sparsity"]
+    (why,) = [one.reason for one in absent if one.figure.name == "accuracy_by_sparsity"]
+    assert why == "It could not be drawn (KeyError: 'dense.batch_size')."
+    assert "Traceback" in capsys.readouterr().err
