@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.columns import joined
 from analysis.figures import drawing
 from analysis.figures.blocks import (
     block_columns,
@@ -19,6 +20,7 @@ from analysis.figures.blocks import (
     comparable,
     configurations,
     described,
+    fallen_note,
     inside,
     noted,
     notes,
@@ -73,7 +75,16 @@ def importance_table(
         f"{few} of {table['block'].nunique()} blocks have fewer than {FEWEST} configurations that"
         " differ, too few to say what matters."
     )
-    return noted(table, said if few else "")
+    return noted(table, said if few else "", fallen_note(here), _left_out(here))
+
+
+def _left_out(frame: pd.DataFrame) -> str:
+    """A sentence on settings that only some trials have: they are not judged."""
+    done = frame[frame["state"] == "done"]
+    partly = [c for c in varying(done) if done[c].isna().any()]
+    if not partly:
+        return ""
+    return f"Not judged, since only some trials have them: {joined([words(c) for c in partly])}."
 
 
 def _blocks_of(frame: pd.DataFrame, keys: list[str]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
@@ -161,7 +172,9 @@ def _distribution(column: pd.Series[Any]) -> Any:
         return CategoricalDistribution(sorted({_text(v) for v in values}))
     if all(isinstance(v, int) for v in values):
         return IntDistribution(min(values), max(values))
-    return FloatDistribution(min(values), max(values))
+    # As a search draws them: what spans two powers of ten is judged by its logarithm.
+    wide = min(values) > 0 and max(values) >= 100 * min(values)
+    return FloatDistribution(min(values), max(values), log=wide)
 
 
 def _plain(value: Any, distribution: Any) -> Any:

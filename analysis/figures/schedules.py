@@ -10,8 +10,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis import theme
+from analysis.columns import config_columns, differing, joined
 from analysis.figures import drawing
 from analysis.figures.blocks import (
+    CHOICE,
     block_columns,
     block_of,
     comparable,
@@ -19,9 +21,10 @@ from analysis.figures.blocks import (
     inside,
     noted,
     notes,
+    stand_ins,
     values,
 )
-from analysis.figures.labels import axis_title, label, number, place
+from analysis.figures.labels import axis_title, label, number, place, words
 from analysis.figures.thin import kept_points
 from trainables.catalog import DATASETS
 from trainables.schedules import (
@@ -82,6 +85,7 @@ def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None)
     here = inside(trials, block)
     if here.empty:
         return noted(pd.DataFrame(), f"No trial retrains at {place(block)}.")
+    here, several = _alike(here)
     row = here.iloc[0]
     per_epoch = _steps_per_epoch(row)
     if per_epoch is None:
@@ -97,7 +101,23 @@ def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None)
     discounts = {name: g["discount"] for name, g in arguments.items() if "discount" in g}
     table = rates_table(dense, shown, steps_per_epoch=per_epoch, discounts=discounts)
     described(table, at=block)
-    return noted(table, *_remarks(row, arguments, shown, len(here)))
+    return noted(table, *_remarks(row, arguments, shown, len(here)), several)
+
+
+def _alike(here: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The trials of one dense run and one split, the best on validation, and a note on others."""
+    split = ("prune.cycles", "retrain.epochs")
+    mixed = differing(
+        here, [c for c in config_columns(here) if c.startswith("dense.") or c in split]
+    )
+    if not mixed:
+        return here, ""
+    chosen = stand_ins(here, SCHEDULE, [])
+    means = chosen.groupby(SCHEDULE, sort=False)[CHOICE].mean().dropna()
+    best = chosen[chosen[SCHEDULE] == means.idxmax()] if len(means) else chosen
+    one = inside(here, {column: best.iloc[0][column] for column in mixed})
+    names = joined([words(column) for column in mixed])
+    return one, f"Trials here differ in {names}; drawn is the best on validation."
 
 
 def _remarks(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.figures import importance
 from analysis.figures.blocks import notes
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.importance import FEWEST, importance_figure, importance_table
@@ -143,6 +144,20 @@ def searched(n: int, sparsities: tuple[float, ...] = (0.9,)) -> pd.DataFrame:
                 for seed in (0, 1)
             ]  # fmt: skip
     return trials(*rows)
+
+
+def test_importance_says_what_it_leaves_out() -> None:
+    frame = searched(20)
+    frame["method.penalty"] = [0.1 + i if i % 2 else None for i in range(len(frame))]
+    frame.loc[frame.index[0], "state"] = "failed"
+    said = notes(importance_table(frame))
+    assert any(note.startswith("Means leave out 1 failed") for note in said)
+    assert "Not judged, since only some trials have them: method.penalty." in said
+
+
+def test_settings_over_powers_of_ten_are_judged_by_their_logarithm() -> None:
+    assert importance._distribution(pd.Series([1e-4, 1e-2])).log
+    assert not importance._distribution(pd.Series([0.1, 0.9])).log
 
 
 @pytest.mark.parametrize("evaluator", ["ped-anova", "fanova"])

@@ -73,6 +73,17 @@ def test_schedules_of_the_last_of_several_cycles() -> None:
     assert "Of 2 cycles the last is shown." in notes(table)
 
 
+def test_of_several_dense_runs_one_trial_s_is_drawn() -> None:
+    frame = grid({("allr", 0.1): [0.9], ("allr", 0.2): [0.95]}, "retrain.schedule", "dense.lr")
+    table = schedules_table(frame.assign(d_adaptive=[0.4, 0.6]))
+    allr = table[table["series"] == "allr"]
+    assert allr["d"].unique().tolist() == [0.6]
+    assert table[table["series"] == "llr"]["lr"].max() == pytest.approx(0.2)
+    said = "Trials here differ in dense learning rate; drawn is the best on validation."
+    assert said in notes(table)
+    assert not any("differ in" in note for note in notes(schedules_table(schedule_trials())))
+
+
 def test_a_schedule_that_cannot_be_is_said() -> None:
     frame = schedule_trials().assign(**{"retrain.epochs": 30.0})
     table = schedules_table(frame)
