@@ -73,6 +73,11 @@ def run_results(
     if group_by:
         query.require_columns(frame, group_by)
         pooled = pooling_notes(frame, group_by)
+        if level != "trials":
+            pooled = [
+                *pooled,
+                f"n counts {level}, several of one trial among them: lo and hi are too narrow.",
+            ]
         frame, columns = query.group(frame, group_by, _group_metrics(frame, columns)), ()
     elif level == "trials" and not sort:
         sort = [*differing(frame, config_columns(frame)), "seed"]

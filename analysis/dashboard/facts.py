@@ -49,7 +49,8 @@ def counts(trials: pd.DataFrame) -> list[Fact]:
 
 
 def trained_epochs(trials: pd.DataFrame) -> float:
-    """Return the epochs that were really trained: a dense run that trials share counts once."""
+    """Return the epochs that were really trained: what trials or studies share counts once."""
+    trials = trials.drop_duplicates("fingerprint")
     own = trials["epochs"].astype(float) - trials["dense_epochs"].astype(float).fillna(0.0)
     dense = trials.dropna(subset=["dense_stage"]).drop_duplicates("dense_stage")["dense_epochs"]
     return float(own.sum() + dense.astype(float).sum())

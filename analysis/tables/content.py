@@ -220,7 +220,7 @@ def _training_s(part: pd.DataFrame) -> float:
 def _count_notes(cells: pd.DataFrame) -> list[str]:
     counts = sorted(set(cells.loc[cells["n"] > 0, "n"]))
     if len(counts) == 1:
-        return [f"n = {counts[0]} in every cell that has trials."]
+        return [f"n = {counts[0]} in every cell that has a mean."]
     return ["n differs between cells and stands in each."] if counts else []
 
 

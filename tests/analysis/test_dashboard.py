@@ -275,6 +275,8 @@ def test_counts_and_epochs_count_a_shared_dense_run_once(snapshot: Snapshot) -> 
     )  # fmt: skip
     # 53 trials with one epoch, 53 with three (one fell out of each), and three dense runs.
     assert trained_epochs(snapshot.trials) == 53 + 3 * 53 + 3 * 20
+    twice = pd.concat([snapshot.trials, snapshot.trials.assign(study="again")], ignore_index=True)
+    assert trained_epochs(twice) == trained_epochs(snapshot.trials)
 
 
 def test_a_large_comparison_is_not_shown_but_explained(

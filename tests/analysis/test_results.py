@@ -285,3 +285,11 @@ def test_groups_that_run_over_several_settings_say_so_to_people(tmp_path: Path) 
     assert "differ in" not in str(run_results([study.location], format="csv", **by))
     whole = {**by, "group_by": ["retrain.schedule", "prune.sparsity"]}
     assert "differ in" not in str(run_results([study.location], **whole))
+
+
+def test_groups_of_epochs_say_what_n_counts(small: StudyFolder) -> None:
+    by: dict[str, Any] = {"group_by": ["dense.lr"], "columns": ["val_accuracy"]}
+    assert "n counts epochs, several of one trial" in str(
+        run_results([small.location], level="epochs", **by)
+    )
+    assert "n counts" not in str(run_results([small.location], **by))

@@ -118,7 +118,7 @@ def test_cells_say_what_is_in_them_and_what_is_not(frame: pd.DataFrame) -> None:
 
 def test_equal_counts_are_said_once() -> None:
     table = comparison_table(hand_frame(COLUMNS, ROWS[:6]))
-    assert "n = 2 in every cell that has trials." in table.notes
+    assert "n = 2 in every cell that has a mean." in table.notes
     assert lay_out(table).rows[0][0].text == "71.00 ± 1.41"
 
 
@@ -165,7 +165,7 @@ def test_tasks_are_rows_of_their_own_and_ranked_apart(frame: pd.DataFrame) -> No
 def test_one_seed_only() -> None:
     grid = lay_out(comparison_table(hand_frame(COLUMNS, ROWS[9:])))
     assert grid.rows[0][0].text == "60.00"
-    assert "n = 1 in every cell that has trials." in grid.notes
+    assert "n = 1 in every cell that has a mean." in grid.notes
 
 
 def test_a_trial_read_from_two_studies_counts_once(frame: pd.DataFrame) -> None:
