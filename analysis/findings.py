@@ -157,8 +157,11 @@ def _names(by: str, names: list[Any]) -> str:
 
 def _single(leader: Leader, by: str) -> str:
     mean, std, n = leader.test
+    lost = f", {leader.n_lost} failed or diverged" if leader.n_lost else ""
     spread = f" ± {number(100 * std, 2)}" if math.isfinite(std) else ""
-    return f"{shown(by, leader.name)} reaches {number(100 * mean)}{spread} % on test (n = {n})."
+    return (
+        f"{shown(by, leader.name)} reaches {number(100 * mean)}{spread} % on test (n = {n}{lost})."
+    )
 
 
 def _image(trials: pd.DataFrame) -> float | None:
@@ -201,6 +204,7 @@ class Versus:
     """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm).
 
     `task` holds the columns and values of the task it leads in; none where there is but one.
+    `n_rivals` counts the comparisons that `p` is adjusted for.
     """
 
     leader: Any
@@ -208,11 +212,12 @@ class Versus:
     comparison: Comparison
     p: float
     task: dict[str, Any]
+    n_rivals: int
 
     @property
     def verdict(self) -> str:
         """How sure the difference is, in words."""
-        return certainty(self.comparison, self.p)
+        return certainty(self.comparison, self.p, self.n_rivals)
 
 
 def comparisons(trials: pd.DataFrame) -> list[Versus]:
@@ -231,7 +236,7 @@ def comparisons(trials: pd.DataFrame) -> list[Versus]:
     found = [paired(chosen, REPORTED, leader, rival, by=keys, column=by) for rival in rivals]
     adjusted = holm([one.p_sign for one in found])
     return [
-        Versus(leader, rival, one, p, task)
+        Versus(leader, rival, one, p, task, len(rivals))
         for rival, one, p in zip(rivals, found, adjusted, strict=True)
         if one.n
     ]
@@ -252,7 +257,7 @@ def against_rivals(trials: pd.DataFrame) -> list[str]:
         _grouped(by, verdict, [v for v in found if v.verdict == verdict]) for verdict in verdicts
     ]
     few = max(one.comparison.n_units for one in found)
-    return [first, *said, _caution(few)]
+    return [first, *said, _caution(few, found[0].n_rivals)]
 
 
 def _grouped(by: str, verdict: str, found: list[Versus]) -> str:
@@ -264,26 +269,34 @@ def _grouped(by: str, verdict: str, found: list[Versus]) -> str:
     return f"On test {shown(by, found[0].leader)} has {joined(parts)}: {verdict}."
 
 
-def certainty(one: Comparison, p: float) -> str:
-    """Return how sure a difference is, in words; `p` is adjusted for the number of comparisons."""
+def certainty(one: Comparison, p: float, n_rivals: int = 1) -> str:
+    """Return how sure a difference is, in words; `p` is adjusted for the number of rivals."""
     if one.n_units < 2:
         return "one seed alone says nothing about the next"
     beyond = one.lo > 0 or one.hi < 0
     if p <= SETTLED_P:
         return "settled, p at most 0.05 after correction"
-    if beyond and smallest_p(one.n_units) > SETTLED_P:
+    if beyond and _smallest(one.n_units, n_rivals) > SETTLED_P:
         return "the interval excludes zero, but there are too few seeds to settle it"
     if beyond:
         return "the interval excludes zero, but not settled after correction"
     return "not told apart"
 
 
-def _caution(n: int) -> str:
-    if n == 0 or smallest_p(n) <= SETTLED_P:
+def _smallest(n: int, n_rivals: int) -> float:
+    """The smallest p that n seeds can give after Holm's correction for so many rivals."""
+    return min(1.0, n_rivals * smallest_p(n))
+
+
+def _caution(n: int, n_rivals: int) -> str:
+    if n == 0 or _smallest(n, n_rivals) <= SETTLED_P:
         return ""
+    needed = next(m for m in range(n, 64) if _smallest(m, n_rivals) <= SETTLED_P)
+    corrected = f" after correction for {n_rivals} rivals" if n_rivals > 1 else ""
     return (
         f"With {counted(n, 'seed')} no exact paired test can give a p below"
-        f" {number(smallest_p(n), 2)}: six seeds are needed for one below {SETTLED_P}."
+        f" {number(_smallest(n, n_rivals), 2)}{corrected}: {needed} seeds are needed for one below"
+        f" {SETTLED_P}."
     )
 
 
@@ -291,31 +304,44 @@ def discount(trials: pd.DataFrame) -> list[str]:
     """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
     if DISCOUNT not in trials or not trials[DISCOUNT].notna().any() or REPORTED not in trials:
         return []
-    table = regret_table(trials, metric=REPORTED)
+    tasks = trials.dropna(subset=[DISCOUNT])
+    apart = [c for c in block_columns(tasks, DISCOUNT) if c.startswith("task")]
+    places = records(tasks[apart].drop_duplicates().sort_values(apart)) if apart else [{}]
+    found = [_regret(trials, at) for at in places]
+    return [sentence for sentence in found if sentence]
+
+
+def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
+    table = regret_table(trials, metric=REPORTED, at=task or None)
     known = table[table["n"] > 0]
     if not (table["n_tried"] > 1).any():
-        return []
+        return ""
+    where = f"At {place(task)} the" if task else "The"
     if known.empty:
-        return ["Discounts were tuned, but no adaptive one was tried: its regret is missing."]
+        return f"{where} discounts were tuned, but no adaptive one was tried: no regret is known."
     worst = known.sort_values("regret", kind="stable").iloc[-1]
     beyond = int((known["lo"] > 0).sum())
-    return [
-        "The regret of the adaptive discount against the one tuned on validation is"
+    budget = table.attrs["budget"]
+    worst_at = place({SPARSITY: worst["sparsity"], budget: worst["budget"]})
+    return (
+        f"{where} regret of the adaptive discount against the one tuned on validation is"
         f" {points(known['regret'].mean())} points of test accuracy on average over"
-        f" {_blocks(len(known))} (at worst"
-        f" {points(worst['regret'])}, at {shown(SPARSITY, worst['sparsity'])} sparsity); in"
-        f" {beyond} of them the interval lies above zero."
-    ]
+        f" {_blocks(len(known))} (at worst {points(worst['regret'])}, at {worst_at},"
+        f" n = {counted(int(worst['n']), 'pair')}); in {beyond} of them the interval lies above"
+        " zero."
+    )
 
 
 def split(trials: pd.DataFrame) -> list[str]:
-    """Return the best split of a budget on validation, per sparsity, with its test accuracy."""
+    """Return the best split of a budget on validation, for each task, sparsity and budget."""
     column = "budget.dense_fraction"
     if column not in trials or trials[column].nunique() < 2:
         return []
     sentences = []
-    for sparsity in values(trials.dropna(subset=[column]), SPARSITY):
-        at = {SPARSITY: sparsity}
+    own = trials.dropna(subset=[column])
+    apart = block_columns(own, column)
+    blocks = own[apart].drop_duplicates().sort_values(apart)
+    for at in records(blocks)[:MANY_NAMED]:
         table = budget_split_table(trials, at=at)
         rows = table[~table["reference"].astype(bool) & (table["n"] > 0)]
         if rows.empty:
@@ -323,8 +349,8 @@ def split(trials: pd.DataFrame) -> list[str]:
         best = rows.sort_values(["n", "mean"], ascending=False, kind="stable").iloc[0]
         cycles = counted(int(best["series"]), "cycle")
         sentences.append(
-            f"At {shown(SPARSITY, sparsity)} sparsity the best split on validation gives the dense"
-            f" run {number(100 * best['x'], 3)} % of the budget and the rest to {cycles}:"
+            f"At {place(at)} the best split on validation gives the dense run"
+            f" {number(100 * best['x'], 3)} % of the budget and the rest to {cycles}:"
             f" {number(100 * best['mean'])} % (n = {int(best['n'])})."
         )
     return sentences

@@ -28,7 +28,8 @@ class Leader:
     `block` maps columns to values. `val` and `test` are (mean, std, n) over all seeds that the
     leader has done; it leads by its mean over the `n_shared` seeds that every contestant has done.
     Where that is none, only those with most done seeds are ranked. `behind` is the mean paired
-    difference to the runner-up on validation; None without a runner-up or a seed both have done.
+    difference to the runner-up on validation; None without a runner-up or a seed that all have
+    done. `n_lost` counts the leader's trials that are not done.
     """
 
     block: dict[str, Any]
@@ -38,6 +39,7 @@ class Leader:
     runner_up: Any
     behind: float | None
     n_shared: int
+    n_lost: int
 
 
 def leaders(trials: pd.DataFrame) -> list[Leader]:
@@ -73,8 +75,11 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
         _summary(own[CHOICE]),
         _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
         second,
-        None if matched is None or matched.empty else float(matched["difference"].mean()),
+        None
+        if not n_shared or matched is None or matched.empty
+        else float(matched["difference"].mean()),
         n_shared,
+        int((part.loc[part[by] == first, "state"] != "done").sum()),
     )
 
 

@@ -30,6 +30,7 @@ from analysis.figures.labels import MISSING, label, number, place, points, shown
 from analysis.frames import Study, read
 from analysis.leaders import leaders
 from analysis.panels import Panel, panels
+from analysis.stats import Comparison
 from analysis.tables import to_html
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -132,6 +133,7 @@ def leaders_view(frame: pd.DataFrame) -> View:
             percent(*one.val),
             percent(*one.test),
             str(one.val[2]),
+            str(one.n_lost),
             MISSING if one.runner_up is None else findings.plain(shown(by, one.runner_up)),
             MISSING if one.behind is None else points(one.behind),
         )
@@ -143,6 +145,7 @@ def leaders_view(frame: pd.DataFrame) -> View:
         Column("validation accuracy (%)", True),
         Column("test accuracy (%)", True),
         Column("seeds (n)", True),
+        Column("failed or diverged", True),
         Column("runner-up", False),
         Column("ahead by (points, validation)", True),
     )
@@ -174,6 +177,14 @@ def percent(mean: float, std: float, n: int) -> str:
     return f"{100 * mean:.2f}{spread}"
 
 
+def _share(one: Comparison) -> str:
+    """The share of pairs improved, in per cent, with its interval where there is one."""
+    text = number(100 * one.improved, 3)
+    if not math.isfinite(one.improved_lo):
+        return text
+    return f"{text} [{number(100 * one.improved_lo, 3)}, {number(100 * one.improved_hi, 3)}]"
+
+
 def comparisons_view(frame: pd.DataFrame) -> View:
     """Return the leader against every rival on test: difference, interval, p, verdict."""
     trials = comparable(frame)
@@ -186,7 +197,7 @@ def comparisons_view(frame: pd.DataFrame) -> View:
             f"{points(one.comparison.lo)} to {points(one.comparison.hi)}",
             str(one.comparison.n),
             str(one.comparison.n_units),
-            number(100 * one.comparison.improved, 3),
+            _share(one.comparison),
             number(one.comparison.p_sign, 2),
             number(one.p, 2),
             one.verdict,

@@ -19,6 +19,7 @@ class Spending:
 
     epochs_asked: float
     epochs_done: float
+    seconds_asked: float
     seconds_done: float
     n_dense: int
 
@@ -27,12 +28,13 @@ def spending(frame: pd.DataFrame) -> Spending:
     """Return what the trials cost alone and what they cost with their dense runs shared."""
     trials = comparable(frame)
     if "epochs" not in trials or "dense_epochs" not in trials:
-        return Spending(math.nan, math.nan, math.nan, 0)
+        return Spending(math.nan, math.nan, math.nan, math.nan, 0)
     spent = costs(trials).sum(min_count=1)
     n_dense = trials["dense_stage"].nunique() if "dense_stage" in trials else 0
     return Spending(
         spent["epochs"],
         spent["epochs, shared"],
+        spent["seconds"],
         spent["seconds, shared"],
         n_dense,
     )
@@ -51,8 +53,12 @@ def sharing(frame: pd.DataFrame) -> str:
         f" {number(100 * saved, 2)} % less"
     )
     if math.isfinite(spent.seconds_done):
-        text += f", and {duration(spent.seconds_done)} of training time"
-    return text + "."
+        text += (
+            f"; {duration(spent.seconds_done)} of training instead of"
+            f" {duration(spent.seconds_asked)}"
+        )
+    lost = int((frame["state"] == "failed").sum()) if len(frame) else 0
+    return f"{text}." + (f" {counted(lost, 'failed trial')} not counted." if lost else "")
 
 
 def duration(seconds: float) -> str:

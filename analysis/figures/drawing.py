@@ -185,7 +185,11 @@ def mean_text(row: Any, *, percent: bool) -> str:
 
 
 def _fallen(row: Any) -> str:
-    parts = [(row.n_failed, "failed"), (row.n_diverged, "diverged")]
+    parts = [
+        (row.n_failed, "failed"),
+        (row.n_diverged, "diverged"),
+        (getattr(row, "n_stopped", 0), "stopped"),
+    ]
     said = [f"{int(count)} {what}" for count, what in parts if count]
     return f"<br>left out: {', '.join(said)}" if said else ""
 

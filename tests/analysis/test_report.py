@@ -111,6 +111,41 @@ def test_six_seeds_that_agree_settle_it() -> None:
     assert not any("no exact paired test" in s for s in findings.findings(frame))
 
 
+def test_too_few_seeds_for_so_many_rivals() -> None:
+    """Six seeds give p = 1/32; after Holm's correction for five rivals no p is below 5/32."""
+    frame = grid(
+        {("llr",): [0.95 + s / 1000 for s in range(6)],
+         **{(name,): [0.9 - i / 100 + s / 1000 for s in range(6)]
+            for i, name in enumerate(("ft", "lrw", "slr", "clr", "allr"))}},
+        "retrain.schedule",
+    )  # fmt: skip
+    found = findings.comparisons(frame)
+    assert [one.p for one in found] == pytest.approx([5 / 32] * 5)
+    assert {one.verdict for one in found} == {
+        "the interval excludes zero, but there are too few seeds to settle it"
+    }
+    assert findings.against_rivals(frame)[-1] == (
+        "With 6 seeds no exact paired test can give a p below 0.16 after correction for 5 rivals:"
+        " 8 seeds are needed for one below 0.05."
+    )
+
+
+def test_a_leader_s_failures_stand_beside_its_mean() -> None:
+    frame = grid({("allr",): [0.9, None, None], ("ft",): [0.8, 0.8, 0.8]}, "retrain.schedule")
+    (leader,) = leaders(frame)
+    assert (leader.name, leader.n_lost) == ("allr", 2)
+    assert "(n = 1, 2 failed or diverged)" in findings.leading(frame)[1]
+    assert leaders_view(frame).rows[0][5] == "2"
+
+
+def test_a_leader_without_a_shared_seed_is_not_ahead_by_anything() -> None:
+    apart: dict[Any, list[float | None]] = {
+        ("allr",): [0.6, 0.9, None], ("ft",): [0.61, None, 0.4], ("clr",): [None, None, 0.9],
+    }  # fmt: skip
+    (leader,) = leaders(grid(apart, "retrain.schedule"))
+    assert (leader.name, leader.n_shared, leader.behind) == ("allr", 0, None)
+
+
 def test_the_leader_is_compared_in_its_own_task() -> None:
     """llr leads on cnn, which has more trials, and is far behind on mlp."""
     frame = grid(
@@ -165,6 +200,35 @@ def test_split_in_words() -> None:
     )
 
 
+def test_a_split_of_every_budget_in_words() -> None:
+    frame = grid(
+        {(0.3, 8.0): [0.95], (0.6, 8.0): [0.9], (0.3, 16.0): [0.9], (0.6, 16.0): [0.95]},
+        "budget.dense_fraction", "budget.epochs", method="bimp",
+    )  # fmt: skip
+    short, long = findings.split(frame)
+    assert short.startswith("At 8 epochs in all the best") or "8 epochs in all" in short
+    assert "30 % of the budget" in short
+    assert "16 epochs in all" in long
+    assert "60 % of the budget" in long
+
+
+def test_regret_of_every_task_in_words() -> None:
+    tasks = {"cnn": (0.9, 0.94), "mlp": (0.9, 0.9)}
+    frame = grid(
+        {(name, d): [value, value]
+         for name, (adaptive, best) in tasks.items()
+         for d, value in (("adaptive", adaptive), (0.5, best), (0.2, 0.5))},
+        "task.model", "retrain.discount",
+    )  # fmt: skip
+    frame["d"] = [0.4 if d == "adaptive" else d for d in frame["retrain.discount"]]
+    one, two = sorted(findings.discount(frame))
+    assert one.startswith("At cnn the regret")
+    assert "+4.00 points" in one
+    assert "n = 2 pairs" in one
+    assert two.startswith("At mlp the regret")
+    assert "is 0.00 points" in two
+
+
 def test_spending_and_sharing() -> None:
     shared = {"dense_stage": "a", "epochs": 12.0, "dense_epochs": 10.0}
     frame = trials(shared, {**shared, "retrain.schedule": "ft"})
@@ -177,6 +241,9 @@ def test_spending_and_sharing() -> None:
     large = frame.assign(epochs=1_512.4, dense_epochs=10.0)
     assert "ask for 3 025 epochs" in spending.sharing(large)
     assert "they took 3 015" in spending.sharing(large)
+    timed = frame.assign(train_s=60.0, dense_train_s=540.0, state=["done", "failed"])
+    assert "of training instead of" in spending.sharing(timed)
+    assert spending.sharing(timed).endswith("1 failed trial not counted.")
     assert spending.sharing(trials({})) == ""
 
 
@@ -196,11 +263,11 @@ def test_percent() -> None:
 def test_leaders_view() -> None:
     view = leaders_view(contest())
     assert view.rows[0] == (
-        "80 % sparse, 2 epochs of retraining", "llr", "96.00 ± 1.41", "96.00 ± 1.41", "2", "ft",
-        "+5.00",
+        "80 % sparse, 2 epochs of retraining", "llr", "96.00 ± 1.41", "96.00 ± 1.41", "2", "0",
+        "ft", "+5.00",
     )  # fmt: skip
     assert [column.numeric for column in view.columns] == [
-        False, False, True, True, True, False, True
+        False, False, True, True, True, True, False, True
     ]  # fmt: skip
     assert isinstance(view, View)
 
