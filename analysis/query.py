@@ -134,6 +134,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
 }
 
 
@@ -145,12 +146,32 @@ def _startswith(column: pd.Series[Any], text: str) -> pd.Series[Any]:
     return column.map(lambda value: isinstance(value, str) and value.startswith(text)).astype(bool)
 
 
-_METHODS: Mapping[str, Callable[..., pd.Series[Any]]] = {
-    "isna": lambda column: column.isna(),
-    "notna": lambda column: column.notna(),
-    "contains": _contains,
-    "startswith": _startswith,
+def _between(column: pd.Series[Any], low: float, high: float) -> pd.Series[Any]:
+    return pd.to_numeric(column, errors="coerce").between(low, high)
+
+
+def _is_text(value: Values) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Values) -> bool:
+    return isinstance(value, int | float)
+
+
+def _is_list(value: Values) -> bool:
+    return isinstance(value, list | tuple)
+
+
+_METHODS: Mapping[str, tuple[Callable[..., pd.Series[Any]], tuple[Callable[[Values], bool], ...]]]
+_METHODS = {
+    "isna": (lambda column: column.isna(), ()),
+    "notna": (lambda column: column.notna(), ()),
+    "contains": (_contains, (_is_text,)),
+    "startswith": (_startswith, (_is_text,)),
+    "isin": (lambda column, values: column.isin(list(values)), (_is_list,)),
+    "between": (_between, (_is_number, _is_number)),
 }
+"""Methods of a column, and what each of their arguments must be."""
 
 
 class _Evaluator:
@@ -174,6 +195,8 @@ class _Evaluator:
                 return value
             if value.isin([True, False]).all():
                 return value.astype(bool)
+            if value.dropna().map(lambda one: isinstance(one, bool)).all():
+                return value.isin([True])  # a setting that some trials do not have
         raise ValueError(
             f"{self._shown(node)} is not a condition; compare it, as in prune.sparsity > 0.8"
         )
@@ -231,12 +254,17 @@ class _Evaluator:
         if isinstance(owner, ast.Attribute) and owner.attr == "str":
             owner = owner.value
         values = [self._value(argument) for argument in arguments]
-        method = _METHODS.get(function.attr)
-        wants_text = function.attr in ("contains", "startswith")
-        if method is None or len(values) != wants_text or not all(map(_is_text, values)):
-            known = ".isna(), .notna(), .contains(text), .startswith(text)"
+        method, kinds = _METHODS.get(function.attr, (None, ()))
+        fits = len(values) == len(kinds) and all(
+            kind(value) for kind, value in zip(kinds, values, strict=True)
+        )
+        if method is None or not fits:
+            known = (
+                ".isna(), .notna(), .contains(text), .startswith(text), .isin(list),"
+                " .between(low, high)"
+            )
             raise ValueError(f"{self._shown(function)} is not understood; known are {known}")
-        return method(self._column(owner)) if not values else method(self._column(owner), values[0])
+        return method(self._column(owner), *values)
 
     def _comparison(self, node: ast.Compare) -> Values:
         parts = [node.left, *node.comparators]
@@ -257,10 +285,6 @@ class _Evaluator:
             raise ValueError(
                 f"{self._shown(left)} and {self._shown(right)} cannot be compared"
             ) from None
-
-
-def _is_text(value: Values) -> bool:
-    return isinstance(value, str)
 
 
 def _among(column: pd.Series[Any], sign: ast.cmpop, values: list[Any] | tuple[Any, ...]) -> Values:

@@ -58,6 +58,10 @@ def frame() -> pd.DataFrame:
         ("retrain.schedule.contains('l')", [2, 3, 4]),
         ("retrain.schedule.str.startswith('al')", [2, 3, 4]),
         ("retrain.discount.contains('a')", [2]),
+        ("retrain.schedule.isin(['ft', 'lrw'])", [0, 1]),
+        ("prune.sparsity.between(0.85, 0.92)", [1, 3]),
+        ("retrain.discount.between(0, 0.3)", [3]),
+        ("seed % 2 == 1", [1, 3]),
         ("task.model.hidden == (64, 32)", [2, 3]),
         ("task.model.hidden != (64, 32)", [0, 1, 4]),
         ("1 - prune.sparsity < 0.15", [1, 3, 4]),
@@ -96,6 +100,8 @@ def test_where(frame: pd.DataFrame, expression: str, rows: list[int]) -> None:
         ("seed.sum() > 1", "'seed.sum' is not understood; known are .isna"),
         ("seed.isna(1)", "not understood"),
         ("retrain.schedule.contains(1)", "not understood"),
+        ("retrain.schedule.isin('ft')", "not understood"),
+        ("prune.sparsity.between(0.1)", "not understood"),
         ("seed == None", "'None' is not understood"),
         ("seed is seed", "is not a list of values"),
         ("seed ** 9 > 1", r"'seed \*\* 9' is not understood"),
@@ -202,3 +208,9 @@ def test_groups_of_several_metrics_and_of_everything() -> None:
     assert (table["lo"][1], table["hi"][1]) == (5.0, 5.0)
     with pytest.raises(ValueError, match="unknown column 'c'"):
         group(frame, ["c"], ["a"])
+
+
+def test_a_truth_value_that_some_trials_do_not_have(frame: pd.DataFrame) -> None:
+    frame = frame.assign(**{"method.recover": [True, None, False, None, True]})
+    assert where(frame, "method.recover")["prune.sparsity"].tolist() == [0.8, 0.95]
+    assert where(frame, "method.recover and prune.sparsity > 0.9")["seed"].tolist() == [0]
