@@ -16,6 +16,7 @@ from study.studyfile import StudyFile
 from trainables.chain import StageSpec, stage_chain
 from trainables.records import StudyFolder
 from trainables.storage import Folder
+from trainables.wording import counted
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,7 @@ def _measured(store: Folder, device: str) -> dict[str, float]:
 
 
 def _count(p: Plan) -> str:
-    seeds = f"{p.seeds} seed{'s' * (p.seeds != 1)}"
-    text = f"{p.trials} = {p.configurations} configurations x {seeds}"
+    text = f"{p.trials} = {p.configurations} configurations x {counted(p.seeds, 'seed')}"
     return text + (f" + {p.confirmations} to confirm the best" if p.confirmations else "")
 
 

@@ -250,6 +250,11 @@ def tuned_note(table: pd.DataFrame, by: str) -> str:
     )
 
 
+def wide(values: pd.Series[float]) -> bool:
+    """Whether positive values span two orders of magnitude, which a linear axis would crowd."""
+    return bool(values.min() > 0 and values.max() / values.min() >= 100)
+
+
 def tuples(table: pd.DataFrame) -> list[Any]:
     """Return a table's rows as `itertuples` does; a column that is no identifier has no name."""
     row = _row_type(("Index", *map(str, table.columns)))

@@ -26,6 +26,7 @@ from analysis.figures.blocks import (
     notes,
     records,
     varying,
+    wide,
     without_synonyms,
 )
 from analysis.figures.labels import label, number, place, words
@@ -173,8 +174,7 @@ def _distribution(column: pd.Series[Any]) -> Any:
     if all(isinstance(v, int) for v in values):
         return IntDistribution(min(values), max(values))
     # As a search draws them: what spans two powers of ten is judged by its logarithm.
-    wide = min(values) > 0 and max(values) >= 100 * min(values)
-    return FloatDistribution(min(values), max(values), log=wide)
+    return FloatDistribution(min(values), max(values), log=wide(column.astype(float)))
 
 
 def _plain(value: Any, distribution: Any) -> Any:

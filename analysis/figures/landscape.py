@@ -27,6 +27,7 @@ from analysis.figures.blocks import (
     told,
     tuples,
     varying,
+    wide,
     without_synonyms,
 )
 from analysis.figures.labels import axis_title, number, place, scale, shown, words
@@ -135,14 +136,9 @@ def slice_figure(table: pd.DataFrame) -> go.Figure:
 
 def _kind(values: pd.Series[float]) -> dict[str, Any]:
     """What an axis needs to show values: powers of ten where they span several."""
-    if not _wide(values):
+    if not wide(values):
         return {"type": "linear"}
     return {"type": "log", "dtick": 1, "exponentformat": "power"}
-
-
-def _wide(values: pd.Series[float]) -> bool:
-    """Whether positive values span two orders of magnitude, which a linear axis would crowd."""
-    return bool(values.min() > 0 and values.max() / values.min() >= 100)
 
 
 def _text(row: Any, about: Mapping[str, Any]) -> str:
@@ -251,7 +247,7 @@ def _surface(table: pd.DataFrame, metric: str, x: str, y: str) -> go.Contour:
     mesh = np.meshgrid(grid, grid)
     values = griddata(unit_places, places["value"] * scale(metric), tuple(mesh), method="linear")
     axes = [
-        (10**line if _wide(table[axis]) else line) * scale(name)
+        (10**line if wide(table[axis]) else line) * scale(name)
         for line, axis, name in (
             (low[0] + grid * span[0], "x", x),
             (low[1] + grid * span[1], "y", y),
@@ -265,4 +261,4 @@ def _surface(table: pd.DataFrame, metric: str, x: str, y: str) -> go.Contour:
 
 def _placed(column: pd.Series[float]) -> Any:
     values = column.to_numpy(dtype=float)
-    return np.log10(values) if _wide(column) else values
+    return np.log10(values) if wide(column) else values

@@ -24,6 +24,7 @@ from analysis.figures.blocks import (
     records,
     series_column,
     varying,
+    wide,
     without_synonyms,
 )
 from analysis.figures.labels import (
@@ -326,8 +327,8 @@ def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
 
 def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) -> dict[str, Any]:
     """Many numbers on one axis, by their logarithm where they span much; words below them all."""
-    wide = bool(numbers.min() > 0 and numbers.max() / numbers.min() >= 100)
-    places = numbers.map(np.log10) if wide else numbers
+    by_power = wide(numbers)
+    places = numbers.map(np.log10) if by_power else numbers
     low, high = float(places.min()), float(places.max())
     said = {
         place: "not set" if pd.isna(column[place]) else shown(name, column[place])
@@ -336,13 +337,13 @@ def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) 
     below = {
         word: low - 0.12 * (high - low) * (i + 1) for i, word in enumerate(sorted({*said.values()}))
     }
-    if not wide and not below:
+    if not by_power and not below:
         return {"values": places.tolist()}
     ticks = np.linspace(low, high, MANY_TICKS).tolist()
     return {
         "values": places.fillna(pd.Series(said, dtype=object).map(below).astype(float)).tolist(),
         "tickvals": [*ticks, *below.values()],
-        "ticktext": [*(number(10**v if wide else v, 3) for v in ticks), *below],
+        "ticktext": [*(number(10**v if by_power else v, 3) for v in ticks), *below],
     }
 
 
