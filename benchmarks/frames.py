@@ -71,7 +71,7 @@ def our_folder(work: Path, n_trials: int, n_epochs: int, compacted: bool) -> Pat
         write_study(str(folder), n_trials, n_epochs)
     shutil.rmtree(folder / "tables", ignore_errors=True)
     if compacted:
-        from trainables.records import StudyFolder
+        from trainables.files.records import StudyFolder
 
         StudyFolder(str(folder)).compact()
     return folder

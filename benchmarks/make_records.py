@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from trainables.chain import StageSpec, fingerprint, stage_chain
-from trainables.config import TrialConfig
-from trainables.records import Record, StudyFolder, curve_table, parquet
-from trainables.schema import SCHEMA_VERSION
+from trainables.config.chain import StageSpec, fingerprint, stage_chain
+from trainables.config.trial import TrialConfig
+from trainables.files.records import Record, StudyFolder, curve_table, parquet
+from trainables.vocabulary.schema import SCHEMA_VERSION
 
 STUDY = "synthetic"
 SCHEDULES = ("ft", "slr", "clr", "llr", "allr")

@@ -26,12 +26,12 @@ from throughput import (
     time_trainer,
 )
 
-from trainables import models
-from trainables.catalog import METHODS, resolve
-from trainables.masks import dense_masks
+from trainables.config.catalog import METHODS, resolve
 from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks, Setting
-from trainables.training import Bench, Trainer
+from trainables.networks import models
+from trainables.pruning.masks import dense_masks
+from trainables.training.trainer import Bench, Trainer
 
 FROM_SCRATCH = [name for name, record in METHODS.items() if record.kind == "from scratch"]
 STEPS = {"mlp": 16, "cnn": 16, "resnet56": 1}

@@ -18,10 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from study import launch, studyfile
-from study.plan import plan
-from trainables.job import Context
-from trainables.records import StudyFolder
+from study.definition import studyfile
+from study.driver import launch
+from study.views.plan import plan
+from trainables.files.records import StudyFolder
+from trainables.jobs.job import Context
 
 
 def work_s(folder: Path) -> float:

@@ -24,9 +24,9 @@ LIMIT_MB = 15.0
 
 def measured(folder: Path, output: Path) -> dict[str, Any]:
     """Write the report of a folder and return times in seconds and sizes in megabytes."""
-    from analysis.frames import read
-    from analysis.panels import panels
-    from analysis.report import write_report
+    from analysis.frames.study_frames import read
+    from analysis.report.page import write_report
+    from analysis.report.panels import panels
 
     start, used = time.perf_counter(), time.process_time()
     study = read(str(folder))

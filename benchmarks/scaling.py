@@ -11,9 +11,9 @@ import time
 
 import psutil
 
-from study import launch
-from study.progress import PlainDisplay, Tally
-from study.studyfile import StudyFile
+from study.definition.studyfile import StudyFile
+from study.driver import launch
+from study.driver.progress import PlainDisplay, Tally
 
 MARKS = (100, 1000, 2000, 3000)
 

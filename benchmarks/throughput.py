@@ -18,11 +18,11 @@ from scipy.stats import binom
 from torch import nn
 from torch.nn import functional
 
-from trainables import models
-from trainables.data import Split, TaskData
-from trainables.masks import dense_masks, prune
+from trainables.data.tensors import Split, TaskData
 from trainables.methods.hard_mask import HardMask
-from trainables.training import Bench, Optimiser, Trainer
+from trainables.networks import models
+from trainables.pruning.masks import dense_masks, prune
+from trainables.training.trainer import Bench, Optimiser, Trainer
 
 BATCH = 128
 SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet56": (3, 32, 32)}

@@ -14,12 +14,12 @@ from typing import Any
 
 from meanings import MEANINGS, RANGES
 
-from study.studyfile import SPACE_SECTIONS, StudyFile
-from trainables.catalog import DATASETS, METHODS, MODELS, TORCHVISION_PREFIX
-from trainables.config import TrialConfig
-from trainables.rules import CONDITIONS
-from trainables.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
-from trainables.schema import METRICS
+from study.definition.studyfile import SPACE_SECTIONS, StudyFile
+from trainables.config.catalog import DATASETS, METHODS, MODELS, TORCHVISION_PREFIX
+from trainables.config.rules import CONDITIONS
+from trainables.config.trial import TrialConfig
+from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+from trainables.vocabulary.schema import METRICS
 
 FILES = ("study-file.md", "reading-results.md")
 _BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from study import space, studyfile
-from study.places import folder_of
-from study.studyfile import StudyFile
+from study.definition import space, studyfile
+from study.definition.locations import folder_of
+from study.definition.studyfile import StudyFile
 
 if TYPE_CHECKING:
-    from study.launch import Summary
-    from study.plan import Plan
+    from study.driver.launch import Summary
+    from study.views.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Study:
 
     def plan(self, out: str | Path | None = None) -> Plan:
         """Return what `run` would do: trials, stages, epochs asked and left. Starts nothing."""
-        from study.plan import plan
+        from study.views.plan import plan
 
         return plan(self.file, self.folder(out))
 
@@ -69,6 +69,6 @@ class Study:
 
         Trials that fail are in the summary, and are retried by the next run.
         """
-        from study.launch import run
+        from study.driver.launch import run
 
         return run(self.file, self.folder(out), address)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
-from analysis import theme
+from analysis.columns.labels import escape
 from analysis.dashboard import elements, facts, grid
 from analysis.dashboard.filters import FILTERS, metric_options
 from analysis.dashboard.pages import PANELS, page_of
@@ -22,9 +22,8 @@ from analysis.dashboard.routes import add_routes
 from analysis.dashboard.sections import SECTIONS
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot, Watch
-from analysis.figures import drawing
-from analysis.figures.labels import escape
-from trainables.wording import counted
+from analysis.drawing import canvas, theme
+from trainables.vocabulary.wording import counted
 
 ASSETS: Final = Path(__file__).parent / "assets"
 POLL_MS: Final = 3_000
@@ -263,7 +262,7 @@ def drawing_of(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
 
 
 def _undrawn(why: str) -> Drawn:
-    figure = drawing.blank("", [escape(why, limit=300)])
+    figure = canvas.blank("", [escape(why, limit=300)])
     raw = figure.to_plotly_json()
     layout = {k: v for k, v in raw["layout"].items() if k not in ("template", "title")}
     return Drawn([], layout, 220, "", (why,), (), 0)

@@ -8,12 +8,12 @@ from typing import Any, Final
 import dash_ag_grid
 from dash import dcc, html
 
-from analysis import theme
 from analysis.dashboard.facts import Fact
 from analysis.dashboard.filters import FILTERS
 from analysis.dashboard.pages import PAGES, Page
 from analysis.dashboard.plots import Panel, Pick
 from analysis.dashboard.state import METRIC, View
+from analysis.drawing import theme
 from analysis.tables import Grid
 
 EMPTY_METRIC: Final = "default"

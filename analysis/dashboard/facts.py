@@ -15,13 +15,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.columns import KEYS, config_columns, ordered
-from analysis.comparisons import stand_ins_table
+from analysis.columns.labels import MISSING, number, shown, words
+from analysis.columns.names import KEYS, config_columns, ordered
 from analysis.dashboard.watch import Running, Snapshot
-from analysis.figures import blocks
-from analysis.figures.labels import MISSING, number, shown, words
+from analysis.selection import blocks
 from analysis.tables import Grid, lay_out
-from trainables.schema import METRICS, STATES, TRIAL_METRICS
+from analysis.tables.comparisons import stand_ins_table
+from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
 
 MANY_CELLS: Final = 150
 """A comparison table with more cells than this is no longer read; the figures show it."""

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import joined, ordered
+from analysis.columns.labels import shown, words
+from analysis.columns.names import joined, ordered
 from analysis.dashboard.state import NOT_SET, View, token
-from analysis.figures import blocks
-from analysis.figures.labels import shown, words
-from trainables.schema import METRICS, TRIAL_METRICS
+from analysis.selection import blocks
+from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
 
 Options = list[dict[str, str]]
 

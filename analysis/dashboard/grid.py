@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns import KEYS, config_columns, differing
+from analysis.columns.labels import in_percent, label, sign, titled, words
+from analysis.columns.names import KEYS, config_columns, differing
 from analysis.dashboard.state import METRIC, View
-from analysis.figures.labels import in_percent, label, sign, titled, words
-from analysis.query import sort
-from trainables.schema import METRICS
+from analysis.frames.query import sort
+from trainables.vocabulary.schema import METRICS
 
 NUMBERS: Final = (
     "val_accuracy", "test_accuracy", "dense_test_accuracy", "pruned_test_accuracy", "sparsity",

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.columns.labels import shown, words
 from analysis.dashboard.filters import said
 from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot
+from analysis.drawing.canvas import untitled
 from analysis.figures import Figure, choices
-from analysis.figures.blocks import comparable, noted, notes, series_column
-from analysis.figures.drawing import untitled
 from analysis.figures.importance import EVALUATORS
-from analysis.figures.labels import shown, words
-from trainables.wording import counted
+from analysis.selection.blocks import comparable, noted, notes, series_column
+from trainables.vocabulary.wording import counted
 
 MANY_EPOCHS: Final = 50_000
 """With more epochs than this only those of the block that is drawn are averaged."""

@@ -13,7 +13,7 @@ from analysis.dashboard.plots import one_trial
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot
 from analysis.tables import Grid
-from trainables.wording import counted
+from trainables.vocabulary.wording import counted
 
 
 def _counts(snapshot: Snapshot, view: View) -> list[Any]:

@@ -21,16 +21,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import KEYS
+from analysis.columns.names import KEYS
 from analysis.dashboard.filters import Marked, marked
 from analysis.dashboard.kept import Kept
 from analysis.dashboard.state import View
 from analysis.figures import source_frame
 from analysis.figures.record import Source
-from analysis.frames import Study, read
-from analysis.record_frames import trial_columns
-from trainables.records import Record
-from trainables.storage import is_remote, open_folder
+from analysis.frames.record_frames import trial_columns
+from analysis.frames.study_frames import Study, read
+from trainables.files.records import Record
+from trainables.files.storage import is_remote, open_folder
 
 FRESH_S: Final = 120.0
 """A run that has said nothing for longer is not shown as running."""

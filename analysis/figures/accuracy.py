@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.blocks import SPARSITY, budget_column, comparable, series_column
-from analysis.figures.labels import words
+from analysis.columns.labels import words
 from analysis.figures.lines import line_figure, line_table
+from analysis.selection.blocks import SPARSITY, budget_column, comparable, series_column
 
 
 def accuracy_by_sparsity_table(

@@ -9,9 +9,19 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import (
+    axis_title,
+    in_percent,
+    label,
+    number,
+    place,
+    scale,
+    shown,
+    words,
+)
+from analysis.drawing import canvas, theme
+from analysis.figures.lines import ALONE, MANY
+from analysis.selection.blocks import (
     block_columns,
     block_of,
     budget_column,
@@ -27,17 +37,6 @@ from analysis.figures.blocks import (
     tuned_note,
     tuples,
 )
-from analysis.figures.labels import (
-    axis_title,
-    in_percent,
-    label,
-    number,
-    place,
-    scale,
-    shown,
-    words,
-)
-from analysis.figures.lines import ALONE, MANY
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
 
@@ -112,29 +111,29 @@ def cost_figure(table: pd.DataFrame) -> go.Figure:
     metric = table.attrs.get("metric", "test_accuracy")
     title = f"{words(metric).capitalize()} against the cost of training"
     if table.empty or not table["n"].any():
-        return drawing.blank(title, notes(table) or ["No trial with a recorded cost is done."])
+        return canvas.blank(title, notes(table) or ["No trial with a recorded cost is done."])
     about = table.attrs
-    figure = drawing.canvas(title, subtitle=place(about["at"]))
+    figure = canvas.canvas(title, subtitle=place(about["at"]))
     named = theme.styles(table["series"], about["by"])
     span = float(np.ptp(table["cost"])) or float(table["cost"].max())
     for order, (name, style) in enumerate(named.items()):
         part = table[table["series"] == name].sort_values("cost")
         dodge = 0.004 * span * (order - (len(named) - 1) / 2)
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part["cost"] + dodge,
                 y=part["mean"] * scale(metric),
-                error_y=drawing.error_bars(part, scale(metric), style.color),
+                error_y=canvas.error_bars(part, scale(metric), style.color),
                 mode="lines+markers" if len(part) <= MANY else "markers",
                 name=label(name),
-                line=drawing.line(style, 1.5),
-                marker=drawing.marker(style),
+                line=canvas.line(style, 1.5),
+                marker=canvas.marker(style),
                 hovertext=[
                     f"{words(about['by'])} {label(name)}, "
                     f"{words(about['budget'])} {shown(about['budget'], row.budget)}<br>"
                     f"cost {number(row.cost)} {about['cost'].split(',')[0]}<br>{words(metric)} "
-                    f"{drawing.mean_text(row, percent=in_percent(metric))}"
+                    f"{canvas.mean_text(row, percent=in_percent(metric))}"
                     for row in tuples(part)
                 ],
                 hoverinfo="text",

@@ -8,10 +8,20 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.columns import distinct_trials
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import (
+    axis_title,
+    in_percent,
+    label,
+    number,
+    place,
+    scale,
+    shown,
+    words,
+)
+from analysis.columns.names import distinct_trials
+from analysis.drawing import canvas, theme
+from analysis.drawing.thin import kept_points
+from analysis.selection.blocks import (
     CHOICE,
     block_columns,
     block_of,
@@ -25,17 +35,6 @@ from analysis.figures.blocks import (
     tuned_note,
     tuples,
 )
-from analysis.figures.labels import (
-    axis_title,
-    in_percent,
-    label,
-    number,
-    place,
-    scale,
-    shown,
-    words,
-)
-from analysis.figures.thin import kept_points
 
 MANY_BOUNDARIES: Final = 20
 FEW: Final = 12
@@ -114,8 +113,8 @@ def learning_curves_figure(table: pd.DataFrame) -> go.Figure:
     metric = table.attrs.get("metric", "val_accuracy")
     title = f"{words(metric).capitalize()} while training"
     if table.empty or not table["n"].any():
-        return drawing.blank(title, notes(table) or ["No trial here has a curve of this metric."])
-    figure = drawing.canvas(title, height=600, subtitle=place(table.attrs["at"]))
+        return canvas.blank(title, notes(table) or ["No trial here has a curve of this metric."])
+    figure = canvas.canvas(title, height=600, subtitle=place(table.attrs["at"]))
     styles = theme.styles(table["series"], table.attrs["by"])
     shared = _one_dense_run(table)
     for name, style in styles.items():
@@ -156,7 +155,7 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
     """Four panels: the metric above (y, y2), the rate below (y3, y4); dense left, cycles right."""
     retrained = table[table["cycle"] > 0]["trained"]
     if len(retrained):
-        axes = drawing.dense_and_retraining(retrained.min() - 1, retrained.max())
+        axes = canvas.dense_and_retraining(retrained.min() - 1, retrained.max())
     else:
         axes = {"xaxis": {"title": axis_title("total_epoch")}}
     upper, lower = [0.36, 1], [0, 0.27]
@@ -182,8 +181,8 @@ def _curve(
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
         mode="lines+markers" if len(part) <= FEW else "lines",
-        line=drawing.line(style),
-        marker=drawing.marker(style, 7),
+        line=canvas.line(style),
+        marker=canvas.marker(style, 7),
         name=name,
         legendgroup=name,
         showlegend=named,
@@ -231,8 +230,8 @@ def _rates(part: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter:
         xaxis=f"x{axis}",
         yaxis=f"y{'3' if axis == '' else '4'}",
         mode="lines+markers" if len(part) <= FEW else "lines",
-        marker=drawing.marker(style, 5),
-        line={**drawing.line(style, 1.6), "shape": "hv" if axis == "" else "linear"},
+        marker=canvas.marker(style, 5),
+        line={**canvas.line(style, 1.6), "shape": "hv" if axis == "" else "linear"},
         name=name,
         legendgroup=name,
         showlegend=False,

@@ -9,9 +9,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import (
+    axis_title,
+    escape,
+    in_percent,
+    number,
+    place,
+    scale,
+    shown,
+    unit,
+    words,
+)
+from analysis.drawing import canvas, theme
+from analysis.figures.lines import HOVERED, INTERVALS, MANY
+from analysis.selection.blocks import (
     CHOICE,
     SPARSITY,
     block_columns,
@@ -28,20 +39,8 @@ from analysis.figures.blocks import (
     tuned_note,
     tuples,
 )
-from analysis.figures.labels import (
-    axis_title,
-    escape,
-    in_percent,
-    number,
-    place,
-    scale,
-    shown,
-    unit,
-    words,
-)
-from analysis.figures.lines import HOVERED, INTERVALS, MANY
 from analysis.stats import interval, pairs
-from trainables import schema
+from trainables.vocabulary import schema
 
 DISCOUNT: Final = "retrain.discount"
 ADAPTIVE: Final = "adaptive"
@@ -112,8 +111,8 @@ def discount_figure(table: pd.DataFrame) -> go.Figure:
     metric = table.attrs.get("metric", "val_accuracy")
     title = f"{words(metric).capitalize()} over the discount"
     if table.empty or not table["n"].any():
-        return drawing.blank(title, notes(table) or ["No trial with a discount is done."])
-    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+        return canvas.blank(title, notes(table) or ["No trial with a discount is done."])
+    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
     named = theme.styles(table["sparsity"])
     for sparsity, part in table.groupby("sparsity", sort=True):
         style = named[sparsity]
@@ -123,7 +122,7 @@ def discount_figure(table: pd.DataFrame) -> go.Figure:
         _add_marks(figure, part[part["kind"] != "fixed"], table, name, style, legend=fixed.empty)
     figure.update_xaxes(title=axis_title(DISCOUNT), range=[0.0, 1.03])
     figure.update_yaxes(title=axis_title(metric))
-    drawing.brief_legend(figure)
+    canvas.brief_legend(figure)
     return figure
 
 
@@ -138,13 +137,13 @@ def _add_fixed(
         return
     metric = table.attrs["metric"]
     figure.add_trace(
-        drawing.scatter(
+        canvas.scatter(
             len(table),
             x=part["d"],
             y=part["mean"] * scale(metric),
             error_y=_bars(part, table, style),
             mode="lines+markers" if len(part) <= MANY else "markers",
-            line=drawing.line(style),
+            line=canvas.line(style),
             marker={
                 "color": style.color,
                 "symbol": "circle",
@@ -187,7 +186,7 @@ def _add_marks(
 def _bars(part: pd.DataFrame, table: pd.DataFrame, style: theme.Style) -> dict[str, Any] | None:
     if _bare(table):
         return None
-    return drawing.error_bars(part, scale(table.attrs["metric"]), style.color)
+    return canvas.error_bars(part, scale(table.attrs["metric"]), style.color)
 
 
 def _bare(table: pd.DataFrame) -> bool:
@@ -196,7 +195,7 @@ def _bare(table: pd.DataFrame) -> bool:
 
 
 def _text(row: Any, name: str, metric: str) -> str:
-    said = drawing.mean_text(row, percent=in_percent(metric))
+    said = canvas.mean_text(row, percent=in_percent(metric))
     kind = "fixed" if row.kind == "fixed" else f"{escape(row.kind)}, on average"
     tuned = "<br>best fixed d on validation" if row.tuned else ""
     return f"{name}<br>d = {number(row.d, 3)} ({kind})<br>{words(metric)} {said}{tuned}"
@@ -265,19 +264,19 @@ def regret_figure(table: pd.DataFrame) -> go.Figure:
     known = table[table["n"] > 0] if len(table) else table
     if known.empty:
         why = ["No block has both an adaptive and a fixed discount: the regret is missing."]
-        return drawing.blank(title, (notes(table) if table.empty else []) or why)
+        return canvas.blank(title, (notes(table) if table.empty else []) or why)
     metric = table.attrs["metric"]
-    figure = drawing.canvas(title, height=190 + 34 * len(table), subtitle=place(table.attrs["at"]))
+    figure = canvas.canvas(title, height=190 + 34 * len(table), subtitle=place(table.attrs["at"]))
     budget = table.attrs["budget"]
     labels = [_block_name((row.sparsity, row.budget), budget) for row in tuples(table)]
     style = theme.STYLES["allr"]
-    bars = drawing.error_bars(table.rename(columns={"regret": "mean"}), scale(metric), style.color)
+    bars = canvas.error_bars(table.rename(columns={"regret": "mean"}), scale(metric), style.color)
     figure.add_scatter(
         x=table["regret"] * scale(metric),
         y=labels,
         error_x=bars,
         mode="markers",
-        marker=drawing.marker(style, 11),
+        marker=canvas.marker(style, 11),
         name="adaptive discount",
         hovertext=[_regret_text(row, name, metric) for row, name in
                    zip(tuples(table), labels, strict=True)],
@@ -298,7 +297,7 @@ def _regret_text(row: Any, name: str, metric: str) -> str:
     if row.n == 0:
         return f"{name}<br>no adaptive or no fixed discount here: missing"
     lost = (
-        drawing.difference_text(row.regret, row.lo, row.hi, int(row.n))
+        canvas.difference_text(row.regret, row.lo, row.hi, int(row.n))
         if in_percent(metric)
         else f"{number(row.regret)} {unit(metric)}, n = {int(row.n)}"
     )

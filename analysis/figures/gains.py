@@ -9,9 +9,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import (
+    axis_title,
+    in_percent,
+    label,
+    number,
+    place,
+    points,
+    scale,
+    shown,
+    unit,
+    words,
+)
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     SPARSITY,
     block_columns,
     block_of,
@@ -29,20 +40,8 @@ from analysis.figures.blocks import (
     tuples,
     values,
 )
-from analysis.figures.labels import (
-    axis_title,
-    in_percent,
-    label,
-    number,
-    place,
-    points,
-    scale,
-    shown,
-    unit,
-    words,
-)
 from analysis.stats import intervals
-from trainables import schema
+from trainables.vocabulary import schema
 
 SUBJECTS: Final = ("allr", "bimp")
 """Whose gain is asked for unless another is named; else the last contestant's."""
@@ -142,13 +141,13 @@ def gains_figure(table: pd.DataFrame) -> go.Figure:
     """Return a heat map, rivals by blocks, diverging around zero; n is in every cell's hover."""
     if table.empty or not table["n"].any():
         why = notes(table) if table.empty else ["No seed has both contestants done."]
-        return drawing.blank("Gain over each rival", why)
+        return canvas.blank("Gain over each rival", why)
     about = told(table)
     title = f"Gain of {shown(about['by'], about['of'])} over each rival"
     labels = [_block_label(row, about["keys"]) for row in records(table[about["keys"]])]
     columns, rivals = list(dict.fromkeys(labels)), list(dict.fromkeys(table["rival"]))[::-1]
     if len(columns) > MANY_BLOCKS:
-        return drawing.blank(
+        return canvas.blank(
             title, [f"{len(columns)} blocks are too many for a heat map: narrow the study."]
         )
     cells = {(row.rival, label): row for row, label in zip(tuples(table), labels, strict=True)}
@@ -156,7 +155,7 @@ def gains_figure(table: pd.DataFrame) -> go.Figure:
     grid = [[cells[rival, label] for label in columns] for rival in rivals]
     factor = scale(about["metric"])
     limit = float(np.nanmax(np.abs(table["mean"].to_numpy(dtype=float)))) * factor or 1.0
-    figure = drawing.canvas(title, height=200 + 46 * len(rivals), subtitle=place(about["at"]))
+    figure = canvas.canvas(title, height=200 + 46 * len(rivals), subtitle=place(about["at"]))
     figure.add_heatmap(
         x=columns,
         y=[f"{label(name)} " for name in rivals],
@@ -174,7 +173,7 @@ def gains_figure(table: pd.DataFrame) -> go.Figure:
     )
     sign = "points of %" if in_percent(about["metric"]) else unit(about["metric"])
     figure.update_layout(
-        coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": drawing.flat_bar(f"gain ({sign})")}
+        coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": canvas.flat_bar(f"gain ({sign})")}
     )
     lines = "<br>".join(axis_title(key) for key in _by_sparsity(about["keys"]))
     figure.update_xaxes(title=lines, type="category", ticks="", tickangle=0)
@@ -212,7 +211,7 @@ def _hover(cell: Any, where: str, about: Mapping[str, Any]) -> str:
 
 def _amount(cell: Any, metric: str) -> str:
     if in_percent(metric):
-        return drawing.difference_text(cell.mean, cell.lo, cell.hi, int(cell.n))
+        return canvas.difference_text(cell.mean, cell.lo, cell.hi, int(cell.n))
     return f"{number(cell.mean)} {unit(metric)}, n = {int(cell.n)}"
 
 
@@ -253,8 +252,8 @@ def paired_seeds_figure(table: pd.DataFrame) -> go.Figure:
     title = f"{words(metric).capitalize()} seed by seed"
     done = table.dropna(subset=["value"]) if len(table) else table
     if done.empty:
-        return drawing.blank(title, notes(table) if table.empty else ["No trial here is done."])
-    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+        return canvas.blank(title, notes(table) if table.empty else ["No trial here is done."])
+    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
     named = theme.styles(table["series"], table.attrs["by"])
     axis = {name: f"{label(name)}<br>n={(done['series'] == name).sum()}" for name in named}
     for seed, part in done.groupby("seed", sort=True):

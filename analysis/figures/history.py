@@ -7,11 +7,10 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.bounds import BEYOND
-from analysis.figures import drawing
-from analysis.figures.blocks import comparable, described, fallen_note, noted, notes, tuples
-from analysis.figures.labels import axis_title, escape, number, scale, shown, words
+from analysis.columns.labels import axis_title, escape, number, scale, shown, words
+from analysis.drawing import canvas, theme
+from analysis.frames.constraints import BEYOND
+from analysis.selection.blocks import comparable, described, fallen_note, noted, notes, tuples
 from analysis.stats import losses, require_choosable
 
 NUMBER: Final = "origin.number"
@@ -85,15 +84,15 @@ def history_figure(table: pd.DataFrame) -> go.Figure:
     """Return points over the order asked for and steps of the best so far, one colour a block."""
     title = "Course of the search"
     if table.empty or table["value"].isna().all():
-        return drawing.blank(title, notes(table) or ["No searched configuration is done."])
+        return canvas.blank(title, notes(table) or ["No searched configuration is done."])
     metric = table.attrs["metric"]
-    figure = drawing.canvas(title, subtitle=f"{words(metric)}, mean over seeds")
+    figure = canvas.canvas(title, subtitle=f"{words(metric)}, mean over seeds")
     named = table["block"].nunique() <= MANY
     for place, (block, part) in enumerate(table.groupby("block", sort=False)):
         style = theme.SLOTS[place % len(theme.SLOTS)]
         name = escape(block) or "one search"
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part["number"],
                 y=part["value"] * scale(metric),
@@ -101,13 +100,13 @@ def history_figure(table: pd.DataFrame) -> go.Figure:
                 name=name,
                 legendgroup=name,
                 showlegend=named,
-                marker={**drawing.marker(style, 7), "opacity": 0.6},
+                marker={**canvas.marker(style, 7), "opacity": 0.6},
                 hovertext=[_text(row, name, metric) for row in tuples(part)],
                 hoverinfo="text",
             )
         )
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part["number"],
                 y=part["best"] * scale(metric),

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.columns import joined
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import label, number, place, words
+from analysis.columns.names import joined
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     block_columns,
     block_of,
     comparable,
@@ -29,7 +29,6 @@ from analysis.figures.blocks import (
     wide,
     without_synonyms,
 )
-from analysis.figures.labels import label, number, place, words
 from analysis.stats import require_choosable
 
 Evaluator = Literal["ped-anova", "fanova"]
@@ -148,7 +147,7 @@ def _rebuilt(points: pd.DataFrame, metric: str) -> Any:
     """A study in memory that holds the points, one complete trial each."""
     import optuna
 
-    from trainables.schema import METRICS
+    from trainables.vocabulary.schema import METRICS
 
     larger = METRICS[metric].direction == "max"
     study = optuna.create_study(
@@ -190,11 +189,11 @@ def importance_figure(table: pd.DataFrame) -> go.Figure:
     title = "Which settings matter"
     known = table.dropna(subset=["parameter"]) if len(table) else table
     if known.empty:
-        return drawing.blank(title, notes(table))
+        return canvas.blank(title, notes(table))
     method = EVALUATORS[table.attrs["evaluator"]]
     order = known.groupby("parameter")["importance"].mean().sort_values().index.tolist()
     blocks = list(dict.fromkeys(known["block"]))
-    figure = drawing.canvas(
+    figure = canvas.canvas(
         title,
         height=180 + 26 * max(1, len(order) * min(len(blocks), 4)),
         subtitle=f"for {words(table.attrs['metric'])}, by {method}",

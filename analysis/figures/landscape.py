@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import axis_title, number, place, scale, shown, words
+from analysis.columns.names import require_columns
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     SPARSITY,
     block_columns,
     block_of,
@@ -30,8 +31,6 @@ from analysis.figures.blocks import (
     wide,
     without_synonyms,
 )
-from analysis.figures.labels import axis_title, number, place, scale, shown, words
-from analysis.query import require_columns
 
 FEWEST_FOR_SURFACE: Final = 8
 """A surface between fewer points would say more than is known."""
@@ -108,29 +107,29 @@ def slice_figure(table: pd.DataFrame) -> go.Figure:
     """Return points over one setting, in the colour of their series."""
     title = "Metric over one setting"
     if table.empty:
-        return drawing.blank(title, notes(table) or ["No configuration has this setting."])
+        return canvas.blank(title, notes(table) or ["No configuration has this setting."])
     about = told(table)
     metric, x = about["metric"], about["x"]
-    figure = drawing.canvas(
+    figure = canvas.canvas(
         f"{words(metric).capitalize()} over {words(x)}", subtitle=place(about["at"])
     )
     for name, style in theme.styles(table["series"], about["by"]).items():
         part = table[table["series"] == name]
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part["x"] * scale(x),
                 y=part["value"] * scale(metric),
                 mode="markers",
                 name=shown(about["by"], name),
-                marker={**drawing.marker(style, 7), "opacity": 0.75},
+                marker={**canvas.marker(style, 7), "opacity": 0.75},
                 hovertext=[_text(row, about) for row in tuples(part)],
                 hoverinfo="text",
             )
         )
     figure.update_xaxes(title=axis_title(x), **_kind(table["x"]))
     figure.update_yaxes(title=axis_title(metric))
-    drawing.brief_legend(figure)
+    canvas.brief_legend(figure)
     return figure
 
 
@@ -190,16 +189,16 @@ def contour_figure(table: pd.DataFrame) -> go.Figure:
     """
     title = "Metric over two settings"
     if table.empty:
-        return drawing.blank(title, notes(table) or ["No configuration has both settings."])
+        return canvas.blank(title, notes(table) or ["No configuration has both settings."])
     about = told(table)
     metric, x, y = about["metric"], about["x"], about["y"]
-    figure = drawing.canvas(
+    figure = canvas.canvas(
         f"{words(metric).capitalize()} over two settings", subtitle=place(about["at"])
     )
     if _has_surface(table):
         figure.add_trace(_surface(table, metric, x, y))
     figure.add_trace(
-        drawing.scatter(
+        canvas.scatter(
             len(table),
             x=table["x"] * scale(x),
             y=table["y"] * scale(y),
@@ -220,7 +219,7 @@ def contour_figure(table: pd.DataFrame) -> go.Figure:
             hoverinfo="text",
         )
     )
-    figure.update_layout(coloraxis={"colorbar": drawing.flat_bar(axis_title(metric))})
+    figure.update_layout(coloraxis={"colorbar": canvas.flat_bar(axis_title(metric))})
     figure.update_xaxes(title=axis_title(x), **_kind(table["x"]))
     figure.update_yaxes(title=axis_title(y), **_kind(table["y"]))
     return figure

@@ -9,10 +9,10 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.columns import codes, distinct_trials
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import escape, label, number, place, words
+from analysis.columns.names import codes, distinct_trials
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     CHOICE,
     SPARSITY,
     comparable,
@@ -28,7 +28,6 @@ from analysis.figures.blocks import (
     values,
     varying,
 )
-from analysis.figures.labels import escape, label, number, place, words
 
 TALLEST: Final = 1400
 """Height in pixels that layers share at most."""
@@ -95,23 +94,23 @@ def layers_figure(table: pd.DataFrame) -> go.Figure:
     """Return the sparsity of each layer, one row a layer, one marker a series."""
     title = "Sparsity layer by layer"
     if table.empty:
-        return drawing.blank(title, notes(table) or ["No trial here has its layers recorded."])
+        return canvas.blank(title, notes(table) or ["No trial here has its layers recorded."])
     n = table["layer"].nunique()
     height = 190 + min(24 * n, TALLEST)
-    figure = drawing.canvas(title, height=height, subtitle=place(table.attrs["at"]))
+    figure = canvas.canvas(title, height=height, subtitle=place(table.attrs["at"]))
     for name, style in theme.styles(table["series"], table.attrs["by"]).items():
         part = table[table["series"] == name]
         spread = part.assign(lo=part["mean"] - part["std"], hi=part["mean"] + part["std"])
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part["mean"] * 100,
                 y=[escape(layer) for layer in part["layer"]],
-                error_x=drawing.error_bars(spread, 100.0, style.color),
+                error_x=canvas.error_bars(spread, 100.0, style.color),
                 mode="markers",
                 name=label(name),
                 showlegend=True,
-                marker=drawing.marker(style),
+                marker=canvas.marker(style),
                 hovertext=[
                     f"{escape(row.layer)}<br>{words(table.attrs['by'])} {label(name)}<br>"
                     f"sparsity {number(row.mean * 100)} %<br>n = {row.n} trials"

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.columns import config_columns, differing, joined
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import axis_title, in_percent, label, place, scale, shown, words
+from analysis.columns.names import config_columns, differing, joined
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     SPARSITY,
     block_columns,
     block_of,
@@ -30,15 +30,6 @@ from analysis.figures.blocks import (
     told,
     tuned_note,
     tuples,
-)
-from analysis.figures.labels import (
-    axis_title,
-    in_percent,
-    label,
-    place,
-    scale,
-    shown,
-    words,
 )
 
 MANY: Final = 12
@@ -134,9 +125,9 @@ def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
     """Return one line a series with intervals and the dense line, or a blank that says why."""
     rows = table[~table["reference"].astype(bool)] if len(table) else table
     if rows.empty or not rows["n"].any():
-        return drawing.blank(title, notes(table) if table.empty else ["No trial here is done."])
+        return canvas.blank(title, notes(table) if table.empty else ["No trial here is done."])
     x = table.attrs["x"]
-    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
     levels = sorted(rows["x"].unique())
     named = theme.styles(rows["series"], table.attrs["by"])
     for order, (name, style) in enumerate(named.items()):
@@ -157,7 +148,7 @@ def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
 def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], float]:
     """The place of a level on the axis, moved a little so that series' bars do not overlap."""
     if x == SPARSITY:
-        return lambda value: drawing.compression(value) * 1.012**dodge
+        return lambda value: canvas.compression(value) * 1.012**dodge
     span = (levels[-1] - levels[0]) or abs(levels[0]) or 1.0
     return lambda value: value * scale(x) + 0.006 * dodge * span * scale(x)
 
@@ -168,15 +159,15 @@ def _series(
     metric = table.attrs["metric"]
     name = label(part["series"].iloc[0])
     joined = table["x"].nunique() <= MANY
-    return drawing.scatter(
+    return canvas.scatter(
         len(table),
         x=[where(value) for value in part["x"]],
         y=part["mean"] * scale(metric),
-        error_y=None if _bare(table) else drawing.error_bars(part, scale(metric), style.color),
+        error_y=None if _bare(table) else canvas.error_bars(part, scale(metric), style.color),
         mode="lines+markers" if joined else "markers",
         name=name,
-        line=drawing.line(style),
-        marker=drawing.marker(style),
+        line=canvas.line(style),
+        marker=canvas.marker(style),
         hovertext=[_row_text(row, name, told(table)) for row in tuples(part)],
         hoverinfo="text",
     )
@@ -186,7 +177,7 @@ def _row_text(row: Any, name: str, about: Mapping[str, Any]) -> str:
     metric, x = about["metric"], about["x"]
     text = (
         f"{words(about['by'])} {name}, {words(x)} {shown(x, row.x)}<br>"
-        f"{words(metric)} {drawing.mean_text(row, percent=in_percent(metric))}"
+        f"{words(metric)} {canvas.mean_text(row, percent=in_percent(metric))}"
     )
     if row.n_configurations > 1:
         text += f"<br>best of {int(row.n_configurations)} configurations on validation"
@@ -196,13 +187,13 @@ def _row_text(row: Any, name: str, about: Mapping[str, Any]) -> str:
 def _add_dense(figure: go.Figure, table: pd.DataFrame, ends: Sequence[float]) -> None:
     metric = table.attrs["metric"]
     for row in tuples(table[table["reference"].astype(bool)]):
-        said = drawing.mean_text(row, percent=in_percent(metric))
+        said = canvas.mean_text(row, percent=in_percent(metric))
         figure.add_scatter(
             x=list(ends),
             y=[row.mean * scale(metric)] * 2,
             mode="lines",
             name="dense model",
-            line=drawing.line(theme.DENSE),
+            line=canvas.line(theme.DENSE),
             hovertext=[f"dense model<br>{words(metric)} {said}"] * 2,
             hoverinfo="text",
         )
@@ -220,7 +211,7 @@ def _ends(x: str, levels: Sequence[float]) -> list[float]:
 
 def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
     if x == SPARSITY:
-        return drawing.sparsity_axis(levels)
+        return canvas.sparsity_axis(levels)
     if len(levels) > MANY:
         return {}
     shown_levels = [level * scale(x) for level in levels]

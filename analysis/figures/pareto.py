@@ -10,11 +10,22 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from analysis import theme
-from analysis.bounds import beyond_bounds
-from analysis.columns import ordered
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import (
+    axis_title,
+    escape,
+    label,
+    number,
+    scale,
+    shown,
+    sign,
+    titled,
+    unit,
+    words,
+)
+from analysis.columns.names import ordered, require_columns
+from analysis.drawing import canvas, theme
+from analysis.frames.constraints import beyond_bounds
+from analysis.selection.blocks import (
     comparable,
     configurations,
     described,
@@ -27,21 +38,8 @@ from analysis.figures.blocks import (
     wide,
     without_synonyms,
 )
-from analysis.figures.labels import (
-    axis_title,
-    escape,
-    label,
-    number,
-    scale,
-    shown,
-    sign,
-    titled,
-    unit,
-    words,
-)
-from analysis.query import require_columns
 from analysis.stats import TestSelectionError
-from trainables.schema import METRICS, Direction
+from trainables.vocabulary.schema import METRICS, Direction
 
 OBJECTIVES: Final = ("val_accuracy", "theoretical_speedup")
 _SEARCH: Final = ("origin.search", "origin.block")
@@ -154,14 +152,14 @@ def pareto_figure(table: pd.DataFrame) -> go.Figure:
     """Return a scatter of the first two objectives, a third as colour, the front joined."""
     title = "Pareto front"
     if table.empty:
-        return drawing.blank(title, notes(table) or ["No configuration has every objective."])
+        return canvas.blank(title, notes(table) or ["No configuration has every objective."])
     wanted: dict[str, Direction] = table.attrs["objectives"]
     y, x, *more = wanted
-    figure = drawing.canvas(title, subtitle=f"{words(y)} against {words(x)}")
+    figure = canvas.canvas(title, subtitle=f"{words(y)} against {words(x)}")
     for name, style in theme.styles(table["series"], table.attrs["by"]).items():
         part = table[table["series"] == name]
         figure.add_trace(
-            drawing.scatter(
+            canvas.scatter(
                 len(table),
                 x=part[x] * scale(x),
                 y=part[y] * scale(y),
@@ -177,13 +175,13 @@ def pareto_figure(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(_key(name, style))
     _add_front(figure, table, x, y)
     if more:
-        bar = drawing.flat_bar(axis_title(more[0]))
+        bar = canvas.flat_bar(axis_title(more[0]))
         figure.update_layout(coloraxis={"colorbar": bar})
     better = {"max": "more is better", "min": "less is better"}
     for axis, name in ((figure.update_xaxes, x), (figure.update_yaxes, y)):
         axis(title=titled(words(name), f"{unit(name)}, {better[wanted[name]]}"))
         if unit(name) == unit("theoretical_speedup"):
-            axis(**drawing.ratio_axis(table[name]))
+            axis(**canvas.ratio_axis(table[name]))
     return figure
 
 
@@ -191,7 +189,7 @@ def _key(name: Any, style: theme.Style) -> go.Scatter:
     """A legend's entry in full colour: that of a trace would be as faint as its first point."""
     return go.Scatter(
         x=[None], y=[None], mode="markers", name=label(name), legendgroup=label(name),
-        marker=drawing.marker(style), hoverinfo="skip",
+        marker=canvas.marker(style), hoverinfo="skip",
     )  # fmt: skip
 
 
@@ -275,10 +273,10 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
     settings = table.attrs.get("settings", [])
     if table.empty or not settings:
         why = notes(table) if table.empty else ["All configurations are the same: nothing varies."]
-        return drawing.blank(title, why)
+        return canvas.blank(title, why)
     metric = table.attrs["metric"]
     said = f"drag along an axis to filter; n = {len(table)} configurations"
-    figure = drawing.canvas(title, subtitle=said)
+    figure = canvas.canvas(title, subtitle=said)
     values = table[metric] * scale(metric)
     axes = [_dimension(table[column], column) for column in settings]
     figure.add_parcoords(
@@ -290,7 +288,7 @@ def parallel_figure(table: pd.DataFrame) -> go.Figure:
         unselected={"line": {"opacity": 0.1}},
     )
     figure.update_layout(
-        coloraxis={"colorbar": {**drawing.flat_bar(axis_title(metric)), "y": 1.1}},
+        coloraxis={"colorbar": {**canvas.flat_bar(axis_title(metric)), "y": 1.1}},
         margin={"l": 70, "r": 80, "t": 130, "b": 80},
         meta={"min_width": ROOM * (len(axes) + 1)},
     )

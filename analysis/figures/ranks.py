@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import label, number, place, words
+from analysis.drawing import canvas, theme
+from analysis.selection.blocks import (
     block_columns,
     block_of,
     comparable,
@@ -25,7 +25,6 @@ from analysis.figures.blocks import (
     told,
     tuned_note,
 )
-from analysis.figures.labels import label, number, place, words
 from analysis.stats import critical_differences
 
 
@@ -91,9 +90,9 @@ def ranks_figure(table: pd.DataFrame) -> go.Figure:
         why = (
             notes(table) if table.empty else ["No block has a seed that every contestant has done."]
         )
-        return drawing.blank(title, why or ["There is only one contestant."])
+        return canvas.blank(title, why or ["There is only one contestant."])
     about = told(table)
-    figure = drawing.canvas(
+    figure = canvas.canvas(
         title, height=220 + 26 * len(table) + 12 * about["n_groups"], subtitle=_subtitle(about)
     )
     labels = [label(name) for name in table["entrant"]]

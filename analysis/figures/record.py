@@ -9,17 +9,17 @@ from typing import Any, Final, Literal, get_args
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.bounds import BEYOND
-from analysis.columns import config_columns, differing
-from analysis.figures import blocks
-from analysis.figures.blocks import noted
+from analysis.columns.labels import words
+from analysis.columns.names import config_columns, differing
 from analysis.figures.cost import Cost
 from analysis.figures.gains import subject_of
 from analysis.figures.importance import Evaluator
-from analysis.figures.labels import words
 from analysis.figures.landscape import settings_of
-from analysis.frames import Study
-from trainables.schema import METRICS, TRIAL_METRICS
+from analysis.frames.constraints import BEYOND
+from analysis.frames.study_frames import Study
+from analysis.selection import blocks
+from analysis.selection.blocks import noted
+from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
 
 Source = Literal["trials", "epochs", "layers"]
 Control = Literal["metric", "by", "at", "of", "cost", "against", "x", "y", "evaluator"]

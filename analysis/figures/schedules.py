@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis import theme
-from analysis.columns import config_columns, differing, joined
-from analysis.figures import drawing
-from analysis.figures.blocks import (
+from analysis.columns.labels import axis_title, label, number, place, words
+from analysis.columns.names import config_columns, differing, joined
+from analysis.drawing import canvas, theme
+from analysis.drawing.thin import kept_points
+from analysis.selection.blocks import (
     CHOICE,
     block_columns,
     block_of,
@@ -24,17 +25,15 @@ from analysis.figures.blocks import (
     stand_ins,
     values,
 )
-from analysis.figures.labels import axis_title, label, number, place, words
-from analysis.figures.thin import kept_points
-from trainables.catalog import DATASETS
-from trainables.schedules import (
+from trainables.config.catalog import DATASETS
+from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
     RETRAIN_SCHEDULES,
     dense_rates,
     retrain_rates,
     retrain_refusal,
 )
-from trainables.sparsity import epochs_to_steps, split_steps
+from trainables.formulas.sparsity import epochs_to_steps, split_steps
 
 SCHEDULE: Final = "retrain.schedule"
 
@@ -189,8 +188,8 @@ def schedules_figure(table: pd.DataFrame) -> go.Figure:
     """Return the dense run's learning rate and, behind it, one line a retraining schedule."""
     title = "Learning-rate schedules"
     if table.empty:
-        return drawing.blank(title, notes(table))
-    figure = drawing.canvas(title, subtitle=place(table.attrs["at"]))
+        return canvas.blank(title, notes(table))
+    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
     dense = table[table["series"] == "dense"]
     figure.add_trace(_line(dense, theme.DENSE, "dense run", "x"))
     rest = table[table["series"] != "dense"]
@@ -201,7 +200,7 @@ def schedules_figure(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(_line(part, style, named, "x2"))
     last = rest["epoch"].max() if len(rest) else table.attrs["dense_epochs"] + 1
     figure.update_layout(
-        **drawing.dense_and_retraining(table.attrs["dense_epochs"], last),
+        **canvas.dense_and_retraining(table.attrs["dense_epochs"], last),
         yaxis={"title": axis_title("lr"), "rangemode": "tozero"},
     )
     return figure
@@ -215,6 +214,6 @@ def _line(part: pd.DataFrame, style: theme.Style, name: str, axis: str) -> go.Sc
         yaxis="y",
         mode="lines",
         name=name,
-        line=drawing.line(style),
+        line=canvas.line(style),
         hovertemplate=f"{name}<br>epoch %{{x:.3~f}}<br>learning rate %{{y:.3~g}}<extra></extra>",
     )

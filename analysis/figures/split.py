@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.figures.blocks import comparable
 from analysis.figures.lines import line_figure, line_table
+from analysis.selection.blocks import comparable
 
 
 def budget_split_table(

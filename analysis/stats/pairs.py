@@ -12,10 +12,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.columns import config_columns, differing, distinct_trials, joined, ordered
-from analysis.query import require_columns
+from analysis.columns.names import (
+    config_columns,
+    differing,
+    distinct_trials,
+    joined,
+    ordered,
+    require_columns,
+)
 from analysis.stats.spread import CONFIDENCE, COUNTED, Floats, interval, row_groups, summary
-from trainables.schema import METRICS
+from trainables.vocabulary.schema import METRICS
 
 SCHEDULE: Final = "retrain.schedule"
 _ENUMERATED: Final = 16

@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import codes, distinct_trials, ordered
-from analysis.query import require_columns
+from analysis.columns.names import codes, distinct_trials, ordered, require_columns
 from analysis.stats.pairs import SCHEDULE, pairing_keys
 from analysis.stats.spread import COUNTED, losses, require_choosable, row_groups, summaries
 

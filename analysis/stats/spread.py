@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns import distinct_trials
-from analysis.query import require_columns
-from trainables import schema
+from analysis.columns.names import distinct_trials, require_columns
+from trainables.vocabulary import schema
 
 Floats = NDArray[np.float64]
 

@@ -15,12 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.bounds import BEYOND, beyond_bounds
-from analysis.columns import config_columns, differing, distinct_trials, joined, ordered
-from analysis.query import require_columns
+from analysis.columns.names import (
+    config_columns,
+    differing,
+    distinct_trials,
+    joined,
+    ordered,
+    require_columns,
+)
+from analysis.frames.constraints import BEYOND, beyond_bounds
 from analysis.stats.ranks import choose
 from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
-from trainables.schema import METRICS
+from trainables.vocabulary.schema import METRICS
 
 METHOD_METRICS: Final = (
     "test_accuracy", "theoretical_speedup", "sparsity", "train_images_per_s",

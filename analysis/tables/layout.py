@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns import codes
+from analysis.columns.names import codes
 from analysis.tables.content import Table
-from trainables.schema import METRICS
+from trainables.vocabulary.schema import METRICS
 
 
 @dataclass(frozen=True)

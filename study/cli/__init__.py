@@ -67,7 +67,7 @@ def main() -> None:
     try:
         group(standalone_mode=True)
     except Exception as error:
-        from trainables.refusal import Refusal
+        from trainables.vocabulary.refusal import Refusal
 
         if not isinstance(error, Refusal):
             raise

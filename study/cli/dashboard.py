@@ -17,7 +17,7 @@ def command(folders: tuple[str, ...], host: str, port: int) -> None:
     Served to this machine alone unless --host says otherwise. Reads only.
     """
     from analysis.dashboard import serve
-    from trainables.refusal import Refusal
+    from trainables.vocabulary.refusal import Refusal
 
     try:
         serve(folders, host, port, lambda text: click.echo(text, err=True))

@@ -16,8 +16,8 @@ def command(data_root: Path | None) -> None:
     Each line says ok, or missing and what to do. Exit status 1 when something that every study
     needs is missing.
     """
-    from study.checkup import checkup, table
-    from study.studyfile import Data
+    from study.checks.doctor import checkup, table
+    from study.definition.studyfile import Data
 
     findings = checkup((data_root or Path(Data().root)).expanduser())
     click.echo(table(findings))

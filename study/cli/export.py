@@ -23,8 +23,8 @@ def command(folder: str, trial: str | None, metric: str | None, output: Path) ->
     if (trial is None) == (metric is None):
         raise click.UsageError("give either --trial ID or --best METRIC")
 
-    from study.export import export, sentence
-    from study.output import write
+    from study.views.export import export, sentence
+    from study.views.output import write
 
     exported = export(folder, trial=trial, metric=metric)
     write(output, exported.data)

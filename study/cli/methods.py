@@ -9,7 +9,7 @@ import click
 @click.option("--format", "shape", default="table", type=click.Choice(["table", "json"]))
 def command(shape: str) -> None:
     """List the pruning methods: kind, parameters with ranges and defaults, domains, source."""
-    from study.method_list import methods, table
+    from study.views.method_list import methods, table
 
     if shape == "json":
         import json

@@ -18,8 +18,8 @@ def command(folders: tuple[str, ...], output: str) -> None:
 
     Findings in words with their certainty, tables, figures, and how it was run.
     """
-    from analysis.report import write_report
-    from trainables.refusal import Refusal
+    from analysis.report.page import write_report
+    from trainables.vocabulary.refusal import Refusal
 
     click.echo("reading and drawing ...", err=True)
     try:

@@ -39,12 +39,12 @@ def command(
     Under --group-by, --columns names the metrics to average. Tables leave out what is the same in
     all rows, and say so; csv, json and parquet hold everything. Reads only.
     """
-    from trainables.refusal import Refusal
+    from trainables.vocabulary.refusal import Refusal
 
     if shape == "parquet" and output is None and sys.stdout.isatty():
         raise Refusal("-o must be given for parquet on a terminal, got nothing")
 
-    from analysis.results import run_results
+    from analysis.tables.results import run_results
 
     said: list[str] = []
     try:

@@ -18,14 +18,14 @@ def command(study: str, out: str | None, address: str | None, sets: tuple[str, .
     Running again resumes, retries failures, and adds what the study has gained. Exit status: 0 all
     is settled, 1 some trials failed or were left undone, 2 the input is wrong and nothing started.
     """
-    from study.space import check
-    from study.studyfile import load
+    from study.definition.space import check
+    from study.definition.studyfile import load
 
     loaded = load(study, sets)
     check(loaded)
 
-    from study.ending import ending
-    from study.launch import run
+    from study.driver.ending import ending
+    from study.driver.launch import run
 
     summary = run(loaded, out, address)
     click.echo(ending(summary))

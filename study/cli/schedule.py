@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from trainables.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
 
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _UP_TO_ONE = click.FloatRange(min=0, max=1, min_open=True)
@@ -39,7 +39,7 @@ def command(shape: str, output: Path | None, milestones: str | None, **options: 
     As JSON {"dense": [...], "retrain": [...]}, one number a step; as CSV; or as an HTML page that
     shows them. Options that change nothing under the schedules given are named on standard error.
     """
-    from study import rates
+    from study.views import rates
 
     drops = None if milestones is None else rates.milestones(milestones)
     asked = rates.Asked(milestones=drops, **options)
@@ -56,6 +56,6 @@ def command(shape: str, output: Path | None, milestones: str | None, **options: 
     if output is None:
         click.echo(text, nl=False)
     else:
-        from study.output import write
+        from study.views.output import write
 
         write(output, text.encode())

@@ -13,7 +13,7 @@ def command(folder: str, shape: str) -> None:
 
     `trials` counts the trials of the study that go through a stage. Reads only.
     """
-    from study.stage_list import stages, table, to_csv
+    from study.views.stage_list import stages, table, to_csv
 
     found = stages(folder)
     for warning in found.warnings:

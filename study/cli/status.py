@@ -13,6 +13,6 @@ def command(folder: str) -> None:
     Counts the trials that are settled (done, diverged, stopped), failed and missing, says what is
     running now, and names each failed trial with its message. Reads only.
     """
-    from study.status import status, table
+    from study.views.status import status, table
 
     click.echo(table(status(folder)))

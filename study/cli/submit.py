@@ -23,13 +23,13 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
     nodes must have bimp installed. DIR must outlive the job: an absolute path on a file system that
     all nodes share, or an object store's URI.
     """
-    from study.space import check
-    from study.studyfile import load
+    from study.definition.space import check
+    from study.definition.studyfile import load
 
     loaded = load(study, sets)
     check(loaded)
 
-    from study.submission import submit
+    from study.driver.submission import submit
 
     job = submit(
         study, loaded.name, address=address, out=out, sets=sets, working_dir=working_dir,

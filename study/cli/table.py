@@ -30,8 +30,8 @@ def command(
     Means and standard deviations over seeds, with failures counted. Where a search tried several
     settings of one, the best on validation stands for it. Reads only.
     """
-    from analysis.comparisons import run_table
-    from trainables.refusal import Refusal
+    from analysis.tables.comparisons import run_table
+    from trainables.vocabulary.refusal import Refusal
 
     said: list[str] = []
     try:

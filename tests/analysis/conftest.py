@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.small import write_small
-from trainables.records import StudyFolder
+from trainables.files.records import StudyFolder
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from trainables.records import Record, StudyFolder, curve_table, parquet
-from trainables.schema import SCHEMA_VERSION
+from trainables.files.records import Record, StudyFolder, curve_table, parquet
+from trainables.vocabulary.schema import SCHEMA_VERSION
 
 SMALL = "small"
 

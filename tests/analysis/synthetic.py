@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainables.records import Record, StudyFolder, curve_table, parquet
-from trainables.storage import open_folder
+from trainables.files.records import Record, StudyFolder, curve_table, parquet
+from trainables.files.storage import open_folder
 
 SCHEDULES = ("ft", "lrw", "slr", "clr", "llr", "allr")
 _LIFT = {"ft": 0.0, "lrw": 0.4, "slr": 0.7, "clr": 0.85, "llr": 0.95, "allr": 1.0}

@@ -11,9 +11,9 @@ import pytest
 
 import study.api
 from study import Study
-from study.plan import plan
-from study.studyfile import load
-from trainables.refusal import Refusal
+from study.definition.studyfile import load
+from study.views.plan import plan
+from trainables.vocabulary.refusal import Refusal
 
 
 def test_a_preset_and_its_plan(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import click
 import pytest
 
 from study.cli import VERBS, group
-from study.space import check
-from study.studyfile import StudyFile, presets, read_yaml
+from study.definition.space import check
+from study.definition.studyfile import StudyFile, presets, read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainables.plain import job_for, last_stage, run_job, timeless, tiny
-from trainables.leases import Leases
-from trainables.procedure import Pace, Procedure
-from trainables.records import Record, StudyFolder
-from trainables.stages import StageStore
-from trainables.storage import LocalFolder
-from trainables.workbench import Workbench
+from tests.trainables.trials.plain import job_for, last_stage, run_job, timeless, tiny
+from trainables.files.leases import Leases
+from trainables.files.records import Record, StudyFolder
+from trainables.files.storage import LocalFolder
+from trainables.trials.procedure import Pace, Procedure
+from trainables.trials.stage_store import StageStore
+from trainables.trials.workbench import Workbench
 
 pytestmark = [
     pytest.mark.gpu,

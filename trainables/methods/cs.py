@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from trainables.layers import prunable
-from trainables.masks import Masks
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import ExtraParameters, Hooks, Setting
+from trainables.pruning.layers import prunable
+from trainables.pruning.masks import Masks
 
 
 class ContinuousSparsification(Hooks):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from trainables.masks import Masks
 from trainables.methods.aside import Aside
 from trainables.methods.interface import Hooks, Setting
 from trainables.methods.largest import Largest
+from trainables.pruning.masks import Masks
 
 
 class Dnw(Hooks):

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from trainables.layers import prunable
-from trainables.masks import Masks
 from trainables.methods.aside import Aside
 from trainables.methods.gradual import GradualMasks
 from trainables.methods.interface import Hooks, Setting
+from trainables.pruning.layers import prunable
+from trainables.pruning.masks import Masks
 
 RECOMPUTE_EVERY = 16
 """Steps after which the mask is chosen anew at the level reached, as in the paper."""

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from trainables.layers import filter_rows, n_filters, prunable_layers, whole_filters
-from trainables.masks import Masks
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import ExtraParameters, Hooks, Setting
+from trainables.pruning.layers import filter_rows, n_filters, prunable_layers, whole_filters
+from trainables.pruning.masks import Masks
 
 LEAST_KEPT = 0.01
 """A layer that keeps at most this share of its weights has its thresholds reset to zero."""

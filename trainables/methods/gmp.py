@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from trainables.masks import Masks
 from trainables.methods.aside import Aside
 from trainables.methods.gradual import GradualMasks
 from trainables.methods.interface import Hooks, Setting
+from trainables.pruning.masks import Masks
 
 
 class Gmp(Hooks):

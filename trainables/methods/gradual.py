@@ -10,7 +10,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainables.masks import (
+from trainables.formulas.sparsity import gmp_sparsity, zeros_at
+from trainables.methods import lists
+from trainables.methods.interface import Setting
+from trainables.pruning.masks import (
     Masks,
     apply_,
     companion_masks,
@@ -21,9 +24,6 @@ from trainables.masks import (
     mask_momentum_,
     prune,
 )
-from trainables.methods import lists
-from trainables.methods.interface import Setting
-from trainables.sparsity import gmp_sparsity, zeros_at
 
 
 class GradualMasks:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from trainables.masks import Masks
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import Hooks, Setting
 from trainables.methods.largest import Largest
+from trainables.pruning.masks import Masks
 
 
 class Gsm(Hooks):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainables.masks import Masks, apply_, float_masks, mask_gradients_, mask_momentum_
 from trainables.methods.interface import Hooks
+from trainables.pruning.masks import Masks, apply_, float_masks, mask_gradients_, mask_momentum_
 
 
 class HardMask(Hooks):

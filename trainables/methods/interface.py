@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.masks import Masks
+from trainables.pruning.masks import Masks
 
 
 @dataclass(frozen=True)

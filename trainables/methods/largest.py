@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.layers import prunable
-from trainables.masks import SCOPES, Masks, dense_masks
+from trainables.formulas.sparsity import zeros_at
 from trainables.methods import lists
 from trainables.methods.interface import Setting
 from trainables.methods.lists import Tensors
 from trainables.methods.selection import all_but_lowest
-from trainables.sparsity import zeros_at
+from trainables.pruning.layers import prunable
+from trainables.pruning.masks import SCOPES, Masks, dense_masks
 
 
 class Largest:

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.catalog import METHODS, resolve
-from trainables.chain import stage_chain
-from trainables.config import TrialConfig
-from trainables.layers import prunable
+from trainables.config.catalog import METHODS, resolve
+from trainables.config.chain import stage_chain
+from trainables.config.trial import TrialConfig
+from trainables.files.storage import LocalFolder
 from trainables.methods.interface import Hooks, Setting
-from trainables.stage_run import StageRun, begin, resume
-from trainables.stages import Partial, StageStore
-from trainables.storage import LocalFolder
-from trainables.workbench import Place, Workbench
+from trainables.pruning.layers import prunable
+from trainables.trials.stage_run import StageRun, begin, resume
+from trainables.trials.stage_store import Partial, StageStore
+from trainables.trials.workbench import Place, Workbench
 
 FROM_SCRATCH = [name for name, record in METHODS.items() if record.kind == "from scratch"]
 CONTROLLING = [name for name in FROM_SCRATCH if METHODS[name].controls_sparsity]

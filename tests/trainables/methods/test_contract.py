@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 
-from study.domains import parse
+from study.definition.domains import parse
 from tests.trainables.methods import lab
-from tests.trainables.plain import run_trial
-from trainables.catalog import METHODS, Method, Parameters, Positive
-from trainables.config import TrialConfig
-from trainables.masks import Masks, count_zeros, dense_masks
+from tests.trainables.trials.plain import run_trial
+from trainables.config.catalog import METHODS, Method, Parameters, Positive
+from trainables.config.trial import TrialConfig
+from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
-from trainables.sparsity import zeros_at
-from trainables.stage_run import StageRun
-from trainables.training import evaluate
+from trainables.pruning.masks import Masks, count_zeros, dense_masks
+from trainables.training.trainer import evaluate
+from trainables.trials.stage_run import StageRun
 
 STEPS = 42
 LAYOUTS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.methods import lab
-from trainables.masks import count_zeros
+from trainables.pruning.masks import count_zeros
 
 BOTH = ["gmp", "dpf"]
 ALL = [("gmp", {}), ("gmp", {"recover": True}), ("dpf", {})]

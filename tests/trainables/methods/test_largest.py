@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tests.trainables.methods import lab
-from trainables.masks import dense_masks, prune
+from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Setting
 from trainables.methods.largest import Largest
-from trainables.sparsity import zeros_at
+from trainables.pruning.masks import dense_masks, prune
 
 ALL = ["gsm", "lc", "dnw"]
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tests.trainables.methods.lab import FROM_SCRATCH
-from tests.trainables.plain import bench, run_trial
-from trainables.catalog import METHODS, Method, NoParameters
-from trainables.config import TrialConfig
-from trainables.masks import Masks, dense_masks, prune
+from tests.trainables.trials.plain import bench, run_trial
+from trainables.config.catalog import METHODS, Method, NoParameters
+from trainables.config.trial import TrialConfig
+from trainables.files.records import Record
+from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
-from trainables.records import Record
-from trainables.sparsity import zeros_at
+from trainables.pruning.masks import Masks, dense_masks, prune
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

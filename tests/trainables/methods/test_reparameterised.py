@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tests.trainables.methods import lab
-from trainables.masks import count_zeros
 from trainables.methods.dst import surrogate
+from trainables.pruning.masks import count_zeros
 
 Leaves = dict[str, Tensor]
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainables.masks import lowest
 from trainables.methods.selection import SAMPLE_EVERY, all_but_lowest, kth_lowest
+from trainables.pruning.masks import lowest
 
 
 def drawn(kind: str, n: int, seed: int) -> Tensor:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.trainables.methods import lab
-from tests.trainables.plain import run_trial
-from trainables.masks import count_zeros
-from trainables.stage_run import StageRun
-from trainables.stages import Stage
+from tests.trainables.trials.plain import run_trial
+from trainables.pruning.masks import count_zeros
+from trainables.trials.stage_run import StageRun
+from trainables.trials.stage_store import Stage
 
 N = 4 * 9 + 6 * 4 * 9 + 60
 

@@ -1,0 +1,1 @@
+"""Columns of frames: how they are named, ordered and put into words."""

@@ -1,0 +1,170 @@
+"""Words and units of figures: axis titles, values and hover text, all of it escaped.
+
+Plotly renders a subset of HTML in every label, so text that comes from a study passes `escape`.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, Final
+
+from trainables.vocabulary.schema import METRICS
+
+MISSING: Final = "–"
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "prune.sparsity": ("sparsity", "% of the prunable weights"),
+    "prune.cycles": ("number of cycles", "count"),
+    "retrain.epochs": ("retraining", "epochs"),
+    "retrain.budget": ("retraining", "% of the dense epochs"),
+    "retrain.discount": ("discount d", "share of the top rate"),
+    "retrain.init": ("initial learning rate", "no unit"),
+    "retrain.warmup": ("warm-up", "% of the cycle's steps"),
+    "retrain.schedule": ("schedule", ""),
+    "budget.epochs": ("training budget", "epochs"),
+    "budget.dense_fraction": ("dense share of the budget", "%"),
+    "dense.epochs": ("dense run", "epochs"),
+    "dense.lr": ("dense learning rate", "no unit"),
+    "lr": ("learning rate", "no unit"),
+    "seed": ("seed", ""),
+    "total_epoch": ("training so far", "epochs"),
+    "train_s": ("training time", "seconds"),
+    "dense_train_s": ("training time of the dense run", "seconds"),
+    "eval_s": ("evaluation time", "seconds"),
+    "bn_s": ("time for BatchNorm statistics", "seconds"),
+    "wall_s": ("time on the worker", "seconds"),
+    "train_images_per_s": ("training speed", "images/s"),
+    "gpu_memory_bytes": ("peak GPU memory", "bytes"),
+    "n_parameters": ("parameters", "count"),
+    "n_prunable": ("prunable weights", "count"),
+    "multiply_adds": ("multiply-adds of the dense model", "count"),
+    "sparsity_all_parameters": ("sparsity of all parameters", "%"),
+    "d_adaptive": ("adaptive discount", "share of the top rate"),
+    "d": ("discount in use", "share of the top rate"),
+}
+"""Words and unit of columns that are no metrics, and where a metric's own name says too little."""
+
+_SHARES: Final = frozenset(
+    {"prune.sparsity", "retrain.budget", "retrain.warmup", "budget.dense_fraction"}
+)
+_UNITS: Final = {"1": "ratio", "x": "times", "1/s": "images/s", "s": "seconds", "epoch": "epochs",
+                 "step": "steps", "B": "bytes", "nat": "nats"}  # fmt: skip
+_COUNTS: Final = frozenset({"n_parameters", "n_prunable", "multiply_adds"})
+
+
+def escape(text: object, limit: int = 60) -> str:
+    """Return text that Plotly shows as it stands: `<`, `>` and `&` escaped, overlong text cut."""
+    plain = " ".join(str(text).split())
+    cut = plain if len(plain) <= limit else plain[: limit - 1] + "…"
+    return html.escape(cut, quote=False)
+
+
+def in_percent(column: str) -> bool:
+    """Whether a ratio is shown as per cent: accuracies, sparsities and shares of a budget."""
+    parts = column.split("_")
+    return column in _SHARES or "accuracy" in parts or (column in METRICS and "sparsity" in parts)
+
+
+def scale(column: str) -> float:
+    """Return the factor from a column's stored value to the shown one: 100 or 1."""
+    return 100.0 if in_percent(column) else 1.0
+
+
+def words(column: str) -> str:
+    """Return a column's name in words, escaped: `test_accuracy` gives `test accuracy`."""
+    if column in _WORDS:
+        return _WORDS[column][0]
+    if column in METRICS:
+        return " ".join("validation" if part == "val" else part for part in column.split("_"))
+    return escape(column)
+
+
+def unit(column: str) -> str:
+    """Return the unit in which a column is shown; "" for names."""
+    if column in _WORDS:
+        return _WORDS[column][1]
+    if in_percent(column):
+        return "%"
+    if column in _COUNTS:
+        return "count"
+    return _UNITS[METRICS[column].unit] if column in METRICS else "as configured"
+
+
+def sign(column: str) -> str:
+    """Return the short unit of a column, for narrow places: `%` without what it is a share of."""
+    long = unit(column)
+    return "" if long in ("as configured", "no unit") else long.split(" of ")[0]
+
+
+def axis_title(column: str) -> str:
+    """Return an axis title, words with the unit in parentheses."""
+    return titled(words(column), unit(column))
+
+
+def titled(what: str, unit_of_it: str) -> str:
+    """Return `what (unit)`, or `what` alone where it has no unit."""
+    return f"{what} ({unit_of_it})" if unit_of_it else what
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a number with that many significant digits; the missing one as a dash."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}".replace(",", " ")
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def label(value: Any) -> str:
+    """Return a value of a series or category as a label, escaped: 1.0 gives `1`."""
+    return number(float(value)) if _is_number(value) else escape(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+_SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " times",
+                    "images/s": " images/s", "nats": " nats"}  # fmt: skip
+
+
+def shown(column: str, value: Any) -> str:
+    """Return a column's value as a reader wants it, escaped: `90 %`, `3 epochs`, `allr`."""
+    if not _is_number(value):
+        return escape(MISSING if value is None else value)
+    text = number(float(value) * scale(column))
+    suffix = _SUFFIXES.get(unit(column).split(" ")[0], "")
+    if text == MISSING:
+        return MISSING
+    return f"{text} epoch" if text == "1" and suffix == " epochs" else text + suffix
+
+
+def points(value: float, digits: int = 2) -> str:
+    """Return a signed difference of accuracies, given as ratios, in per cent points."""
+    if not math.isfinite(value):
+        return MISSING
+    text = f"{100 * value:+.{digits}f}".replace("-", "−")
+    return text[1:] if float(text[1:]) == 0 else text
+
+
+_PLACES: Final = {
+    "prune.sparsity": "{} sparse",
+    "retrain.epochs": "{} of retraining",
+    "retrain.budget": "retrained for {} of the dense epochs",
+    "budget.epochs": "{} in all",
+    "task.dataset": "{}",
+    "task.model": "{}",
+}
+
+
+def place(at: Mapping[str, Any]) -> str:
+    """Return a block in words: `90 % sparse, 3 epochs of retraining`; "" for no block."""
+    return ", ".join(_placed(column, shown(column, value)) for column, value in at.items())
+
+
+def _placed(column: str, value: str) -> str:
+    # Never `format`: the names of settings, and their values, may hold braces.
+    return _PLACES[column].replace("{}", value) if column in _PLACES else f"{words(column)} {value}"

@@ -1,0 +1,1 @@
+"""What all figures share when they are drawn: colours, axes, notes."""

@@ -1,0 +1,288 @@
+"""What all figures share when they are drawn: layout, blanks, error bars, points that scale."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+
+from analysis.columns.labels import escape, number, points
+from analysis.drawing.theme import Style, template
+from trainables.vocabulary.wording import counted
+
+SVG_POINTS: Final = 15_000
+"""Above this many points a scatter is drawn by WebGL."""
+
+HEIGHT: Final = 460
+
+TITLE: Final = 42
+"""Height of the title and subtitle, in pixels, which a page shows as text instead."""
+
+NEAR: Final = 0.06
+"""Ticks closer than this share of the axis would have labels that overlap."""
+
+WIDE: Final = 20
+"""Ratios of which the largest is this many times the smallest have a logarithmic axis."""
+
+MANY_NAMES: Final = 12
+FEW_NAMES: Final = 8
+"""With more names than many, a legend would take the plot's room; it then names a few."""
+
+LEGEND: Final = 104
+"""What an axis, its title and a legend of one row take below a plot, in pixels.
+
+With less, Plotly finds out when all is drawn, makes room, and draws everything once more.
+"""
+
+
+def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
+    """Return an empty figure with the project's look; title and subtitle must be escaped."""
+    # Handed over at once: a figure that is updated piece by piece checks its template each time.
+    return go.Figure(
+        layout={
+            "template": template("light"),
+            "height": height,
+            "title": {
+                "text": title,
+                "subtitle": {"text": subtitle, "font": {"size": 13}},
+                "x": 0,
+                "xref": "paper",
+                "yref": "container",
+                "y": 0.97,
+                "yanchor": "top",
+            },
+            "margin": {"l": 70, "r": 20, "t": 76, "b": 60},
+            "legend": {
+                "orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0,
+            },
+            "hovermode": "closest",
+        }
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Untitled:
+    """A figure whose title and subtitle the page shows as text of its own; the template is apart.
+
+    `data` and `layout` are Plotly's, as plain data; `height` is in pixels; `said` is what a blank
+    says of itself.
+    """
+
+    data: list[Any]
+    layout: dict[str, Any]
+    height: int
+    subtitle: str
+    said: str
+
+
+def untitled(figure: go.Figure) -> Untitled:
+    """Return a figure without its title, as plain data for a page's script."""
+    raw = json.loads(figure.to_json())
+    layout = raw["layout"]
+    del layout["template"]
+    subtitle = layout.pop("title", {}).get("subtitle", {}).get("text") or ""
+    said = " ".join(note["text"] for note in layout.get("annotations", []))
+    margin = layout["margin"]
+    margin["t"] -= TITLE
+    if _has_legend(raw["data"], layout):
+        margin["b"] = max(margin["b"], LEGEND)
+    return Untitled(
+        raw["data"],
+        layout,
+        int(figure.layout.height) - TITLE,
+        html.unescape(subtitle),
+        html.unescape(said.replace("<br>", " ")),
+    )
+
+
+def _has_legend(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> bool:
+    """Whether Plotly will draw a legend: where several traces are named, or one asks for it."""
+    if "showlegend" in layout:
+        return bool(layout["showlegend"])
+    kinds = [t for t in data if t["type"] in ("scatter", "scattergl", "bar")]
+    shown = sum(t.get("showlegend", True) for t in kinds)
+    return shown > 1 or any(t.get("showlegend", False) for t in kinds)
+
+
+def blank(title: str, notes: Sequence[str]) -> go.Figure:
+    """Return a figure without data that says in words why it is empty."""
+    why = " ".join(notes) or "No trial has the data for this figure."
+    figure = canvas(title, height=220)
+    figure.update_layout(
+        xaxis={"visible": False}, yaxis={"visible": False}, modebar={"remove": _BUTTONS}
+    )
+    figure.add_annotation(
+        text="<br>".join(_wrapped(why)), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
+    )
+    return figure
+
+
+_BUTTONS: Final = ["toimage", "zoom2d", "pan2d", "zoomin2d", "zoomout2d", "autoscale2d",
+                   "resetscale2d"]  # fmt: skip
+"""Buttons over a plot, of which a blank needs none."""
+
+
+def _wrapped(text: str, width: int = 46) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def scatter(n_points: int, **options: Any) -> go.Scatter | go.Scattergl:
+    """Return a scatter trace, by WebGL when the figure holds more than `SVG_POINTS` points."""
+    return go.Scattergl(**options) if n_points > SVG_POINTS else go.Scatter(**options)
+
+
+def error_bars(
+    table: pd.DataFrame, factor: float = 1.0, color: str | None = None
+) -> dict[str, Any]:
+    """Return error bars from mean, lo and hi; none where the interval is missing."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": _shown_or_none((table["hi"] - table["mean"]) * factor),
+        "arrayminus": _shown_or_none((table["mean"] - table["lo"]) * factor),
+        "thickness": 1.4,
+        "width": 4,
+        "color": color,
+    }
+
+
+def _shown_or_none(column: pd.Series[float]) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in column.astype(float)]
+
+
+def line(style: Style, width: float = 2.0) -> dict[str, Any]:
+    """Return a line in a series' colour and dash."""
+    return {"color": style.color, "dash": style.dash, "width": width}
+
+
+def marker(style: Style, size: float = 9.0) -> dict[str, Any]:
+    """Return a marker in a series' colour and symbol."""
+    return {"color": style.color, "symbol": style.symbol, "size": size}
+
+
+def mean_text(row: Any, *, percent: bool) -> str:
+    """Return `97.1 % [96.8, 97.4], n = 3` and what fell out, for a row of means."""
+    factor, sign = (100.0, " %") if percent else (1.0, "")
+    text = f"{number(row.mean * factor)}{sign}"
+    if np.isfinite(row.lo):
+        text += f" [{number(row.lo * factor)}, {number(row.hi * factor)}]"
+    text += f"<br>n = {row.n}"
+    if np.isfinite(row.std):
+        text += f", standard deviation {number(row.std * factor, 2)}"
+    return text + _fallen(row)
+
+
+def _fallen(row: Any) -> str:
+    parts = [
+        (row.n_failed, "failed"),
+        (row.n_diverged, "diverged"),
+        (getattr(row, "n_stopped", 0), "stopped"),
+    ]
+    said = [f"{int(count)} {what}" for count, what in parts if count]
+    return f"<br>left out: {', '.join(said)}" if said else ""
+
+
+def difference_text(mean: float, lo: float, hi: float, n: int) -> str:
+    """Return a paired difference in points with its interval and the number of pairs."""
+    interval = f" [{points(lo)}, {points(hi)}]" if np.isfinite(lo) else ""
+    return f"{points(mean)} points{interval}, {counted(n, 'pair')}"
+
+
+def brief_legend(figure: go.Figure) -> None:
+    """Let the legend name a few of many series, evenly taken, and say that it does."""
+    named = [trace for trace in figure.data if trace.showlegend is not False]
+    if len(named) <= MANY_NAMES:
+        return
+    kept = np.linspace(0, len(named) - 1, FEW_NAMES).round().astype(int)
+    for i, trace in enumerate(named):
+        trace.showlegend = bool(i in kept)
+    figure.update_layout(legend={"title": {"text": f"{len(kept)} of {len(named)}:"}})
+
+
+def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
+    """Return an axis for `compression(sparsity)`, ticked at the sparsities, in per cent.
+
+    Sparsities crowd towards 1; the logarithm of 1 / (1 - S) sets 90 and 95 % as far apart as 95 and
+    97.5 %. Of sparsities that are too close for a tick each, some have one.
+    """
+    ticks = _apart(sorted({float(s) for s in sparsities}))
+    return {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": [compression(s) for s in ticks],
+        "ticktext": [number(100 * s) for s in ticks],
+        "minor": {"ticks": ""},
+    }
+
+
+def _apart(levels: list[float]) -> list[float]:
+    """The first and last level, and those between that keep their distance on the axis."""
+    places = np.log([compression(level) for level in levels])
+    gap = NEAR * (places[-1] - places[0])
+    kept = [0]
+    for i in range(1, len(levels) - 1):
+        if places[i] - places[kept[-1]] >= gap and places[-1] - places[i] >= gap:
+            kept.append(i)
+    return [levels[i] for i in dict.fromkeys([*kept, len(levels) - 1])]
+
+
+def compression(sparsity: float) -> float:
+    """Return 1 / (1 - S), the place of a sparsity on its axis."""
+    return 1.0 / (1.0 - float(sparsity))
+
+
+def names(values: Sequence[Any]) -> list[str]:
+    """Return values as escaped labels."""
+    return [escape(value) for value in values]
+
+
+def ratio_axis(values: ArrayLike) -> dict[str, Any]:
+    """Return an axis for positive ratios: logarithmic, with plain numbers, where they span much."""
+    known = np.asarray(values, dtype=float)
+    low, high = known.min(), known.max()
+    if low <= 0 or high < WIDE * low:
+        return {}
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
+
+
+def dense_and_retraining(first: float, last: float) -> dict[str, Any]:
+    """Return x axes for the dense run, narrow on the left, and for retraining on its right.
+
+    `first` and `last` are the epochs between which the right panel lies: after a long dense run
+    a short retraining would be a sliver on one axis. Traces of the right panel name `x2`.
+    """
+    room = 0.03 * (last - first)
+    return {
+        "xaxis": {"domain": [0, 0.27], "title": "dense (epochs)", "nticks": 3},
+        "xaxis2": {
+            "domain": [0.36, 1],
+            "title": "retraining (epochs)",
+            "range": [first - room, last + room],
+        },
+    }
+
+
+def flat_bar(title: str) -> dict[str, Any]:
+    """Return a colour bar that lies above the plot, so that a narrow page keeps its width."""
+    return {
+        "orientation": "h",
+        "x": 0.5,
+        "y": 1.0,
+        "yanchor": "bottom",
+        "thickness": 10,
+        "title": {"text": title, "side": "top"},
+    }

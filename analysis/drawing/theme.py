@@ -1,0 +1,173 @@
+"""How everything looks: one colour, marker and dash per schedule and per method, light and dark.
+
+The ten colours keep a distance of 19 (CIE 1976) from each other in normal vision and in simulated
+protanopia, deuteranopia and tritanopia, and a contrast of 3:1 to both backgrounds, so that a trace
+keeps its colour when the page changes its scheme. Markers and dashes say the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from numbers import Real
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.columns.names import ordered
+
+Mode = Literal["light", "dark"]
+MODES: Final[tuple[Mode, ...]] = ("light", "dark")
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour `#rrggbb`, marker symbol and line dash, in Plotly's names."""
+
+    color: str
+    symbol: str
+    dash: str
+
+
+SLOTS: Final = (
+    Style("#db7900", "star", "solid"),
+    Style("#0086ff", "circle", "dash"),
+    Style("#007955", "square", "dot"),
+    Style("#b62486", "diamond", "dashdot"),
+    Style("#9e8649", "triangle-up", "longdash"),
+    Style("#613dff", "triangle-down", "longdashdot"),
+    Style("#c22400", "cross", "solid"),
+    Style("#ff5586", "x", "dash"),
+    Style("#9e86ce", "pentagon", "dot"),
+    Style("#aa0cc2", "hexagon", "dashdot"),
+)
+"""Ten ways to draw a series; the first six are the farthest apart."""
+
+DENSE: Final = Style("#7f7f7f", "line-ew", "dot")
+"""The dense model, and whatever else is a reference and no contestant."""
+
+_SCHEDULES = ("allr", "llr", "clr", "slr", "lrw", "ft", "linear", "cosine", "stepped", "constant")
+_METHODS = ("bimp", "imp", "gmp", "gsm", "lc", "dpf", "dnw", "str", "cs", "dst")
+STYLES: Final[dict[str, Style]] = {
+    name: style
+    for names in (_METHODS, _SCHEDULES)
+    for name, style in zip(names, SLOTS, strict=True)
+}
+"""The style of every schedule and every method, wherever it is drawn."""
+
+
+def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
+    """Return a style for each value: its own for a schedule or method, else the free slots in turn.
+
+    In reading order (that of the catalog where `column` holds schedules or methods). The same set
+    of values always gives the same styles, in whatever order it comes. Numbers that are more than
+    the slots have shades from low to high instead, all with one marker.
+    """
+    wanted = ordered(values, column)
+    if len(wanted) > len(SLOTS) and all(isinstance(value, Real) for value in wanted):
+        return dict(zip(wanted, shades(len(wanted)), strict=True))
+    taken = {STYLES[value] for value in wanted if value in STYLES}
+    free = [slot for slot in SLOTS if slot not in taken] or list(SLOTS)
+    others = [value for value in ordered(wanted) if value not in STYLES]
+    given = {value: free[i % len(free)] for i, value in enumerate(others)}
+    return {value: STYLES[value] if value in STYLES else given[value] for value in wanted}
+
+
+def shades(n: int) -> list[Style]:
+    """Return n styles, at least two, evenly over the scale from low to high."""
+    share = np.linspace(0.0, 1.0, n)
+    stops = [at for at, _ in SEQUENTIAL]
+    parts = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in SEQUENTIAL])
+    mixed = np.stack([np.interp(share, stops, part).round() for part in parts.T], axis=1)
+    colors = ("#{:02x}{:02x}{:02x}".format(*row) for row in mixed.astype(int))
+    return [Style(color, "circle", "solid") for color in colors]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Colours of a page in one scheme: paper, ink, lines, and the ends of a diverging scale.
+
+    Ink has a contrast of 5:1 at least on both ends, as numbers stand in a heat map's cells.
+    """
+
+    paper: str
+    ink: str
+    faint: str
+    grid: str
+    hover: str
+    worse: str
+    better: str
+
+
+PAGES: Final[dict[Mode, Page]] = {
+    "light": Page("#ffffff", "#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#f09a80", "#6db5ff"),
+    "dark": Page("#14161a", "#e6e8eb", "#a2abb6", "#2c3138", "#1f2329", "#98290f", "#0a58a8"),
+}
+
+SEQUENTIAL: Final = ((0.0, "#2458c7"), (0.5, "#8a7f8f"), (1.0, "#e8a11c"))
+"""Low to high, blue to amber: told apart in every vision, visible on both papers."""
+
+FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+
+
+@cache
+def template(mode: Mode = "light") -> go.layout.Template:
+    """Return the Plotly template of a scheme; figures carry no other background or ink."""
+    page = PAGES[mode]
+    axis = {
+        "gridcolor": page.grid,
+        "linecolor": page.faint,
+        "zerolinecolor": page.grid,
+        "ticks": "outside",
+        "tickcolor": page.faint,
+        "automargin": True,
+        "title": {"standoff": 8, "font": {"size": 13}},
+    }
+    layout = {
+        "paper_bgcolor": page.paper,
+        "plot_bgcolor": page.paper,
+        "font": {"color": page.ink, "family": FONT, "size": 13},
+        "colorway": [slot.color for slot in SLOTS],
+        "xaxis": axis,
+        "yaxis": axis,
+        "coloraxis": {
+            "colorscale": [list(stop) for stop in SEQUENTIAL],
+            "colorbar": {"outlinewidth": 0, "thickness": 14, "title": {"side": "right"}},
+        },
+        "coloraxis2": {
+            "colorscale": [[0, page.worse], [0.5, page.paper], [1, page.better]], "cmid": 0,
+        },
+        "hoverlabel": {
+            "bgcolor": page.hover,
+            "bordercolor": page.faint,
+            "font": {"color": page.ink, "family": FONT},
+            "align": "left",
+        },
+        "legend": {"bgcolor": "rgba(0,0,0,0)", "title": {"font": {"size": 13}}},
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)", "color": page.faint, "activecolor": page.ink,
+        },
+        "annotationdefaults": {"font": {"color": page.ink}},
+        "shapedefaults": {"line": {"color": page.faint}},
+    }  # fmt: skip
+    data = {"heatmap": [{"textfont": {"color": page.ink}}]}
+    return go.layout.Template(layout=layout, data=data)
+
+
+SEND_BUTTONS: Final = ("sendDataToCloud", "sendChartToCloud")
+
+CONFIG: Final[Mapping[str, Any]] = MappingProxyType({
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "modeBarButtonsToRemove": [*SEND_BUTTONS, "lasso2d", "select2d"],
+})  # fmt: skip
+"""Plotly's configuration of every figure: no logo, and no button that sends data anywhere.
+
+Plotly 4's JavaScript offers to share a chart with a server unless it is told not to. Hand out a
+copy, `dict(CONFIG)`: Plotly's `to_html` takes keys out of what it is given.
+"""

@@ -1,0 +1,182 @@
+"""The records of one study folder as frames: a row a trial, a cycle, a layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.columns.names import KEYS, SECTIONS, in_schema_order
+from trainables.vocabulary.constraints import excesses
+from trainables.vocabulary.schema import CYCLE_METRICS, TRIAL_METRICS
+
+Floats = NDArray[np.float64]
+
+RUN_COLUMNS: Final = (
+    "origin.search", "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt",
+    "message",
+)  # fmt: skip
+"""Last columns of the trials frame: where a search took the trial from, and what its run left."""
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a nested configuration as one flat mapping with dotted keys.
+
+    A mapping that has a `name` gives that name under its own path and the rest below it
+    (`method` and `method.interval`); lists become tuples, so that every value is hashable.
+    """
+    flat: dict[str, Any] = {}
+    _flatten_into(flat, "", config)
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], path: str, level: Mapping[str, Any]) -> None:
+    for key, value in level.items():
+        name = f"{path}.{key}" if path else key
+        if path and key == "name":
+            name = path
+        if isinstance(value, Mapping):
+            _flatten_into(flat, name, value)
+        else:
+            flat[name] = _hashable(value)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_hashable(item) for item in value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+
+
+def trial_columns(names: Iterable[str]) -> list[str]:
+    """Return the columns of the trials frame in order, the configuration's among `names`."""
+    fixed = {*KEYS, "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS}
+    config = in_schema_order(name for name in names if name not in fixed)
+    return [*KEYS, *config, "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS]
+
+
+def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
+    """Return one row per record of `records.RECORD_TABLE`, `labels` naming each row's study."""
+    config, retrains = _config_frame(table)
+    origins = _decoded(table, "origin")
+    metrics = _metric_columns(table)
+    own = {
+        "seed": table.column("seed").to_pylist(),
+        "state": _text(table.column("state").to_pylist()),
+        **metrics,
+        "origin.search": _text(origin.get("block_key") for origin in origins),
+        "origin.block": _text(map(_block, origins)),
+        "origin.number": np.array([origin.get("number") for origin in origins], dtype=float),
+        "origin.beyond": _beyond(origins, metrics),
+        "dense_stage": _text(_dense_stages(table, retrains)),
+        "attempt": table.column("attempt").to_pylist(),
+        "message": _text(table.column("message").to_pylist()),
+    }
+    frame = pd.concat([_keys(table, labels), config, pd.DataFrame(own)], axis=1)
+    return frame[trial_columns(frame.columns)]
+
+
+def _keys(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
+    fingerprints = table.column("fingerprint").to_pylist()
+    return pd.DataFrame({"study": _text(labels), "fingerprint": _text(fingerprints)})
+
+
+def _text(values: Iterable[str | None]) -> pd.Series[str]:
+    """Values as text, of that type even where all are missing or there are none."""
+    return pd.Series(list(values), dtype="str")
+
+
+def _decoded(table: pa.Table, column: str) -> list[Any]:
+    return [json.loads(text) for text in table.column(column).to_pylist()]
+
+
+def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Flat configurations, and which trials retrain a dense run (methods from scratch do not).
+
+    Equal configurations have equal JSON text, so that each is decoded once for all its seeds.
+    """
+    encoded = table.column("config").combine_chunks().dictionary_encode()
+    configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
+    places = encoded.indices.to_numpy(zero_copy_only=False)
+    own = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
+    flat = [flatten(config) for config in own]
+    columns = in_schema_order({key for row in flat for key in row})
+    distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
+    retrains = np.array(["retrain" in config for config in configs], dtype=bool)
+    return distinct.take(places).reset_index(drop=True), retrains[places]
+
+
+def _dense_stages(table: pa.Table, retrains: NDArray[np.bool_]) -> list[str | None]:
+    stages = table.column("stages").to_pylist()
+    return [own[0] if own and dense else None for own, dense in zip(stages, retrains, strict=True)]
+
+
+def _metric_columns(table: pa.Table) -> dict[str, Floats]:
+    """One column a metric of the schema; missing values, and all of failed trials, are NaN."""
+    metrics = table.column("metrics").combine_chunks()
+    offsets = metrics.offsets.to_numpy()
+    used = slice(offsets[0], offsets[-1])
+    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
+    names = metrics.keys[used].dictionary_encode()
+    values = metrics.items[used].to_numpy(zero_copy_only=False)
+    kinds = names.indices.to_numpy(zero_copy_only=False)
+    kind_of = {name: kind for kind, name in enumerate(names.dictionary.to_pylist())}
+    failed = np.array(table.column("state").to_pylist(), dtype=str) == "failed"
+    columns = {name: np.full(table.num_rows, np.nan) for name in TRIAL_METRICS}
+    for name, column in columns.items():
+        here = kinds == kind_of.get(name, -1)
+        column[rows[here]] = values[here]
+        column[failed] = np.nan
+    return columns
+
+
+def _block(origin: Mapping[str, Any]) -> str | None:
+    """A search's block as text, `prune.sparsity=0.9, retrain.epochs=3`."""
+    block = origin.get("block")
+    return None if block is None else ", ".join(f"{k}={v}" for k, v in sorted(block.items()))
+
+
+def _beyond(origins: Sequence[Mapping[str, Any]], metrics: Mapping[str, Floats]) -> Floats:
+    """How far each trial lies beyond the bounds of its search: 0 within, missing without any."""
+    found = np.full(len(origins), np.nan)
+    for place, origin in enumerate(origins):
+        if bounds := origin.get("bounds"):
+            own = {name: float(metrics[name][place]) for name in bounds if name in metrics}
+            known = {name: value for name, value in own.items() if not np.isnan(value)}
+            found[place] = sum(max(0.0, excess) for excess in excesses(bounds, known).values())
+    return found
+
+
+def cycle_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
+    """Return one row per (trial, cycle): study, fingerprint, cycle and its metrics."""
+    entries = _decoded(table, "cycles")
+    flat = [cycle for own in entries for cycle in own]
+    numbers = [place for own in entries for place, _ in enumerate(own, start=1)]
+    columns = {
+        "cycle": np.array([c.get("cycle", n) for c, n in zip(flat, numbers, strict=True)], int),
+        **{name: np.array([c.get(name) for c in flat], dtype=float) for name in CYCLE_METRICS},
+    }
+    return _beside_keys(table, labels, [len(own) for own in entries], columns)
+
+
+def layer_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
+    """Return one row per (trial, layer): study, fingerprint, layer, sparsity."""
+    entries = _decoded(table, "layers")
+    columns = {
+        "layer": _text(name for own in entries for name in own),
+        "sparsity": np.array([v for own in entries for v in own.values()], dtype=float),
+    }
+    return _beside_keys(table, labels, [len(own) for own in entries], columns)
+
+
+def _beside_keys(
+    table: pa.Table, labels: Sequence[str], counts: Sequence[int], columns: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Columns of as many rows a trial as `counts` says, beside its study and fingerprint."""
+    repeated = np.repeat(np.arange(table.num_rows), counts)
+    keys = _keys(table, labels).take(repeated).reset_index(drop=True)
+    return pd.concat([keys, pd.DataFrame(columns)], axis=1)

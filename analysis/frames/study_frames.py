@@ -1,0 +1,214 @@
+"""Study folders as pandas frames: one row a trial, a cycle, an epoch, a layer.
+
+Reads records, curves and stage manifests, writes nothing, and needs neither torch nor ray. What
+cannot be read becomes a warning that names it; the rest is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from analysis.columns.names import KEYS, config_columns
+from analysis.frames.epoch_frames import epoch_frame
+from analysis.frames.query import group, select, sort, where
+from analysis.frames.record_frames import (
+    cycle_frame,
+    flatten,
+    layer_frame,
+    trial_columns,
+    trial_frame,
+)
+from trainables.files.records import Record, StudyFolder, table_records
+from trainables.files.storage import Folder, open_folder
+
+__all__ = [
+    "Study",
+    "cycles",
+    "epochs",
+    "flatten",
+    "group",
+    "read",
+    "select",
+    "sort",
+    "trials",
+    "where",
+]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One study folder's records; `labels` holds each row's study, as all frames name it."""
+
+    folder: StudyFolder
+    table: pa.Table
+    labels: list[str]
+
+
+class Study:
+    """What one or several study folders hold, as frames made when first asked for.
+
+    `trials`: study, fingerprint, configuration, seed, state, metrics, then what a search and the
+    run left (`record_frames.RUN_COLUMNS`). `cycles`: one row per (trial, cycle). `epochs`: every
+    curve, the dense run's joined. `layers`: sparsity of each layer at the end. A metric that was
+    not recorded is NaN, and so is every metric of a failed trial. The same trial in two folders is
+    two rows. Raises FileNotFoundError where there is no study folder.
+    """
+
+    def __init__(self, locations: Sequence[str]) -> None:
+        self.locations = tuple(dict.fromkeys(locations))
+        self._warnings: dict[str, None] = {}
+        self._sources = self._read_sources()
+
+    def _read_sources(self) -> list[_Source]:
+        folders = [StudyFolder(location) for location in self.locations]
+        tables = []
+        for folder in folders:
+            table, warnings = _read_table(folder)
+            self._warn(folder, warnings)
+            tables.append(table)
+        labels = _labels(folders, tables)
+        return [_Source(*parts) for parts in zip(folders, tables, labels, strict=True)]
+
+    def _warn(self, folder: StudyFolder, sentences: Iterable[str]) -> None:
+        self._warnings.update(dict.fromkeys(f"{folder.location}: {text}" for text in sentences))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be read so far, a sentence each; the epochs frame adds its own."""
+        return list(self._warnings)
+
+    @cached_property
+    def records(self) -> list[tuple[str, Record]]:
+        """(study, record) of every trial, in the order of the trials frame."""
+        return [
+            pair
+            for source in self._sources
+            for pair in zip(source.labels, table_records(source.table), strict=True)
+        ]
+
+    @cached_property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """What each folder's study.yaml says, by location; {} where it is missing or unreadable."""
+        return {s.folder.location: self._study_file(s.folder) for s in self._sources}
+
+    def _study_file(self, folder: StudyFolder) -> dict[str, Any]:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            content = YAML(typ="safe", pure=True).load(folder.folder.read("study.yaml").decode())
+        except FileNotFoundError:
+            return {}
+        except (YAMLError, UnicodeDecodeError) as error:
+            self._warn(folder, [f"study.yaml: cannot be read ({error})"])
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @cached_property
+    def _trial_frames(self) -> list[pd.DataFrame]:
+        return self._each(trial_frame)
+
+    def _each(self, frame: Callable[[pa.Table, Sequence[str]], pd.DataFrame]) -> list[pd.DataFrame]:
+        return [frame(source.table, source.labels) for source in self._sources]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial."""
+        whole = _stacked(self._trial_frames)
+        return whole[trial_columns(whole.columns)]
+
+    @cached_property
+    def cycles(self) -> pd.DataFrame:
+        """One row per (trial, cycle); configuration is joined by `with_config`."""
+        return _stacked(self._each(cycle_frame))
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row per (trial, layer): `layer` is the parameter's name, `sparsity` a ratio."""
+        return _stacked(self._each(layer_frame))
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row per (trial, epoch), the dense run's epochs first (phase dense, cycle 0).
+
+        `total_epoch` counts a trial's epochs from 0, the dense run's included; it is missing where
+        neither the dense run's curve nor its recorded length is there.
+        """
+        frames = []
+        for source, known in zip(self._sources, self._trial_frames, strict=True):
+            frame, warnings = epoch_frame(source.folder, self._stage_store(source), known)
+            self._warn(source.folder, warnings)
+            frames.append(frame)
+        return _stacked(frames)
+
+    def _stage_store(self, source: _Source) -> Folder:
+        """Where the study keeps its stages: what its study.yaml says, or stages/ beside it."""
+        store = self.settings[source.folder.location].get("stage_store")
+        return open_folder(store) if store else source.folder.folder.child("stages")
+
+    def with_config(
+        self, frame: pd.DataFrame, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return a cycles, epochs or layers frame with trial columns joined.
+
+        `columns` are columns of the trials frame, by default the configuration, seed and state.
+        """
+        known = self.trials
+        wanted = [*config_columns(known), "seed", "state"] if columns is None else list(columns)
+        return frame.merge(known[[*KEYS, *wanted]], on=list(KEYS), how="left")
+
+
+def _read_table(folder: StudyFolder) -> tuple[pa.Table, list[str]]:
+    """A folder's records; FileNotFoundError where there is no study at all."""
+    inside = folder.folder.names()
+    marks = ("study.yaml", "records", "tables")
+    if not any(mark in inside for mark in marks):
+        raise FileNotFoundError(
+            f"no study at {folder.location}: the folder has none of {', '.join(marks)}"
+        )
+    return folder.table()
+
+
+def _labels(folders: Sequence[StudyFolder], tables: Sequence[pa.Table]) -> list[list[str]]:
+    """Each row's study, with its folder behind it where another folder read has that name too."""
+    names = [table.column("study").to_pylist() for table in tables]
+    seen = [name for own in names for name in set(own)]
+    return [
+        [name if seen.count(name) == 1 else f"{name} ({folder.location})" for name in own]
+        for folder, own in zip(folders, names, strict=True)
+    ]
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below one another; a column that one of them lacks is missing there."""
+    filled = [frame for frame in frames if len(frame)] or list(frames[:1])
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+
+
+def read(*locations: str) -> Study:
+    """Return the study held by one or several study folders, local or `s3://...`."""
+    if not locations:
+        raise ValueError("at least one study folder must be given, got none")
+    return Study(locations)
+
+
+def trials(*locations: str) -> pd.DataFrame:
+    """Return one row per trial of the study folders."""
+    return read(*locations).trials
+
+
+def cycles(*locations: str) -> pd.DataFrame:
+    """Return one row per (trial, cycle) of the study folders."""
+    return read(*locations).cycles
+
+
+def epochs(*locations: str, dense: bool = True) -> pd.DataFrame:
+    """Return one row per (trial, epoch); the dense runs' own epochs only where `dense` says so."""
+    frame = read(*locations).epochs
+    return frame if dense else frame[frame["phase"] != "dense"].reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""Which trials may be compared with which, and who leads among them."""

@@ -1,0 +1,102 @@
+"""Who leads on validation in each block, over seeds that make it a fair comparison."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.selection.blocks import (
+    CHOICE,
+    block_columns,
+    inside,
+    records,
+    series_column,
+    stand_ins,
+)
+from analysis.stats import pairs, summary
+
+REPORTED: Final = "test_accuracy"
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best series of one block on validation, and how far the next is behind.
+
+    `block` maps columns to values. `val` and `test` are (mean, std, n) over all seeds that the
+    leader has done; it leads by its mean over the `n_shared` seeds that every contestant has done.
+    Where that is none, only those with most done seeds are ranked. `behind` is the mean paired
+    difference to the runner-up on validation; None without a runner-up or a seed that all have
+    done. `n_lost` counts the leader's trials that are not done.
+    """
+
+    block: dict[str, Any]
+    name: Any
+    val: tuple[float, float, int]
+    test: tuple[float, float, int]
+    runner_up: Any
+    behind: float | None
+    n_shared: int
+    n_lost: int
+
+
+def leaders(trials: pd.DataFrame) -> list[Leader]:
+    """Return the leader of every block that has at least two series, in order of blocks."""
+    by = series_column(trials)
+    columns = block_columns(trials, by)
+    chosen = stand_ins(trials, by, columns)
+    if chosen[by].nunique() < 2:
+        return []
+    blocks = chosen[columns].drop_duplicates().sort_values(columns)
+    found = [_leader(inside(chosen, block), block, by) for block in records(blocks)]
+    return [leader for leader in found if leader is not None]
+
+
+def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
+    done = part[(part["state"] == "done") & part[CHOICE].notna()]
+    standing, n_shared = _on_equal_seeds(done, by)
+    means = standing.groupby(by, sort=False)[CHOICE].mean().round(12)
+    ranked = means.sort_values(ascending=False, kind="stable")
+    if ranked.empty:
+        return None
+    first = ranked.index[0]
+    own = done[done[by] == first]
+    second = ranked.index[1] if len(ranked) > 1 else None
+    matched = (
+        None
+        if second is None
+        else pairs(standing, CHOICE, first, second, by=["seed"], column=by).table
+    )
+    return Leader(
+        block,
+        first,
+        _summary(own[CHOICE]),
+        _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
+        second,
+        None
+        if not n_shared or matched is None or matched.empty
+        else float(matched["difference"].mean()),
+        n_shared,
+        int((part.loc[part[by] == first, "state"] != "done").sum()),
+    )
+
+
+def _on_equal_seeds(done: pd.DataFrame, by: str) -> tuple[pd.DataFrame, int]:
+    """The trials by which one block's contestants are ranked, and how many seeds all have done.
+
+    A contestant whose hard seeds failed must not lead by its easy ones. Without a shared seed only
+    those with most done seeds are left. A contestant that is not done at all has no say.
+    """
+    met = done.groupby("seed")[by].transform("nunique")
+    shared = done[met == done[by].nunique()]
+    if len(shared):
+        return shared, shared["seed"].nunique()
+    n_done = done.groupby(by, sort=False)["seed"].transform("nunique")
+    return done[n_done == n_done.max()], 0
+
+
+def _summary(column: pd.Series[float]) -> tuple[float, float, int]:
+    found = summary(column)
+    return found.mean, found.std, found.n

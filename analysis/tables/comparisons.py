@@ -1,0 +1,112 @@
+"""The comparison tables that a study has the columns for: schedules, and methods.
+
+What `bimp table` prints and the report shows.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import pandas as pd
+
+from analysis.columns.names import require_columns
+from analysis.frames import query
+from analysis.frames.study_frames import read
+from analysis.selection.blocks import (
+    SPARSITY,
+    block_columns,
+    budget_column,
+    comparable,
+    stand_ins,
+    tuned_note,
+    values,
+)
+from analysis.tables import RENDERERS, Table, comparison_table, methods_table
+from analysis.tables.results import write_output
+
+SCHEDULE: Final = "retrain.schedule"
+ACCURACY: Final = "test_accuracy"
+
+
+def schedules_comparison(frame: pd.DataFrame, metric: str = ACCURACY) -> Table | None:
+    """Return retraining schedules against sparsity and budget; None where one alone was tried.
+
+    Where a search tried several settings, the best one on validation stands for a schedule.
+    """
+    trials = comparable(frame)
+    if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
+        return None
+    return stand_ins_table(trials, SCHEDULE, (SPARSITY, budget_column(trials)), metric)
+
+
+def stand_ins_table(
+    trials: pd.DataFrame, rows: str, columns: Sequence[str], metric: str = ACCURACY
+) -> Table:
+    """Return the means of comparable trials, the best setting of a block standing for its series.
+
+    A note says so where there are several settings.
+    """
+    chosen = stand_ins(trials, rows, [c for c in block_columns(trials, rows) if c != rows])
+    table = comparison_table(chosen.drop(columns="n_configurations"), rows, columns, metric)
+    tuned = html.unescape(tuned_note(chosen, rows))
+    return replace(table, notes=(*table.notes, tuned)) if tuned else table
+
+
+def methods_comparison(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Table | None:
+    """Return pruning methods against goal sparsity; None where one alone was tried."""
+    trials = comparable(frame)
+    if not _measured(trials, *metrics) or len(values(trials, "method")) < 2:
+        return None
+    return methods_table(trials, metrics) if metrics else methods_table(trials)
+
+
+def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
+    if SPARSITY not in trials or trials.empty:
+        return False
+    require_columns(trials, metrics)
+    return all(trials[name].notna().any() for name in metrics or (ACCURACY,))
+
+
+def _schedules(frame: pd.DataFrame, metrics: Sequence[str]) -> Table | None:
+    if len(metrics) > 1:
+        raise ValueError(f"--metrics must be one under schedules, got {','.join(metrics)}")
+    return schedules_comparison(frame, *metrics)
+
+
+KINDS: Final[Mapping[str, Callable[[pd.DataFrame, Sequence[str]], Table | None]]] = {
+    "methods": methods_comparison,
+    "schedules": _schedules,
+}
+
+
+def run_table(
+    locations: Sequence[str],
+    kind: str | None = None,
+    where: str | None = None,
+    metrics: Sequence[str] = (),
+    format: str = "text",
+    output: str | None = None,
+    warn: Callable[[str], object] = print,
+) -> str:
+    """Return a comparison table in one of `tables.RENDERERS`, and write it to `output` if given.
+
+    `kind` is one of `KINDS`, by default the first that the trials have the columns for; `metrics`
+    replace what it shows. Raises ValueError where the trials do not make the table, or for an
+    unknown column, FileNotFoundError where no study is.
+    """
+    study = read(*locations)
+    for sentence in study.warnings:
+        warn(sentence)
+    frame = query.where(study.trials, where) if where else study.trials
+    for name in [kind] if kind else KINDS:
+        table = KINDS[name](frame, metrics)
+        if table is not None:
+            content = RENDERERS[format](table)
+            if output is not None:
+                write_output(output, content)
+            return content
+    wanted = f"two {kind}" if kind else "two methods or two schedules"
+    raise ValueError(f"DIR must hold {wanted} with results to compare, got {len(frame)} trials")

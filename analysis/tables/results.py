@@ -1,0 +1,230 @@
+"""What `bimp results` prints or writes: a study's frame, filtered, sorted, grouped, formatted."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns.names import config_columns, differing, require_columns
+from analysis.frames import query
+from analysis.frames.study_frames import Study, read
+from analysis.tables import (
+    Cell,
+    Grid,
+    pooling_notes,
+    to_latex,
+    to_markdown,
+    to_text,
+    value_text,
+)
+from trainables.files.storage import is_remote, open_folder
+from trainables.vocabulary.schema import METRICS
+
+LEVELS: Final = ("trials", "cycles", "epochs")
+HEADLINES: Final = ("val_accuracy", "test_accuracy")
+"""Metrics of a group where none are named."""
+
+_SHOWN: Final = (
+    "phase", "cycle", "epoch", "total_epoch", "val_accuracy", "test_accuracy", "sparsity",
+    "theoretical_speedup", "d_adaptive", "d", "lr", "train_loss", "train_s",
+)  # fmt: skip
+"""What people are shown beside the settings, where no columns are named and they hold a value."""
+
+_LONGEST: Final = 80
+
+
+def run_results(
+    locations: Sequence[str],
+    level: str = "trials",
+    where: str | None = None,
+    columns: Sequence[str] = (),
+    sort: Sequence[str] = (),
+    group_by: Sequence[str] = (),
+    format: str = "table",
+    output: str | None = None,
+    warn: Callable[[str], object] | None = None,
+) -> str | bytes:
+    """Return a study's rows in one of `FORMATS`, and write them to the file `output` if given.
+
+    `where` is an expression (`query.where`), applied first. Under `group_by`, `columns` are the
+    metrics to average (by default `HEADLINES`), as `query.group` does. Formats for people (table,
+    markdown, latex) leave out what is the same in all rows, saying so, unless `columns` are named,
+    and name the settings over which a group's means run;
+    csv, json and parquet hold everything, in full precision, a missing value being missing.
+    `warn` is told each thing that could not be read; by default it stands on standard error.
+    Trials come by their settings and seed unless `sort` says otherwise. Raises ValueError naming
+    the key and what is allowed, FileNotFoundError where no study is.
+    """
+    _require("--level", level, LEVELS)
+    _require("--format", format, FORMATS)
+    study = read(*locations)
+    frame = _level_frame(study, level, [*query.names_in(where or ""), *columns, *sort, *group_by])
+    for sentence in study.warnings:
+        (warn or _to_stderr)(sentence)
+    if where:
+        frame = query.where(frame, where)
+    pooled: list[str] = []
+    if group_by:
+        require_columns(frame, group_by)
+        pooled = pooling_notes(frame, group_by)
+        if level != "trials":
+            pooled = [
+                *pooled,
+                f"n counts {level}, several of one trial among them: lo and hi are too narrow.",
+            ]
+        frame, columns = query.group(frame, group_by, _group_metrics(frame, columns)), ()
+    elif level == "trials" and not sort:
+        sort = [*differing(frame, config_columns(frame)), "seed"]
+    if sort:
+        frame = query.sort(frame, sort)
+    if columns:
+        frame = query.select(frame, columns)
+    content = _formatted(frame, format, pooled, named=bool(columns or group_by))
+    if output is not None:
+        write_output(output, content)
+    return content
+
+
+_FOR_PEOPLE: Final[Mapping[str, Callable[[Grid], str]]] = {
+    "table": to_text,
+    "markdown": to_markdown,
+    "latex": to_latex,
+}
+
+
+def _formatted(frame: pd.DataFrame, format: str, pooled: Sequence[str], named: bool) -> str | bytes:
+    if format in _FOR_PEOPLE:
+        return _FOR_PEOPLE[format](_grid(frame, pooled, named))
+    return _FOR_MACHINES[format](frame)
+
+
+def _require(key: str, given: str, allowed: Sequence[str]) -> None:
+    if given not in allowed:
+        raise ValueError(f"{key} must be one of {', '.join(allowed)}, got {given!r}")
+
+
+def _to_stderr(sentence: str) -> None:
+    print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _level_frame(study: Study, level: str, named: Sequence[str]) -> pd.DataFrame:
+    """The level's frame with seed, state, settings that differ, and whatever else is named."""
+    trials = study.trials
+    if level == "trials":
+        return trials
+    frame = study.cycles if level == "cycles" else study.epochs
+    settings = config_columns(trials)
+    wanted = [c for c in trials.columns if c in {*named, *differing(trials, settings)}]
+    extra = [c for c in (*wanted, "seed", "state") if c not in frame.columns]
+    return study.with_config(frame, list(dict.fromkeys(extra)))
+
+
+def _group_metrics(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    if not columns:
+        return [name for name in HEADLINES if name in frame]
+    chosen = list(query.select(frame, columns).columns)
+    for name in chosen:
+        if name not in METRICS:
+            raise ValueError(f"--columns must be metrics under --group-by, got {name!r}")
+    return chosen
+
+
+def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that tell rows apart and the numbers people ask for; a note on the others."""
+    settings = config_columns(frame)
+    apart = differing(frame, settings) if len(frame) > 1 else []
+    same = [c for c in settings if c not in apart and len(frame) and _has_value(frame[c])]
+    keys = [*(["study"] if frame["study"].nunique() > 1 else []), "fingerprint"]
+    numbers = [c for c in _SHOWN if c in frame and frame[c].notna().any()]
+    words = [c for c in ("message",) if c in frame and frame[c].notna().any()]
+    shown = [*keys, *apart, "seed", "state", *numbers, *words]
+    notes = [f"Same in all rows: {', '.join(_setting(frame, c) for c in same)}."] if same else []
+    n_hidden = len(frame.columns) - len(shown) - len(same)
+    notes.append(
+        f"{len(frame)} rows; {n_hidden} more columns are shown where --columns names them."
+    )
+    return frame[shown], notes
+
+
+def _has_value(column: pd.Series[Any]) -> bool:
+    return bool(column.notna().any())
+
+
+def _setting(frame: pd.DataFrame, column: str) -> str:
+    return f"{column} = {value_text(frame[column].iloc[0])}"
+
+
+def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> Grid:
+    shown, notes = (frame, []) if named else _brief(frame)
+    rows = shown.astype(object).itertuples(index=False, name=None)
+    words = [not pd.api.types.is_numeric_dtype(dtype) for dtype in shown.dtypes]
+    return Grid(
+        title="",
+        label_names=(),
+        headers=tuple((str(column),) for column in shown.columns),
+        labels=((),) * len(shown),
+        rows=tuple(tuple(Cell(_short(value)) for value in row) for row in rows),
+        notes=(*notes, *pooled),
+        words=frozenset(place for place, is_words in enumerate(words) if is_words),
+    )
+
+
+def _short(value: Any) -> str:
+    """A value for people: five digits, a dash where it is missing, the start of a long text."""
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return "-"
+    text = f"{value:.5g}" if isinstance(value, float) else value_text(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return str(frame.to_csv(index=False))
+
+
+def _json(frame: pd.DataFrame) -> str:
+    """One object a row, one row a line; missing values are null."""
+    plain = frame.astype(object)
+    rows = plain.where(plain.notna(), None).to_dict("records")
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    return f"[\n{lines}\n]\n" if lines else "[]\n"
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    """A Parquet file; a setting that mixes numbers and words is stored as text."""
+    mixed = {c: frame[c].map(_as_text) for c in frame.columns if _is_mixed(frame[c])}
+    sink = io.BytesIO()
+    frame.assign(**mixed).to_parquet(sink, index=False)
+    return sink.getvalue()
+
+
+def _is_mixed(column: pd.Series[Any]) -> bool:
+    return column.dtype == object and column.dropna().map(type).nunique() > 1
+
+
+def _as_text(value: Any) -> str | None:
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def write_output(output: str, content: str | bytes) -> None:
+    """Write a file, local or in an object store, replacing it whole."""
+    data = content.encode() if isinstance(content, str) else content
+    if is_remote(output):
+        parent, _, name = output.rpartition("/")
+    else:
+        path = PurePosixPath(output)
+        parent, name = str(path.parent), path.name
+    open_folder(parent).write(name, data)
+
+
+_FOR_MACHINES: Final[Mapping[str, Callable[[pd.DataFrame], str | bytes]]] = {
+    "csv": _csv,
+    "json": _json,
+    "parquet": _parquet,
+}
+FORMATS: Final = ("table", "csv", "json", "parquet", "markdown", "latex")

@@ -1,0 +1,181 @@
+"""What this machine has and lacks for studies: one finding a line, and what to do about a lack."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from study.checks.readiness import local_cpus
+from trainables.config.catalog import DATASETS
+
+DISTRIBUTION = "bimp-study"
+LEAST_MEMORY = 4 * 2**30
+LEAST_DISK = 2 * 2**30
+DEBIAN_DATA = Path("/usr/share/datasets")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is as it should be, what was found, what to do.
+
+    `needed` is False where studies run without it.
+    """
+
+    what: str
+    ok: bool
+    found: str
+    advice: str = ""
+    needed: bool = True
+
+
+def checkup(data_root: Path) -> list[Finding]:
+    """Return all findings; imports torch, since only torch knows its GPUs. Writes nothing."""
+    return [
+        python(sys.version_info[:3]),
+        *packages(requires(DISTRIBUTION) or ()),
+        cores(),
+        memory(),
+        disk(Path.cwd()),
+        *gpus(),
+        *(data_set(d.name, data_root) for d in DATASETS.values() if d.loader),
+        *pictures(),
+    ]
+
+
+def python(found: tuple[int, ...]) -> Finding:
+    """Return whether this Python is new enough."""
+    shown = f"{'.'.join(map(str, found))} on {platform.system()} {platform.machine()}"
+    return Finding("Python", found >= (3, 11), shown, "use Python 3.11 or later")
+
+
+def packages(requirements: Iterable[str]) -> Iterator[Finding]:
+    """Yield each required package with its version; extras are left out."""
+    yield _package(DISTRIBUTION, "", f"pip install -e . in the folder of {DISTRIBUTION}")
+    for text in requirements:
+        name, _, marker = text.partition(";")
+        if "extra" not in marker:
+            wanted = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(.*)", name.strip())
+            assert wanted is not None
+            yield _package(wanted[1], wanted[2].strip(), f'pip install "{name.strip()}"')
+
+
+def _package(name: str, wanted: str, advice: str) -> Finding:
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        return Finding(name, False, "not installed", advice)
+    least = re.search(r">=([0-9.]+)", wanted)
+    if least is not None and _numbers(found) < _numbers(least[1]):
+        return Finding(name, False, f"{found}, needs {wanted}", advice)
+    return Finding(name, True, found)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """`2.11.0+cu128` as (2, 11, 0)."""
+    release = re.match(r"[0-9.]*", text)
+    return tuple(int(part) for part in (release[0] if release else "").split(".") if part)
+
+
+def cores() -> Finding:
+    """Return the cores this process may use."""
+    return Finding("cores", True, f"{local_cpus()} usable of {os.cpu_count()}")
+
+
+def memory() -> Finding:
+    """Return the memory of this machine and what of it is available."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = _available(Path("/proc/meminfo"))
+    shown = f"{_gib(total)} in all" + (f", {_gib(free)} available" if free is not None else "")
+    enough = (total if free is None else free) >= LEAST_MEMORY
+    return Finding("memory", enough, shown, f"a study needs about {_gib(LEAST_MEMORY)} free")
+
+
+def _available(meminfo: Path) -> int | None:
+    """Bytes that /proc/meminfo calls available; None where there is no such file."""
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def disk(folder: Path) -> Finding:
+    """Return the space left where results would be written by default."""
+    free = shutil.disk_usage(folder).free
+    advice = (
+        f"free some, or put the study elsewhere with --out; {_gib(LEAST_DISK)} suffice for most"
+    )
+    return Finding("disk", free >= LEAST_DISK, f"{_gib(free)} free in {folder}", advice)
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def gpus() -> Iterator[Finding]:
+    """Yield each GPU that torch can use, or why there is none."""
+    import torch
+
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        yield Finding(f"GPU {number}", True, f"{facts.name}, {_gib(facts.total_memory)}")
+    if torch.cuda.device_count() == 0:
+        driver = shutil.which("nvidia-smi") is not None
+        advice = "not needed: CPUs do for small studies"
+        if driver:
+            built = torch.version.cuda or "no CUDA at all"
+            advice = f"a driver is here, but torch {torch.__version__} is built for {built}"
+        yield Finding("GPU", False, "none that torch can use", advice, needed=False)
+
+
+def data_set(name: str, root: Path) -> Finding:
+    """Return whether a data set's files are below `root`, or where Debian's packages put them."""
+    from trainables.data.raw import DataMissingError
+    from trainables.data.sources import SOURCES, check_available
+
+    if SOURCES[name].download is None:
+        return Finding(f"data {name}", True, "comes with scikit-learn")
+    for place in (root, DEBIAN_DATA):
+        try:
+            check_available(name, {}, place)
+        except DataMissingError:
+            continue
+        advice = f"use it with --set data.root={place}"
+        return Finding(f"data {name}", place == root, f"in {place}", advice, needed=False)
+    advice = "bimp run ... --set data.download=true fetches it"
+    if name == "fashion-mnist":
+        advice += "; or apt-get install dataset-fashion-mnist"
+    return Finding(f"data {name}", False, f"not in {root}", advice, needed=False)
+
+
+def pictures() -> Iterator[Finding]:
+    """Yield what figures as PNG files need: Kaleido, and a Chromium that it can drive."""
+    try:
+        yield Finding("kaleido", True, version("kaleido"))
+    except PackageNotFoundError:
+        advice = f"for PNG files: pip install '{DISTRIBUTION}[png]'"
+        yield Finding("kaleido", False, "not installed", advice, needed=False)
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    advice = "for PNG files: apt-get install chromium, or plotly_get_chrome"
+    yield Finding("Chromium", found is not None, found or "not found", advice, needed=False)
+
+
+def table(findings: Iterable[Finding]) -> str:
+    """Return one line a finding: ok or missing, what, what was found, and what to do."""
+    rows = list(findings)
+    width = max(len(f.what) for f in rows)
+    return "\n".join(_line(f, width) for f in rows)
+
+
+def _line(finding: Finding, width: int) -> str:
+    mark = "ok" if finding.ok else "missing"
+    advice = "" if finding.ok else f"; {finding.advice}"
+    return f"{mark:<7}  {finding.what:<{width}}  {finding.found}{advice}"

@@ -1,0 +1,120 @@
+"""What a run needs of the machine, the data and the folders; checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from study.definition.studyfile import StudyFile
+from trainables.config.catalog import DATASETS, TORCHVISION_PREFIX
+from trainables.config.trial import TrialConfig
+from trainables.files.storage import is_remote, open_folder
+from trainables.vocabulary.refusal import Refusal
+
+_PROBE = "writable.tmp"
+
+
+def check_folder(location: str, key: str) -> None:
+    """Refuse a folder that cannot be written, by writing to it; nothing of that is left behind."""
+    try:
+        folder = open_folder(location)
+        made = [] if is_remote(location) else _missing_folders(Path(folder.location))
+        folder.write(_PROBE, b"")
+        folder.delete(_PROBE)
+        for path in made:
+            path.rmdir()
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            f"{key} must be a folder that can be written, got {location} ({error})"
+        ) from error
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    """The folder and those above it that are not there yet, the lowest first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def check_loadable(configs: Iterable[TrialConfig]) -> None:
+    """Refuse data sets whose studies can only be planned."""
+    for config in configs:
+        if DATASETS[name := config.task.dataset.name].loader is None:
+            raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
+                          " its studies can be planned but not yet run")  # fmt: skip
+
+
+def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
+    """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
+    from trainables.data.raw import DataMissingError
+    from trainables.data.sources import check_available
+
+    root = Path(study.data.root).expanduser()
+    seen = {config.task.dataset.name: config.task.dataset for config in configs}
+    for name, choice in seen.items():
+        try:
+            check_available(name, choice.parameters, root)
+        except DataMissingError as missing:
+            if not study.data.download:
+                raise Refusal(f"data.root must hold {name}, got {root}: {missing}") from None
+            _download(name, root)
+
+
+def _download(name: str, root: Path) -> None:
+    from trainables.data.sources import download
+
+    try:
+        download(name, root)
+    except (OSError, RuntimeError) as error:
+        raise Refusal(f"data.download must reach the source of {name}, got {error}") from error
+
+
+def check_models(configs: Iterable[TrialConfig]) -> None:
+    """Refuse a model of torchvision that cannot take its images, by building it without memory.
+
+    The project's own models take images of any size.
+    """
+    pairs = {(c.task.model.name, c.task.dataset.name) for c in configs}
+    for model, dataset in sorted(p for p in pairs if p[0].startswith(TORCHVISION_PREFIX)):
+        import torch
+
+        from trainables.networks.models import build
+
+        facts = DATASETS[dataset]
+        try:
+            with torch.device("meta"):
+                build(model, facts.in_shape, facts.n_classes, {})
+        except ValueError as error:
+            shape = "x".join(map(str, facts.in_shape))
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise Refusal(
+                f"task.model must take images of {shape}, got {model} ({reason})"
+            ) from error
+
+
+def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:
+    """Refuse a trial that asks for more than there is."""
+    asked = study.resources
+    if asked.cpus > cpus:
+        raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {asked.cpus}")
+    if asked.gpus > gpus:
+        raise Refusal(f"resources.gpus must be <= {gpus:g} on {where}, got {asked.gpus:g}")
+
+
+def local_cpus() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local_gpus() -> int:
+    """Return the CUDA devices that torch sees."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def slots(study: StudyFile, cpus: float, gpus: float) -> int:
+    """Return how many trials fit at once on these resources."""
+    fits = int(cpus // study.resources.cpus)
+    if study.resources.gpus:
+        fits = min(fits, int(gpus * round(1 / study.resources.gpus)))
+    return max(1, min(fits, study.resources.max_concurrent or fits))

@@ -1,0 +1,52 @@
+"""Where a study's folder and its stage store lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from study.definition.studyfile import StudyFile, read_yaml
+from trainables.files.records import StudyFolder
+from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.vocabulary.refusal import Refusal
+
+RUN_LEASE = "run"
+"""The lease, in a study folder, of the run that is at work in it."""
+
+
+def folder_of(study: StudyFile, out: str | None) -> str:
+    """Return the study folder: `out`, or results/<name>; absolute when local."""
+    return _absolute(out or f"results/{study.name}")
+
+
+def store_of(study: StudyFile, folder: StudyFolder) -> str:
+    """Return the stage store: what the study names, or stages/ in its folder."""
+    return _absolute(study.stage_store or folder.folder.child("stages").location)
+
+
+def existing(location: str) -> tuple[StudyFolder, StudyFile]:
+    """Return a study folder that is there and the study that it was last run as.
+
+    Refusal when there is none at the location, or when its study cannot be read.
+    """
+    try:
+        folder = StudyFolder(_absolute(location))
+        text = folder.folder.read("study.yaml").decode()
+    except (OSError, ValueError) as error:
+        reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
+        rule = "must be a study folder, one with a study.yaml"
+        raise Refusal(f"DIR {rule}, got {location}{reason}") from error
+    return folder, StudyFile.of(read_yaml(text, f"{location}/study.yaml"))
+
+
+def opened(location: str, key: str) -> Folder:
+    """Return the folder at a location; Refusal, naming the key, where there can be none."""
+    try:
+        return open_folder(location)
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{key} must be a folder or a URI, got {location} ({error})") from error
+
+
+def _absolute(location: str) -> str:
+    if is_remote(location):
+        return location
+    return str(Path(location.removeprefix("file://")).expanduser().absolute())

@@ -1,0 +1,322 @@
+"""The study file: read, merged with `--set`, and checked as far as no torch, data or cluster is
+needed. What a leaf may be is in `study.domains`, what points it makes in `study.space`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeGuard
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
+from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
+from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
+
+SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
+"""Sections whose leaves may be domains; together with a seed they make a trial."""
+
+NAMED = ("dataset", "model", "method")
+"""Keys whose value is a name, or a mapping with a name and parameters."""
+
+
+class Bound(Section):
+    """What a metric must keep to: a number, or the dotted key of one in a trial's configuration."""
+
+    min: float | str | None = None
+    max: float | str | None = None
+
+
+class Search(Section):
+    """How points are found: all cells of the grids, or Optuna's search inside blocks of them.
+
+    `trials`: configurations of each block; `objectives`: trial metrics to maximise or minimise, on
+    validation; `constraints`: bounds on metrics, each to be met at every seed; `confirm`: search at
+    the first seed, then run the so many best configurations of each block at the other seeds;
+    `seed` of the sampler; `sampler`: TPE or uniform random; `enqueue`: points that each block tries
+    before it samples, as dotted keys with values, which need not lie in their domains.
+    """
+
+    strategy: Literal["grid", "optuna"] = "grid"
+    trials: Count | None = None
+    objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
+    constraints: dict[str, Bound] = Field(default_factory=dict)
+    confirm: Count | None = None
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: WholeNumber = 0
+    enqueue: tuple[Annotated[dict[str, Any], Field(min_length=1)], ...] = ()
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, given: dict[str, str]) -> dict[str, str]:
+        for name, direction in given.items():
+            key = f"search.objectives.{name}"
+            _require_choosable(key, name)
+            better = METRICS[name].direction
+            if better is not None and direction != better:
+                raise Refusal(f"{key} must be {better} ({METRICS[name].meaning}), got {direction}")
+        return given
+
+    @field_validator("constraints")
+    @classmethod
+    def _known_constraints(cls, given: dict[str, Bound]) -> dict[str, Bound]:
+        for name, bound in given.items():
+            _require_choosable(f"search.constraints.{name}", name)
+            if bound.min is None and bound.max is None:
+                raise Refusal(f"search.constraints.{name} must give min or max, got neither")
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.strategy == "optuna":
+            if self.trials is None:
+                raise Refusal("search.trials must be given under optuna, got nothing")
+            if not self.objectives:
+                raise Refusal("search.objectives must name a metric under optuna, got none")
+            if (points := len(self.enqueue)) > self.trials:
+                rule = f"must hold at most search.trials ({self.trials}) points"
+                raise Refusal(f"search.enqueue {rule}, got {points}")
+            self._require_confirmable()
+            return self
+        given = self.model_dump(exclude_none=True)
+        for key in ("trials", "objectives", "constraints", "confirm", "enqueue"):
+            if value := given.get(key):
+                rule = "must be absent under grid, where every cell is tried"
+                raise Refusal(f"search.{key} {rule}, got {shown(value)}")
+        return self
+
+    def _require_confirmable(self) -> None:
+        if self.confirm is None:
+            return
+        if self.confirm > (self.trials or 0):
+            rule = f"must be at most search.trials ({self.trials})"
+            raise Refusal(f"search.confirm {rule}, got {self.confirm}")
+        if len(self.objectives) > 1:
+            rule = "must be absent with several objectives, which name no single best"
+            raise Refusal(f"search.confirm {rule}, got {self.confirm}")
+
+
+def _require_choosable(key: str, name: str) -> None:
+    if name not in TRIAL_METRICS:
+        raise Refusal(f"{key} must be a metric of a trial, got {name!r}; {_offered()}")
+    if METRICS[name].on_test:
+        raise Refusal(f"{key} must not be measured on test data, got {name!r}")
+
+
+def _offered() -> str:
+    names = [m for m in TRIAL_METRICS if not METRICS[m].on_test]
+    return f"offered are {', '.join(names)}"
+
+
+class Resources(Section):
+    """What a trial gets: CPU cores (also torch's threads) and GPUs (0, 1 or a share 1/n).
+
+    `max_concurrent`: most trials at once; `retries`: how often a trial whose process was lost is
+    started again; `checkpoint_s`: least seconds between two partial states of a stage.
+    """
+
+    cpus: Count = 1
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0
+    max_concurrent: Count | None = None
+    retries: WholeNumber = 3
+    checkpoint_s: PositiveNumber = 60.0
+
+    @field_validator("gpus")
+    @classmethod
+    def _share(cls, given: float) -> float:
+        if given and abs(1 / given - round(1 / given)) > 1e-6:
+            raise ValueError("must be 0, 1 or a share 1/n")
+        return given
+
+
+class Data(Section):
+    """Where data sets lie, and whether `run` may download a missing one first."""
+
+    root: str = "~/.cache/bimp-study/data"
+    download: bool = False
+
+
+class StudyFile(Section):
+    """A whole study as its file says it; `StudyFile.of(raw)` refuses in one sentence."""
+
+    name: str
+    space: dict[str, Any] = Field(default_factory=dict)
+    spaces: tuple[dict[str, Any], ...] = ()
+    seeds: Annotated[tuple[WholeNumber, ...], Field(min_length=1)] = (0,)
+    search: Search = Search()
+    resources: Resources = Resources()
+    stage_store: str | None = None
+    data: Data = Data()
+
+    @classmethod
+    def of(cls, raw: object) -> Self:
+        """Return the study of a file's content; Refusal names key, rule and value."""
+        if not isinstance(raw, Mapping):
+            raise Refusal(f"the study must be a mapping of sections, got {shown(raw)}")
+        own = {key: value for key, value in raw.items() if key not in SPACE_SECTIONS}
+        space = {key: value for key, value in raw.items() if key in SPACE_SECTIONS}
+        _refuse_unknown_sections(own)
+        if "name" not in own:
+            raise Refusal("name must be given, got nothing")
+        try:
+            return cls.model_validate({**own, "space": space})
+        except ValidationError as error:
+            raise first_refusal(error) from None
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_a_folder(cls, given: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", given):
+            raise ValueError(
+                "must be at most 80 letters, digits, dots, dashes or underscores,"
+                " the first a letter or digit"
+            )
+        return given
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(given)) < len(given):
+            raise ValueError("must not repeat a seed")
+        return given
+
+    @field_validator("spaces")
+    @classmethod
+    def _overlays(cls, given: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for at, overlay in enumerate(given):
+            for key, value in overlay.items():
+                if key not in SPACE_SECTIONS:
+                    allowed = ", ".join(SPACE_SECTIONS)
+                    raise Refusal(f"spaces.{at}.{key} must be one of {allowed}, got {shown(value)}")
+        return given
+
+    @model_validator(mode="after")
+    def _confirms_at_other_seeds(self) -> Self:
+        if self.search.confirm and len(self.seeds) == 1:
+            rule = "must be absent where seeds holds one seed"
+            raise Refusal(f"search.confirm {rule}, got {self.search.confirm}")
+        return self
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        """The seeds at which a search tries every configuration."""
+        return self.seeds[:1] if self.search.confirm else self.seeds
+
+    @property
+    def trials_a_block(self) -> int:
+        """Trials that a search makes in each block, confirmations included."""
+        further = len(self.seeds) - len(self.search_seeds)
+        confirmations = (self.search.confirm or 0) * further
+        return (self.search.trials or 0) * len(self.search_seeds) + confirmations
+
+    def raw(self) -> dict[str, Any]:
+        """Return the study as plain data, as `study.yaml` of a study folder keeps it."""
+        plain = self.model_dump(mode="json")
+        space = plain.pop("space")
+        return {"name": plain.pop("name"), **space, **{k: v for k, v in plain.items() if v}}
+
+
+def _refuse_unknown_sections(own: Mapping[str, Any]) -> None:
+    known = [name for name in StudyFile.model_fields if name != "space"]
+    for key, value in own.items():
+        if key not in known:
+            near = get_close_matches(str(key), [*known, *SPACE_SECTIONS], n=1, cutoff=0.5)
+            listed = ", ".join([*known, *SPACE_SECTIONS])
+            hint = f"did you mean {near[0]}?" if near else f"known are {listed}"
+            raise Refusal(f"{key} must be a known key, got {shown(value)}; {hint}")
+        annotation = StudyFile.model_fields[key].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            refuse_unknown(annotation, value, str(key))
+
+
+def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overlay` laid over it, mappings merged key by key.
+
+    A domain or a named choice (`{name: ...}`) replaces what it covers as a whole; parameters
+    without a name join the choice that they cover.
+    """
+    result = dict(base)
+    for key, value in overlay.items():
+        under = result.get(key)
+        if key in NAMED and isinstance(under, str):
+            under = {"name": under}
+        if _is_section(under) and _is_section(value) and "name" not in value:
+            result[key] = merged(under, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _is_section(value: object) -> TypeGuard[Mapping[str, Any]]:
+    from study.definition.domains import is_domain
+
+    return isinstance(value, Mapping) and not is_domain(value)
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """Return the plain data of a YAML 1.2 text; Refusal names the source, line and column."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        loaded = YAML(typ="safe", pure=True).load(text)
+        json.dumps(loaded, default=str, skipkeys=True)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = (error.problem or str(error)).splitlines()[0]
+        raise Refusal(f"{source}{where} must be valid YAML, got a fault: {problem}") from None
+    except YAMLError as error:
+        raise Refusal(f"{source} must be valid YAML, got a fault: {error}") from None
+    except (ValueError, RecursionError):  # json's: a mapping that holds itself
+        raise Refusal(f"{source} must be a finite text, got an alias to its own parent") from None
+    return loaded
+
+
+def presets() -> list[str]:
+    """Return the names of the studies that come with the project."""
+    found = files("study").joinpath("presets").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in found if f.name.endswith(".yaml"))
+
+
+def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
+    """Return the study of a YAML file or a preset's name, with `key=value` settings laid over."""
+    raw = read_yaml(_text(study), study)
+    if not isinstance(raw, Mapping):
+        raise Refusal(f"{study} must hold a mapping of sections, got {shown(raw)}")
+    for assignment in sets:
+        raw = merged(raw, _assigned(assignment))
+    return StudyFile.of(raw)
+
+
+def _text(study: str) -> str:
+    path = Path(study)
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
+    if study in presets():
+        return files("study").joinpath(f"presets/{study}.yaml").read_text(encoding="utf-8")
+    known = presets()
+    near = get_close_matches(study, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise Refusal(
+        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{hint}"
+    )
+
+
+def _assigned(assignment: str) -> dict[str, Any]:
+    """Return `a.b=value` as nested mappings; the value is read as YAML."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise Refusal(f"--set must be key=value, got {assignment!r}")
+    value: Any = read_yaml(text, f"--set {key}")
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)

@@ -1,0 +1,1 @@
+"""A run on Ray: launch, searcher, progress, and how it ends."""

@@ -1,0 +1,138 @@
+"""The Tune Searcher: a thin shell over the agenda.
+
+Tune polls `suggest` whenever it has room; None means not now. The Searcher learns how jobs ended
+from Tune's results, never from the file system, save for stages that a foreign process is making.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+from ray.tune.search import Searcher
+
+from study.points.agenda import Agenda, Known, Task
+from trainables.files.leases import LEASE_TIMEOUT_S, Leases
+from trainables.jobs.job import Context, Job
+
+POLL_S = 2.0
+
+
+class ForeignStages:
+    """Watches stages that another process makes: done, alive, or its lease expired."""
+
+    def __init__(
+        self, leases: Leases, exists: Callable[[str], bool], timeout_s: float = LEASE_TIMEOUT_S
+    ) -> None:
+        self._leases, self._exists, self._timeout_s = leases, exists, timeout_s
+        self._seen: dict[tuple[str, str], tuple[str, float]] = {}
+        self._polled = 0.0
+        self.expired: set[str] = set()
+
+    def poll(self, agenda: Agenda) -> None:
+        """Unblock what is free, at most once every few seconds."""
+        now = time.monotonic()
+        if not agenda.blocked or now - self._polled < POLL_S:
+            return
+        self._polled = now
+        for stage in agenda.blocked:
+            if self._exists(stage):
+                agenda.unblock(stage, done=True)
+            elif not self._held(stage, now):
+                agenda.unblock(stage, done=False)
+
+    def _held(self, stage: str, now: float) -> bool:
+        """Whether some lease on the stage has changed within the timeout."""
+        alive = False
+        for name, text in self._leases.others(stage).items():
+            last, since = self._seen.get((stage, name), ("", now))
+            if text != last:
+                self._seen[stage, name] = (text, now)
+                alive = True
+            elif now - since < self._timeout_s:
+                alive = True
+            else:
+                self.expired.add(text)
+        return alive
+
+
+class StudySearcher(Searcher):
+    """Hands out the agenda's tasks as Tune trials and reports their end to `on_end`.
+
+    `on_end(task, told)` is called with what the worker told, or None where its process was lost for
+    good; it returns what the agenda shall know.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        context: Context,
+        foreign: ForeignStages,
+        on_end: Callable[[Task, dict[str, Any] | None], Known],
+        after: Callable[[], None],
+    ) -> None:
+        super().__init__(metric="training_iteration", mode="max")
+        self._agenda, self._context = agenda, context
+        self._foreign, self._on_end, self._after = foreign, on_end, after
+        self._tasks: dict[str, Task] = {}
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """Tasks under way, by Tune's trial id."""
+        return self._tasks
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Return the configuration of a Tune trial, None for not now, FINISHED at the end."""
+        self._foreign.poll(self._agenda)
+        task = self._agenda.next()
+        self._after()
+        if task is None:
+            return Searcher.FINISHED if self._agenda.finished else None  # type: ignore[return-value]
+        self._tasks[trial_id] = task
+        return {"job": json.dumps(self._job(task).plain())}
+
+    def _job(self, task: Task) -> Job:
+        trial = task.trial
+        return Job(
+            goal=task.goal,
+            config=trial.config.model_dump(mode="json"),
+            seed=trial.seed,
+            fingerprint=trial.fingerprint,
+            context=self._context,
+            attempt=task.attempt,
+            origin=dict(trial.origin),
+            expired=tuple(sorted(self._foreign.expired)),
+        )
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell the agenda how a task ended."""
+        task = self._tasks.pop(trial_id)
+        told = None if error or result is None else json.loads(result["told"])
+        if told is not None and told["outcome"] == "leased":
+            self._agenda.gave_up(task, told["stage"])
+            return
+        known = self._on_end(task, told)
+        message = (told or {}).get("error", {}).get("message", "its process was lost")
+        self._agenda.ended(task, known, message)
+        self._after()
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: no trial is stopped within a cycle."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its inputs for a restore that is never made."""
+        return {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """There is one Searcher; Tune copies its settings here and there."""
+        return self
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the records are the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""

@@ -1,0 +1,294 @@
+"""The Tune run of a launch: agenda, Searcher, and the records of what no worker could write."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from study.definition.locations import RUN_LEASE
+from study.definition.space import Trial, blocks
+from study.definition.studyfile import StudyFile
+from study.driver.progress import Display, Tally
+from study.points.agenda import Agenda, GridSource, Known, Source, Task
+from study.points.suggestions import Point, remember
+from study.views.standing import Standing
+from trainables.files.leases import Leases
+from trainables.files.records import Record, StudyFolder
+from trainables.files.storage import Folder, is_remote
+from trainables.jobs.job import Context, Job
+from trainables.jobs.job_record import failed_record
+from trainables.jobs.provenance import now
+from trainables.vocabulary.wording import duration
+
+if TYPE_CHECKING:
+    from study.points.journal import Journal
+    from study.points.optuna_source import OptunaSource
+
+COMPACT_EVERY_S = 60.0
+STATUS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a run stands on: the study, its folder and store, and what all its jobs share."""
+
+    study: StudyFile
+    folder: StudyFolder
+    store: Folder
+    trials: Sequence[Trial]
+    context: Context
+    lease: Leases
+
+
+class Work:
+    """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
+
+    def __init__(
+        self, ground: Ground, records: Sequence[Record], points: Sequence[Point],
+        stands: Standing, room: int, shown: Display,
+    ) -> None:  # fmt: skip
+        self._ground, self._shown, self._room = ground, shown, room
+        self.told: set[str] = set()
+        self._unwritten: set[str] = set()
+        self._context = ground.context
+        self.source = self._source(records, points)
+        known = {r.fingerprint: Known(r.state, r.metrics) for r in records if r.settled}  # type: ignore[arg-type]
+        attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
+        self.agenda = Agenda(self.source, known, self._finished_stages(), attempts)
+        self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
+        self._journal = self._open_journal()
+        self._compacted = self._shown_at = time.monotonic()
+
+    def _source(self, records: Sequence[Record], points: Sequence[Point]) -> Source:
+        study = self._ground.study
+        if study.search.strategy == "grid":
+            return GridSource(list(self._ground.trials))
+        from study.points.optuna_source import OptunaSource
+
+        return OptunaSource(blocks(study), study, records, self._room, points, self._remember)
+
+    def _remember(self, point: Point) -> None:
+        with self._unless_full("what the search asks for"):
+            remember(self._ground.folder.folder, point)
+
+    def _finished_stages(self) -> set[str]:
+        store = self._ground.store
+        return {name for name in store.names() if store.exists(f"{name}/stage.json")}
+
+    def _best_metric(self) -> str:
+        return next(iter(self._ground.study.search.objectives), "val_accuracy")
+
+    def _open_journal(self) -> Journal | None:
+        if self._ground.study.search.strategy == "grid":
+            return None
+        from study.points.journal import Journal
+
+        location = self._ground.folder.location
+        local = Path(tempfile.gettempdir() if is_remote(location) else location)
+        name = "optuna.journal" if not is_remote(location) else f"{self._ground.study.name}.journal"
+        return Journal(local / name, self._ground.study.name, self._ground.study.search.objectives)
+
+    def fit(self) -> None:
+        """Run to the end, then compact the tables."""
+        from ray import tune
+
+        from study.driver.callback import Watch
+        from study.driver.searcher import ForeignStages, StudySearcher
+        from trainables.workers.tune_trainable import StudyTrainable
+
+        study, store = self._ground.study, self._ground.store
+        foreign = ForeignStages(Leases(store), lambda h: store.exists(f"{h}/stage.json"))
+        searcher = StudySearcher(self.agenda, self._context, foreign, self._on_end, self._after)
+        resources = {"cpu": float(study.resources.cpus), "gpu": float(study.resources.gpus)}
+        with _tune_folder(self._ground.folder.location) as storage:
+            tuner = tune.Tuner(
+                tune.with_resources(StudyTrainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    num_samples=self._suggestions(),
+                    max_concurrent_trials=self._room,
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: str(trial.trial_id),
+                ),
+                run_config=tune.RunConfig(
+                    name="run",
+                    storage_path=storage,
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=study.resources.retries),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[Watch(self._on_told, self._after)],
+                ),
+            )
+            tuner.fit()
+        self._take_failures()
+        self._compact()
+
+    def _suggestions(self) -> int:
+        """An upper bound of Tune trials: dense runs, and turns given up, come on top."""
+        return 100 + 10 * self.source.planned
+
+    def _on_told(self, told: dict[str, Any]) -> None:
+        """A worker's result: note the pace and pass on what it found on the way."""
+        self.tally.trained(told.get("epochs", 0.0))
+        for note in told.get("notes", ()):
+            self._shown.say(f"note: {note}")
+        self._after()
+
+    def _on_end(self, task: Task, told: dict[str, Any] | None) -> Known:
+        """Return how a task ended; write the record of a trial whose process was lost."""
+        if told is None:
+            known = Known("failed")
+            tries = self._ground.study.resources.retries + 1
+            message = f"its process was lost {tries} times"
+            self._write_failed(task, "ProcessLost", message)
+        elif told["outcome"] == "failed":
+            known = Known("failed")
+            self._shown.say(f"failed: {task.goal} {task.trial.fingerprint}: {_fault(told)}")
+            self._record_of_failure(task, told["error"])
+        else:
+            known = Known(told["outcome"], told.get("metrics", {}))
+            if task.goal == "trial":
+                self.told.add(task.trial.fingerprint)
+        self.tally.over(task, known)
+        return known
+
+    def _write_failed(self, task: Task, kind: str, message: str) -> None:
+        if task.goal == "trial":
+            self._write(task, {"type": kind, "message": message, "traceback": ""})
+            self._shown.say(f"failed: trial {task.trial.fingerprint}: {message}")
+
+    def _record_of_failure(self, task: Task, error: dict[str, Any]) -> None:
+        """Write the record that the worker should have written, where there is none of its try."""
+        if task.goal == "trial" and not self._has_record(task):
+            self._write(task, error)
+
+    def _has_record(self, task: Task) -> bool:
+        try:
+            record = self._ground.folder.read_record(task.trial.fingerprint)
+        except (OSError, ValueError):
+            return False
+        return record is not None and record.attempt >= task.attempt
+
+    def _write(self, task: Task, error: dict[str, Any]) -> None:
+        job = Job(
+            goal="trial",
+            config=task.trial.config.model_dump(mode="json"),
+            seed=task.trial.seed,
+            fingerprint=task.trial.fingerprint,
+            context=self._context,
+            attempt=task.attempt,
+            origin=dict(task.trial.origin),
+        )
+        self._ground.folder.write_record(failed_record(job, error, {"finished_at": now()}))
+
+    def _take_failures(self) -> None:
+        """Write the records of trials that failed because their dense run did."""
+        while self.agenda.failures:
+            failure = self.agenda.failures.pop()
+            task = Task("trial", failure.trial, (), failure.attempt)
+            message = f"its dense run {failure.dense} failed: {failure.message}"
+            self._write_failed(task, "DenseRunFailed", message)
+            self.tally.over(task, Known("failed"))
+
+    def _after(self) -> None:
+        """What is due from time to time: the view for people, the journal, the tables."""
+        self._take_failures()
+        self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
+        if self._journal is not None:
+            with self._unless_full("the journal"):
+                self._write_journal(cast("OptunaSource", self.source))
+        clock = time.monotonic()
+        if clock - self._shown_at >= STATUS_EVERY_S:
+            self._shown_at = clock
+            with self._unless_full("the run's state"):
+                self._write_status()
+                self._ground.lease.beat(RUN_LEASE)
+        if clock - self._compacted >= COMPACT_EVERY_S:
+            self._compact()
+
+    def _compact(self) -> None:
+        start = time.monotonic()
+        with self._unless_full("tables"):
+            self._ground.folder.compact()
+        self._compacted = time.monotonic() + 20 * (time.monotonic() - start)
+
+    @contextmanager
+    def _unless_full(self, what: str) -> Iterator[None]:
+        """Say once that something cannot be written that people only look at, and go on."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._unwritten:
+                self._shown.say(f"warning: {what} cannot be written now: {error}")
+            self._unwritten.add(what)
+
+    def _write_journal(self, source: OptunaSource) -> None:
+        ended, source.ended = source.ended, []
+        if self._journal is None or not ended:
+            return
+        if self._journal.opened:
+            self._journal.write(ended)
+        else:
+            self._journal.start(ended)
+
+    def _write_status(self) -> None:
+        """A small file that says what is under way, for `bimp status` and the dashboard."""
+        status = {
+            "at": now(),
+            "pid": os.getpid(),
+            "wanted": self.tally.wanted,
+            "settled": self.tally.settled,
+            "failed": self.tally.failed,
+            "running": self.agenda.running,
+            "waiting": self.agenda.waiting,
+            "epochs_per_s": round(self.tally.epochs_per_s(), 3),
+            "seconds_left": self.tally.seconds_left(),
+        }
+        self._ground.folder.folder.write("progress.json", json.dumps(status).encode())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a search ended for want of new points, with every trial of it settled."""
+        if self._journal is None or self.tally.failed:
+            return False
+        return self.agenda.finished and bool(cast("OptunaSource", self.source).ended_early)
+
+    def notes(self) -> list[str]:
+        """What the reader of the summary should know."""
+        said = [
+            f"started in {duration(self.tally.first_result - self.tally.started)}"
+            if self.tally.first_result
+            else "nothing was trained"
+        ]
+        if self._journal is not None:
+            said += [
+                f"the search of {cell} ended early: its points only repeated"
+                for cell in cast("OptunaSource", self.source).ended_early
+            ]
+        return said
+
+
+def _fault(told: dict[str, Any]) -> str:
+    return f"{told['error']['type']}: {told['error']['message']}"
+
+
+@contextmanager
+def _tune_folder(location: str) -> Iterator[str]:
+    """A folder for Tune's own files, removed after the run: nothing ever reads them again."""
+    parent = Path(location) / "tune"
+    if is_remote(location):
+        parent = Path(tempfile.mkdtemp(prefix="bimp-tune-"))
+    shutil.rmtree(parent, ignore_errors=True)
+    parent.mkdir(parents=True)
+    try:
+        yield str(parent)
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)

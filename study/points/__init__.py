@@ -1,0 +1,1 @@
+"""Where the points of a study come from, and which runs next."""

@@ -1,0 +1,257 @@
+"""What runs next: a passive object that hands out jobs and is told how they ended.
+
+Knows neither Ray nor Optuna nor files. Dense runs that several trials wait for come first, those
+that most wait for before the others; a trial is handed out once no stage of its chain is being made
+by another job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from study.definition.space import Trial
+from trainables.config.chain import stage_chain
+
+Ending = Literal["done", "diverged", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a trial ended, as far as a search must know."""
+
+    state: Ending
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where trials come from: the cells of a grid, or a search that is told results."""
+
+    @property
+    def planned(self) -> int:
+        """How many trials the source makes in all."""
+        ...
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return the next trials: [] when there will be none, None when there are none yet.
+
+        `outstanding` counts the trials handed out by the source that have not ended.
+        """
+        ...
+
+    def tell(self, trial: Trial, known: Known) -> None:
+        """Learn how a trial ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the agenda hands out: a trial, or the dense run that trials wait for."""
+
+    goal: Literal["dense", "trial"]
+    trial: Trial
+    stages: tuple[str, ...]
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed without running: the dense run it needs did."""
+
+    trial: Trial
+    attempt: int
+    dense: str
+    message: str
+
+
+class Agenda:
+    """Hands out tasks (`next`) and is told of their end (`ended`).
+
+    `known` are trials already settled; `attempts` earlier failed attempts by fingerprint; `stages`
+    the finished ones. A task that gave up its turn comes back once `unblock` names its stage. A
+    trial that the source asks for twice (in two blocks of a search) runs once and is told twice.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        known: Mapping[str, Known],
+        stages: Iterable[str] = (),
+        attempts: Mapping[str, int] | None = None,
+    ) -> None:
+        self._source = source
+        self._known = dict(known)
+        self._done_stages = set(stages)
+        self._attempts = dict(attempts or {})
+        self._waiting: OrderedDict[str, Task] = OrderedDict()
+        self._twins: dict[str, list[Trial]] = {}
+        self._wanted: Counter[str] = Counter()
+        self._changed = True
+        self._running: dict[str, Task] = {}
+        self._blocked: set[str] = set()
+        self._exhausted = False
+        self.failures: list[Failure] = []
+        self.reused = 0
+
+    @property
+    def waiting(self) -> int:
+        """Trials known and not yet handed out."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Tasks handed out."""
+        return len(self._running)
+
+    @property
+    def blocked(self) -> set[str]:
+        """Stages that another process is making, which somebody here waits for."""
+        return set(self._blocked)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to hand out or to wait for."""
+        return self._exhausted and not self._waiting and not self._running
+
+    def next(self) -> Task | None:
+        """Return a task to run now, None when there is none at present (or `finished`)."""
+        if not self._changed:  # Tune polls often, and nothing has happened since the last poll
+            return None
+        task = self._pick()
+        while task is None and self._fetch():
+            task = self._pick()
+        if task is None:
+            self._changed = False
+            return None
+        if task.goal == "trial":
+            self._take(task)
+        self._running[_key(task)] = task
+        return task
+
+    def _put(self, task: Task, *, first: bool = False) -> None:
+        """Let a trial wait; `_wanted` counts the waiting trials of each dense run."""
+        self._waiting[task.trial.fingerprint] = task
+        if first:
+            self._waiting.move_to_end(task.trial.fingerprint, last=False)
+        if task.trial.config.retrains:
+            self._wanted[task.stages[0]] += 1
+
+    def _take(self, task: Task) -> None:
+        del self._waiting[task.trial.fingerprint]
+        if task.trial.config.retrains:
+            self._wanted[task.stages[0]] -= 1
+
+    def _fetch(self) -> bool:
+        """Take more trials from the source; whether there may be something new to pick."""
+        if self._exhausted:
+            return False
+        trials = self._source.more(self._outstanding())
+        if trials is None:
+            return False
+        if not trials:
+            self._exhausted = True
+            return False
+        for trial in trials:
+            self._add(trial)
+        return True
+
+    def _outstanding(self) -> int:
+        twins = sum(map(len, self._twins.values()))
+        return len(self._waiting) + twins + sum(t.goal == "trial" for t in self._running.values())
+
+    def _add(self, trial: Trial) -> None:
+        known = self._known.get(trial.fingerprint)
+        if known is not None:
+            self.reused += 1
+            self._source.tell(trial, known)
+            return
+        if trial.fingerprint in self._waiting or f"trial/{trial.fingerprint}" in self._running:
+            self._twins.setdefault(trial.fingerprint, []).append(trial)
+            return
+        stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
+        attempt = self._attempts.get(trial.fingerprint, 0) + 1
+        self._put(Task("trial", trial, stages, attempt))
+
+    def _pick(self) -> Task | None:
+        busy = {stage for task in self._running.values() for stage in self._due(task)}
+        busy |= self._blocked
+        return self._dense_run(busy) or self._trial(busy)
+
+    def _due(self, task: Task) -> list[str]:
+        return [stage for stage in task.stages if stage not in self._done_stages]
+
+    def _dense_run(self, busy: set[str]) -> Task | None:
+        """The missing dense run that most trials wait for, if at least two do."""
+        missing = self._wanted.keys() - self._done_stages - busy
+        stage = max(missing, key=lambda s: (self._wanted[s], s), default=None)
+        if stage is None or self._wanted[stage] < 2:
+            return None
+        first = next(t for t in self._waiting.values() if t.stages[0] == stage)
+        return Task("dense", first.trial, (stage,))
+
+    def _trial(self, busy: set[str]) -> Task | None:
+        for task in self._waiting.values():
+            if not busy.intersection(self._due(task)):
+                return task
+        return None
+
+    def ended(self, task: Task, known: Known, message: str = "") -> None:
+        """Learn that a task ended for good; a failed dense run fails all that wait for it."""
+        self._running.pop(_key(task), None)
+        self._changed = True
+        if known.state in ("done", "diverged"):
+            self._done_stages.update(task.stages)
+        if task.goal == "trial":
+            self._settle(task, known)
+        elif known.state == "failed":
+            self._fail_dependents(task.stages[0], message)
+
+    def _settle(self, task: Task, known: Known) -> None:
+        self._known[task.trial.fingerprint] = known
+        self._source.tell(task.trial, known)
+        for twin in self._twins.pop(task.trial.fingerprint, ()):
+            self.reused += 1
+            self._source.tell(twin, known)
+
+    def _fail_dependents(self, stage: str, message: str) -> None:
+        for task in [t for t in self._waiting.values() if t.stages[0] == stage]:
+            self._take(task)
+            self.failures.append(Failure(task.trial, task.attempt, stage, message))
+            self._settle(task, Known("failed"))
+
+    def gave_up(self, task: Task, stage: str) -> None:
+        """Learn that another process holds `stage`: the task waits until `unblock(stage)`."""
+        self._running.pop(_key(task), None)
+        self._changed = True
+        self._blocked.add(stage)
+        if task.goal == "trial":
+            self._put(task, first=True)
+
+    def unblock(self, stage: str, *, done: bool) -> None:
+        """Learn that a blocked stage is finished, or that its lease has expired."""
+        self._blocked.discard(stage)
+        self._changed = True
+        if done:
+            self._done_stages.add(stage)
+
+
+def _key(task: Task) -> str:
+    return f"{task.goal}/{task.stages[0] if task.goal == 'dense' else task.trial.fingerprint}"
+
+
+class GridSource:
+    """All trials of a grid, at once."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self._trials = trials
+        self.planned = len(trials)
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return all trials the first time, none after."""
+        trials, self._trials = self._trials, []
+        return trials
+
+    def tell(self, trial: Trial, known: Known) -> None:
+        """A grid learns nothing."""

@@ -1,0 +1,152 @@
+"""What a search has found: in each block the configurations that no other one beats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from study.definition import space
+from study.definition.studyfile import StudyFile
+from study.points.winners import beyond
+from trainables.files.records import Record
+from trainables.vocabulary.schema import METRICS
+
+REPORTED = "test_accuracy"
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """One configuration of a search with its means over all seeds.
+
+    `block` are the values of the grids, `params` those that were sampled. `means` are by metric:
+    the objectives, the metrics with bounds, and the test accuracy, by which nothing is chosen.
+    `within`: whether every seed is within the bounds.
+    """
+
+    method: str
+
+    block: Mapping[str, Any]
+    params: Mapping[str, Any]
+    means: Mapping[str, float]
+    within: bool = True
+
+
+def found(study: StudyFile, records: Iterable[Record]) -> list[list[Found]]:
+    """Return for each block its unbeaten configurations, the best by the first objective first.
+
+    One objective has one best configuration (several when they tie); several have a front.
+    Configurations with a seed that is missing or did not end well are left out, and those beyond
+    a bound of the search where others of their block are within.
+    """
+    objectives = study.search.objectives
+    metrics = list(dict.fromkeys([*objectives, *study.search.constraints, REPORTED]))
+    wanted = {block.key for block in space.blocks(study)}
+    blocks: dict[str, list[tuple[float, Found]]] = {}
+    searched = [r for r in records if r.origin.get("block_key") in wanted]
+    for (block, _), seeds in _configurations(searched).items():
+        ends = [seeds.get(seed) for seed in study.seeds]
+        done = [r for r in ends if r is not None and r.state == "done"]
+        if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
+            excess = beyond(study.search, done[0].config, done)
+            blocks.setdefault(block, []).append((excess, _found(done, metrics, excess <= 0)))
+    return [_unbeaten(_nearest(entries), objectives) for entries in blocks.values()]
+
+
+def _nearest(entries: Sequence[tuple[float, Found]]) -> list[Found]:
+    """Those within their bounds; where there are none, those that are least beyond them."""
+    least = min(beyond for beyond, _ in entries)
+    return [f for beyond, f in entries if beyond == least]
+
+
+def _configurations(records: Iterable[Record]) -> dict[tuple[str, int], dict[int, Record]]:
+    """The records of each configuration by seed; blocks in the order of their grids' values."""
+    grouped: dict[tuple[str, int], dict[int, Record]] = {}
+    for r in sorted(records, key=lambda r: (_sortable(r.origin["block"]), r.origin["number"])):
+        grouped.setdefault((r.origin["block_key"], r.origin["number"]), {})[r.seed] = r
+    return grouped
+
+
+def _sortable(block: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
+    """Numbers by size, everything else by its text."""
+    return [
+        (False, v, "") if isinstance(v, int | float) else (True, 0.0, str(v))
+        for v in block.values()
+    ]
+
+
+def _found(done: Sequence[Record], metrics: Iterable[str], within: bool) -> Found:
+    means = {
+        m: fmean(r.metrics[m] for r in done) for m in metrics if all(m in r.metrics for r in done)
+    }
+    first = done[0]
+    method = str(first.config.get("method", {}).get("name", ""))
+    return Found(method, first.origin["block"], first.origin["params"], means, within)
+
+
+def _unbeaten(found: Sequence[Found], objectives: Mapping[str, str]) -> list[Found]:
+    """Those that no other beats: as good in every objective and better in one."""
+    signs = {name: 1.0 if way == "max" else -1.0 for name, way in objectives.items()}
+    scores = [[signs[o] * f.means[o] for o in objectives] for f in found]
+    front = [
+        (score, f)
+        for score, f in zip(scores, found, strict=True)
+        if not any(_beats(other, score) for other in scores)
+    ]
+    return [f for _, f in sorted(front, key=lambda pair: pair[0], reverse=True)]
+
+
+def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a != b and all(x >= y for x, y in zip(a, b, strict=True))
+
+
+def table(study: StudyFile, records: Iterable[Record]) -> str:
+    """Return what a search has found as a plain table; "" when no configuration is complete."""
+    from tabulate import tabulate
+
+    every = [f for block in found(study, records) for f in block]
+    if not every:
+        return ""
+    rows, names = _rows(every[:MOST_SHOWN])
+    lines = [_caption(study), "", tabulate(rows, headers=names, disable_numparse=True)]
+    if (more := len(every) - MOST_SHOWN) > 0:
+        lines.append(f"... and {more} more")
+    if not all(f.within for f in every):
+        lines += ["", "* beyond a bound, as is every configuration of its block."]
+    if REPORTED in names:
+        lines += ["", f"Nothing is chosen by {REPORTED}."]
+    return "\n".join([*lines, ""])
+
+
+def _rows(shown: Sequence[Found]) -> tuple[list[list[str]], list[str]]:
+    """Cells and their headings; the methods only where there are several."""
+    several = len({f.method for f in shown}) > 1
+    keys = list(dict.fromkeys(k for f in shown for k in (*f.block, *f.params) if k != "method"))
+    metrics = list(dict.fromkeys(m for f in shown for m in f.means))
+    rows = [
+        [f.method] * several
+        + [_value({**f.block, **f.params}.get(k, "-")) for k in keys]
+        + [_mean(m, f.means.get(m)) + ("" if f.within else " *") for m in metrics]
+        for f in shown
+    ]
+    return rows, ["method"] * several + keys + metrics
+
+
+def _caption(study: StudyFile) -> str:
+    what = "best" if len(study.search.objectives) == 1 else "unbeaten"
+    aims = ", ".join(f"{name} {way}" for name, way in study.search.objectives.items())
+    seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) != 1)}"
+    return f"{what.capitalize()} configurations of each block by {aims}; means over {seeds}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _mean(metric: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    in_per_cent = metric.endswith("accuracy") and METRICS[metric].unit == "1"
+    return f"{100 * value:.2f} %" if in_per_cent else f"{value:.4g}"

@@ -1,0 +1,94 @@
+"""What a search has asked for, kept beside the records, one small file a configuration.
+
+Written before the first trial of a configuration is handed out. So a run that ends in the middle
+forgets none, and a trial that another block, or another space, has run counts in every block that
+asked for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from study.definition.constraints import bounds_of
+from study.definition.space import Block, Trial, blocks
+from study.definition.studyfile import Search, StudyFile
+from trainables.config.trial import TrialConfig
+from trainables.files.records import Record
+from trainables.files.storage import Folder
+
+FOLDER: Final = "asked"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A configuration that a search has asked for: its block, number, and the values sampled."""
+
+    block_key: str
+    number: int
+    params: Mapping[str, Any]
+
+
+def origin_of(
+    block: Block, number: int, params: Mapping[str, Any], config: TrialConfig, search: Search
+) -> dict[str, Any]:
+    """Return where a search's trial comes from, as its record says."""
+    origin = {
+        "block": dict(block.cell),
+        "block_key": block.key,
+        "number": number,
+        "params": dict(params),
+    }
+    if search.constraints:
+        origin["bounds"] = bounds_of(search.constraints, config.resolved())
+    return origin
+
+
+def remember(folder: Folder, point: Point) -> None:
+    """Keep a point in the study folder."""
+    data = json.dumps(dict(point.params)).encode()
+    folder.write(f"{FOLDER}/{point.block_key}-{point.number}.json", data)
+
+
+def open_points(
+    study: StudyFile, folder: Folder, records: Iterable[Record], wanted: Container[str]
+) -> list[Point]:
+    """Return the points of the blocks `wanted` of which not every seed has a record of its own."""
+    seeds = study.seeds if study.search.confirm is None else study.search_seeds
+    own = [r for r in records if "block_key" in r.origin and r.seed in seeds]
+    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in own)
+    found = []
+    for name in folder.names(FOLDER):
+        key, _, number = name.removesuffix(".json").partition("-")
+        if key in wanted and number.isdecimal() and there[key, int(number)] < len(seeds):
+            found.append(Point(key, int(number), json.loads(folder.read(f"{FOLDER}/{name}"))))
+    return found
+
+
+def taken_up(
+    study: StudyFile, folder: Folder, records: Sequence[Record]
+) -> tuple[list[Record], list[Point]]:
+    """Return the records, once under each origin that asked for them, and the open points."""
+    if study.search.strategy == "grid":
+        return list(records), []
+    by_key = {block.key: block for block in blocks(study)}
+    points = open_points(study, folder, records, by_key)
+    by_fingerprint = {record.fingerprint: record for record in records}
+    more = []
+    for point in points:
+        block = by_key[point.block_key]
+        config = block.space.config({**block.cell, **point.params})
+        origin = origin_of(block, point.number, point.params, config, study.search)
+        for seed in study.seeds:
+            record = by_fingerprint.get(Trial.of(config, seed).fingerprint)
+            if record is not None and not _is_of(record, point):
+                more.append(replace(record, origin=origin))
+    return [*records, *more], points
+
+
+def _is_of(record: Record, point: Point) -> bool:
+    own = (record.origin.get("block_key"), record.origin.get("number"))
+    return own == (point.block_key, point.number)

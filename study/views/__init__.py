@@ -1,0 +1,1 @@
+"""A study folder looked at: plan, status, stages, export. Starts and changes nothing."""

@@ -1,0 +1,147 @@
+"""The stages behind a study folder, as rows: dense runs first, each with what shares it.
+
+Reads manifests only, and needs neither torch nor ray.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.frames.stages import read_stage
+from study.definition.locations import existing, store_of
+from trainables.files.records import RecordError
+from trainables.files.storage import Folder, open_folder
+
+METRICS = ("val_accuracy", "test_accuracy", "train_s")
+COLUMNS = (
+    "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",
+    *METRICS, "parent",
+)  # fmt: skip
+_ORDER = {"dense": 0, "whole": 1, "cycle": 2}
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Rows of `COLUMNS`, where the stages lie, what else the store holds, what was unreadable."""
+
+    rows: list[dict[str, Any]]
+    store: str
+    others: int
+    warnings: list[str]
+
+
+def stages(location: str) -> Stages:
+    """Return the stages of a study folder; Refusal when it is none.
+
+    In the folder's own store these are all; of a store that studies share, those that this
+    study's records name. `trials` counts this study's trials that go through a stage.
+    """
+    folder, study = existing(location)
+    place = store_of(study, folder)
+    reading = folder.records()
+    users = Counter(stage for record in reading.records for stage in record.stages)
+    manifests, faults = _manifests(open_folder(place))
+    shared = study.stage_store is not None
+    chosen = {h: m for h, m in manifests.items() if not shared or h in users}
+    rows = [_row(manifest, users[h], manifests) for h, manifest in chosen.items()]
+    rows.sort(key=_place)
+    others = len(manifests) - len(chosen)
+    return Stages(rows, place, others, [*reading.warnings, *faults])
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    seed = -1 if row["seed"] is None else row["seed"]
+    return (_ORDER.get(row["kind"], 3), -row["trials"], row["what"], seed, row["stage"])
+
+
+def _manifests(store: Folder) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """All finished stages of a store, and one sentence for each manifest that is unusable."""
+    found, faults = {}, []
+    for name in store.names():
+        try:
+            found[name] = read_stage(store, name)
+        except RecordError as fault:
+            faults.append(str(fault))
+        except OSError:  # not finished yet, or no stage at all
+            continue
+    return found, faults
+
+
+def _row(
+    manifest: Mapping[str, Any], trials: int, manifests: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    label = manifest.get("label", {})
+    first = _first(manifest, manifests)
+    task = first.get("label", {})
+    return {
+        "stage": manifest["hash"],
+        "kind": manifest["kind"],
+        "cycle": label.get("cycle") or None,
+        "seed": first.get("seed"),
+        "state": manifest["state"],
+        "trials": trials,
+        "epochs": manifest.get("epochs"),
+        "dataset": task.get("dataset", {}).get("name"),
+        "model": task.get("model", {}).get("name"),
+        "what": _what(label),
+        **{name: manifest.get("metrics", {}).get(name) for name in METRICS},
+        "parent": manifest.get("parent"),
+    }
+
+
+def _first(
+    manifest: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """The stage that a chain begins with, as far back as the store goes."""
+    while (parent := manifests.get(manifest.get("parent") or "")) is not None:
+        manifest = parent
+    return manifest
+
+
+def _what(label: Mapping[str, Any]) -> str:
+    """What sets a stage apart in a few words: its schedule and sparsity, or its dense schedule."""
+    if label.get("kind") == "cycle":
+        retrain = {k: v for k, v in label["retrain"].items() if k != "schedule"}
+        return _words(label["retrain"]["schedule"], sparsity=label["prune"]["sparsity"], **retrain)
+    dense = label.get("dense", {})
+    name = label.get("method", {}).get("name") or dense.get("schedule", "linear")
+    return _words(name, sparsity=label.get("prune", {}).get("sparsity"), lr=dense.get("lr"))
+
+
+def _words(name: str, **values: Any) -> str:
+    return ", ".join([name, *(f"{k} {_cell(v)}" for k, v in values.items() if v is not None)])
+
+
+def table(found: Stages) -> str:
+    """Return the stages as a table for a terminal."""
+    from tabulate import tabulate
+
+    rows = [[_cell(row[column]) for column in COLUMNS] for row in found.rows]
+    lines = [tabulate(rows, COLUMNS, tablefmt="simple", disable_numparse=True)]
+    kinds = Counter(row["kind"] for row in found.rows)
+    counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"
+    lines.append(f"{len(rows)} stages ({counts}) in {found.store}")
+    if found.others:
+        lines.append(f"{found.others} further stages there are of other studies")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def to_csv(found: Stages) -> str:
+    """Return the stages as CSV, a missing value being empty."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found.rows)
+    return text.getvalue()

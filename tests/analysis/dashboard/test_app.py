@@ -1,0 +1,481 @@
+"""The dashboard without a browser: addresses, filters, watching, pages, CSV, headers."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import Client
+
+from analysis.dashboard import address_in_words, make_app
+from analysis.dashboard.facts import by_study, counts, running_words, trained_epochs
+from analysis.dashboard.filters import FILTERS, marked, said
+from analysis.dashboard.grid import column_defs, columns_of, rows_of
+from analysis.dashboard.kept import Kept
+from analysis.dashboard.pages import PAGES, PANELS, page_of
+from analysis.dashboard.plots import Panel, drawn, one_trial, tabulated
+from analysis.dashboard.sections import SECTIONS
+from analysis.dashboard.server import is_loopback
+from analysis.dashboard.state import NOT_SET, View, token
+from analysis.dashboard.watch import Snapshot, Watch
+from analysis.figures import FIGURES
+from tests.analysis import synthetic
+from tests.analysis.small import record
+from trainables.files.records import StudyFolder
+
+HOSTILE = '<script>window.hacked = 1</script><img src="http://evil.invalid/x">'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of schedules: 108 trials, one diverged, one failed."""
+    made = tmp_path_factory.mktemp("schedules")
+    synthetic.write(made, synthetic.schedules())
+    return made
+
+
+@pytest.fixture(scope="module")
+def watch(folder: Path) -> Watch:
+    return Watch([str(folder)])
+
+
+@pytest.fixture(scope="module")
+def snapshot(watch: Watch) -> Snapshot:
+    return watch.snapshot
+
+
+@pytest.fixture(scope="module")
+def client(watch: Watch) -> Iterator[Client]:
+    app = make_app(watch)
+    app.server.config["TRUSTED_HOSTS"] = ["localhost"]
+    with app.server.test_client() as found:
+        yield found
+
+
+# --- the address -----------------------------------------------------------------------------
+
+KEYS = st.text("abcxyz._", min_size=1, max_size=8)
+VALUES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3, unique=True)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_an_address_says_what_it_was_made_of(values: dict[str, list[str]]) -> None:
+    view = View({key: tuple(found) for key, found in values.items()})
+    assert View.of(view.search()) == view
+
+
+def test_an_address_that_cannot_be_read_says_nothing() -> None:
+    assert View.of("?" + "&".join(["a=1"] * 1000)).values == {}
+    assert View.of(None).values == {} and View.of("?").search() == ""
+
+
+def test_a_changed_view_keeps_the_rest_and_drops_what_is_emptied() -> None:
+    view = View.of("?schedule=allr&schedule=ft&metric=val_loss")
+    assert view.changed(schedule=()).search() == "?metric=val_loss"
+    assert view.changed(state="done").all("schedule") == ("allr", "ft")
+    assert view.one("schedule") == "ft"
+
+
+def test_a_panel_sees_the_filters_and_its_own_choices_alone() -> None:
+    view = View.of("?sparsity=0.9&gains.of=ft&ranks.by=method&other=1").of_panel("gains")
+    assert set(view.values) == {"sparsity", "gains.of"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.9, "0.9"), (3.0, "3"), (3, "3"), ("3", "3"), (None, NOT_SET), (float("nan"), NOT_SET)],
+)
+def test_values_stand_in_addresses_as_people_write_them(value: object, text: str) -> None:
+    assert token(value) == text
+
+
+# --- filters ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("search", "n"),
+    [
+        ("", 108),
+        ("?schedule=allr", 18),
+        ("?schedule=allr&schedule=ft&sparsity=0.9", 12),
+        ("?state=failed", 1),
+        ("?budget=3&sparsity=0.95", 18),
+        ("?sparsity=0.123", 0),
+        ("?gains.of=ft", 108),
+    ],
+)
+def test_filters_let_through(snapshot: Snapshot, search: str, n: int) -> None:
+    assert len(snapshot.chosen(View.of(search))) == n
+
+
+def test_options_are_in_reading_order_and_shown_with_units(snapshot: Snapshot) -> None:
+    options = snapshot.marked.options
+    assert [o["label"] for o in options["sparsity"]] == ["80 %", "90 %", "95 %"]
+    assert [o["value"] for o in options["schedule"]][:2] == ["ft", "lrw"]
+    assert [o["label"] for o in options["budget"]] == ["1 epoch", "3 epochs"]
+
+
+def test_a_value_that_no_trial_has_stays_offered_so_that_it_can_be_taken_away(
+    snapshot: Snapshot,
+) -> None:
+    offered = snapshot.marked.offered("sparsity", View.of("?sparsity=0.5&sparsity=0.9"))
+    assert offered[-1] == {"label": "0.5 (no trial)", "value": "0.5"}
+    assert len(offered) == 4
+
+
+def test_the_budget_of_methods_from_scratch_is_all_of_their_training(tmp_path: Path) -> None:
+    synthetic.write(tmp_path, synthetic.methods(seeds=(0,)))
+    found = marked(Watch([str(tmp_path)]).snapshot.trials)
+    assert [o["value"] for o in found.options["budget"]] == ["23"]
+    assert NOT_SET in found.tokens["schedule"]
+
+
+def test_said_names_each_filter() -> None:
+    assert said(View.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
+        "schedule ft or allr and sparsity 0.9"
+    )
+    assert said(View.of("?metric=val_loss")) == ""
+    assert list(FILTERS) == ["study", "method", "schedule", "sparsity", "budget", "state"]
+
+
+# --- figures ---------------------------------------------------------------------------------
+
+
+def test_every_figure_has_a_place() -> None:
+    assert {panel.figure.name for panel in PANELS.values()} == set(FIGURES)
+    assert len(PANELS) == sum(len(page.panels) for page in PAGES.values())
+
+
+@pytest.mark.parametrize("key", sorted(PANELS))
+def test_every_panel_draws_or_says_why_not(snapshot: Snapshot, key: str) -> None:
+    trial = snapshot.trials[snapshot.trials["state"] == "done"]["fingerprint"].iloc[0]
+    found = drawn(PANELS[key], snapshot, View.of(f"?trial={trial}"))
+    assert found.data or found.layout["annotations"][0]["text"]
+    assert "template" not in found.layout and "title" not in found.layout
+    json.dumps(found.data)
+
+
+def test_a_panel_uses_what_the_address_says(snapshot: Snapshot) -> None:
+    view = View.of("?gains.of=llr&sparsity=0.9&metric=val_accuracy")
+    table, picks = tabulated(PANELS["gains"], snapshot, view)
+    assert "llr" not in set(table["rival"]) and "ft" in set(table["rival"])
+    assert set(table["prune.sparsity"]) == {0.9}
+    assert table.attrs["metric"] == "val_accuracy"
+    assert {pick.key: pick.value for pick in picks}["gains.of"] == "llr"
+
+
+def test_what_an_address_asks_for_and_cannot_be_had_is_left_at_its_default(
+    snapshot: Snapshot,
+) -> None:
+    default, _ = tabulated(PANELS["gains"], snapshot, View({}))
+    asked, _ = tabulated(PANELS["gains"], snapshot, View.of("?gains.of=nobody&gains.by=no.column"))
+    pd.testing.assert_frame_equal(default, asked)
+
+
+def test_a_figure_that_chooses_says_that_it_does_not_use_a_test_metric(snapshot: Snapshot) -> None:
+    table, _ = tabulated(PANELS["pareto"], snapshot, View.of("?metric=test_accuracy"))
+    assert (
+        "This figure chooses, so it shows validation accuracy and not test accuracy."
+        in (table.attrs["notes"])
+    )
+
+
+def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:
+    found = drawn(PANELS["gains"], snapshot, View.of("?sparsity=0.123"))
+    assert found.notes == ("None of 108 trials passes the filters: sparsity 0.123.",)
+    assert found.data == []
+
+
+def test_one_colour_a_schedule_on_every_page(snapshot: Snapshot) -> None:
+    colours: dict[str, set[str]] = {}
+    for key in ("accuracy_by_sparsity", "accuracy_by_budget", "cost", "learning_curves"):
+        for trace in drawn(PANELS[key], snapshot, View({})).data:
+            colour = trace.get("line", {}).get("color")
+            if colour and trace.get("name") in ("ft", "lrw", "slr", "clr", "llr", "allr"):
+                colours.setdefault(trace["name"], set()).add(colour)
+    assert len(colours) == 6 and all(len(found) == 1 for found in colours.values())
+
+
+def test_many_epochs_are_cut_to_the_block_without_changing_the_curve(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = tabulated(PANELS["learning_curves"], snapshot, View({}))
+    monkeypatch.setattr("analysis.dashboard.plots.MANY_EPOCHS", 10)
+    cut, _ = tabulated(PANELS["learning_curves"], snapshot, View({}))
+    pd.testing.assert_frame_equal(whole, cut)
+
+
+def test_a_trial_that_diverged_shows_its_curve(tmp_path: Path) -> None:
+    point = synthetic.Point(seed=4)
+    synthetic.write(tmp_path, [point])
+    folder = StudyFolder(str(tmp_path))
+    done = folder.records().records[0]
+    folder.write_record(type(done)(**{**vars(done), "state": "diverged"}))
+    snapshot = Watch([str(tmp_path)]).snapshot
+    view = View.of(f"?trial={done.fingerprint}")
+    assert one_trial(snapshot, view)["state"].tolist() == ["diverged"]
+    table, _ = tabulated(PANELS["trial_curve"], snapshot, view)
+    assert table["n"].max() == 1 and len(table) == 23
+
+
+def test_studies_are_compared_also_where_they_share_trials(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        synthetic.write(
+            tmp_path / name, [synthetic.Point(seed=seed, study=name) for seed in (0, 1)]
+        )
+    snapshot = Watch([str(tmp_path / "one"), str(tmp_path / "two")]).snapshot
+    table, _ = tabulated(PANELS["studies_accuracy_by_budget"], snapshot, View({}))
+    rows = table[~table["reference"].astype(bool)]
+    assert dict(zip(rows["series"], rows["n"], strict=True)) == {"one": 2, "two": 2}
+    headings, found = by_study(snapshot.trials)
+    assert [row[headings.index("shared trials")] for row in found] == ["2", "2"]
+
+
+# --- the table of trials ---------------------------------------------------------------------
+
+
+def test_rows_hold_shown_values_and_missing_ones(snapshot: Snapshot) -> None:
+    trials = snapshot.chosen(View.of("?schedule=allr&state=failed"))
+    columns = columns_of(trials, View({}))
+    row = rows_of(trials, columns)[0]
+    assert row["state"] == "failed" and row["message"] == "failed at epoch 2"
+    assert "val_accuracy" not in columns  # no trial here has one
+    everyone = rows_of(snapshot.trials, ["fingerprint", "val_accuracy"])
+    by_name = {one["fingerprint"]: one["val_accuracy"] for one in everyone}
+    assert by_name[row["fingerprint"]] is None
+    other = snapshot.trials[snapshot.trials["state"] == "done"].iloc[0]
+    assert by_name[other["fingerprint"]] == pytest.approx(100 * other["val_accuracy"])
+
+
+def test_columns_follow_what_differs_and_the_metric(snapshot: Snapshot) -> None:
+    columns = columns_of(snapshot.trials, View.of("?metric=val_loss"))
+    assert columns[:3] == ["fingerprint", "state", "seed"] and "val_loss" in columns
+    assert "prune.sparsity" in columns and "dense.lr" not in columns
+    defs = {c["field"]: c for c in column_defs(snapshot.trials, columns)}
+    assert defs["prune/sparsity"]["headerName"] == "sparsity (%)"
+    assert defs["val_loss"]["headerName"] == "validation loss (nats)"
+
+
+# --- facts -----------------------------------------------------------------------------------
+
+
+def test_counts_and_epochs_count_a_shared_dense_run_once(snapshot: Snapshot) -> None:
+    told = {fact.label: fact.value for fact in counts(snapshot.trials)}
+    assert (told["trials"], told["done"], told["failed"], told["diverged"]) == (
+        "108", "106", "1", "1",
+    )  # fmt: skip
+    # 53 trials with one epoch, 53 with three (one fell out of each), and three dense runs.
+    assert trained_epochs(snapshot.trials) == 53 + 3 * 53 + 3 * 20
+    twice = pd.concat([snapshot.trials, snapshot.trials.assign(study="again")], ignore_index=True)
+    assert trained_epochs(twice) == trained_epochs(snapshot.trials)
+
+
+def test_a_large_comparison_is_not_shown_but_explained(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.dashboard.facts.MANY_CELLS", 3)
+    (said_there,) = SECTIONS["comparison"](snapshot, View({}))
+    assert "36 cells" in said_there.children
+
+
+def test_a_trial_that_is_not_there_is_named(snapshot: Snapshot) -> None:
+    (found,) = SECTIONS["trial"](snapshot, View.of("?trial=nobody"))
+    assert "nobody" in found.children
+    (unnamed,) = SECTIONS["trial"](snapshot, View({}))
+    assert "No trial is named" in unnamed.children
+
+
+# --- watching --------------------------------------------------------------------------------
+
+
+def test_new_trials_are_read_and_nothing_is_read_twice(tmp_path: Path) -> None:
+    synthetic.write(tmp_path, synthetic.schedules(seeds=(0,)))
+    watch = Watch([str(tmp_path)])
+    first = watch.snapshot
+    assert watch.refresh() is first
+    StudyFolder(str(tmp_path)).write_record(record("new"))
+    second = watch.refresh()
+    assert second is not first and len(second.trials) == len(first.trials) + 1
+    assert watch.refresh() is second
+
+
+def test_a_retried_record_is_read_again(tmp_path: Path) -> None:
+    folder = StudyFolder(str(tmp_path))
+    folder.write_record(record("a", state="failed", metrics={}))
+    watch = Watch([str(tmp_path)])
+    folder.write_record(record("a", attempt=2))
+    assert watch.refresh().trials["state"].tolist() == ["done"]
+
+
+def test_a_heartbeat_is_no_change(tmp_path: Path) -> None:
+    folder = StudyFolder(str(tmp_path))
+    folder.write_record(record("a"))
+    watch = Watch([str(tmp_path)])
+    first = watch.snapshot
+    folder.folder.write("run/lease-x.json", b"{}")
+    folder.folder.write("progress.json", b"{}")
+    assert watch.refresh() is first
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    StudyFolder(str(tmp_path / "good")).write_record(record("a"))
+    watch = Watch([str(tmp_path / "good"), str(tmp_path / "gone")])
+    assert len(watch.snapshot.trials) == 1
+    assert any(str(tmp_path / "gone") in text for text in watch.snapshot.warnings)
+    StudyFolder(str(tmp_path / "gone")).write_record(record("b"))
+    assert len(watch.refresh().trials) == 2 and watch.snapshot.warnings == []
+
+
+def test_no_folder_at_all_is_an_empty_state_in_words(tmp_path: Path) -> None:
+    snapshot = Watch([str(tmp_path / "gone")]).snapshot
+    assert snapshot.study is None and len(snapshot.warnings) == 1
+    (said_there,) = SECTIONS["counts"](snapshot, View({}))
+    assert "No folder could be read" in said_there.children
+    for panel in PANELS.values():
+        assert drawn(panel, snapshot, View({})).notes
+
+
+def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: empty\n")
+    snapshot = Watch([str(tmp_path)]).snapshot
+    (said_there,) = SECTIONS["counts"](snapshot, View({}))
+    assert "no trial yet" in said_there.children
+    for panel in PANELS.values():
+        assert drawn(panel, snapshot, View({})).notes
+
+
+@pytest.mark.parametrize(("age_s", "lease", "runs"), [(5, True, 1), (500, True, 0), (5, False, 0)])
+def test_a_run_is_at_work_while_it_holds_the_folder_and_speaks(
+    tmp_path: Path, age_s: int, lease: bool, runs: int
+) -> None:
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    folder = StudyFolder(str(tmp_path))
+    folder.write_record(record("a"))
+    said_by_run = {
+        "at": (now - timedelta(seconds=age_s)).isoformat(), "wanted": 8, "settled": 1, "failed": 0,
+        "running": 2, "waiting": 5, "epochs_per_s": 4.2, "seconds_left": 100.0,
+    }  # fmt: skip
+    folder.folder.write("progress.json", json.dumps(said_by_run).encode())
+    if lease:
+        folder.folder.write("run/lease-x.json", b"{}")
+    found = Watch([str(tmp_path)]).running(now)
+    assert len(found) == runs
+    expected = "Running: 1 of 8 trials settled, 2 at work, 5 waiting, 4.2 epochs/s"
+    assert running_words(found)[0].startswith(expected if runs else "No run is at work")
+
+
+def test_watching_writes_nothing(folder: Path) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*"))
+    watch = Watch([str(folder)])
+    for panel in PANELS.values():
+        drawn(panel, watch.snapshot, View({}))
+    watch.refresh()
+    assert sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*")) == before
+
+
+def test_kept_results_are_made_once_and_the_oldest_goes_first() -> None:
+    kept, made = Kept(many=2), []
+
+    def make(name: str) -> str:
+        made.append(name)
+        return name
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        kept.get(name, lambda name=name: make(name))  # type: ignore[misc]
+    assert made == ["a", "b", "c", "b"]
+
+
+# --- the server ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", sorted(set(PANELS) - {"trial_curve", "trial_layers"}))
+def test_a_csv_equals_the_frame(client: Client, snapshot: Snapshot, key: str) -> None:
+    search = "?sparsity=0.9&sparsity=0.95&metric=val_accuracy"
+    table, _ = tabulated(PANELS[key], snapshot, View.of(search))
+    answer = client.get(f"/data/{key}.csv{search}")
+    assert answer.mimetype == "text/csv"
+    if table.empty:
+        assert answer.text.strip() in ("", ",".join(map(str, table.columns)))
+        return
+    found = pd.read_csv(io.StringIO(answer.text), dtype=str, keep_default_na=False)
+    wanted = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=str, keep_default_na=False)
+    pd.testing.assert_frame_equal(found, wanted)
+    for column in table.select_dtypes("float"):
+        numbers = pd.to_numeric(found[column], errors="coerce").to_numpy()
+        assert pd.Series(numbers).equals(pd.Series(table[column].to_numpy(dtype=float)))
+
+
+def test_the_csv_of_trials_follows_the_filters(client: Client) -> None:
+    answer = client.get("/data/trials.csv?schedule=allr&sparsity=0.9")
+    found = pd.read_csv(io.StringIO(answer.text))
+    assert len(found) == 6 and set(found["retrain.schedule"]) == {"allr"}
+
+
+def test_an_unknown_csv_is_not_found(client: Client) -> None:
+    assert client.get("/data/nothing.csv").status_code == 404
+
+
+def test_every_answer_forbids_other_hosts(client: Client) -> None:
+    answer = client.get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy and "connect-src 'self'" in policy
+    assert "http" not in policy
+    assert "https://" not in answer.text and "cdn" not in answer.text
+
+
+def test_a_name_of_another_site_is_refused(client: Client) -> None:
+    assert client.get("/", headers={"Host": "evil.invalid"}).status_code == 400
+
+
+def test_the_address_is_given_and_its_reach_said() -> None:
+    assert address_in_words("127.0.0.1", 8050) == [
+        "dashboard at http://127.0.0.1:8050/ (Ctrl-C ends it)"
+    ]
+    open_words = " ".join(address_in_words("0.0.0.0", 81))
+    assert "anyone who can reach port 81" in open_words and "no login" in open_words
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True),
+     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("node-a", False)],
+)  # fmt: skip
+def test_what_is_local(host: str, local: bool) -> None:
+    assert is_loopback(host) is local
+
+
+def test_paths() -> None:
+    assert page_of("/trials/") is PAGES["/trials"] and page_of(None) is PAGES["/"]
+    assert page_of("/nowhere") is None
+
+
+def test_hostile_text_stays_text_in_what_is_sent(tmp_path: Path) -> None:
+    folder = StudyFolder(str(tmp_path))
+    raw = synthetic.config(synthetic.Point())
+    raw["task"]["model"]["name"] = HOSTILE
+    folder.write_record(record("a", study=HOSTILE, config=raw, state="done"))
+    folder.write_record(record("b", 1, study=HOSTILE, config=raw, state="failed", message=HOSTILE))
+    snapshot = Watch([str(tmp_path)]).snapshot
+    for panel in PANELS.values():
+        found = drawn(panel, snapshot, View.of("?trial=a"))
+        assert "<script" not in json.dumps([found.data, found.layout])
+    apart = Panel("p", FIGURES["accuracy_by_sparsity"], {"by": "study"}, apart=True)
+    assert "<img" not in json.dumps(drawn(apart, snapshot, View({})).data)
+
+
+def test_it_imports_neither_torch_nor_ray() -> None:
+    code = (
+        "import sys, analysis.dashboard; "
+        "print([m for m in ('torch', 'ray', 'torchvision') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

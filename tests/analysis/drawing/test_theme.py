@@ -1,0 +1,130 @@
+"""Colours that stay apart, in every vision and on both papers."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis.drawing import theme
+from trainables.config.catalog import METHODS
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
+
+Floats = NDArray[np.float64]
+
+# Machado, Oliveira and Fernandes 2009, full severity, on linear RGB.
+VISIONS = {
+    "normal": np.eye(3),
+    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                        [-0.003882, -0.048116, 1.051998]]),
+    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                        [-0.011820, 0.042940, 0.968881]]),
+    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                        [0.004733, 0.691367, 0.303900]]),
+}  # fmt: skip
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+                   [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+
+
+def linear(color: str) -> Floats:
+    srgb = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: Floats) -> Floats:
+    xyz = TO_XYZ @ rgb / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def luminance(color: str) -> float:
+    return float(TO_XYZ[1] @ linear(color))
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_colours_are_told_apart_in_every_vision(vision: str) -> None:
+    seen = [
+        lab(np.clip(VISIONS[vision] @ linear(slot.color), 0, 1)) for slot in theme.SLOTS
+    ]  # fmt: skip
+    nearest = min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2))
+    assert nearest >= 19
+
+
+@pytest.mark.parametrize("mode", theme.MODES)
+def test_colours_stand_out_on_the_paper(mode: theme.Mode) -> None:
+    paper = theme.PAGES[mode].paper
+    for style in (*theme.SLOTS, theme.DENSE):
+        assert contrast(style.color, paper) >= 2.95, style
+
+
+@pytest.mark.parametrize("mode", theme.MODES)
+def test_text_is_readable(mode: theme.Mode) -> None:
+    page = theme.PAGES[mode]
+    assert contrast(page.ink, page.paper) >= 10
+    assert contrast(page.faint, page.paper) >= 4.5
+    assert contrast(page.ink, page.hover) >= 7
+    assert contrast(page.ink, page.worse) >= 5
+    assert contrast(page.ink, page.better) >= 5
+
+
+def test_every_schedule_and_method_has_a_style_of_its_own() -> None:
+    for names in (RETRAIN_SCHEDULES, METHODS):
+        given = [theme.STYLES[name] for name in names]
+        assert len(set(given)) == len(given)
+
+
+def test_slots_differ_in_colour_and_symbol() -> None:
+    assert len({slot.color for slot in theme.SLOTS}) == 10
+    assert len({slot.symbol for slot in theme.SLOTS}) == 10
+
+
+def test_styles_do_not_depend_on_order_and_keep_the_named() -> None:
+    one = theme.styles(["x", "allr", "y"])
+    other = theme.styles(["y", "x", "allr"])
+    assert one == other
+    assert one["allr"] == theme.STYLES["allr"]
+    assert len({style.color for style in one.values()}) == 3
+
+
+def test_styles_come_in_the_order_of_the_catalog() -> None:
+    assert list(theme.styles(["allr", "ft", "llr"], "retrain.schedule")) == ["ft", "llr", "allr"]
+    assert list(theme.styles([3, 1, 2])) == [1, 2, 3]
+
+
+def test_more_values_than_slots_reuse_them() -> None:
+    assert len(theme.styles(range(25))) == 25
+
+
+@pytest.mark.parametrize("mode", theme.MODES)
+def test_template_carries_the_page(mode: theme.Mode) -> None:
+    layout = theme.template(mode).layout
+    assert layout.paper_bgcolor == layout.plot_bgcolor == theme.PAGES[mode].paper
+    assert layout.font.color == theme.PAGES[mode].ink
+    page = theme.PAGES[mode]
+    scale = layout.to_plotly_json()["coloraxis2"]["colorscale"]
+    assert [list(stop) for stop in scale] == [[0, page.worse], [0.5, page.paper], [1, page.better]]
+    assert theme.template(mode).data.heatmap[0].textfont.color == page.ink
+
+
+def test_no_button_sends_data_anywhere() -> None:
+    assert theme.CONFIG["displaylogo"] is False
+    assert theme.CONFIG["showSendToCloud"] is False
+    assert theme.CONFIG["plotlyServerURL"] == ""
+    assert {"sendDataToCloud", "sendChartToCloud"} <= set(theme.CONFIG["modeBarButtonsToRemove"])
+
+
+def test_numbers_that_are_more_than_the_slots_have_shades_from_low_to_high() -> None:
+    ten, eleven = theme.styles(range(10)), theme.styles(range(10, -1, -1))
+    assert set(ten.values()) == set(theme.SLOTS)
+    assert list(eleven) == list(range(11))
+    assert [eleven[i].color for i in (0, 5, 10)] == [color for _, color in theme.SEQUENTIAL]
+    assert len({style.color for style in eleven.values()}) == 11
+    words = theme.styles(f"v{i}" for i in range(11))
+    assert set(words.values()) <= set(theme.SLOTS)

@@ -1,0 +1,137 @@
+"""The discount study, worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.figures.discount import (
+    discount_figure,
+    discount_table,
+    regret_figure,
+    regret_table,
+)
+from analysis.figures.lines import HOVERED
+from analysis.selection.blocks import notes
+from tests.analysis.hand_made import grid
+
+
+def discounts() -> pd.DataFrame:
+    """At 90 %: 0.2, 0.5 and adaptive; at 80 %: fixed ones alone; at 95 %: adaptive alone.
+
+    On validation 0.5 is the best fixed one at 90 %, on test 0.2 is: the choice must be 0.5.
+    """
+    frame = grid(
+        {
+            (0.9, 0.2): [0.90, 0.92], (0.9, 0.5): [0.94, 0.96], (0.9, "adaptive"): [0.93, 0.97],
+            (0.8, 0.2): [0.97, None], (0.8, 0.5): [0.95, 0.95],
+            (0.95, "adaptive"): [0.70, 0.72],
+        },
+        "prune.sparsity", "retrain.discount",
+    )  # fmt: skip
+    frame["d"] = [v if v != "adaptive" else 0.4 + 0.1 * s for v, s in
+                  zip(frame["retrain.discount"], frame["seed"], strict=True)]  # fmt: skip
+    best = (frame["prune.sparsity"] == 0.9) & (frame["retrain.discount"] == 0.2)
+    frame.loc[best, "test_accuracy"] = 0.999
+    return frame
+
+
+def test_discount_table_by_value() -> None:
+    table = discount_table(discounts())
+    rows: Any = table.set_index(["sparsity", "kind", "d"])
+    assert len(rows) == 6
+    (adaptive,) = table[(table["sparsity"] == 0.9) & (table["kind"] == "adaptive")].to_dict(
+        "records"
+    )
+    assert adaptive["d"] == pytest.approx(0.45)
+    assert (adaptive["mean"], adaptive["n"]) == (pytest.approx(0.95), 2)
+    assert rows.loc[(0.9, "fixed", 0.5)]["tuned"]
+    assert not rows.loc[(0.9, "fixed", 0.2)]["tuned"]
+    assert rows.loc[(0.8, "fixed", 0.2)]["n_failed"] == 1
+
+
+def test_a_discount_that_lost_a_seed_is_not_the_tuned_one() -> None:
+    rows: Any = discount_table(discounts()).set_index(["sparsity", "kind", "d"])
+    assert rows.loc[(0.8, "fixed", 0.5)]["tuned"]
+    assert not rows.loc[(0.8, "fixed", 0.2)]["tuned"]
+
+
+def test_equal_discounts_give_the_smaller() -> None:
+    frame = grid({(0.5,): [0.9, 0.9], (0.3,): [0.9, 0.9]}, "retrain.discount").assign(d=0.1)
+    rows: Any = discount_table(frame).set_index("d")
+    assert rows["tuned"].to_dict() == {0.3: True, 0.5: False}
+
+
+def test_discount_figure() -> None:
+    figure = discount_figure(discount_table(discounts()))
+    names = [trace.name for trace in figure.data]
+    assert names == ["80 % sparse", "90 % sparse", "90 % sparse, adaptive",
+                     "95 % sparse, adaptive"]  # fmt: skip
+    star = figure.data[2]
+    assert star.marker.symbol == "star"
+    assert list(star.x) == pytest.approx([0.45])
+    assert list(star.y) == pytest.approx([95.0])
+    assert figure.layout.xaxis.title.text == "discount d (share of the top rate)"
+    assert "best fixed d on validation" in figure.data[1].hovertext[1]
+
+
+def test_regret_by_value() -> None:
+    table: Any = regret_table(discounts(), metric="val_accuracy").set_index("sparsity")
+    known = table.loc[0.9]
+    assert (known["tuned"], known["n_tried"], known["d"]) == (0.5, 2, pytest.approx(0.45))
+    assert known["regret"] == pytest.approx(((0.94 - 0.93) + (0.96 - 0.97)) / 2, abs=1e-12)
+    assert known["n"] == 2
+    for sparsity in (0.8, 0.95):
+        assert table.loc[sparsity]["n"] == 0
+        assert math.isnan(table.loc[sparsity]["regret"])
+    assert math.isnan(table.loc[0.8]["d"])
+    assert math.isnan(table.loc[0.95]["tuned"])
+
+
+def test_regret_is_measured_at_the_discount_chosen_on_validation() -> None:
+    table: Any = regret_table(discounts(), metric="test_accuracy").set_index("sparsity")
+    assert table.loc[0.9]["tuned"] == 0.5
+    assert table.loc[0.9]["regret"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_regret_of_a_loss_is_turned() -> None:
+    frame = discounts()
+    frame["val_loss"] = 2 - 2 * frame["val_accuracy"]
+    frame.loc[frame["retrain.discount"] == "adaptive", "val_loss"] += 0.1
+    table = regret_table(frame, metric="val_loss").set_index("sparsity")
+    assert table.loc[0.9]["regret"] == pytest.approx(0.1)
+
+
+def test_regret_figure_marks_the_missing() -> None:
+    table = regret_table(discounts(), metric="val_accuracy")
+    figure = regret_figure(table)
+    assert list(figure.data[0].y) == ["80 %, 2 epochs", "90 %, 2 epochs", "95 %, 2 epochs"]
+    missing = [note.y for note in figure.layout.annotations]
+    assert missing == ["80 %, 2 epochs", "95 %, 2 epochs"]
+    assert figure.layout.xaxis.title.text == "validation accuracy lost (points of %)"
+    assert any("2 of 3 blocks lack" in note for note in notes(table))
+
+
+def test_regret_without_any_adaptive_trial_is_said() -> None:
+    frame = discounts()
+    table = regret_table(frame[frame["retrain.discount"] != "adaptive"])
+    figure = regret_figure(table)
+    assert not figure.data
+    assert "the regret is missing" in figure.layout.annotations[0].text.replace("<br>", " ")
+
+
+def test_many_sparsities_have_shades_and_no_bars() -> None:
+    frame = grid(
+        {(s / 20, d): [0.9, 0.92] for s in range(1, 14) for d in (0.2, 0.5)},
+        "prune.sparsity", "retrain.discount",
+    )  # fmt: skip
+    frame["d"] = frame["retrain.discount"]
+    table = discount_table(frame)
+    figure = discount_figure(table)
+    assert len({trace.line.color for trace in figure.data}) == len(figure.data) == 13
+    assert all(trace.error_y.array is None for trace in figure.data)
+    assert HOVERED in notes(table)
+    assert figure.layout.legend.title.text == "8 of 13:"

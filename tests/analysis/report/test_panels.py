@@ -1,0 +1,78 @@
+"""What a page offers beside its figures, and what it draws without being asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.figures import FIGURES
+from analysis.frames.study_frames import read
+from analysis.report.panels import Panel, declared_objectives, panel, panels
+from tests.analysis import synthetic
+from tests.analysis.hand_made import trials
+from trainables.files.records import StudyFolder
+
+
+def test_a_block_without_a_value_has_no_selector(tmp_path: Path) -> None:
+    """Most trials are of a task that has no such setting; another has two values of it."""
+    rows = [{"task.dataset": "a", "seed": seed} for seed in range(3)]
+    rows += [{"task.dataset": "b", "task.dataset.n_train": n, "seed": 0} for n in (500, 1000)]
+    frame = trials(*rows).astype({"task.dataset.n_train": object})
+    made = panel(FIGURES["accuracy_by_sparsity"], frame)
+    assert isinstance(made, Panel)
+    assert "at:task.dataset.n_train" not in [selector.name for selector in made.selectors]
+    assert "at:task.dataset" in [selector.name for selector in made.selectors]
+
+
+def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: Path) -> None:
+    """The third is beaten in accuracy and sparsity by the second, but is the shortest."""
+    folder = StudyFolder(str(tmp_path))
+    found = [(0.95, 0.80, 3.0), (0.90, 0.90, 3.0), (0.85, 0.85, 1.0), (0.80, 0.80, 3.0)]
+    for place, (accuracy, sparsity, epochs) in enumerate(found):
+        made = synthetic.record(synthetic.Point(sparsity=0.5 + place / 10))
+        metrics = {"val_accuracy": accuracy, "sparsity": sparsity, "retrain_epochs": epochs}
+        folder.write_record(replace(made, metrics=metrics))
+    asked = "{val_accuracy: max, sparsity: max, retrain_epochs: min}"
+    (tmp_path / "study.yaml").write_text(f"name: front\nsearch: {{objectives: {asked}}}\n")
+    study = read(str(tmp_path))
+    objectives = declared_objectives(study)
+    assert objectives == {"val_accuracy": "max", "sparsity": "max", "retrain_epochs": "min"}
+    (front,) = [one for one in panels(study)[0] if one.figure.name == "pareto"]
+    assert front.table.attrs["objectives"] == objectives
+    by_accuracy = front.table.sort_values("val_accuracy", ascending=False)
+    assert by_accuracy["front"].tolist() == [True, True, True, False]
+    assert front.selectors == ()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["{val_accuracy: max}", "{test_accuracy: max, sparsity: max}", "{d1: min, d2: up}", "3"],
+)
+def test_objectives_that_make_no_front_are_not_taken(tmp_path: Path, asked: str) -> None:
+    StudyFolder(str(tmp_path)).write_record(synthetic.record(synthetic.Point()))
+    (tmp_path / "study.yaml").write_text(f"name: front\nsearch: {{objectives: {asked}}}\n")
+    assert declared_objectives(read(str(tmp_path))) == {}
+
+
+def test_a_figure_that_fails_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for schedule in ("ft", "allr"):
+        StudyFolder(str(tmp_path)).write_record(
+            synthetic.record(synthetic.Point(schedule=schedule))
+        )
+    study = read(str(tmp_path))
+    names = [one.figure.name for one in panels(study)[0]]
+
+    def failing(table: object) -> None:
+        raise KeyError("dense.batch_size")
+
+    broken = replace(FIGURES["accuracy_by_sparsity"], figure=failing)
+    monkeypatch.setitem(FIGURES, "accuracy_by_sparsity", broken)
+    shown, absent = panels(study)
+    assert [one.figure.name for one in shown] == [n for n in names if n != "accuracy_by_sparsity"]
+    (why,) = [one.reason for one in absent if one.figure.name == "accuracy_by_sparsity"]
+    assert why == "It could not be drawn (KeyError: 'dense.batch_size')."
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""`bimp doctor`: one finding a line, ok or missing and what to do."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from study.checks import doctor
+from study.checks.doctor import Finding, data_set, disk, memory, packages, pictures, python, table
+from tests.study.conftest import Command
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"), [((3, 10, 9), False), ((3, 11, 0), True), ((3, 13, 1), True)]
+)
+def test_python(version: tuple[int, ...], ok: bool) -> None:
+    found = python(version)
+    assert found.ok is ok
+    assert found.found.startswith(".".join(map(str, version)))
+    assert python(sys.version_info[:3]).ok
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch 2.9.1 and the project itself are installed, nothing else is."""
+    versions = {"torch": "2.9.1+cu128", "bimp-study": "0.1.0", "numpy": "2.10"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(doctor, "version", version)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("requirement", "ok", "found"),
+    [
+        ("torch>=2.9", True, "2.9.1+cu128"),
+        ("torch>=2.9.1", True, "2.9.1+cu128"),
+        ("torch>=2.10", False, "2.9.1+cu128, needs >=2.10"),
+        ("numpy>=2.9", True, "2.10"),
+        ("torch", True, "2.9.1+cu128"),
+        ("ray[tune]>=2.60", False, "not installed"),
+    ],
+)
+def test_packages(requirement: str, ok: bool, found: str) -> None:
+    own, package = packages([requirement])
+    assert (own.what, own.ok) == ("bimp-study", True)
+    assert requirement.startswith(package.what)
+    assert (package.ok, package.found) == (ok, found)
+    assert ok or package.advice == f'pip install "{requirement}"'
+
+
+@pytest.mark.usefixtures("installed")
+def test_extras_are_not_asked_for() -> None:
+    found = list(packages(["torch>=2.0", "pytest>=9.0; extra == 'dev'"]))
+    assert [f.what for f in found] == ["bimp-study", "torch"]
+
+
+def test_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "GiB in all" in memory().found
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:       16000000 kB\nMemAvailable:    2097152 kB\n")
+    assert doctor._available(meminfo) == 2 * 2**30
+    assert doctor._available(tmp_path / "nothing") is None
+    monkeypatch.setattr(doctor, "_available", lambda _: doctor.LEAST_MEMORY - 1)
+    assert not memory().ok
+    monkeypatch.setattr(doctor, "_available", lambda _: doctor.LEAST_MEMORY)
+    assert memory().ok
+    assert str(tmp_path) in disk(tmp_path).found
+
+
+def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DEBIAN_DATA", tmp_path / "debian")
+    assert data_set("digits", tmp_path) == Finding("data digits", True, "comes with scikit-learn")
+    missing = data_set("mnist", tmp_path)
+    assert (missing.ok, missing.needed) == (False, False)
+    assert "--set data.download=true" in missing.advice
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    for place, ok in ((tmp_path / "debian", False), (tmp_path, True)):
+        (place / "fashion-mnist").mkdir(parents=True)
+        for name in names:
+            (place / "fashion-mnist" / f"{name}-ubyte.gz").write_bytes(b"")
+        found = data_set("fashion-mnist", tmp_path)
+        assert (found.ok, found.found) == (ok, f"in {place}")
+        assert ok or found.advice == f"use it with --set data.root={place}"
+
+
+@pytest.mark.parametrize(("name", "found"), [("chrome", "/bin/chrome"), ("firefox", "not found")])
+def test_pictures(name: str, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda asked: f"/bin/{asked}" if asked == name else None)
+    kaleido, chromium = pictures()
+    assert (kaleido.needed, chromium.needed) == (False, False)
+    assert (chromium.ok, chromium.found) == (found != "not found", found)
+
+
+def test_the_table() -> None:
+    findings = [
+        Finding("Python", True, "3.11", "use a later one"),
+        Finding("data mnist", False, "not there", "fetch it", needed=False),
+    ]
+    assert table(findings).splitlines() == [
+        "ok       Python      3.11",
+        "missing  data mnist  not there; fetch it",
+    ]
+
+
+def test_the_command(tmp_path: Path, bimp: Command) -> None:
+    ended = bimp("doctor", "--data-root", tmp_path)
+    lines = ended.out.splitlines()
+    assert (ended.status, ended.err) == (0, "")
+    assert all(line.startswith(("ok       ", "missing  ")) for line in lines)
+    for what in ("Python", "torch", "ray", "cores", "memory", "disk", "GPU", "data digits",
+                 "data cifar10", "kaleido", "Chromium"):  # fmt: skip
+        assert any(line[9:].startswith(what) for line in lines), what
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_something_needed_that_is_missing_is_status_1(
+    bimp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for needed, status in ((True, 1), (False, 0)):
+        lack = Finding("torch", False, "not installed", "pip install torch", needed)
+        monkeypatch.setattr(doctor, "checkup", lambda _, lack=lack: [lack])
+        assert bimp("doctor").status == status

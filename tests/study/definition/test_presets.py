@@ -1,0 +1,82 @@
+"""The studies that come with the project: each loads, keeps every rule, and plans what it says."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from study.cli import group
+from study.definition.studyfile import load, presets
+from study.driver.launch import run
+from study.views.plan import plan
+from trainables.config.catalog import DATASETS
+from trainables.vocabulary.refusal import Refusal
+
+# name: configurations, seeds, dense runs, epochs asked and after sharing (None: a search)
+SIZES = {
+    "digits": (36, 3, 3, 2376, 276),
+    "digits-discount": (78, 3, None, None, None),
+    "digits-pareto": (60, 2, None, None, None),
+    "digits-bimp": (48, 2, None, None, None),
+    "fashion-mnist-schedules": (36, 3, 3, 2376, 276),
+    "cifar10-resnet56-schedules": (54, 3, 3, 34_290, 2490),
+    "table1-imagenet-resnet50": (54, 2, 2, 10_332, 792),
+}
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_plans_and_is_named_as_its_file(name: str, tmp_path: Path) -> None:
+    study = load(name)
+    planned = plan(study, str(tmp_path / "out"))
+    assert study.name == planned.name == name
+    assert planned.trials == planned.configurations * planned.seeds + planned.confirmations > 0
+    assert not (tmp_path / "out").exists(), "planning writes nothing"
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_says_what_it_asks(name: str) -> None:
+    text = files("study").joinpath(f"presets/{name}.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert all(len(line) <= 100 for line in text.splitlines() if line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes(name: str, tmp_path: Path) -> None:
+    planned = plan(load(name), str(tmp_path / "out"))
+    configurations, seeds, dense_runs, asked, shared = SIZES[name]
+    assert (planned.configurations, planned.seeds) == (configurations, seeds)
+    assert planned.dense_runs == dense_runs
+    assert planned.epochs_asked == (None if asked is None else pytest.approx(asked))
+    assert planned.epochs_shared == (None if shared is None else pytest.approx(shared))
+
+
+def test_imagenet_can_be_planned_but_not_run(tmp_path: Path) -> None:
+    study = load("table1-imagenet-resnet50")
+    with pytest.raises(Refusal, match=r"task\.dataset must be .*imagenet.* planned but not yet"):
+        run(study, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_presets_that_run_name_a_data_set_with_a_loader() -> None:
+    unrunnable = {
+        name
+        for name in presets()
+        if DATASETS[_dataset(load(name).space["task"]["dataset"])].loader is None
+    }
+    assert all("imagenet" in name for name in unrunnable)
+    assert "table1-imagenet-resnet50" in unrunnable
+
+
+def _dataset(choice: object) -> str:
+    return str(choice["name"] if isinstance(choice, dict) else choice)
+
+
+def test_plan_on_the_command_line(tmp_path: Path) -> None:
+    arguments = ["plan", "digits", "--out", str(tmp_path / "out"), "--set", "seeds=[0]"]
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == 0
+    assert "36 = 36 configurations x 1 seed" in result.output
+    assert "37, of them 1 dense runs" in result.output

@@ -1,0 +1,39 @@
+"""What is settled stays settled: fingerprints and stage hashes of the presets, held by value.
+
+`settled.json` was written once and is never written again: a change that alters one of its hashes
+would have every settled trial of that kind trained anew.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.definition import space, studyfile
+from trainables.config.chain import digest, fingerprint, stage_chain
+from trainables.config.trial import TrialConfig
+
+SETTLED: dict[str, Any] = json.loads(Path(__file__).with_name("settled.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "trial", SETTLED["trials"], ids=[f"{t['preset']}-{t['fingerprint']}" for t in SETTLED["trials"]]
+)
+def test_a_trial_keeps_its_fingerprint_and_its_stages(trial: dict[str, Any]) -> None:
+    config = TrialConfig.of(trial["config"])
+    assert fingerprint(config, trial["seed"]) == trial["fingerprint"]
+    assert [spec.hash for spec in stage_chain(config, trial["seed"])] == trial["stages"]
+
+
+@pytest.mark.parametrize("preset", sorted(SETTLED["studies"]))
+def test_a_preset_asks_for_the_same_trials(preset: str) -> None:
+    """All fingerprints of a grid; of a search the keys of its blocks, which its records carry."""
+    study = studyfile.load(preset)
+    if study.search.strategy == "grid":
+        asked = [trial.fingerprint for trial in space.grid_trials(study)]
+    else:
+        asked = [block.key for block in space.blocks(study)]
+    assert digest(asked) == SETTLED["studies"][preset]

@@ -1,0 +1,127 @@
+"""cluster.yaml holds what Ray's launcher asks of it. No cloud is called."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> dict[str, Any]:
+    text = (ROOT / "cluster.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def prepared(cluster: dict[str, Any]) -> dict[str, Any]:
+    from ray.autoscaler._private.util import prepare_config
+
+    whole: dict[str, Any] = prepare_config(copy.deepcopy(cluster))
+    return whole
+
+
+def workers(cluster: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    types = cluster["available_node_types"]
+    return {name: node for name, node in types.items() if name != cluster["head_node_type"]}
+
+
+def test_ray_accepts_the_file(prepared: dict[str, Any]) -> None:
+    from ray.autoscaler._private.util import validate_config
+
+    validate_config(prepared)
+
+
+def test_ray_would_refuse_a_wrong_key(cluster: dict[str, Any]) -> None:
+    """The check above can fail: Ray knows every key of the file."""
+    from jsonschema import ValidationError  # type: ignore[import-untyped]
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    wrong = copy.deepcopy(cluster)
+    wrong["idle_timeout"] = wrong.pop("idle_timeout_minutes")
+    with pytest.raises(ValidationError, match="idle_timeout"):
+        validate_config(prepare_config(wrong))
+
+
+def test_no_trial_runs_on_the_head(cluster: dict[str, Any]) -> None:
+    head = cluster["available_node_types"][cluster["head_node_type"]]
+    assert head["resources"] == {"CPU": 0}
+
+
+def test_workers_are_spot_and_on_demand_and_start_at_none(cluster: dict[str, Any]) -> None:
+    markets = {
+        name: node["node_config"].get("InstanceMarketOptions", {}).get("MarketType", "on-demand")
+        for name, node in workers(cluster).items()
+    }
+    assert markets == {"gpu.spot": "spot", "gpu.on-demand": "on-demand"}
+    assert all(node["min_workers"] == 0 for node in workers(cluster).values())
+
+
+def test_resources_are_whole_numbers(prepared: dict[str, Any]) -> None:
+    for node in prepared["available_node_types"].values():
+        assert all(type(amount) is int for amount in node["resources"].values())
+
+
+def test_every_node_names_its_image_and_profile(prepared: dict[str, Any]) -> None:
+    for node in prepared["available_node_types"].values():
+        assert node["node_config"]["ImageId"].startswith("ami-")
+        assert node["node_config"]["IamInstanceProfile"] == {"Name": "bimp-study"}
+
+
+def test_a_gpu_trial_brings_a_spot_worker(prepared: dict[str, Any]) -> None:
+    from ray.autoscaler._private.node_provider_availability_tracker import NodeAvailabilitySummary
+    from ray.autoscaler._private.resource_demand_scheduler import (
+        _default_utilization_scorer,
+        get_nodes_for,
+    )
+
+    def score(resources: Any, demands: Any, node_type: str) -> Any:
+        summary = NodeAvailabilitySummary({})
+        return _default_utilization_scorer(
+            resources, demands, node_type, node_availability_summary=summary
+        )
+
+    demands: list[Any] = [{"CPU": 2, "GPU": 1}] * 3
+    wanted, left = get_nodes_for(prepared["available_node_types"], {}, "head", 8, demands, score)
+    assert (dict(wanted), left) == ({"gpu.spot": 3}, [])
+
+
+def test_every_start_asks_for_the_token(cluster: dict[str, Any]) -> None:
+    starts = [
+        command
+        for key in ("head_start_ray_commands", "worker_start_ray_commands")
+        for command in cluster[key]
+        if "ray start" in command
+    ]
+    assert len(starts) == 2
+    assert all("RAY_AUTH_MODE=token ray start" in command for command in starts)
+    assert cluster["file_mounts"]["/home/ubuntu/.ray/auth_token"] == "~/.ray/auth_token"
+    assert any("RAY_AUTH_MODE=token" in command for command in cluster["initialization_commands"])
+
+
+def test_the_token_is_in_no_file_of_the_project(cluster: dict[str, Any]) -> None:
+    sources = [path for path in cluster["file_mounts"].values() if "token" in path]
+    assert all(path.startswith("~") for path in sources)
+
+
+def test_setup_installs_the_pinned_versions(cluster: dict[str, Any]) -> None:
+    install = cluster["setup_commands"][-1]
+    assert "-c constraints.txt" in install
+    assert "-e '.[cluster]'" in install
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(
+        need.startswith("ray[default]") for need in project["optional-dependencies"]["cluster"]
+    )
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "\nray==" in pinned
+
+
+def test_the_dashboard_is_not_open_to_the_network(cluster: dict[str, Any]) -> None:
+    assert "--dashboard-host=127.0.0.1" in cluster["head_start_ray_commands"][-1]

@@ -1,0 +1,162 @@
+"""Whole runs on a real local Ray, through the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.study.driver.kill_driver import outcome, settled_files
+from trainables.files.records import StudyFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+TINY = Path(__file__).with_name("tiny.yaml")
+BIMP = str(Path(sys.executable).with_name("bimp"))
+LONG = {
+    "task": "{dataset: digits, model: {name: cnn, channels: [8, 8]}}",
+    "dense.epochs": "30",
+    "retrain.epochs": "40",
+    "resources.checkpoint_s": "0.3",
+    "prune.sparsity": "0.8",
+    "seeds": "[0]",
+}
+"""Settings that make the tiny study last seconds a stage, with partial states written."""
+
+
+def bimp(study: str | Path, out: Path, **sets: str) -> subprocess.Popen[str]:
+    options = [part for k, v in sets.items() for part in ("--set", f"{k}={v}")]
+    command = [BIMP, "run", str(study), "--out", str(out), *options]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+    )  # fmt: skip
+
+
+def finished(run: subprocess.Popen[str], status: int = 0) -> str:
+    text, _ = run.communicate(timeout=290)
+    assert run.returncode == status, text
+    return text
+
+
+def wait_for(found: Callable[[], Any], run: subprocess.Popen[str]) -> Any:
+    for _ in range(4000):
+        if (thing := found()) is not None:
+            return thing
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.02)
+    raise AssertionError("waited too long")
+
+
+def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
+    first = finished(bimp(TINY, tmp_path))
+    assert "starting: 8 trials" in first
+    assert "8 of 8 trials are settled" in first
+    before = settled_files(tmp_path)
+    assert len(before) == 8
+    assert "complete: all 8 trials are settled" in finished(bimp(TINY, tmp_path))
+    more = finished(bimp(TINY, tmp_path, seeds="[0, 1, 2]"))
+    assert "resuming: 8 of 12 trials are settled" in more
+    assert "extending: seeds 2 are new" in more
+    after = settled_files(tmp_path)
+    assert len(after) == 12
+    assert {k: after[k] for k in before} == before
+    assert not (tmp_path / "tune").exists()
+
+
+def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> None:
+    sets = {  # a last batch of one image, 1 x 1 behind vgg's pools, is too little for BatchNorm
+        "task.model": "{grid: [{name: mlp, hidden: [8]}, vgg16-bn]}",
+        "task.dataset": "{name: digits, n_train: 97}",
+        "seeds": "[0]",
+    }
+    text = finished(bimp(TINY, tmp_path, **sets), status=1)
+    assert "4 of 8 trials are settled" in text
+    states = [r.state for r in StudyFolder(str(tmp_path)).records().records]
+    assert sorted(states) == ["done"] * 4 + ["failed"] * 4
+    again = finished(bimp(TINY, tmp_path, **sets), status=1)
+    assert "retrying: 4 failed trials" in again
+    attempts = {r.attempt for r in StudyFolder(str(tmp_path)).records().records if not r.settled}
+    assert attempts == {2}
+
+
+def worker_of(folder: Path, kind: str) -> Callable[[], int | None]:
+    """The process that has saved a partial state of a stage of that kind."""
+    done = folder / "stages"
+
+    def find() -> int | None:
+        for lease in done.glob("*/lease-*.json"):
+            stage = lease.parent
+            finished_dense = any(done.glob("*/stage.json"))
+            if (kind == "dense") == finished_dense or not any(stage.glob("partial-*")):
+                continue
+            try:
+                return int(json.loads(lease.read_text())["pid"])
+            except (OSError, ValueError):
+                continue
+        return None
+
+    return find
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["dense", "cycle"])
+def test_a_killed_worker_is_replaced_and_the_bits_are_the_same(tmp_path: Path, kind: str) -> None:
+    finished(bimp(TINY, tmp_path / "calm", **LONG))
+    run = bimp(TINY, tmp_path / "killed", **LONG)
+    os.kill(wait_for(worker_of(tmp_path / "killed", kind), run), signal.SIGKILL)
+    finished(run)
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "calm")
+
+
+@pytest.mark.lab
+def test_a_killed_search_keeps_what_it_was_told_and_reaches_its_number(tmp_path: Path) -> None:
+    search = {
+        "search": "{strategy: optuna, trials: 6, objectives: {val_accuracy: max}}",
+        "retrain": "{schedule: allr, epochs: 2, discount: {uniform: [0.1, 1.0]}}",
+        "prune.sparsity": "{grid: [0.5, 0.8]}",
+    }
+    run = bimp(TINY, tmp_path, **search)
+    wait_for(lambda: len(settled_files(tmp_path)) >= 5 or None, run)
+    run.kill()
+    run.communicate()
+    before = settled_files(tmp_path)
+    assert 5 <= len(before) < 24
+    finished(bimp(TINY, tmp_path, **search))
+    after = settled_files(tmp_path)
+    assert len(after) == 2 * 6 * 2
+    assert {k: after[k] for k in before} == before
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "optuna.journal")))
+    trials = [
+        trial
+        for study in optuna.get_all_study_summaries(storage)
+        for trial in optuna.load_study(study_name=study.study_name, storage=storage).trials
+    ]
+    assert [t.state.name for t in trials] == ["COMPLETE"] * 12
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(900)
+def test_a_killed_driver_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.study.driver.kill_driver", "lab"]
+    told = subprocess.run(
+        [*command, str(TINY), str(tmp_path), "1", "7"],
+        capture_output=True, text=True, check=False, timeout=880,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout.splitlines()[-1])
+    assert found["faults"] == []
+    assert found["at_writes"] >= 2

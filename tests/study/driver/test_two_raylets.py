@@ -1,0 +1,84 @@
+"""Runs on a real cluster of two nodes, both on this machine; one of them is lost during a run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.definition.studyfile import StudyFile
+from study.driver.launch import run
+from trainables.files.records import Record, StudyFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Any]:
+    """A head without CPUs, as in cluster.yaml, and two nodes of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    from study.driver.ray_session import _SETTINGS
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _SETTINGS.items():
+            patch.setenv(name, value)
+        cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        cluster.workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        cluster.wait_for_nodes()
+        yield cluster
+        cluster.shutdown()
+
+
+def mlp_study(name: str, epochs: float, schedules: list[str]) -> StudyFile:
+    """Schedules for a small MLP on digits, two seeds; dense run and retraining equally long."""
+    return StudyFile.of(
+        {
+            "name": name,
+            "task": {"dataset": "digits", "model": {"name": "mlp", "hidden": [16]}},
+            "dense": {"epochs": epochs},
+            "prune": {"sparsity": 0.8},
+            "retrain": {"schedule": {"grid": schedules}, "epochs": epochs},
+            "seeds": [0, 1],
+        }
+    )
+
+
+def records_in(folder: Path) -> list[Record]:
+    return StudyFolder(str(folder)).records().records
+
+
+def test_a_study_settles_on_two_nodes(two_nodes: Any, tmp_path: Path) -> None:
+    study = mlp_study("two-nodes", 2, ["ft", "allr"])
+    summary = run(study, str(tmp_path), address=two_nodes.address)
+    assert summary.complete
+    assert (summary.wanted, summary.settled) == (4, 4)
+    records = records_in(tmp_path)
+    assert [r.state for r in records] == ["done"] * 4
+    dense_runs = {(r.seed, r.stages[0]) for r in records}
+    assert len(dense_runs) == 2, "the schedules of a seed share its dense run"
+
+
+def test_a_run_survives_the_loss_of_a_node(two_nodes: Any, tmp_path: Path) -> None:
+    study = mlp_study("lost-node", 40, ["ft", "llr", "allr"])
+    ended_before_the_loss: list[int] = []
+
+    def lose_a_node() -> None:
+        while not records_in(tmp_path):
+            time.sleep(0.1)
+        ended_before_the_loss.append(len(records_in(tmp_path)))
+        two_nodes.remove_node(two_nodes.workers[0], allow_graceful=False)
+
+    loss = threading.Thread(target=lose_a_node, daemon=True)
+    loss.start()
+    summary = run(study, str(tmp_path), address=two_nodes.address)
+    loss.join(timeout=30)
+    assert ended_before_the_loss, "no node was lost"
+    assert ended_before_the_loss[0] <= 4, "both nodes were at work when one was lost"
+    assert summary.complete
+    assert [r.state for r in records_in(tmp_path)] == ["done"] * 6
+    assert all(r.attempt == 1 for r in records_in(tmp_path)), "Tune's own retries suffice"

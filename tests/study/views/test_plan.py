@@ -1,0 +1,171 @@
+"""Plans: trials, stages and epochs worked out by hand, and time from what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.definition.space import grid_trials
+from study.definition.studyfile import StudyFile
+from study.views.plan import Plan, plan, table
+from trainables.config.chain import StageSpec, stage_chain
+from trainables.files.records import Record, StudyFolder
+
+RAW: dict[str, Any] = {
+    "name": "small",
+    "task": {"dataset": "digits", "model": "mlp"},
+    "dense": {"epochs": 10},
+    "prune": {"sparsity": {"grid": [0.8, 0.9]}},
+    "retrain": {"schedule": {"grid": ["ft", "llr"]}, "epochs": {"grid": [1, 3]}},
+    "seeds": [0, 1],
+}
+"""16 trials: 2 sparsities, 2 schedules, 2 lengths, 2 seeds; 2 dense runs of 10 epochs."""
+
+
+def planned(folder: Path, **sections: Any) -> Plan:
+    return plan(StudyFile.of({**RAW, **sections}), str(folder))
+
+
+def test_a_grid_by_hand(tmp_path: Path) -> None:
+    found = planned(tmp_path / "out")
+    assert (found.trials, found.configurations, found.seeds) == (16, 8, 2)
+    assert (found.stages, found.dense_runs) == (18, 2)
+    assert found.epochs_asked == 16 * 10 + 8 * 1 + 8 * 3
+    assert found.epochs_shared == 2 * 10 + 8 * 1 + 8 * 3
+    assert found.epochs_left == found.epochs_shared
+    assert found.sharing == pytest.approx(192 / 52)
+    assert (found.settled, found.failed, found.seconds_left) == (0, 0, None)
+    assert not (tmp_path / "out").exists(), "planning writes nothing"
+
+
+def test_methods_from_scratch_share_nothing(tmp_path: Path) -> None:
+    found = planned(tmp_path, method="gmp", dense={}, retrain={}, budget={"epochs": 6})
+    assert (found.trials, found.stages, found.dense_runs) == (4, 4, 0)
+    assert found.epochs_asked == found.epochs_shared == 24
+    assert found.sharing == 1
+
+
+def record_all(folder: Path, state: str, n: int) -> list[tuple[StageSpec, ...]]:
+    """Write records of the first n trials; returns their chains."""
+    trials = grid_trials(StudyFile.of(RAW))[:n]
+    for trial in trials:
+        StudyFolder(str(folder)).write_record(
+            Record(trial.fingerprint, "small", trial.config.resolved(), trial.seed, state)
+        )
+    return [stage_chain(trial.config, trial.seed) for trial in trials]
+
+
+def store(folder: Path, spec: StageSpec, seconds: float, device: str = "cpu") -> None:
+    manifest = {
+        "likeness": spec.likeness,
+        "epochs": spec.epochs,
+        "metrics": {"train_s": seconds},
+        "provenance": {"device": device},
+    }
+    path = folder / "stages" / spec.hash / "stage.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(manifest))
+
+
+def test_what_is_settled_is_not_left_and_what_failed_is(tmp_path: Path) -> None:
+    record_all(tmp_path, "done", 1)
+    assert planned(tmp_path).settled == 1
+    assert planned(tmp_path).epochs_left == 52 - 1
+    record_all(tmp_path, "failed", 1)
+    found = planned(tmp_path)
+    assert (found.settled, found.failed, found.epochs_left) == (0, 1, 52)
+
+
+def test_stages_that_are_there_are_not_left(tmp_path: Path) -> None:
+    (chain,) = record_all(tmp_path, "failed", 1)
+    store(tmp_path, chain[0], seconds=20)
+    assert planned(tmp_path).epochs_left == 52 - 10
+
+
+def test_the_time_comes_from_stages_alike(tmp_path: Path) -> None:
+    """20 s for the 10 epochs of one dense run: 2 s an epoch, 42 epochs left."""
+    (chain,) = record_all(tmp_path, "failed", 1)
+    store(tmp_path, chain[0], seconds=20)
+    assert planned(tmp_path).seconds_left == pytest.approx(84)
+    store(tmp_path, chain[1], seconds=4.2)
+    assert planned(tmp_path).seconds_left == pytest.approx(41 * 24.2 / 11)
+
+
+def test_the_time_of_another_device_model_or_batch_is_unknown(tmp_path: Path) -> None:
+    (chain,) = record_all(tmp_path, "failed", 1)
+    store(tmp_path, chain[0], seconds=20)
+    assert planned(tmp_path, resources={"gpus": 1}).seconds_left is None
+    assert planned(tmp_path, task={"dataset": "digits", "model": "cnn"}).seconds_left is None
+    assert planned(tmp_path, dense={"epochs": 10, "batch_size": 32}).seconds_left is None
+    assert planned(tmp_path, dense={"epochs": 20, "lr": 0.5}).seconds_left == pytest.approx(144)
+
+
+def test_a_store_of_its_own_counts(tmp_path: Path) -> None:
+    (chain,) = record_all(tmp_path / "one", "failed", 1)
+    store(tmp_path, chain[0], seconds=20)
+    shared = planned(tmp_path / "two", stage_store=str(tmp_path / "stages"))
+    assert shared.epochs_left == 52 - 10
+
+
+def test_unreadable_manifests_are_left_out(tmp_path: Path) -> None:
+    for name, text in (("a", "{"), ("b", "[]"), ("c", '{"metrics": {}}')):
+        (tmp_path / "stages" / name).mkdir(parents=True)
+        (tmp_path / "stages" / name / "stage.json").write_text(text)
+    assert planned(tmp_path).seconds_left is None
+
+
+def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
+    record_all(tmp_path, "done", 16)
+    found = planned(tmp_path)
+    assert (found.settled, found.epochs_left, found.seconds_left) == (16, 0, 0)
+
+
+SEARCH: dict[str, Any] = {
+    "retrain": {"epochs": 1, "discount": {"uniform": [0.1, 1]}},
+    "search": {"strategy": "optuna", "trials": 5, "objectives": {"val_accuracy": "max"}},
+}
+
+
+def test_a_search_is_counted_in_configurations_of_its_blocks(tmp_path: Path) -> None:
+    found = planned(tmp_path, **SEARCH)
+    assert (found.configurations, found.seeds, found.trials) == (10, 2, 20)
+    assert found.epochs_asked is None
+    assert found.sharing is None
+
+
+def test_the_table_of_a_grid(tmp_path: Path) -> None:
+    record_all(tmp_path, "done", 2)
+    record_all(tmp_path, "failed", 1)
+    assert table(planned(tmp_path)).splitlines() == [
+        "study                 small (grid)",
+        "trials                16 = 8 configurations x 2 seeds",
+        "settled already       1, 1 failed",
+        "stages                18, of them 2 dense runs",
+        "epochs asked          192",
+        "epochs after sharing  52 (3.7 times fewer)",
+        "epochs left to train  51",
+        "time left             unknown: nothing like it was measured in this stage store",
+    ]
+
+
+def test_the_table_of_a_search_says_what_is_unknown(tmp_path: Path) -> None:
+    lines = table(planned(tmp_path, **SEARCH)).splitlines()
+    assert lines[1] == "trials           20 = 10 configurations x 2 seeds"
+    assert lines[3] == "stages, epochs   unknown: the search decides as it goes"
+    assert lines[4] == "time left        unknown: the search decides as it goes"
+
+
+def test_nothing_is_left_of_a_study_that_is_settled(tmp_path: Path) -> None:
+    record_all(tmp_path, "done", 16)
+    assert table(planned(tmp_path)).splitlines()[-1] == "time left             none"
+
+
+def test_the_table_says_the_time_in_words(tmp_path: Path) -> None:
+    (chain,) = record_all(tmp_path, "failed", 1)
+    store(tmp_path, chain[0], seconds=20)
+    assert table(planned(tmp_path)).splitlines()[-1] == (
+        "time left             1 min 24 s of one worker's training"
+    )

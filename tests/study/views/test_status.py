@@ -1,0 +1,215 @@
+"""`bimp status`: counts by hand, failures named, and what is running now if that is fresh."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.definition.locations import RUN_LEASE
+from study.definition.space import blocks, grid_trials
+from study.definition.studyfile import StudyFile
+from study.views.status import FRESH_S, MOST_NAMED, Status, running, status, table
+from tests.study.conftest import Command
+from trainables.files.leases import Leases
+from trainables.files.records import Record, StudyFolder
+from trainables.files.storage import LocalFolder
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+RAW: dict[str, Any] = {
+    "name": "small",
+    "task": {"dataset": "digits", "model": "mlp"},
+    "dense": {"epochs": 2},
+    "prune": {"sparsity": {"grid": [0.8, 0.9]}},
+    "retrain": {"epochs": 1, "schedule": {"grid": ["ft", "llr"]}},
+    "seeds": [0, 1],
+}
+SEARCH = {
+    **RAW,
+    "retrain": {"epochs": 1, "discount": {"uniform": [0.1, 1]}},
+    "search": {"strategy": "optuna", "trials": 3, "objectives": {"val_accuracy": "max"}},
+}
+SAID = {
+    "at": NOW.isoformat(), "pid": 123, "wanted": 8, "settled": 3, "failed": 0, "running": 2,
+    "waiting": 3, "epochs_per_s": 5.094, "seconds_left": 65.2,
+}  # fmt: skip
+
+
+def write(folder: Path, raw: dict[str, Any], *records: Record) -> StudyFolder:
+    study = StudyFolder(str(folder))
+    study.folder.write("study.yaml", json.dumps(raw).encode())
+    for record in records:
+        study.write_record(record)
+    return study
+
+
+def grid_records(*states: str, **more: Any) -> list[Record]:
+    """Records of the grid's first trials in these states."""
+    trials = grid_trials(StudyFile.of(RAW))
+    return [
+        Record(t.fingerprint, "small", t.config.resolved(), t.seed, state, **more)
+        for t, state in zip(trials, states, strict=False)
+    ]
+
+
+def test_a_grid_by_hand(tmp_path: Path) -> None:
+    states = ("done", "done", "diverged", "failed", "stopped")
+    other = Record("0" * 16, "small", {}, 0, "done")
+    write(tmp_path, RAW, *grid_records(*states), other)
+    found = status(str(tmp_path))
+    assert (found.name, found.strategy, found.wanted) == ("small", "grid", 8)
+    assert found.states == {"done": 2, "diverged": 1, "failed": 1, "stopped": 1}
+    assert (found.settled, found.missing, found.others) == (4, 3, 1)
+    assert [r.state for r in found.failed] == ["failed"]
+    assert found.running is None
+
+
+def test_a_search_by_hand(tmp_path: Path) -> None:
+    keys = [block.key for block in blocks(StudyFile.of(SEARCH))]
+    records = [
+        Record("a", "small", {}, 0, "done", origin={"block_key": keys[0]}),
+        Record("b", "small", {}, 1, "failed", origin={"block_key": keys[1]}),
+        Record("c", "small", {}, 0, "done", origin={"block_key": "of another space"}),
+        Record("d", "small", {}, 9, "done", origin={"block_key": keys[0]}),
+    ]
+    write(tmp_path, SEARCH, *records)
+    found = status(str(tmp_path))
+    assert (found.strategy, found.wanted, found.settled, found.missing) == ("optuna", 12, 1, 10)
+    assert found.others == 2
+    assert [r.fingerprint for r in found.failed] == ["b"]
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    write(tmp_path, RAW, *grid_records("done"))
+    before = sorted(str(p) for p in tmp_path.rglob("*"))
+    status(str(tmp_path))
+    assert sorted(str(p) for p in tmp_path.rglob("*")) == before
+
+
+# What is running now
+
+
+def folder_in_use(tmp_path: Path, said: Any = SAID) -> LocalFolder:
+    folder = LocalFolder(tmp_path)
+    Leases(folder, "the driver").beat(RUN_LEASE)
+    folder.write("progress.json", said if isinstance(said, bytes) else json.dumps(said).encode())
+    return folder
+
+
+def test_what_a_live_run_said_is_shown(tmp_path: Path) -> None:
+    said = running(folder_in_use(tmp_path), NOW + timedelta(seconds=7))
+    assert said == {
+        "running": 2, "waiting": 3, "epochs_per_s": 5.094, "seconds_left": 65.2, "pid": 123,
+        "age_s": 7.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("age", "fresh"), [(0, True), (FRESH_S, True), (FRESH_S + 1, False)])
+def test_what_it_said_long_ago_is_not(tmp_path: Path, age: float, fresh: bool) -> None:
+    said = running(folder_in_use(tmp_path), NOW + timedelta(seconds=age))
+    assert bool(said) is fresh
+    assert said is not None, "somebody does hold the folder"
+
+
+def test_a_clock_that_is_behind_makes_no_negative_age(tmp_path: Path) -> None:
+    said = running(folder_in_use(tmp_path), NOW - timedelta(seconds=30))
+    assert said is not None
+    assert said["age_s"] == 0
+
+
+def test_a_run_that_has_ended_is_not_running(tmp_path: Path) -> None:
+    folder = folder_in_use(tmp_path)
+    Leases(folder, "the driver").release(RUN_LEASE)
+    assert running(folder, NOW) is None
+
+
+def test_a_run_that_was_killed_on_this_host_is_not_running(tmp_path: Path) -> None:
+    folder = folder_in_use(tmp_path)
+    (lease,) = (tmp_path / RUN_LEASE).iterdir()
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "pid": 2**22 + 1}))
+    assert running(folder, NOW) is None
+
+
+@pytest.mark.parametrize("said", [b"{", b"[]", b'{"at": "2026"}', b'{"at": 3}'])
+def test_a_torn_or_foreign_word_is_nothing_said(tmp_path: Path, said: bytes) -> None:
+    assert running(folder_in_use(tmp_path, said), NOW) == {}
+
+
+# In words
+
+
+def stands(**more: Any) -> Status:
+    fields: dict[str, Any] = {
+        "name": "small", "strategy": "grid", "location": "/x", "wanted": 8,
+        "states": {"done": 2, "diverged": 1, "failed": 0, "stopped": 0}, "missing": 5,
+        "others": 0, "failed": [],
+    }  # fmt: skip
+    return Status(**{**fields, **more})
+
+
+def test_the_table() -> None:
+    assert table(stands()).splitlines() == [
+        "study        small (grid)",
+        "folder       /x",
+        "wanted       8 trials",
+        "settled      3 (2 done, 1 diverged, 0 stopped)",
+        "failed       0",
+        "missing      5",
+        "running now  nothing",
+    ]
+
+
+def test_the_table_of_a_live_run() -> None:
+    lines = table(stands(running={**SAID, "age_s": 3.2}, others=4)).splitlines()
+    assert lines[6:] == [
+        "running now  2 trials, 3 waiting, 5.1 epochs/s, left 1 min 5 s (process 123, 3 s ago)",
+        "outside      4 trials that the study as it is now does not want",
+    ]
+    assert "has said nothing lately" in table(stands(running={}))
+
+
+def test_failures_are_named_with_their_message_on_one_line() -> None:
+    failed = [
+        Record("a" * 16, "small", {}, 3, "failed", attempt=2, message="ValueError: no\n luck"),
+        Record("b" * 16, "small", {}, 0, "failed"),
+    ]
+    states = {"done": 0, "diverged": 0, "failed": 2, "stopped": 0}
+    lines = table(stands(failed=failed, states=states)).splitlines()
+    assert lines[7:] == [
+        f"failed: {'a' * 16} (seed 3, attempt 2): ValueError: no luck",
+        f"failed: {'b' * 16} (seed 0, attempt 1): no message",
+        "bimp run starts failed trials again",
+    ]
+
+
+@pytest.mark.parametrize(("n", "more"), [(MOST_NAMED, 0), (MOST_NAMED + 2, 2)])
+def test_of_many_failures_the_rest_is_counted(n: int, more: int) -> None:
+    failed = [Record(f"{i:016}", "small", {}, 0, "failed", message="no") for i in range(n)]
+    text = table(stands(failed=failed))
+    assert text.count("failed: 0") == MOST_NAMED
+    assert (f"... and {more} more failed trials" in text) is bool(more)
+
+
+def test_the_command(tmp_path: Path, bimp: Command) -> None:
+    write(tmp_path, RAW, *grid_records("done", "failed", message="OSError: disk full"))
+    (tmp_path / "records" / "torn.json").write_text("{")
+    ended = bimp("status", tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    assert "settled      1 (1 done, 0 diverged, 0 stopped)" in ended.out
+    assert "(seed 1, attempt 1): OSError: disk full" in ended.out
+    assert "warning: records/torn.json" in ended.out
+
+
+@pytest.mark.parametrize("text", [None, "name: [", "name: a/b\n"])
+def test_a_folder_whose_study_cannot_be_read(
+    text: str | None, tmp_path: Path, bimp: Command
+) -> None:
+    if text is not None:
+        (tmp_path / "study.yaml").write_text(text)
+    ended = bimp("status", tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("bimp: ")
+    assert ended.err.count("\n") == 1

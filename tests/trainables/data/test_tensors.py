@@ -1,0 +1,333 @@
+"""Data sets: splits, normalisation, sizes, and what is refused before anything is read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.config.catalog import DATASETS, resolve
+from trainables.data import tensors
+from trainables.data.normalisation import Statistics, normalised, statistics, value_table
+from trainables.data.raw import DataFormatError, RawImages, check_content
+from trainables.data.splits import class_quotas, stratified
+
+Bytes = NDArray[np.uint8]
+
+
+# splits
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_held", "quotas"),
+    [
+        ([5, 3, 2], 5, [3, 1, 1]),  # exact shares 2.5, 1.5, 1: of equal remainders the lower class
+        ([10, 10, 10], 10, [4, 3, 3]),
+        ([1, 1, 98], 10, [0, 0, 10]),  # .1, .1, 9.8
+        ([6, 6, 88], 10, [1, 0, 9]),  # .6, .6, 8.8: one unit for .8, one for the lower .6
+        ([4, 0, 4], 3, [2, 0, 1]),
+        ([4, 3], 0, [0, 0]),
+        ([4, 3], 7, [4, 3]),
+        ([], 0, []),
+    ],
+)
+def test_class_quotas_by_hand(counts: list[int], n_held: int, quotas: list[int]) -> None:
+    assert class_quotas(np.array(counts, dtype=np.int64), n_held).tolist() == quotas
+
+
+@pytest.mark.parametrize("n_held", [-1, 8])
+def test_class_quotas_refuse_what_cannot_be_held(n_held: int) -> None:
+    with pytest.raises(ValueError, match=rf"n_held must be in \[0, 7\], got {n_held}"):
+        class_quotas(np.array([4, 3]), n_held)
+
+
+def test_stratified_by_hand() -> None:
+    """RandomState(0) shuffles ten as 2 8 4 9 1 6 7 3 0 5: evens 2 8 .., odds 9 1 .. come first."""
+    held, rest = stratified(np.array([0, 1] * 5), 4, seed=0)
+    assert held.tolist() == [1, 2, 8, 9]
+    assert rest.tolist() == [0, 3, 4, 5, 6, 7]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    labels=hnp.arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 6)),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_stratified_divides_every_class_in_proportion(
+    labels: NDArray[np.int64], share: float, seed: int
+) -> None:
+    n_held = round(share * len(labels))
+    held, rest = stratified(labels, n_held, seed)
+    assert len(held) == n_held
+    assert sorted([*held, *rest]) == list(range(len(labels)))
+    assert held.tolist() == sorted(held)
+    assert rest.tolist() == sorted(rest)
+    for label in set(labels.tolist()):
+        exact = (labels == label).sum() * n_held / len(labels)
+        assert abs((labels[held] == label).sum() - exact) < 1
+    again, _ = stratified(labels, n_held, seed)
+    assert np.array_equal(held, again)
+
+
+def test_another_seed_holds_out_other_images() -> None:
+    labels = np.arange(1000) % 10
+    assert not np.array_equal(stratified(labels, 100, 0)[0], stratified(labels, 100, 1)[0])
+
+
+# normalisation
+
+
+def test_statistics_by_hand() -> None:
+    """Channel 0 holds 0, 0, 4, 4; channel 1 holds 1, 1, 1, 3; the brightest of 5 levels is 4."""
+    images = np.array([[[[0, 4]], [[1, 1]]], [[[4, 0]], [[3, 1]]]], dtype=np.uint8)
+    scale = statistics(images, levels=5)
+    assert scale.mean == (0.5, 0.375)
+    assert scale.std == pytest.approx((0.5, np.sqrt(0.75) / 4))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 600), st.integers(0, 2**31))
+def test_statistics_are_those_of_numpy_in_double_precision(n: int, seed: int) -> None:
+    images = np.random.RandomState(seed).randint(0, 256, (n, 3, 2, 2)).astype(np.uint8)
+    scale = statistics(images, 256)
+    pixels = images / 255
+    np.testing.assert_allclose(scale.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(scale.std, pixels.std(axis=(0, 2, 3)), rtol=1e-10)
+
+
+def test_a_channel_that_is_the_same_everywhere_is_refused() -> None:
+    images = np.zeros((3, 2, 2, 2), dtype=np.uint8)
+    images[0, 0, 0, 0] = 1
+    with pytest.raises(DataFormatError, match="same value everywhere"):
+        statistics(images, 256)
+
+
+def test_normalised_by_hand() -> None:
+    table = value_table(Statistics((0.5, 0.25), (0.5, 0.25)), levels=5)
+    assert table.dtype == np.float32
+    assert table.tolist() == [[-1, -0.5, 0, 0.5, 1], [-1, 0, 1, 2, 3]]
+    images = np.array([[[[0, 4]], [[1, 3]]]], dtype=np.uint8)
+    assert normalised(images, table).tolist() == [[[[-1, 1]], [[0, 2]]]]
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 513])
+def test_every_image_is_normalised_whatever_their_number(n: int) -> None:
+    images = np.random.RandomState(n).randint(0, 256, (n, 2, 2, 3)).astype(np.uint8)
+    scale = Statistics((0.3, 0.6), (0.2, 0.4))
+    expected = (images / 255 - np.array([[[0.3]], [[0.6]]])) / np.array([[[0.2]], [[0.4]]])
+    result = normalised(images, value_table(scale, 256))
+    assert np.array_equal(result, expected.astype(np.float32))
+
+
+# digits
+
+
+def digits(**params: Any) -> tensors.TaskData:
+    return tensors.load("digits", params, Path("nowhere"))
+
+
+def grey_levels(images: Tensor) -> Bytes:
+    """Undo the normalisation of digits: 17 levels, black and white both occur."""
+    step = (images.max() - images.min()) / 16
+    return ((images - images.min()) / step).round().to(torch.uint8).numpy()
+
+
+def test_digits_sizes_types_and_shapes() -> None:
+    task = digits()
+    assert (task.name, task.n_classes, task.in_shape) == ("digits", 10, (1, 8, 8))
+    assert [len(part) for part in (task.train, task.val, task.test)] == [1293, 144, 360]
+    for part in (task.train, task.val, task.test):
+        assert part.images.shape == (len(part), 1, 8, 8)
+        assert part.labels.shape == (len(part),)
+        assert part.images.dtype == torch.float32
+        assert part.labels.dtype == torch.int64
+    assert task.augment is None
+
+
+def test_digits_parts_are_disjoint_and_complete() -> None:
+    """Together they are scikit-learn's images with their labels, each exactly once."""
+    from sklearn.datasets import load_digits
+
+    task, bunch = digits(), load_digits()
+    parts = (task.train, task.val, task.test)
+    pixels = grey_levels(torch.cat([part.images for part in parts])).reshape(-1, 64)
+    labels = torch.cat([part.labels for part in parts]).numpy()
+    ours = sorted(map(tuple, np.column_stack([pixels, labels]).tolist()))
+    theirs = sorted(map(tuple, np.column_stack([bunch.data, bunch.target]).astype(int).tolist()))
+    assert ours == theirs
+
+
+def test_digits_classes_are_in_proportion() -> None:
+    """Classes have 178 182 177 183 181 182 181 179 174 180 images of 1797."""
+    task = digits()
+    counts = torch.tensor([178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    test, val = (part.labels.bincount(minlength=10) for part in (task.test, task.val))
+    assert torch.equal(task.train.labels.bincount() + val + test, counts)
+    assert float((test - counts * 360 / 1797).abs().max()) < 1
+    assert float((val - (counts - test) * 144 / 1437).abs().max()) < 1
+
+
+def test_digits_are_normalised_by_the_training_part() -> None:
+    images = digits().train.images.double()
+    assert float(images.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(images.std(unbiased=False)) == pytest.approx(1, abs=1e-6)
+
+
+def test_loading_twice_gives_the_same_bits() -> None:
+    first, second = digits(n_train=100), digits(n_train=100)
+    for part in ("train", "val", "test"):
+        a, b = getattr(first, part), getattr(second, part)
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.labels, b.labels)
+
+
+def test_a_subset_is_stratified_and_normalised_as_the_whole() -> None:
+    whole, part = digits(), digits(n_train=100)
+    rows = {tuple(image.flatten().tolist()) for image in whole.train.images}
+    assert all(tuple(image.flatten().tolist()) in rows for image in part.train.images)
+    shares = whole.train.labels.bincount() * 100 / 1293
+    assert float((part.train.labels.bincount() - shares).abs().max()) < 1
+    assert torch.equal(part.val.images, whole.val.images)
+    assert torch.equal(part.test.images, whole.test.images)
+
+
+def test_a_subset_for_validation_leaves_the_rest_as_it_is() -> None:
+    whole, part = digits(), digits(n_val=40)
+    rows = {tuple(image.flatten().tolist()) for image in whole.val.images}
+    assert len(part.val) == 40
+    assert all(tuple(image.flatten().tolist()) in rows for image in part.val.images)
+    assert (
+        float((part.val.labels.bincount() - whole.val.labels.bincount() * 40 / 144).abs().max()) < 1
+    )
+    assert torch.equal(part.train.images, whole.train.images)
+
+
+@pytest.mark.parametrize("n_train", [10, 1293])
+def test_smallest_and_largest_subset(n_train: int) -> None:
+    task = digits(n_train=n_train)
+    assert len(task.train) == n_train
+    assert len(set(task.train.labels.tolist())) == 10
+
+
+@pytest.mark.parametrize(
+    ("key", "n", "message"),
+    [
+        ("n_train", 9, r"task\.dataset\.n_train must be >= 10 .* got 9"),
+        ("n_train", 1294, "must be <= 1293 .* got 1294"),
+        ("n_val", 9, r"task\.dataset\.n_val must be >= 10 .* got 9"),
+        ("n_val", 145, "must be <= 144 .* got 145"),
+    ],
+)
+def test_impossible_subsets_are_refused(key: str, n: int, message: str) -> None:
+    for refuse in (tensors.load, tensors.check_available):
+        with pytest.raises(ValueError, match=message):
+            refuse("digits", {key: n}, Path("nowhere"))
+
+
+def test_augmentation_is_offered_for_digits() -> None:
+    task = digits(augment=True)
+    assert task.augment == tensors.Augmentation(1, False, (float(task.train.images.min()),))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_moving_keeps_numbers_and_sets_the_layout(channels_last: bool) -> None:
+    images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
+    split = tensors.Split(images, torch.tensor([0, 1]))
+    task = tensors.TaskData("t", 2, (3, 2, 2), split, split, split, None)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    moved = task.to("cpu", channels_last)
+    for part in (moved.train, moved.val, moved.test):
+        assert torch.equal(part.images, images)
+        assert part.images.is_contiguous(memory_format=layout)
+
+
+# every data set
+
+
+def test_every_loadable_data_set_of_the_catalog_has_a_source() -> None:
+    loadable = {name for name, entry in DATASETS.items() if entry.loader is not None}
+    assert set(tensors.SOURCES) == loadable
+    assert all(resolve(str(DATASETS[name].loader)) is tensors.load for name in loadable)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("mnits", r"task\.dataset must be a known name, got 'mnits'; did you mean mnist"),
+     ("imagenet", "got 'imagenet'")],
+)  # fmt: skip
+def test_unknown_data_sets_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    for refuse in (tensors.load, tensors.check_available):
+        with pytest.raises(ValueError, match=message):
+            refuse(name, {}, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        tensors.download(name, tmp_path)
+
+
+def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="flip"):
+        tensors.check_available("digits", {"flip": True}, tmp_path)
+
+
+def raw(n_images: int, n_labels: int, side: int = 2, label: int = 1) -> RawImages:
+    return RawImages(np.zeros((n_images, 1, side, side), np.uint8), np.full(n_labels, label))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (raw(4, 4), "must be 5 images and as many labels, are 4 and 4"),
+        (raw(5, 6), "are 5 and 6"),
+        (raw(5, 5, side=3), r"must have shape \(1, 2, 2\), have \(1, 3, 3\)"),
+        (raw(5, 5, label=3), r"labels must be in \[0, 3\), are from 3 to 3"),
+        (raw(5, 5, label=-1), "are from -1 to -1"),
+    ],
+)
+def test_content_that_is_not_the_catalog_s_is_refused(content: RawImages, message: str) -> None:
+    with pytest.raises(DataFormatError, match=f"^those images: .*{message}"):
+        check_content("those images", content, 5, (1, 2, 2), 3)
+
+
+def test_content_as_in_the_catalog_passes() -> None:
+    check_content("those images", raw(5, 5, label=2), 5, (1, 2, 2), 3)
+
+
+# download and imports
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("cifar10", "CIFAR10"),
+     ("cifar100", "CIFAR100")],
+)  # fmt: skip
+def test_download_is_torchvision_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    calls: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(
+        f"torchvision.datasets.{kind}", lambda root, download: calls.append((root, download))
+    )
+    tensors.download(name, str(tmp_path))
+    assert calls == [(tmp_path, True)]
+
+
+def test_slow_packages_are_not_imported_for_checking(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from trainables.data import tensors\n"
+        f"root = Path({str(tmp_path)!r})\n"
+        "tensors.check_available('digits', {}, root); tensors.download('digits', root)\n"
+        "try: tensors.check_available('cifar10', {}, root)\n"
+        "except tensors.DataMissingError:"
+        " sys.exit(bool({'torchvision', 'sklearn'} & {*sys.modules}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

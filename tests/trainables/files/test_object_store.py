@@ -1,0 +1,89 @@
+"""Studies on an object store: a real S3-protocol server on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.trainables.trials.plain import bench, job_for, run_job, run_trial, timeless, tiny
+from trainables.files.records import StudyFolder
+from trainables.files.storage import RemoteFolder, open_folder
+from trainables.trials.stage_store import StageStore
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URI of an empty bucket, as pyarrow reads it."""
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in keys.items():
+            patch.setenv(key, value)
+        options = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+        from pyarrow import fs
+
+        s3 = fs.S3FileSystem(
+            endpoint_override=f"{host}:{port}", scheme="http", region="us-east-1",
+            allow_bucket_creation=True,
+        )  # fmt: skip
+        s3.create_dir("studies")
+        yield f"s3://studies/one?{options}"
+        server.stop()
+
+
+def test_a_folder_holds_whole_files_and_lists_them(bucket: str) -> None:
+    folder = open_folder(bucket)
+    assert isinstance(folder, RemoteFolder)
+    below = folder.child("some").child("place")
+    below.write("a.json", b"one")
+    below.write("a.json", b"two")
+    assert below.read("a.json") == b"two"
+    assert open_folder(below.location).read("a.json") == b"two"
+    assert folder.names("some/place") == ["a.json"]
+    assert below.exists("a.json")
+    assert not below.exists("b.json")
+    assert folder.names("nowhere") == []
+    with pytest.raises(FileNotFoundError):
+        below.read("b.json")
+    below.delete("a.json")
+    below.delete("a.json")
+    assert not below.exists("a.json")
+
+
+def test_a_trial_on_an_object_store_is_the_one_on_a_disk(bucket: str, tmp_path: Path) -> None:
+    config = tiny(prune={"cycles": 2}, retrain={"schedule": "allr", "epochs": 2})
+    local = run_trial(config, tmp_path)
+    remote = open_folder(bucket)
+    job = job_for(config, tmp_path)
+    place = replace(job.context, folder=remote.location, store=remote.child("stages").location)
+    told = run_job(replace(job, context=place), bench())
+    assert told["outcome"] == "done"
+    folder = StudyFolder(remote.location)
+    record = folder.read_record(job.fingerprint)
+    assert record is not None
+    assert timeless(record) == timeless(local)
+    folder.compact()
+    assert [r.fingerprint for r in folder.records().records] == [job.fingerprint]
+    stage = StageStore(remote.child("stages"), "test").load(record.stages[-1])
+    assert stage is not None
+    assert stage.metrics["test_accuracy"] == record.metrics["test_accuracy"]
+
+
+def test_analysis_reads_an_object_store(bucket: str) -> None:
+    from analysis import frames
+
+    study = frames.read(bucket)
+    assert len(study.trials) == 1
+    assert len(study.epochs) == 4

@@ -1,0 +1,111 @@
+"""Runs trials in a plain loop, without Ray: what many tests share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.config.chain import fingerprint
+from trainables.config.trial import TrialConfig
+from trainables.files.records import Record, StudyFolder
+from trainables.files.storage import LocalFolder
+from trainables.jobs.job import Context, Job
+from trainables.trials.stage_store import Stage, StageStore
+from trainables.trials.workbench import Workbench
+from trainables.workers.worker import JobRun, told_failure
+
+TINY: dict[str, Any] = {
+    "task": {
+        "dataset": {"name": "digits", "n_train": 100},
+        "model": {"name": "mlp", "hidden": [8]},
+    },
+    "dense": {"epochs": 2, "batch_size": 16, "lr": 0.1},
+    "method": "imp",
+    "prune": {"sparsity": 0.8},
+    "retrain": {"schedule": "llr", "epochs": 1},
+}
+"""Seven steps an epoch, a few milliseconds a trial."""
+
+
+def tiny(**sections: Mapping[str, Any]) -> TrialConfig:
+    """The tiny configuration with sections merged over."""
+    raw = {key: dict(v) if isinstance(v, dict) else v for key, v in TINY.items()}
+    for key, value in sections.items():
+        under = raw.get(key)
+        raw[key] = (
+            {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
+        )
+    return TrialConfig.of(raw)
+
+
+def bench() -> Workbench:
+    """A workbench on one CPU thread, for data that needs no folder."""
+    return Workbench(Path("/nonexistent"), "cpu", 1)
+
+
+def job_for(
+    config: TrialConfig, folder: Path, seed: int = 0, goal: str = "trial", **context: Any
+) -> Job:
+    """The job of a trial in a study folder."""
+    place = Context(
+        study="plain",
+        folder=str(folder),
+        store=str(context.pop("store", folder / "stages")),
+        data_root="/nonexistent",
+        **{"unit_s": 0.0, **context},
+    )
+    raw = config.model_dump(mode="json")
+    return Job(goal, raw, seed, fingerprint(config, seed), place)  # type: ignore[arg-type]
+
+
+def run_job(job: Job, workbench: Workbench) -> dict[str, Any]:
+    """Advance a job to its end, as a worker does, and return what it told last."""
+    try:
+        run = JobRun(job, workbench)
+        while (told := run.advance())["outcome"] == "running":
+            pass
+    except Exception as error:
+        return told_failure(job, error)
+    return told
+
+
+def run_trial(
+    config: TrialConfig,
+    folder: Path,
+    seed: int = 0,
+    workbench: Workbench | None = None,
+    **more: Any,
+) -> Record:
+    """Run one trial to its record."""
+    job = job_for(config, folder, seed, **more)
+    told = run_job(job, workbench or bench())
+    record = StudyFolder(str(folder)).read_record(job.fingerprint)
+    assert record is not None, told
+    return record
+
+
+def last_stage(folder: Path, record: Record) -> Stage:
+    """The stage that a trial ended with."""
+    stage = StageStore(LocalFolder(folder / "stages"), "test").load(record.stages[-1])
+    assert stage is not None
+    return stage
+
+
+TIMES = ("_s", "per_s", "memory_bytes")
+
+
+def timeless(record: Record) -> dict[str, Any]:
+    """All of a record but times and provenance, as plain data."""
+    raw = json.loads(json.dumps(record.__dict__))
+    raw.pop("provenance")
+    raw.pop("attempt")
+    raw["metrics"] = without_times(raw["metrics"])
+    raw["cycles"] = [without_times(cycle) for cycle in raw["cycles"]]
+    return dict(raw)
+
+
+def without_times(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers that do not measure time."""
+    return {k: v for k, v in numbers.items() if not k.endswith(TIMES)}

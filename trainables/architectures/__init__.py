@@ -1,1 +1,0 @@
-"""Network modules that a plain chain of layers cannot express."""

@@ -1,0 +1,1 @@
+"""What a trial may be told: catalog, keys, rules, fingerprints. Knows no torch."""

@@ -1,0 +1,163 @@
+"""A trial's fingerprint and the chain of stages that it is made of, as content hashes.
+
+Pure: the driver plans with it and the worker runs by it. A stage's hash covers everything that can
+change its bits and nothing else, so that trials which share work share the stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trainables.config.trial import TrialConfig
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
+from trainables.vocabulary.schema import SCHEMA_VERSION
+
+StageKind = Literal["dense", "cycle", "whole"]
+
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One stage of a trial: `steps` optimiser steps after the stage named by `parent`.
+
+    `cycle` is 0 for the dense run and for a whole run, else counts from 1. `content` is
+    what the hash was taken of; `likeness` is equal for stages whose epochs cost about the same.
+    """
+
+    hash: str
+    kind: StageKind
+    cycle: int
+    steps: int
+    steps_per_epoch: int
+    parent: str | None
+    likeness: str
+    content: dict[str, Any] = field(repr=False)
+
+    @property
+    def epochs(self) -> float:
+        """Length in epochs."""
+        return self.steps / self.steps_per_epoch
+
+
+def digest(content: Any) -> str:
+    """Return the hash of plain data: 16 hexadecimal digits, equal for equal canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _section(config: TrialConfig, name: str) -> dict[str, Any]:
+    """The active keys of a section that differ from their default, in the fields' own types."""
+    section = getattr(config, name)
+    dumped: dict[str, Any] = section.model_dump(mode="json", exclude_defaults=True)
+    inactive = config.inactive
+    return {key: value for key, value in dumped.items() if f"{name}.{key}" not in inactive}
+
+
+def _named(choice: Any) -> dict[str, Any]:
+    """A catalog entry with only those parameters that differ from their default."""
+    defaults = choice.catalog[choice.name].parameters().model_dump()
+    changed = {k: v for k, v in choice.parameters.items() if defaults[k] != v}
+    return {"name": choice.name, **changed}
+
+
+def _training(config: TrialConfig) -> dict[str, Any]:
+    """What every optimiser step of the trial depends on."""
+    dense = _section(config, "dense")
+    dense.pop("epochs", None)
+    dense.pop("nesterov", None)
+    return {
+        "schema": SCHEMA_VERSION,
+        "dataset": _named(config.task.dataset),
+        "model": _named(config.task.model),
+        "dense": {**dense, "steps": config.dense_steps, "nesterov": config.dense.uses_nesterov},
+        "compute": _section(config, "compute"),
+    }
+
+
+def fingerprint(config: TrialConfig, seed: int) -> str:
+    """Return the content hash of a trial: equal for trials that ask for the same, said alike.
+
+    Lengths count in optimiser steps; name, search and resources of the study are not part of it.
+    """
+    retrain = _section(config, "retrain")
+    retrain.pop("epochs", None)
+    retrain.pop("budget", None)
+    return digest(
+        {
+            **_training(config),
+            "seed": seed,
+            "method": _named(config.method),
+            "prune": _section(config, "prune"),
+            "retrain": retrain,
+            "cycle_steps": config.cycle_steps,
+        }
+    )
+
+
+def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
+    """Return the stages of a trial in order: the dense run and each cycle, or the one whole run."""
+    first = _first_stage(config, seed)
+    chain = [first]
+    for cycle, steps in enumerate(config.cycle_steps, start=1):
+        content = _cycle_content(config, chain[-1].hash, cycle, steps)
+        chain.append(
+            StageSpec(
+                digest(content),
+                "cycle",
+                cycle,
+                steps,
+                first.steps_per_epoch,
+                chain[-1].hash,
+                first.likeness,
+                content,
+            )
+        )
+    return tuple(chain)
+
+
+def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
+    kind: StageKind = "dense" if config.retrains else "whole"
+    content = {"kind": kind, "seed": seed, **_training(config)}
+    if kind == "whole":
+        content |= {"method": _named(config.method), "prune": _section(config, "prune")}
+    steps = config.dense_steps
+    likeness = digest(
+        {
+            "dataset": content["dataset"],
+            "model": content["model"],
+            "compute": content["compute"],
+            "batch_size": config.dense.batch_size,
+            "method": content.get("method", {}).get("name"),
+        }
+    )
+    return StageSpec(
+        digest(content), kind, 0, steps, config.steps_per_epoch, None, likeness, content
+    )
+
+
+def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> dict[str, Any]:
+    prune = _section(config, "prune")
+    prune.pop("cycles", None)
+    retrain = _section(config, "retrain")
+    uses = RETRAIN_SCHEDULES[config.retrain.schedule].uses
+    kept = {key: value for key, value in retrain.items() if key in uses or key == "norm"}
+    return {
+        "kind": "cycle",
+        "parent": parent,
+        "cycle": cycle,
+        "steps": steps,
+        "prune": {**prune, "sparsity": cumulative_sparsity(config, cycle)},
+        "retrain": {**kept, "schedule": config.retrain.schedule},
+    }
+
+
+def cumulative_sparsity(config: TrialConfig, cycle: int) -> float:
+    """Sparsity asked after a cycle: 1 - (1 - S)^(cycle/k), and S itself after the last."""
+    goal, cycles = config.prune.sparsity, config.prune.cycles
+    if cycle == cycles:
+        return goal
+    return float(round(1 - (1 - goal) ** (cycle / cycles), 12))

@@ -1,0 +1,175 @@
+"""Rules between the keys of a trial's configuration, and when a key matters at all.
+
+`sections` validates each key by itself; what ties keys together is here. Knows no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from trainables.config import catalog
+from trainables.config.settings import Settings
+from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES, retrain_refusal
+from trainables.formulas.sparsity import epochs_to_steps
+from trainables.vocabulary.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a key matters, in words and as a predicate."""
+
+    words: str
+    holds: Callable[[Settings], bool]
+
+
+def _dense_uses(leaf: str) -> Condition:
+    names = [name for name, s in DENSE_SCHEDULES.items() if leaf in s.uses]
+    return Condition(f"dense.schedule is {' or '.join(names)}", lambda c: c.dense.schedule in names)
+
+
+def _retrain_uses(leaf: str) -> Condition:
+    names = [name for name, s in RETRAIN_SCHEDULES.items() if leaf in s.uses]
+    return Condition(
+        f"retrain.schedule is {' or '.join(names)}",
+        lambda c: c.retrains and c.retrain.schedule in names,
+    )
+
+
+def _names(holds: Callable[[catalog.Method], bool]) -> list[str]:
+    return [name for name, method in catalog.METHODS.items() if holds(method)]
+
+
+_RETRAINING = Condition(
+    f"the method retrains ({', '.join(_names(lambda m: m.kind == 'retraining'))})",
+    lambda c: c.retrains,
+)
+
+CONDITIONS: dict[str, Condition] = {
+    **{f"dense.{leaf}": _dense_uses(leaf) for leaf in ("milestones", "gamma", "every", "lr_end")},
+    **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
+    **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm")},
+    "prune.cycles": _RETRAINING,
+    "prune.criterion": _RETRAINING,
+    "prune.scope": Condition(
+        "the method ranks weights"
+        f" (all but {', '.join(_names(lambda m: not m.controls_sparsity))})",
+        lambda c: c.info.controls_sparsity,
+    ),
+    "prune.filter_norm": Condition(
+        "prune.structure is filters and prune.criterion is magnitude",
+        lambda c: c.prune.structure == "filters" and c.prune.criterion == "magnitude",
+    ),
+    "budget.dense_fraction": Condition(
+        f"method is {' or '.join(_names(lambda m: m.splits_budget))}",
+        lambda c: c.info.splits_budget,
+    ),
+}
+"""Keys that matter only under other keys' values; inactive ones are neither sampled nor hashed."""
+
+
+def _refuse(key: str, rule: str, value: object) -> None:
+    raise Refusal(f"{key} must {rule}, got {value}")
+
+
+def _lengths_given_once(c: Settings) -> None:
+    name = c.method.name
+    if not c.info.budgeted:
+        if c.budget is not None:
+            rule = f"be absent under {name} (use dense.epochs and retrain.epochs)"
+            _refuse("budget.epochs", rule, c.budget.epochs)
+        if c.dense.epochs is None:
+            _refuse("dense.epochs", f"be given under {name}", "nothing")
+        given = [k for k in ("epochs", "budget") if getattr(c.retrain, k) is not None]
+        if len(given) != 1:
+            both = "both" if given else "neither"
+            _refuse("retrain.epochs", "be given, or retrain.budget instead of it", both)
+        return
+    if c.budget is None:
+        _refuse("budget.epochs", f"be given under {name}", "nothing")
+    for key, value in (
+        ("dense.epochs", c.dense.epochs),
+        ("retrain.epochs", c.retrain.epochs),
+        ("retrain.budget", c.retrain.budget),
+    ):
+        if value is not None:
+            _refuse(key, f"be absent under {name}, where budget gives it", value)
+
+
+def _images_are_enough(c: Settings) -> None:
+    dataset = catalog.DATASETS[c.task.dataset.name]
+    given = c.task.dataset.parameters
+    for key, count in (("n_train", dataset.n_train), ("n_val", dataset.n_validated)):
+        try:
+            n = count(given)
+        except ValueError as error:
+            raise Refusal(str(error)) from None
+        if n < dataset.n_classes:
+            rule = f"be >= {dataset.n_classes} for {dataset.name}, one image a class"
+            _refuse(f"task.dataset.{key}", rule, n)
+
+
+def _dense_run_is_real(c: Settings) -> None:
+    if c.dense_steps < 1:
+        _refuse("dense.epochs", "give at least one optimiser step", c.dense.epochs)
+    warmup_steps = epochs_to_steps(c.dense.warmup_epochs, c.steps_per_epoch)
+    if warmup_steps and warmup_steps >= c.dense_steps:
+        _refuse("dense.warmup_epochs", "be shorter than the dense run", c.dense.warmup_epochs)
+    if c.dense.nesterov and not c.dense.momentum:
+        _refuse("dense.nesterov", "be false without dense.momentum", "true with momentum 0")
+
+
+def _schedule_is_complete(c: Settings) -> None:
+    if c.dense.schedule == "multistep":
+        stones = c.dense.milestones
+        if not stones:
+            _refuse("dense.milestones", "name at least one epoch under multistep", "none")
+        if any(b <= a for a, b in pairwise(stones)):
+            _refuse("dense.milestones", "be strictly increasing", list(stones))
+    if "lr_end" in DENSE_SCHEDULES[c.dense.schedule].uses and c.dense.lr_end >= c.dense.lr:
+        _refuse("dense.lr_end", f"be below dense.lr ({c.dense.lr})", c.dense.lr_end)
+    needs_init = c.retrains and "init" in RETRAIN_SCHEDULES[c.retrain.schedule].uses
+    if needs_init and c.retrain.init is None:
+        _refuse("retrain.init", f"be given under {c.retrain.schedule}", "nothing")
+
+
+def _cycles_have_steps(c: Settings) -> None:
+    if not c.retrains:
+        return
+    try:
+        steps = c.cycle_steps
+    except ValueError:
+        total = epochs_to_steps(float(c.retrain_epochs), c.steps_per_epoch)
+        _refuse("prune.cycles", f"be <= the {total} optimiser steps of retraining", c.prune.cycles)
+        return
+    for n in steps:
+        reason = retrain_refusal(c.retrain.schedule, steps=n, dense_steps=c.dense_steps)
+        if reason:
+            raise Refusal(f"retrain.schedule must fit the dense run: {reason}")
+
+
+def _structure_is_offered(c: Settings) -> None:
+    if c.prune.structure not in c.info.structures:
+        allowed = " or ".join(c.info.structures)
+        _refuse("prune.structure", f"be {allowed} under {c.method.name}", c.prune.structure)
+
+
+def _interval_fits(c: Settings) -> None:
+    interval = c.method.parameters.get("interval")
+    if interval is not None and 2 * interval * c.steps_per_epoch > c.dense_steps:
+        assert c.budget is not None
+        rule = f"be at most half of the {c.budget.epochs:g} epochs of budget.epochs"
+        _refuse("method.interval", rule, interval)
+
+
+RULES: tuple[Callable[[Settings], None], ...] = (
+    _lengths_given_once,
+    _images_are_enough,
+    _dense_run_is_real,
+    _schedule_is_complete,
+    _cycles_have_steps,
+    _structure_is_offered,
+    _interval_fits,
+)
+"""Every rule between keys, in the order in which they are checked."""

@@ -1,0 +1,191 @@
+"""The sections of a trial's configuration: each key with its type, range and default.
+
+What ties keys together is in `rules`. Domains, seeds and resources belong to the study.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from trainables.config import catalog
+from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown
+
+
+def _not_a_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_bool), AfterValidator(_finite)]
+Count = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=1)]
+WholeNumber = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=0)]
+PositiveNumber = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+BelowOne = Annotated[Number, Field(ge=0, lt=1)]
+UpToOne = Annotated[Number, Field(gt=0, le=1)]
+InsideUnit = Annotated[Number, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A section of the study file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Named(Section):
+    """A catalog entry with its parameters: `name`, or `{name: ..., parameter: value}`."""
+
+    judges_its_keys: ClassVar[bool] = True
+    catalog: ClassVar[Mapping[str, Any]]
+    what: ClassVar[str]
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_up(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"name": given}
+        if not isinstance(given, Mapping) or "name" not in given:
+            raise ValueError("must be a name or a mapping with a name")
+        if isinstance(given.get("parameters"), Mapping):
+            given = {"name": given["name"], **given["parameters"]}
+        name = given["name"]
+        if name not in cls.catalog:
+            raise Refusal(catalog.unknown(cls.what, name, cls.catalog))
+        rest = {key: value for key, value in given.items() if key != "name"}
+        refuse_unknown(cls.catalog[name].parameters, rest, at=cls.what)
+        try:
+            parameters = cls.catalog[name].parameters.model_validate(rest)
+        except ValidationError as error:
+            raise first_refusal(error, at=cls.what) from None
+        return {"name": name, "parameters": parameters.model_dump()}
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"name": self.name, **self.parameters}
+
+
+class DatasetChoice(Named):
+    """`task.dataset`."""
+
+    catalog = catalog.DATASETS
+    what = "task.dataset"
+
+
+class ModelChoice(Named):
+    """`task.model`."""
+
+    catalog = catalog.MODELS
+    what = "task.model"
+
+
+class MethodChoice(Named):
+    """`method`."""
+
+    catalog = catalog.METHODS
+    what = "method"
+
+
+class Task(Section):
+    """What is learnt and by what."""
+
+    dataset: DatasetChoice
+    model: ModelChoice
+
+
+class Dense(Section):
+    """The training before any pruning, and the optimiser of all training.
+
+    `epochs` belongs to imp alone: under other methods `budget` gives it. `nesterov` is on where
+    weight decay and momentum are, unless set. `every`: epochs between drops of `step`.
+    """
+
+    epochs: PositiveNumber | None = None
+    batch_size: Count = 64
+    lr: PositiveNumber = 0.1
+    schedule: Literal["constant", "linear", "cosine", "step", "multistep", "exponential"] = "linear"
+    milestones: tuple[PositiveNumber, ...] = ()
+    gamma: UpToOne = 0.1
+    every: PositiveNumber = 1.0
+    lr_end: NonNegative = 0.0
+    warmup_epochs: NonNegative = 0.0
+    momentum: BelowOne = 0.9
+    weight_decay: NonNegative = 0.0005
+    nesterov: bool | None = None
+
+    @property
+    def uses_nesterov(self) -> bool:
+        """Whether SGD runs with Nesterov momentum."""
+        if self.nesterov is None:
+            return self.weight_decay > 0 and self.momentum > 0
+        return self.nesterov
+
+
+class Prune(Section):
+    """What is removed, to which sparsity, in how many cycles, and by which measure."""
+
+    sparsity: BelowOne
+    cycles: Count = 1
+    structure: Literal["weights", "filters"] = "weights"
+    scope: Literal["global", "layer"] = "global"
+    criterion: Literal["magnitude", "random"] = "magnitude"
+    filter_norm: Literal["l1", "l2"] = "l2"
+    bn_reestimate: bool = True
+
+
+def _discount(value: Any) -> Any:
+    if value in ("adaptive", "d1", "d2"):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return float(value)
+    raise ValueError("must be adaptive, d1, d2 or a number in (0, 1]")
+
+
+class Retrain(Section):
+    """The retraining after each prune; `epochs` is the total over all cycles."""
+
+    schedule: Literal[
+        "ft", "lrw", "slr", "clr", "llr", "allr", "constant", "stepped", "cosine", "linear"
+    ] = "allr"
+    epochs: PositiveNumber | None = None
+    budget: PositiveNumber | None = None
+    discount: Annotated[float | str, BeforeValidator(_discount)] = "adaptive"
+    norm: Literal["all", "prunable"] = "all"
+    init: PositiveNumber | None = None
+    warmup: BelowOne = 0.1
+
+
+class Budget(Section):
+    """The one fixed budget of bimp (dense run and retraining) and of methods from scratch."""
+
+    epochs: PositiveNumber
+    dense_fraction: InsideUnit = 0.75
+
+
+class Compute(Section):
+    """Numerical options that a worker sets up once; each changes the bits of a result."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False

@@ -1,0 +1,63 @@
+"""The validated configuration of one trial: what is trained, pruned and retrained, and how.
+
+Every rule that needs neither torch nor data nor a cluster is checked here, and each refusal names
+the key, the rule and the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+
+from trainables.config.rules import CONDITIONS, RULES
+from trainables.config.settings import Settings
+from trainables.formulas.sparsity import exact
+from trainables.vocabulary.refusal import first_refusal, refuse_unknown
+
+
+class TrialConfig(Settings):
+    """All of one trial but its seed; `TrialConfig.of(raw)` validates, and refuses in a sentence."""
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the configuration; Refusal (a ValueError) names key, rule and value."""
+        refuse_unknown(cls, raw)
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise first_refusal(error) from None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for rule in RULES:
+            rule(self)
+        return self
+
+    @cached_property
+    def inactive(self) -> frozenset[str]:
+        """Dotted keys that change nothing under the values of the others."""
+        return frozenset(k for k, condition in CONDITIONS.items() if not condition.holds(self))
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration as records keep it: active keys, all lengths filled in."""
+        raw = self.model_dump(mode="json")
+        raw["dense"]["nesterov"] = self.dense.uses_nesterov
+        if self.retrains:
+            i = self.steps_per_epoch
+            raw["dense"]["epochs"] = self.dense.epochs or _number(Fraction(self.dense_steps, i))
+            dense_epochs = exact(raw["dense"]["epochs"])
+            raw["retrain"]["epochs"] = _number(self.retrain_epochs)
+            raw["retrain"]["budget"] = _number(self.retrain_epochs / dense_epochs)
+        for key in self.inactive:
+            section, _, leaf = key.partition(".")
+            if raw.get(section) is not None:
+                raw[section].pop(leaf, None)
+        return {key: value for key, value in raw.items() if value}
+
+
+def _number(value: Fraction) -> float:
+    return round(float(value), 10)

@@ -1,1 +1,0 @@
-"""Data sets: reading files, splitting by class, and augmentation as tensor code."""

@@ -1,0 +1,328 @@
+"""The files of a study folder, written and read: what a trial leaves behind.
+
+One JSON record a trial under `records/`, one Parquet curve under `curves/`, and both compacted
+into `tables/` by the one writer, the driver. Knows neither torch nor ray nor pandas.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.vocabulary.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED, STATES
+
+T = TypeVar("T")
+
+_REMOTE_READS = 16
+"""Reads of an object store under way at once."""
+
+
+class RecordError(ValueError):
+    """A record that cannot be read: truncated, foreign, or of another schema version."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one trial left behind.
+
+    `config` is the resolved configuration, nested; `metrics` and every entry of `cycles` hold names
+    of `schema.METRICS`, a missing value being absent; `stages` are the hashes of the stages
+    that the trial is made of, the dense run first; `error` has type, message and traceback of a
+    failure; `provenance` says where and with what it ran; `origin` where a search took it from.
+    """
+
+    fingerprint: str
+    study: str
+    config: dict[str, Any]
+    seed: int
+    state: str
+    attempt: int = 1
+    metrics: dict[str, float] = field(default_factory=dict)
+    cycles: list[dict[str, Any]] = field(default_factory=list)
+    layers: dict[str, float] = field(default_factory=dict)
+    stages: list[str] = field(default_factory=list)
+    message: str | None = None
+    error: dict[str, str] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA_VERSION
+
+    @property
+    def settled(self) -> bool:
+        """Whether the trial needs no further run."""
+        return self.state in SETTLED
+
+
+_FIELDS = {f.name for f in fields(Record)}
+_KINDS: dict[str, type] = {
+    "fingerprint": str, "study": str, "config": dict, "seed": int, "attempt": int, "metrics": dict,
+    "cycles": list, "layers": dict, "stages": list, "provenance": dict, "origin": dict,
+}  # fmt: skip
+_ITEMS: dict[str, type] = {"cycles": dict, "stages": str}
+_ORIGIN: dict[str, type] = {
+    "block": dict, "block_key": str, "number": int, "params": dict, "bounds": dict,
+}  # fmt: skip
+_REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as JSON; NaN and infinities are refused (a missing value is absent)."""
+    return json.dumps(asdict(record), allow_nan=False, sort_keys=True).encode()
+
+
+def decode(data: bytes | str, source: str) -> Record:
+    """Return the record held in JSON; RecordError names `source` and the fault."""
+    try:
+        raw = json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{source}: not a whole JSON record ({error})") from error
+    if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
+        raise RecordError(f"{source}: not a record of this project")
+    if raw["schema"] != SCHEMA_VERSION:
+        raise RecordError(
+            f"{source}: schema version must be {SCHEMA_VERSION}, got {raw['schema']!r};"
+            " it was written by another version of bimp-study"
+        )
+    if unknown := set(raw) - _FIELDS:
+        raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
+    if raw["state"] not in STATES:
+        raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
+    for name, value, kind in _typed(raw):
+        if not isinstance(value, kind) or (kind is int and not _is_integer(value)):
+            raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
+    groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
+    groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
+    for group, found in groups.items():
+        for name, value in found.items():
+            if not (value is None or _is_number(value)):
+                raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
+    return Record(**raw)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether a value is an integer that a table can hold."""
+    return not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a table can hold as a float."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _typed(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
+    """Each part of a record that has a type: its name, value and type, the outer ones first."""
+    yield from ((name, raw[name], kind) for name, kind in _KINDS.items() if name in raw)
+    optional = (("message", str), ("error", dict))
+    yield from ((n, raw[n], kind) for n, kind in optional if raw.get(n) is not None)
+    for name, kind in _ITEMS.items():
+        yield from ((f"{name}[{i}]", item, kind) for i, item in enumerate(raw.get(name, ())))
+    origin = raw.get("origin", {})
+    yield from ((f"origin.{n}", origin[n], kind) for n, kind in _ORIGIN.items() if n in origin)
+
+
+_CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
+_TEXT = {"fingerprint", "phase"}
+_INTEGER = {"cycle", "epoch", "step"}
+
+
+def _arrow_type(column: str) -> pa.DataType:
+    if column in _TEXT:
+        return pa.string()
+    return pa.int64() if column in _INTEGER else pa.float64()
+
+
+CURVE_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in _CURVE_COLUMNS])
+"""One row an epoch; a missing value is null."""
+
+RECORD_TABLE = pa.schema(
+    [("schema", pa.int64()), ("fingerprint", pa.string()), ("study", pa.string()),
+     ("config", pa.string()), ("seed", pa.int64()), ("state", pa.string()),
+     ("attempt", pa.int64()), ("metrics", pa.map_(pa.string(), pa.float64())),
+     ("cycles", pa.string()), ("layers", pa.string()), ("stages", pa.list_(pa.string())),
+     ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
+     ("origin", pa.string())]
+)  # fmt: skip
+"""One row a record, one column a field; nested fields but the metrics as canonical JSON text, so
+that ten thousand trials are read without decoding what is not asked for."""
+
+_NESTED = ("config", "cycles", "layers", "error", "provenance", "origin")
+
+
+def record_table(records: Iterable[Record]) -> pa.Table:
+    """Return records as rows of `RECORD_TABLE`."""
+    return pa.Table.from_pylist([_row(record) for record in records], schema=RECORD_TABLE)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    nested = {name: json.dumps(getattr(record, name), sort_keys=True) for name in _NESTED}
+    return {**vars(record), **nested, "metrics": list(record.metrics.items())}
+
+
+def table_records(table: pa.Table) -> list[Record]:
+    """Return the records of rows of `RECORD_TABLE`."""
+    rows = table.to_pylist(maps_as_pydicts="strict")
+    return [Record(**{**row, **{n: json.loads(row[n]) for n in _NESTED}}) for row in rows]
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return rows of epochs as a table of `CURVE_SCHEMA`; absent values become null."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=CURVE_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Records of a folder, and one plain sentence for each that could not be read."""
+
+    records: list[Record]
+    warnings: list[str]
+
+
+class StudyFolder:
+    """Records, curves and tables of one study, at a local path or in an object store."""
+
+    def __init__(self, location: str) -> None:
+        self.folder: Folder = open_folder(location)
+
+    @property
+    def location(self) -> str:
+        return self.folder.location
+
+    def write_record(self, record: Record) -> None:
+        """Write a record whole, replacing an earlier attempt's."""
+        self.folder.write(f"records/{record.fingerprint}.json", encode(record))
+
+    def read_record(self, fingerprint: str) -> Record | None:
+        """Return the record, None when there is none; RecordError when it cannot be read."""
+        name = f"records/{fingerprint}.json"
+        try:
+            data = self.folder.read(name)
+        except FileNotFoundError:
+            return None
+        record = decode(data, name)
+        if record.fingerprint != fingerprint:
+            raise RecordError(f"{name}: is the record of another trial, {record.fingerprint}")
+        return record
+
+    def write_curve(self, fingerprint: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the epochs of one trial, without those of its dense run."""
+        labelled = [{**row, "fingerprint": fingerprint} for row in rows]
+        self.folder.write(f"curves/{fingerprint}.parquet", parquet(curve_table(labelled)))
+
+    def loose_fingerprints(self) -> list[str]:
+        """Fingerprints that have a record file, sorted."""
+        return _stems(self.folder.names("records"), ".json")
+
+    def records(self) -> Reading:
+        """Return all records, sorted by fingerprint; what cannot be read becomes a warning."""
+        table, warnings = self.table()
+        return Reading(table_records(table), warnings)
+
+    def table(self) -> tuple[pa.Table, list[str]]:
+        """Return all records as rows of `RECORD_TABLE` sorted by fingerprint, and warnings.
+
+        They come from the compacted table where it covers, else from the loose files. A row covers
+        its record unless it failed: only failed records are replaced.
+        """
+        table, warnings = self._read_table("tables/records.parquet", RECORD_TABLE)
+        covered = table.filter(_current_and_settled(table))
+        if foreign := set(table.column("schema").unique().to_pylist()) - {SCHEMA_VERSION}:
+            warnings.append(
+                f"tables/records.parquet: schema version must be {SCHEMA_VERSION}, got"
+                f" {sorted(foreign)}; those rows were written by another version of bimp-study"
+            )
+        known = set(covered.column("fingerprint").to_pylist())
+        names = [name for name in self.loose_fingerprints() if name not in known]
+        loose = []
+        for found in self._in_order(self._read_loose, names):
+            if isinstance(found, RecordError):
+                warnings.append(str(found))
+            elif found is not None:
+                loose.append(found)
+        return pa.concat_tables([covered, record_table(loose)]).sort_by("fingerprint"), warnings
+
+    def _read_loose(self, fingerprint: str) -> Record | RecordError | None:
+        try:
+            return self.read_record(fingerprint)
+        except RecordError as error:
+            return error
+
+    def _in_order(self, read: Callable[[str], T], names: Sequence[str]) -> list[T]:
+        """Read each name; several at once where every read waits for a network."""
+        if not is_remote(self.location):
+            return [read(name) for name in names]
+        with ThreadPoolExecutor(_REMOTE_READS) as pool:
+            return list(pool.map(read, names))
+
+    def _read_table(self, name: str, schema: pa.Schema) -> tuple[pa.Table, list[str]]:
+        """Return a table, empty when absent or unreadable, with a warning in the latter case."""
+        try:
+            # One file at a time: `read_table` costs three times as much, for partitioned sets.
+            table = pq.ParquetFile(pa.BufferReader(self.folder.read(name))).read()
+            if not table.schema.equals(schema):
+                table = table.select(schema.names).cast(schema)
+            return table, []
+        except FileNotFoundError:
+            return schema.empty_table(), []
+        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+            return schema.empty_table(), [f"{name}: cannot be read ({error})"]
+
+    def curves(self) -> tuple[pa.Table, list[str]]:
+        """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
+        table, warnings = self._read_table("tables/curves.parquet", CURVE_SCHEMA)
+        covered = set(table.column("fingerprint").unique().to_pylist())
+        names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
+        loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
+        found = self._in_order(lambda name: self._read_table(name, CURVE_SCHEMA), loose)
+        faults = [warning for _, ones in found for warning in ones]
+        return pa.concat_tables([table, *(part for part, _ in found)]), warnings + faults
+
+    def read_curve(self, fingerprint: str) -> pa.Table:
+        """Return one trial's epochs; an empty table when it has no curve."""
+        table, _ = self._read_table(f"curves/{fingerprint}.parquet", CURVE_SCHEMA)
+        return table
+
+    def compact(self) -> None:
+        """Rewrite the tables from all settled records and their curves. For the driver alone.
+
+        Failed records stay loose, since a retry replaces them; so do curves of unsettled trials.
+        """
+        table, _ = self.table()
+        settled = table.filter(_current_and_settled(table))
+        curves, _ = self.curves()
+        mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
+        self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
+        self.folder.write("tables/records.parquet", parquet(settled))
+
+
+def _current_and_settled(table: pa.Table) -> pa.Array:
+    current = pc.equal(_whole(table, "schema"), SCHEMA_VERSION)
+    return pc.and_(current, pc.is_in(_whole(table, "state"), value_set=pa.array(sorted(SETTLED))))
+
+
+def _whole(table: pa.Table, column: str) -> pa.Array:
+    return table.column(column).combine_chunks()
+
+
+def _stems(names: Iterable[str], suffix: str) -> list[str]:
+    return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]

@@ -1,0 +1,1 @@
+"""The method's arithmetic: sparsities, steps, discounts, learning rates. Standard library only."""

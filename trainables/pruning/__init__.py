@@ -1,0 +1,1 @@
+"""What of a network can be pruned, what goes first, and what that did."""

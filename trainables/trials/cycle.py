@@ -1,0 +1,109 @@
+"""The prune of one cycle: how much goes, by which measure, and what that did to the model."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from trainables.config.chain import StageSpec
+from trainables.config.trial import TrialConfig
+from trainables.formulas.sparsity import adaptive_discount, discount_d1, discount_d2, zeros_after
+from trainables.pruning import measures
+from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros, prune
+from trainables.training.randomness import generator
+from trainables.training.trainer import evaluate, reestimate_batch_norm
+from trainables.trials.workbench import Place
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune leaves: masks, factors of what belongs to removed filters, numbers by name.
+
+    `discount` is the d in use under ALLR with the study's choice, whatever the schedule.
+    """
+
+    masks: Masks
+    companions: Masks
+    metrics: dict[str, float]
+    discount: float
+    eval_s: float
+
+
+def prune_cycle(
+    config: TrialConfig, seed: int, spec: StageSpec, place: Place, masks: Masks
+) -> Pruned:
+    """Prune the model in place for one cycle, and measure what changed.
+
+    The norm drop is taken on the model just before this prune against the model just after it,
+    before BatchNorm statistics are re-estimated.
+    """
+    model = place.bench.model
+    before = measures.parameter_vector(model, config.retrain.norm)
+    alive = sum(m.numel() for m in masks.values()) - count_zeros(masks)
+    new = _prune(config, seed, spec, place, masks)
+    companions = companion_masks(model, new) if config.prune.structure == "filters" else {}
+    apply_(model, {**new, **companions})
+    after = measures.parameter_vector(model, config.retrain.norm)
+    metrics = _discounts(config, spec, measures.norm_drop(before, after), new, masks, alive)
+    start = time.perf_counter()
+    if config.prune.bn_reestimate and reestimate_batch_norm(
+        place.bench, config.dense.batch_size, seed, f"cycle {spec.cycle}"
+    ):
+        metrics["bn_s"] = time.perf_counter() - start
+    start = time.perf_counter()
+    for split in ("val", "test"):
+        loss, accuracy = evaluate(place.bench, getattr(place.bench.data, split))
+        if math.isfinite(loss):
+            metrics[f"pruned_{split}_loss"] = loss
+        metrics[f"pruned_{split}_accuracy"] = accuracy
+    eval_s = time.perf_counter() - start
+    return Pruned(new, companions, metrics, _in_use(config, metrics), eval_s)
+
+
+def _prune(config: TrialConfig, seed: int, spec: StageSpec, place: Place, masks: Masks) -> Masks:
+    p = config.prune
+    n = sum(mask.numel() for mask in masks.values())
+    asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle)
+    draws = generator(seed, f"cycle {spec.cycle}", 0, "prune")
+    return prune(
+        place.bench.model,
+        masks,
+        zeros=max(asked, count_zeros(masks)),
+        structure=p.structure,
+        scope=p.scope,
+        criterion=p.criterion,
+        filter_norm=p.filter_norm,
+        generator=draws,
+    )
+
+
+def _discounts(
+    config: TrialConfig, spec: StageSpec, drop: float, new: Masks, old: Masks, alive: int
+) -> dict[str, float]:
+    removed = (count_zeros(new) - count_zeros(old)) / alive
+    d1 = discount_d1(drop, removed)
+    d2 = discount_d2(spec.steps, config.dense_steps)
+    return {
+        "norm_drop": drop,
+        "pruned_fraction": removed,
+        "d1": d1,
+        "d2": d2,
+        "d_adaptive": adaptive_discount(d1, d2),
+        **_d(config, d1, d2),
+    }
+
+
+def _d(config: TrialConfig, d1: float, d2: float) -> dict[str, float]:
+    """The discount in use, absent where the schedule has none."""
+    if config.retrain.schedule != "allr":
+        return {}
+    chosen = config.retrain.discount
+    if isinstance(chosen, float):
+        return {"d": chosen}
+    choices = {"adaptive": adaptive_discount(d1, d2), "d1": min(d1, 1.0), "d2": min(d2, 1.0)}
+    return {"d": choices[chosen]}
+
+
+def _in_use(config: TrialConfig, metrics: dict[str, float]) -> float:
+    return metrics["d"] if config.retrain.schedule == "allr" else 1.0

@@ -1,0 +1,297 @@
+"""One stage being trained: how each kind begins, is saved, is taken up again, and is summed up."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.config.chain import StageSpec
+from trainables.config.trial import TrialConfig
+from trainables.formulas.schedules import dense_rates, retrain_rates
+from trainables.formulas.sparsity import epochs_to_steps
+from trainables.methods.hard_mask import HardMask
+from trainables.methods.interface import Hooks
+from trainables.pruning import measures
+from trainables.pruning.masks import Masks, dense_masks
+from trainables.training.trainer import (
+    Optimiser,
+    Position,
+    Trainer,
+    evaluate,
+    finite,
+    load_momentum,
+    momentum_state,
+)
+from trainables.trials.cycle import prune_cycle
+from trainables.trials.stage_store import Partial, Stage
+from trainables.trials.whole_run import finish_whole, method_of
+from trainables.trials.workbench import Place, load_weights_
+
+
+@dataclass
+class StageRun:
+    """A stage under way: its trainer, its numbers so far, and the epochs behind it."""
+
+    config: TrialConfig
+    spec: StageSpec
+    place: Place
+    trainer: Trainer
+    facts: dict[str, Any]
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    diverged: bool = False
+
+    def close_epoch(self) -> dict[str, Any]:
+        """Let the method act, evaluate on validation, and return the epoch's row of the curve."""
+        loss_sum = self.trainer.position.loss_sum
+        row: dict[str, Any] = self.trainer.close_epoch()
+        row |= {"phase": _PHASES[self.spec.kind], "cycle": self.spec.cycle}
+        if not math.isfinite(loss_sum) or not finite(self.place.bench.model):
+            self.diverged = True
+            row.pop("train_loss")
+        else:
+            self.trainer.hooks.at_epoch_end(row["epoch"] + 1)
+            start = time.perf_counter()
+            with self.trainer.hooks.evaluation():
+                row["val_loss"], row["val_accuracy"] = evaluate(
+                    self.place.bench, self.place.bench.data.val
+                )
+            self.facts["eval_s"] += time.perf_counter() - start
+        self.curve.append({key: v for key, v in row.items() if _recordable(v)})
+        return self.curve[-1]
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors and the plain data from which `resume` goes on."""
+        tensors = _tensors(self.trainer)
+        tensors |= {f"model.{k}": v for k, v in self.place.bench.model.state_dict().items()}
+        tensors |= {f"hooks.{k}": v for k, v in self.trainer.hooks.state().items()}
+        position = self.trainer.position
+        return tensors, {
+            "step": position.step,
+            "position": vars(position),
+            "curve": self.curve,
+            "facts": self.facts,
+            "scaler": self.trainer.scaler.state_dict(),
+        }
+
+    def finish(self, machine: Mapping[str, Any]) -> Stage:
+        """Return the stage as the store keeps it: evaluated on test, or marked as diverged."""
+        common: dict[str, Any] = {
+            "hash": self.spec.hash,
+            "kind": self.spec.kind,
+            "curve": self.curve,
+        }
+        metrics = self._costs()
+        if self.diverged:
+            step = self.trainer.position.step
+            return Stage(
+                **common,
+                state_name="diverged",
+                metrics=metrics,
+                layers={},
+                provenance=dict(machine),
+                facts=self.facts,
+                message=f"loss or weights not finite after step {step} of stage {self.spec.hash}",
+            )
+        masks = self._masks(metrics)
+        start = time.perf_counter()
+        metrics |= _scores(self.place, "val", "")
+        metrics |= _scores(self.place, "test", "")
+        metrics["eval_s"] += time.perf_counter() - start
+        metrics |= _sizes(self.place, masks)
+        state = _tensors(self.trainer)
+        if masks is not None:
+            state |= {f"mask.{name}": mask for name, mask in masks.items()}
+        return Stage(
+            **common,
+            state_name="done",
+            metrics={k: float(v) for k, v in metrics.items() if _recordable(v)},
+            layers=measures.layer_sparsities(masks) if masks is not None else {},
+            weights=dict(self.place.bench.model.state_dict()),
+            state=state,
+            provenance=dict(machine),
+            facts=self.facts,
+        )
+
+    def _masks(self, metrics: dict[str, float]) -> Masks | None:
+        """The masks the stage ends with; a method from scratch may be topped up to its goal."""
+        if self.spec.kind == "whole":
+            seed, hooks = self.trainer.seed, self.trainer.hooks
+            return finish_whole(self.config, seed, hooks, self.place, metrics)
+        return self.trainer.hooks.final_masks()
+
+    def _costs(self) -> dict[str, float]:
+        train_s = sum(row["train_s"] for row in self.curve)
+        steps = self.trainer.position.step
+        images = len(self.place.bench.data.train.labels) * steps / self.spec.steps_per_epoch
+        costs = {
+            "train_s": train_s,
+            "eval_s": self.facts["eval_s"],
+            "train_images_per_s": images / train_s if train_s else math.nan,
+            **self.facts["metrics"],
+        }
+        if self.spec.kind == "cycle":
+            costs |= {"retrain_steps": steps, "retrain_epochs": self.spec.epochs}
+        return {key: value for key, value in costs.items() if _recordable(value)}
+
+
+_PHASES = {"dense": "dense", "cycle": "retrain", "whole": "whole"}
+
+
+def _recordable(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Momentum, what the method learns beside the model, and the learning rates."""
+    names = {id(p): name for name, p in _learnt(trainer).items()}
+    tensors = {f"momentum.{k}": v for k, v in momentum_state(trainer.optimiser, names).items()}
+    extra = trainer.hooks.extra_parameters()
+    if extra is not None:
+        tensors |= {f"extra.{name}": p.detach() for name, p in extra.named.items()}
+    tensors["rates"] = torch.tensor(trainer.rates, dtype=torch.float64)
+    return tensors
+
+
+def _learnt(trainer: Trainer) -> dict[str, torch.nn.Parameter]:
+    extra = trainer.hooks.extra_parameters()
+    own = {f"extra.{name}": p for name, p in extra.named.items()} if extra is not None else {}
+    return {**dict(trainer.bench.model.named_parameters()), **own}
+
+
+def _scores(place: Place, split: str, prefix: str) -> dict[str, float]:
+    loss, accuracy = evaluate(place.bench, getattr(place.bench.data, split))
+    return {f"{prefix}{split}_loss": loss, f"{prefix}{split}_accuracy": accuracy}
+
+
+def _sizes(place: Place, masks: Masks | None) -> dict[str, float]:
+    model, work = place.bench.model, place.layer_multiply_adds
+    sizes: dict[str, float] = {
+        "n_parameters": place.n_parameters,
+        "n_prunable": measures.count_prunable(model),
+        "multiply_adds": sum(work.values()),
+    }
+    if masks is not None:
+        sizes["sparsity"] = measures.sparsity_of(masks)
+        sizes["sparsity_all_parameters"] = measures.sparsity_all_parameters(model)
+        if sizes["sparsity"] < 1:  # else the speedup is infinite, so missing
+            sizes["theoretical_speedup"] = measures.theoretical_speedup(work, masks)
+    return sizes
+
+
+def _optimiser(config: TrialConfig) -> Optimiser:
+    dense = config.dense
+    return Optimiser(dense.momentum, dense.weight_decay, dense.uses_nesterov)
+
+
+def rates_of_dense(config: TrialConfig) -> list[float]:
+    """Return the dense run's learning rate at every step."""
+    d, per_epoch = config.dense, config.steps_per_epoch
+    return dense_rates(
+        d.schedule,
+        lr=d.lr,
+        steps=config.dense_steps,
+        steps_per_epoch=per_epoch,
+        warmup_steps=epochs_to_steps(d.warmup_epochs, per_epoch),
+        milestones=d.milestones,
+        gamma=d.gamma,
+        every=d.every,
+        lr_end=d.lr_end,
+    )
+
+
+def rates_of_cycle(config: TrialConfig, steps: int, discount: float) -> list[float]:
+    """Return the learning rate at every step of a cycle; `discount` is used by allr alone."""
+    r = config.retrain
+    return retrain_rates(
+        r.schedule,
+        steps=steps,
+        dense=rates_of_dense(config),
+        dense_warmup_steps=epochs_to_steps(config.dense.warmup_epochs, config.steps_per_epoch),
+        discount=discount if r.schedule == "allr" else None,
+        init=r.init,
+        warmup=r.warmup,
+    )
+
+
+def begin(
+    config: TrialConfig, seed: int, spec: StageSpec, place: Place, before: Stage | None
+) -> StageRun:
+    """Return a stage at its first step."""
+    model = place.bench.model
+    facts: dict[str, Any] = {"eval_s": 0.0, "metrics": {}}
+    if before is None:
+        load_weights_(model, place.initial_weights(seed))
+        hooks = method_of(config, place) if spec.kind == "whole" else Hooks()
+        trainer = _trainer(config, seed, spec, place, hooks, rates_of_dense(config))
+        return StageRun(config, spec, place, trainer, facts)
+    load_weights_(model, before.weights)
+    masks = _on(place, _under(before.state, "mask.")) or dense_masks(model)
+    pruned = prune_cycle(config, seed, spec, place, masks)
+    facts = {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
+    hooks = HardMask(model, pruned.masks, pruned.companions)
+    rates = rates_of_cycle(config, spec.steps, pruned.discount)
+    momentum = _under(before.state, "momentum.") if spec.cycle > 1 else {}
+    trainer = _trainer(config, seed, spec, place, hooks, rates, momentum)
+    return StageRun(config, spec, place, trainer, facts)
+
+
+def resume(
+    config: TrialConfig,
+    seed: int,
+    spec: StageSpec,
+    place: Place,
+    partial: Partial,
+) -> StageRun:
+    """Return a stage where a partial state left it."""
+    model, tensors, saved = place.bench.model, partial.tensors, partial.facts
+    load_weights_(model, _under(tensors, "model."))
+    hooks: Hooks = Hooks()
+    if spec.kind == "cycle":
+        held = _on(place, _under(tensors, "hooks."))
+        hooks = HardMask(model, _under(held, "mask."), _under(held, "companion."))
+    elif spec.kind == "whole":
+        hooks = method_of(config, place)
+        hooks.load_state(_under(tensors, "hooks."))
+        if (extra := hooks.extra_parameters()) is not None:
+            with torch.no_grad():
+                for name, value in _under(tensors, "extra.").items():
+                    extra.named[name].copy_(value)
+    rates = tensors["rates"].tolist()
+    momentum = _under(tensors, "momentum.")
+    trainer = _trainer(config, seed, spec, place, hooks, rates, momentum)
+    trainer.position = Position(**saved["position"])
+    trainer.scaler.load_state_dict(saved["scaler"])
+    return StageRun(config, spec, place, trainer, saved["facts"], list(saved["curve"]))
+
+
+def _trainer(
+    config: TrialConfig,
+    seed: int,
+    spec: StageSpec,
+    place: Place,
+    hooks: Hooks,
+    rates: list[float],
+    momentum: Mapping[str, Tensor] | None = None,
+) -> Trainer:
+    optimiser = _optimiser(config).build(place.bench.model, hooks)
+    name = f"cycle {spec.cycle}" if spec.cycle else "dense"
+    trainer = Trainer(place.bench, hooks, optimiser, rates, config.dense.batch_size, seed, name)
+    load_momentum(optimiser, _learnt(trainer), momentum or {})
+    hooks.bind(optimiser)
+    return trainer
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _on(place: Place, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the bench's device; the store holds them on the CPU."""
+    return {name: tensor.to(place.bench.device) for name, tensor in tensors.items()}

@@ -1,0 +1,1 @@
+"""Names, units and sentences: what numbers are called, and how a refusal is worded."""

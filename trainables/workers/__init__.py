@@ -1,0 +1,1 @@
+"""A job on a worker, and the Ray Trainable around it."""
