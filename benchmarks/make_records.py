@@ -9,7 +9,6 @@ from a seeded generator and mean nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
@@ -19,8 +18,10 @@ import numpy as np
 
 from trainables.config.chain import StageSpec, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import Record, StudyFolder, curve_table, parquet
-from trainables.vocabulary.schema import SCHEMA_VERSION
+from trainables.files.storage import Folder
 
 STUDY = "synthetic"
 SCHEDULES = ("ft", "slr", "clr", "llr", "allr")
@@ -62,8 +63,7 @@ def write_study(
         chain = stage_chain(config, seed)
         if chain[0].hash not in written:
             curve = [_epoch(rng, "dense", 0, epoch) for epoch in range(dense_epochs)]
-            for name, data in stage_files(chain[0], curve).items():
-                store.write(f"{chain[0].hash}/{name}", data)
+            write_stage(store, chain[0], curve)
             written.add(chain[0].hash)
         half = n_epochs // 2
         curve = [_epoch(rng, "retrain", 1 + (e >= half), e % half) for e in range(2 * half)]
@@ -110,19 +110,15 @@ def _epoch(rng: np.random.Generator, phase: str, cycle: int, epoch: int) -> dict
     }  # fmt: skip
 
 
-def stage_files(spec: StageSpec, curve: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """Return the files of a stage without weights: its curve, then its manifest."""
+def write_stage(store: Folder, spec: StageSpec, curve: Sequence[Mapping[str, Any]]) -> None:
+    """Write a stage without weights: its curve, then its manifest."""
     rows = [{**row, "fingerprint": spec.hash} for row in curve]
-    manifest = {
-        "schema": SCHEMA_VERSION, "hash": spec.hash, "kind": spec.kind, "state": "done",
-        "seed": spec.content.get("seed"), "metrics": {"train_s": 3.0}, "layers": {},
-        "curve": "curve-synthetic.parquet", "files": {}, "provenance": PROVENANCE,
-        "label": spec.content,
-    }  # fmt: skip
-    return {
-        "curve-synthetic.parquet": parquet(curve_table(rows)),
-        "stage.json": json.dumps(manifest).encode(),
-    }
+    store.write(f"{spec.hash}/curve-synthetic.parquet", parquet(curve_table(rows)))
+    manifest = Manifest(
+        spec.hash, spec.kind, "done", seed=spec.content.get("seed"), metrics={"train_s": 3.0},
+        curve="curve-synthetic.parquet", provenance=PROVENANCE, label=spec.content,
+    )  # fmt: skip
+    manifests.write(store, manifest)
 
 
 def main() -> None:

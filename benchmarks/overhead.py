@@ -10,7 +10,6 @@ is run by `benchmarks/plain_tune.py` too, whole commands against each other.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -21,17 +20,17 @@ from pathlib import Path
 from study.definition import studyfile
 from study.driver import launch
 from study.views.plan import plan
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
+from trainables.files.storage import LocalFolder
 from trainables.jobs.job import Context
 
 
 def work_s(folder: Path) -> float:
     """Seconds of training, evaluation and BatchNorm passes in all stages of a study folder."""
-    total = 0.0
-    for path in (folder / "stages").glob("*/stage.json"):
-        metrics = json.loads(path.read_text())["metrics"]
-        total += sum(metrics.get(key, 0.0) for key in ("train_s", "eval_s", "bn_s"))
-    return total
+    every = [m for m in manifests.every(LocalFolder(folder / "stages")) if isinstance(m, Manifest)]
+    return sum(m.metrics.get(key, 0.0) for m in every for key in ("train_s", "eval_s", "bn_s"))
 
 
 def measured(folder: Path) -> None:

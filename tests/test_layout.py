@@ -99,7 +99,7 @@ ROOMS: dict[str, Room] = {
     "study.views": Room(
         "definition points trainables.vocabulary trainables.formulas trainables.config"
         " trainables.files trainables.trials"
-        " analysis.frames analysis.figures analysis.drawing",
+        " analysis.figures analysis.drawing",
         "pydantic annotated_types",
         "tabulate safetensors",
     ),

@@ -6,7 +6,7 @@ Plain rows of text; the page turns them into elements, which show any text as te
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Real
@@ -21,6 +21,7 @@ from analysis.dashboard.watch import Running, Snapshot
 from analysis.selection import blocks
 from analysis.tables import Grid, lay_out
 from analysis.tables.comparisons import stand_ins_table
+from trainables.files.progress import RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
 
 MANY_CELLS: Final = 150
@@ -60,17 +61,17 @@ def running_words(running: Sequence[Running]) -> list[str]:
     """Return a sentence for each run at work, and one when none is."""
     if not running:
         return ["No run is at work in the folder now."]
-    return [_run_words(one.said) for one in running]
+    return [_run_words(run.progress) for run in running]
 
 
-def _run_words(said: Mapping[str, Any]) -> str:
-    parts = [f"Running: {said['settled']} of {said['wanted']} trials settled"]
-    parts += [f"{said['failed']} failed"] if said["failed"] else []
-    parts += [f"{said['running']} at work", f"{said['waiting']} waiting"]
-    if said["epochs_per_s"]:
-        parts.append(f"{float(said['epochs_per_s']):.1f} epochs/s")
-    if said["seconds_left"] is not None:
-        parts.append(f"about {_duration(float(said['seconds_left']))} left")
+def _run_words(p: RunProgress) -> str:
+    parts = [f"Running: {p.settled} of {p.wanted} trials settled"]
+    parts += [f"{p.failed} failed"] if p.failed else []
+    parts += [f"{p.running} at work", f"{p.waiting} waiting"]
+    if p.epochs_per_s:
+        parts.append(f"{p.epochs_per_s:.1f} epochs/s")
+    if p.seconds_left is not None:
+        parts.append(f"about {_duration(p.seconds_left)} left")
     return ", ".join(parts) + "."
 
 

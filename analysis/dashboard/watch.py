@@ -6,7 +6,6 @@ Reads only.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Sequence
@@ -29,16 +28,13 @@ from analysis.figures import source_frame
 from analysis.figures.record import Source
 from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import Study, read
+from trainables.files import progress
+from trainables.files.progress import RunProgress, live_run
 from trainables.files.records import Record
-from trainables.files.storage import is_remote, open_folder
-
-FRESH_S: Final = 120.0
-"""A run that has said nothing for longer is not shown as running."""
+from trainables.files.storage import Folder, is_remote, open_folder
 
 _WATCHED: Final = ("records", "tables", "study.yaml")
 """A trial's record is written last, after its curve."""
-
-_SAID: Final = ("wanted", "settled", "failed", "running", "waiting", "epochs_per_s", "seconds_left")
 
 
 class Snapshot:
@@ -123,7 +119,7 @@ class Running:
     """What a run at work in a folder last said of itself."""
 
     location: str
-    said: dict[str, Any]
+    progress: RunProgress
 
 
 class Watch:
@@ -166,10 +162,10 @@ class Watch:
         return snapshot
 
     def running(self, now: datetime | None = None) -> list[Running]:
-        """Return the runs at work in the folders, as their progress.json says."""
+        """Return the runs at work in the folders that have said lately where they stand."""
         moment = now or datetime.now(UTC)
-        found = [(at, _progress(at, moment)) for at in self.locations]
-        return [Running(at, said) for at, said in found if said is not None]
+        latest = [(at, _progress(at, moment)) for at in self.locations]
+        return [Running(at, progress) for at, progress in latest if progress is not None]
 
 
 def _read_all(locations: Sequence[str]) -> tuple[Study | None, list[str]]:
@@ -209,27 +205,20 @@ def _remote_marks(location: str) -> list[Any]:
     """Names of records, and the counts that a run writes as it goes."""
     try:
         folder = open_folder(location)
-        return [location, folder.names("records"), _counts(location)]
+        return [location, folder.names("records"), _counts(folder)]
     except (OSError, ValueError) as error:
         return [location, type(error).__name__]
 
 
-def _counts(location: str) -> Any:
-    try:
-        said = json.loads(open_folder(location).read("progress.json"))
-        return [said.get(key) for key in ("wanted", "settled", "failed")]
-    except (OSError, ValueError, AttributeError):
-        return None
+def _counts(folder: Folder) -> tuple[int, int, int] | None:
+    latest = progress.read(folder)
+    return None if latest is None else (latest.wanted, latest.settled, latest.failed)
 
 
-def _progress(location: str, now: datetime) -> dict[str, Any] | None:
-    """A live run's counts; None without a run's lease, or when it has said nothing lately."""
+def _progress(location: str, now: datetime) -> RunProgress | None:
+    """Where a live run stands; None without one, or when it has said nothing lately."""
     try:
-        folder = open_folder(location)
-        if not any(name.startswith("lease-") for name in folder.names("run")):
-            return None
-        said = json.loads(folder.read("progress.json"))
-        age_s = (now - datetime.fromisoformat(said["at"])).total_seconds()
-        return {key: said[key] for key in _SAID} if age_s <= FRESH_S else None
-    except (OSError, ValueError, KeyError, TypeError):
+        run = live_run(open_folder(location), now)
+    except (OSError, ValueError):
         return None
+    return None if run is None else run.progress

@@ -9,9 +9,6 @@ from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.refusal import Refusal
 
-RUN_LEASE = "run"
-"""The lease, in a study folder, of the run that is at work in it."""
-
 
 def folder_of(study: StudyFile, out: str | None) -> str:
     """Return the study folder: `out`, or results/<name>; absolute when local."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from study.checks import readiness
-from study.definition.locations import RUN_LEASE, folder_of, opened, store_of
+from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial, blocks, check, grid_trials, representatives
 from study.definition.studyfile import StudyFile, read_yaml
 from study.driver import ray_session
@@ -23,6 +23,7 @@ from study.driver.work import Ground, Work
 from study.points.suggestions import taken_up
 from study.views.standing import Standing, grid_standing, optuna_standing, own_records, sentences
 from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import Folder
 from trainables.jobs.job import Context

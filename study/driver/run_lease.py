@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from study.definition.locations import RUN_LEASE
 from trainables.files.leases import LEASE_TIMEOUT_S, Leases, is_local
+from trainables.files.progress import RUN_LEASE
 from trainables.files.storage import Folder
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import duration

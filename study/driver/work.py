@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -13,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from study.definition.locations import RUN_LEASE
 from study.definition.space import Trial, blocks
 from study.definition.studyfile import StudyFile
 from study.driver.progress import Display, Tally
 from study.points.agenda import Agenda, GridSource, Known, Source, Task
 from study.points.suggestions import Point, remember
 from study.views.standing import Standing
+from trainables.files import manifests, progress
 from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE, RunProgress
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.jobs.job import Context, Job
@@ -62,7 +62,7 @@ class Work:
         self.source = self._source(records, points)
         known = {r.fingerprint: Known(r.state, r.metrics) for r in records if r.settled}  # type: ignore[arg-type]
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
-        self.agenda = Agenda(self.source, known, self._finished_stages(), attempts)
+        self.agenda = Agenda(self.source, known, manifests.finished(ground.store), attempts)
         self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
         self._journal = self._open_journal()
         self._compacted = self._shown_at = time.monotonic()
@@ -78,10 +78,6 @@ class Work:
     def _remember(self, point: Point) -> None:
         with self._unless_full("what the search asks for"):
             remember(self._ground.folder.folder, point)
-
-    def _finished_stages(self) -> set[str]:
-        store = self._ground.store
-        return {name for name in store.names() if store.exists(f"{name}/stage.json")}
 
     def _best_metric(self) -> str:
         return next(iter(self._ground.study.search.objectives), "val_accuracy")
@@ -105,7 +101,7 @@ class Work:
         from trainables.workers.tune_trainable import StudyTrainable
 
         study, store = self._ground.study, self._ground.store
-        foreign = ForeignStages(Leases(store), lambda h: store.exists(f"{h}/stage.json"))
+        foreign = ForeignStages(Leases(store), lambda stage: manifests.exists(store, stage))
         searcher = StudySearcher(self.agenda, self._context, foreign, self._on_end, self._after)
         resources = {"cpu": float(study.resources.cpus), "gpu": float(study.resources.gpus)}
         with _tune_folder(self._ground.folder.location) as storage:
@@ -241,18 +237,18 @@ class Work:
 
     def _write_status(self) -> None:
         """A small file that says what is under way, for `bimp status` and the dashboard."""
-        status = {
-            "at": now(),
-            "pid": os.getpid(),
-            "wanted": self.tally.wanted,
-            "settled": self.tally.settled,
-            "failed": self.tally.failed,
-            "running": self.agenda.running,
-            "waiting": self.agenda.waiting,
-            "epochs_per_s": round(self.tally.epochs_per_s(), 3),
-            "seconds_left": self.tally.seconds_left(),
-        }
-        self._ground.folder.folder.write("progress.json", json.dumps(status).encode())
+        current = RunProgress(
+            at=now(),
+            pid=os.getpid(),
+            wanted=self.tally.wanted,
+            settled=self.tally.settled,
+            failed=self.tally.failed,
+            running=self.agenda.running,
+            waiting=self.agenda.waiting,
+            epochs_per_s=round(self.tally.epochs_per_s(), 3),
+            seconds_left=self.tally.seconds_left(),
+        )
+        progress.write(self._ground.folder.folder, current)
 
     @property
     def exhausted(self) -> bool:

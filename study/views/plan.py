@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from study.definition.studyfile import StudyFile
 from study.points.suggestions import taken_up
 from study.views.standing import grid_standing, optuna_standing
 from trainables.config.chain import StageSpec, stage_chain
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
 from trainables.vocabulary.wording import counted, duration
@@ -66,7 +67,7 @@ def plan(study: StudyFile, out: str | None = None) -> Plan:
     settled = {r.fingerprint for r in records if r.settled}
     every = _stages(trials)
     left = _stages(t for t in trials if t.fingerprint not in settled)
-    missing = [s for s in left.values() if not store.exists(f"{s.hash}/stage.json")]
+    missing = [s for s in left.values() if not manifests.exists(store, s.hash)]
     return Plan(
         name=study.name,
         strategy="grid",
@@ -117,17 +118,13 @@ def _seconds(stages: list[StageSpec], store: Folder, device: str) -> float | Non
 def _measured(store: Folder, device: str) -> dict[str, float]:
     """Mean seconds of training an epoch, by likeness, over the stages in the store."""
     spent: dict[str, list[float]] = {}
-    for name in store.names():
-        try:
-            manifest = json.loads(store.read(f"{name}/stage.json"))
-            cost = manifest["metrics"].get("train_s")
-            if cost is None or manifest["provenance"]["device"] != device:
-                continue
-            sums = spent.setdefault(manifest["likeness"], [0.0, 0.0])
-            sums[0] += cost
-            sums[1] += manifest["epochs"]
-        except (OSError, ValueError, KeyError, TypeError):
+    for m in manifests.every(store):
+        if not isinstance(m, Manifest) or m.likeness is None or not m.epochs:
             continue
+        if "train_s" in m.metrics and m.provenance.get("device") == device:
+            sums = spent.setdefault(m.likeness, [0.0, 0.0])
+            sums[0] += m.metrics["train_s"]
+            sums[1] += m.epochs
     return {likeness: seconds / epochs for likeness, (seconds, epochs) in spent.items()}
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.frames.stages import read_stage
 from study.definition.locations import existing, store_of
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import RecordError
 from trainables.files.storage import Folder, open_folder
 
@@ -43,60 +44,48 @@ def stages(location: str) -> Stages:
     place = store_of(study, folder)
     reading = folder.records()
     users = Counter(stage for record in reading.records for stage in record.stages)
-    manifests, faults = _manifests(open_folder(place))
+    every, faults = _manifests(open_folder(place))
     shared = study.stage_store is not None
-    chosen = {h: m for h, m in manifests.items() if not shared or h in users}
-    rows = [_row(manifest, users[h], manifests) for h, manifest in chosen.items()]
-    rows.sort(key=_place)
-    others = len(manifests) - len(chosen)
+    chosen = {h: m for h, m in every.items() if not shared or h in users}
+    rows = [_row(manifest, users[h], every) for h, manifest in chosen.items()]
+    rows.sort(key=_rank)
+    others = len(every) - len(chosen)
     return Stages(rows, place, others, [*reading.warnings, *faults])
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     seed = -1 if row["seed"] is None else row["seed"]
     return (_ORDER.get(row["kind"], 3), -row["trials"], row["what"], seed, row["stage"])
 
 
-def _manifests(store: Folder) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def _manifests(store: Folder) -> tuple[dict[str, Manifest], list[str]]:
     """All finished stages of a store, and one sentence for each manifest that is unusable."""
-    found, faults = {}, []
-    for name in store.names():
-        try:
-            found[name] = read_stage(store, name)
-        except RecordError as fault:
-            faults.append(str(fault))
-        except OSError:  # not finished yet, or no stage at all
-            continue
-    return found, faults
+    every = list(manifests.every(store))
+    faults = [str(fault) for fault in every if isinstance(fault, RecordError)]
+    return {m.hash: m for m in every if isinstance(m, Manifest)}, faults
 
 
-def _row(
-    manifest: Mapping[str, Any], trials: int, manifests: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    label = manifest.get("label", {})
-    first = _first(manifest, manifests)
-    task = first.get("label", {})
+def _row(manifest: Manifest, trials: int, every: Mapping[str, Manifest]) -> dict[str, Any]:
+    first = _first(manifest, every)
     return {
-        "stage": manifest["hash"],
-        "kind": manifest["kind"],
-        "cycle": label.get("cycle") or None,
-        "seed": first.get("seed"),
-        "state": manifest["state"],
+        "stage": manifest.hash,
+        "kind": manifest.kind,
+        "cycle": manifest.label.get("cycle") or None,
+        "seed": first.seed,
+        "state": manifest.state,
         "trials": trials,
-        "epochs": manifest.get("epochs"),
-        "dataset": task.get("dataset", {}).get("name"),
-        "model": task.get("model", {}).get("name"),
-        "what": _what(label),
-        **{name: manifest.get("metrics", {}).get(name) for name in METRICS},
-        "parent": manifest.get("parent"),
+        "epochs": manifest.epochs,
+        "dataset": first.label.get("dataset", {}).get("name"),
+        "model": first.label.get("model", {}).get("name"),
+        "what": _what(manifest.label),
+        **{name: manifest.metrics.get(name) for name in METRICS},
+        "parent": manifest.parent,
     }
 
 
-def _first(
-    manifest: Mapping[str, Any], manifests: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
+def _first(manifest: Manifest, every: Mapping[str, Manifest]) -> Manifest:
     """The stage that a chain begins with, as far back as the store goes."""
-    while (parent := manifests.get(manifest.get("parent") or "")) is not None:
+    while (parent := every.get(manifest.parent or "")) is not None:
         manifest = parent
     return manifest
 

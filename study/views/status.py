@@ -5,26 +5,20 @@ Reads only, and needs neither torch nor ray.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from study.definition.locations import RUN_LEASE, existing
+from study.definition.locations import existing
 from study.points.suggestions import taken_up
 from study.views.standing import own_records
-from trainables.files.leases import Leases
+from trainables.files.progress import LiveRun, live_run
 from trainables.files.records import Record
-from trainables.files.storage import Folder
 from trainables.vocabulary.schema import STATES
 from trainables.vocabulary.wording import counted, duration
 
-FRESH_S = 120.0
-"""Age up to which what a run last said of itself counts as now."""
 MOST_NAMED = 20
-_SAID = ("running", "waiting", "epochs_per_s", "seconds_left", "pid")
 
 
 @dataclass(frozen=True)
@@ -32,8 +26,8 @@ class Status:
     """How a study's trials stand.
 
     `states` counts the wanted trials by state; `missing` have no record; `others` are records of
-    the folder that the study as it is now does not want. `running` is what a live run last said
-    of itself, empty where it has not said anything yet, None where no run holds the folder.
+    the folder that the study as it is now does not want. `running` is the run at work, None where
+    no live run holds the folder.
     """
 
     name: str
@@ -44,7 +38,7 @@ class Status:
     missing: int
     others: int
     failed: list[Record]
-    running: Mapping[str, Any] | None = None
+    running: LiveRun | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -69,25 +63,9 @@ def status(location: str, now: datetime | None = None) -> Status:
         missing=max(0, wanted - len(own)),
         others=len({r.fingerprint for r in records} - {r.fingerprint for r in own}),
         failed=[record for record in own if record.state == "failed"],
-        running=running(folder.folder, now or datetime.now(UTC)),
+        running=live_run(folder.folder, now or datetime.now(UTC)),
         warnings=reading.warnings,
     )
-
-
-def running(folder: Folder, now: datetime) -> dict[str, Any] | None:
-    """Return what the run at work in a folder last said of itself: its `progress.json`.
-
-    None when no live run holds the folder; empty when one does and has said nothing lately.
-    """
-    if not Leases(folder, "reader").others(RUN_LEASE):
-        return None
-    try:
-        said = json.loads(folder.read("progress.json"))
-        age_s = (now - datetime.fromisoformat(said["at"])).total_seconds()
-        kept = {key: said[key] for key in _SAID}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {**kept, "age_s": max(0.0, age_s)} if age_s <= FRESH_S else {}
 
 
 def table(stands: Status) -> str:
@@ -112,15 +90,15 @@ def table(stands: Status) -> str:
     return "\n".join([*text, *_failures(s.failed), *(f"warning: {w}" for w in s.warnings)])
 
 
-def _running_words(said: Mapping[str, Any] | None) -> str:
-    if said is None:
+def _running_words(run: LiveRun | None) -> str:
+    if run is None:
         return "nothing"
-    if not said:
+    if run.progress is None:
         return "a run that has said nothing lately: it is starting, or its process is lost"
+    p = run.progress
     return (
-        f"{said['running']} trials, {said['waiting']} waiting, {said['epochs_per_s']:.1f} epochs/s,"
-        f" left {duration(said['seconds_left'])} (process {said['pid']},"
-        f" {duration(said['age_s'])} ago)"
+        f"{p.running} trials, {p.waiting} waiting, {p.epochs_per_s:.1f} epochs/s,"
+        f" left {duration(p.seconds_left)} (process {p.pid}, {duration(run.age_s)} ago)"
     )
 
 

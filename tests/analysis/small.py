@@ -6,14 +6,15 @@ dense run of three epochs, each trial that is done two cycles of two epochs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import Record, StudyFolder, curve_table, parquet
-from trainables.vocabulary.schema import SCHEMA_VERSION
+from trainables.vocabulary.schema import StageState
 
 SMALL = "small"
 
@@ -59,17 +60,14 @@ def curve(phase: str, cycle: int, n: int, start: float = 0.5) -> list[dict[str, 
 
 
 def write_stage(
-    study: StudyFolder, stage: str, rows: Sequence[Mapping[str, Any]], **manifest: Any
+    study: StudyFolder, stage: str, rows: Sequence[Mapping[str, Any]], *, diverged: bool = False
 ) -> None:
     """Write a finished dense stage without weights into the study's own store."""
     store = study.folder.child("stages")
     labelled = [{**row, "fingerprint": stage} for row in rows]
     store.write(f"{stage}/curve-w1.parquet", parquet(curve_table(labelled)))
-    plain = {
-        "schema": SCHEMA_VERSION, "hash": stage, "kind": "dense", "state": "done", "seed": 0,
-        "metrics": {}, "curve": "curve-w1.parquet", "files": {}, "label": {}, **manifest,
-    }  # fmt: skip
-    store.write(f"{stage}/stage.json", json.dumps(plain).encode())
+    state: StageState = "diverged" if diverged else "done"
+    manifests.write(store, Manifest(stage, "dense", state, seed=0, curve="curve-w1.parquet"))
 
 
 def write_small(location: str) -> StudyFolder:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import Record, StudyFolder, curve_table, parquet
 from trainables.files.storage import open_folder
 
@@ -211,7 +213,6 @@ def dense_curve(record_: Record) -> list[dict[str, Any]]:
 
 def write(folder: Path, points: Iterable[Point]) -> str:
     """Write a study folder that holds the points, curves and dense stages; return its location."""
-    import json
 
     study = StudyFolder(str(folder))
     store = open_folder(str(folder / "stages"))
@@ -226,12 +227,8 @@ def write(folder: Path, points: Iterable[Point]) -> str:
             seen.add(made.stages[0])
             stage = made.stages[0]
             store.write(f"{stage}/curve-a.parquet", parquet(curve_table(dense_curve(made))))
-            manifest = {
-                "schema": 1, "hash": stage, "kind": "dense", "state": "done", "seed": made.seed,
-                "metrics": {}, "curve": "curve-a.parquet", "files": {}, "provenance": {},
-                "label": {},
-            }  # fmt: skip
-            store.write(f"{stage}/stage.json", json.dumps(manifest).encode())
+            manifest = Manifest(stage, "dense", "done", seed=made.seed, curve="curve-a.parquet")
+            manifests.write(store, manifest)
     return str(folder)
 
 

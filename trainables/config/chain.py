@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
-from trainables.vocabulary.schema import SCHEMA_VERSION
-
-StageKind = Literal["dense", "cycle", "whole"]
+from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind
 
 _DIGITS = 16
 

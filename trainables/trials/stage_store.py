@@ -1,9 +1,9 @@
 """The stage store: work common to several trials, computed once, stored once, found by whoever
 needs it.
 
-A stage is a folder named by its hash. Its manifest, `stage.json`, is written last and names each
-file with its checksum, so a stage is either whole or not there. Files carry their writer's name, so
-that two writers never touch one file.
+A stage is a folder named by its hash. Its manifest is written last and names each file with its
+checksum, so a stage is either whole or not there. Files carry their writer's name, so that two
+writers never touch one file.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from trainables.config.chain import StageSpec
-from trainables.files.records import curve_table, parquet
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
+from trainables.files.records import RecordError, curve_table, parquet
 from trainables.files.storage import Folder
-from trainables.vocabulary.schema import SCHEMA_VERSION
+from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
 # Not every OSError: a store that cannot be reached now says nothing about the stage.
 _FAULTS = (FileNotFoundError, ValueError, KeyError, SafetensorError, pa.ArrowException)
@@ -46,8 +48,8 @@ class Stage:
     """
 
     hash: str
-    kind: str
-    state_name: str
+    kind: StageKind
+    state_name: StageState
     metrics: dict[str, float]
     layers: dict[str, float]
     curve: list[dict[str, Any]]
@@ -78,72 +80,52 @@ class StageStore:
         self.folder = folder
         self.owner = owner
 
-    def hashes(self) -> set[str]:
-        """Hashes of the stages that have a manifest."""
-        return {name for name in self.folder.names() if self.exists(name)}
-
-    def exists(self, stage: str) -> bool:
-        """Whether the stage has a manifest."""
-        return self.folder.exists(f"{stage}/stage.json")
-
-    def manifest(self, stage: str) -> dict[str, Any] | None:
-        """Return a stage's manifest, None when there is none; StageFault when it is unusable.
+    def load(self, stage: str) -> Stage | None:
+        """Return the stage, None when it is not there; StageFault when it is not whole.
 
         OSError when the store cannot be read: then nothing is known of the stage.
         """
         try:
-            raw = json.loads(self.folder.read(f"{stage}/stage.json"))
+            manifest = manifests.read(self.folder, stage)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise StageFault(f"stage {stage}: manifest cannot be read ({error})") from error
-        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA_VERSION:
-            found = raw.get("schema") if isinstance(raw, dict) else None
-            raise StageFault(
-                f"stage {stage}: schema version must be {SCHEMA_VERSION}, got {found!r}"
-            )
-        return raw
-
-    def load(self, stage: str) -> Stage | None:
-        """Return the stage, None when it is not there; StageFault when it is not whole."""
-        manifest = self.manifest(stage)
-        if manifest is None:
-            return None
+        except RecordError as error:
+            raise StageFault(f"stage {error}") from error
         try:
             return self._read(stage, manifest)
         except _FAULTS as error:
             raise StageFault(f"stage {stage}: {error}") from error
 
-    def _read(self, stage: str, manifest: Mapping[str, Any]) -> Stage:
-        data = {name: self._checked(stage, name, manifest) for name in manifest["files"]}
-        tensors = {
-            role: load_tensors(data[manifest[role]]) if manifest.get(role) else {}
-            for role in ("weights", "optimiser")
+    def _read(self, stage: str, manifest: Manifest) -> Stage:
+        data = {
+            name: self._checked(stage, name, checksum) for name, checksum in manifest.files.items()
         }
-        curve = pq.read_table(io.BytesIO(data[manifest["curve"]])).to_pylist()
+        if manifest.curve is None:
+            raise ValueError("its manifest names no curve")
+        curve = pq.read_table(io.BytesIO(data[manifest.curve])).to_pylist()
         return Stage(
             hash=stage,
-            kind=manifest["kind"],
-            state_name=manifest["state"],
-            metrics=manifest["metrics"],
-            layers=manifest["layers"],
+            kind=manifest.kind,
+            state_name=manifest.state,
+            metrics=manifest.metrics,
+            layers=manifest.layers,
             curve=[{k: v for k, v in row.items() if v is not None} for row in curve],
-            weights=tensors["weights"],
-            state=tensors["optimiser"],
-            provenance=manifest["provenance"],
-            facts=manifest["facts"],
-            message=manifest["message"],
+            weights=load_tensors(data[manifest.weights]) if manifest.weights else {},
+            state=load_tensors(data[manifest.optimiser]) if manifest.optimiser else {},
+            provenance=manifest.provenance,
+            facts=manifest.facts,
+            message=manifest.message,
         )
 
-    def _checked(self, stage: str, name: str, manifest: Mapping[str, Any]) -> bytes:
+    def _checked(self, stage: str, name: str, checksum: str) -> bytes:
         data = self.folder.read(f"{stage}/{name}")
-        if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
+        if hashlib.sha256(data).hexdigest() != checksum:
             raise ValueError(f"{name} does not have its checksum: truncated or altered")
         return data
 
     def save(self, spec: StageSpec, stage: Stage) -> None:
         """Store a finished stage, unless another writer was first: then theirs stays."""
-        if self.exists(spec.hash):
+        if manifests.exists(self.folder, spec.hash):
             return
         roles: dict[str, bytes | None] = {
             "weights": save_tensors(_portable(stage.weights)) if stage.weights else None,
@@ -156,28 +138,8 @@ class StageStore:
             data = roles[role] or b""
             self.folder.write(f"{spec.hash}/{name}", data)
             files[name] = hashlib.sha256(data).hexdigest()
-        manifest = {
-            "schema": SCHEMA_VERSION,
-            "hash": spec.hash,
-            "kind": spec.kind,
-            "state": stage.state_name,
-            "steps": spec.steps,
-            "epochs": spec.epochs,
-            "parent": spec.parent,
-            "likeness": spec.likeness,
-            "label": spec.content,
-            "seed": spec.content.get("seed"),
-            "metrics": stage.metrics,
-            "layers": stage.layers,
-            "facts": stage.facts,
-            "message": stage.message,
-            "provenance": stage.provenance,
-            "files": files,
-            **names,
-        }
-        if not self.exists(spec.hash):
-            data = json.dumps(manifest, allow_nan=False, sort_keys=True).encode()
-            self.folder.write(f"{spec.hash}/stage.json", data)
+        if not manifests.exists(self.folder, spec.hash):
+            manifests.write(self.folder, _manifest(spec, stage, files, names))
         self._forget_partials(spec.hash)
 
     def _file(self, role: str) -> str:
@@ -186,12 +148,7 @@ class StageStore:
 
     def set_aside(self, stage: str) -> None:
         """Take a faulty stage out of the way, keeping its manifest under another name."""
-        try:
-            data = self.folder.read(f"{stage}/stage.json")
-        except OSError:
-            return
-        self.folder.write(f"{stage}/stage-faulty-{self.owner}.json", data)
-        self.folder.delete(f"{stage}/stage.json")
+        manifests.set_aside(self.folder, stage, self.owner)
 
     def save_partial(self, stage: str, partial: Partial) -> None:
         """Store an unfinished stage whole, replacing this owner's earlier one."""
@@ -226,6 +183,32 @@ class StageStore:
         for name in self.folder.names(stage):
             if name.startswith(("partial-", "lease-")):
                 self.folder.delete(f"{stage}/{name}")
+
+
+def _manifest(
+    spec: StageSpec, stage: Stage, files: dict[str, str], names: Mapping[str, str]
+) -> Manifest:
+    """What is said of a stage whose files are written; `names` are those of its roles."""
+    return Manifest(
+        hash=spec.hash,
+        kind=spec.kind,
+        state=stage.state_name,
+        steps=spec.steps,
+        epochs=spec.epochs,
+        parent=spec.parent,
+        likeness=spec.likeness,
+        label=spec.content,
+        seed=spec.content.get("seed"),
+        metrics=stage.metrics,
+        layers=stage.layers,
+        facts=stage.facts,
+        message=stage.message,
+        provenance=stage.provenance,
+        files=files,
+        weights=names.get("weights"),
+        optimiser=names.get("optimiser"),
+        curve=names.get("curve"),
+    )
 
 
 def _portable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

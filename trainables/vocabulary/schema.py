@@ -15,6 +15,8 @@ SCHEMA_VERSION: Final = 1
 Direction = Literal["max", "min"]
 Level = Literal["trial", "cycle", "epoch"]
 State = Literal["done", "diverged", "failed", "stopped"]
+StageKind = Literal["dense", "cycle", "whole"]
+StageState = Literal["done", "diverged"]
 
 STATES: Final[tuple[State, ...]] = ("done", "diverged", "failed", "stopped")
 SETTLED: Final[frozenset[str]] = frozenset({"done", "diverged", "stopped"})

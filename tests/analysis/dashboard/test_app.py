@@ -30,6 +30,8 @@ from analysis.dashboard.watch import Snapshot, Watch
 from analysis.figures import FIGURES
 from tests.analysis import synthetic
 from tests.analysis.small import record
+from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
 
 HOSTILE = '<script>window.hacked = 1</script><img src="http://evil.invalid/x">'
@@ -362,11 +364,11 @@ def test_a_run_is_at_work_while_it_holds_the_folder_and_speaks(
     folder.write_record(record("a"))
     said_by_run = {
         "at": (now - timedelta(seconds=age_s)).isoformat(), "wanted": 8, "settled": 1, "failed": 0,
-        "running": 2, "waiting": 5, "epochs_per_s": 4.2, "seconds_left": 100.0,
+        "running": 2, "waiting": 5, "epochs_per_s": 4.2, "seconds_left": 100.0, "pid": 7,
     }  # fmt: skip
     folder.folder.write("progress.json", json.dumps(said_by_run).encode())
     if lease:
-        folder.folder.write("run/lease-x.json", b"{}")
+        Leases(folder.folder, "the driver").beat(RUN_LEASE)
     found = Watch([str(tmp_path)]).running(now)
     assert len(found) == runs
     expected = "Running: 1 of 8 trials settled, 2 at work, 5 waiting, 4.2 epochs/s"

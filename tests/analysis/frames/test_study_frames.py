@@ -274,7 +274,7 @@ def test_a_broken_curve_loses_only_its_own_epochs(small: StudyFolder) -> None:
 
 
 def test_a_stage_written_by_the_store_is_read(small: StudyFolder) -> None:
-    write_stage(small, "dense0", curve("dense", 0, 1), state="diverged")
+    write_stage(small, "dense0", curve("dense", 0, 1), diverged=True)
     epochs = frames.epochs(small.location)
     assert (
         epochs.loc[epochs["fingerprint"] == "ft0", "phase"].tolist() == ["dense"] + ["retrain"] * 4

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from study.checks import readiness
-from study.definition.locations import RUN_LEASE
 from tests.study.conftest import Command, Ended
 from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE
 from trainables.files.storage import LocalFolder
 
 GONE = object()

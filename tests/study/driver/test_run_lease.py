@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from study.definition.locations import RUN_LEASE
 from study.driver.run_lease import refuse_another_run
 from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE
 from trainables.files.storage import LocalFolder
 from trainables.vocabulary.refusal import Refusal
 

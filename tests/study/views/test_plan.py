@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,10 @@ from study.definition.space import grid_trials
 from study.definition.studyfile import StudyFile
 from study.views.plan import Plan, plan, table
 from trainables.config.chain import StageSpec, stage_chain
+from trainables.files import manifests
+from trainables.files.manifests import Manifest
 from trainables.files.records import Record, StudyFolder
+from trainables.files.storage import LocalFolder
 
 RAW: dict[str, Any] = {
     "name": "small",
@@ -59,15 +61,11 @@ def record_all(folder: Path, state: str, n: int) -> list[tuple[StageSpec, ...]]:
 
 
 def store(folder: Path, spec: StageSpec, seconds: float, device: str = "cpu") -> None:
-    manifest = {
-        "likeness": spec.likeness,
-        "epochs": spec.epochs,
-        "metrics": {"train_s": seconds},
-        "provenance": {"device": device},
-    }
-    path = folder / "stages" / spec.hash / "stage.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(manifest))
+    manifest = Manifest(
+        spec.hash, spec.kind, "done", epochs=spec.epochs, likeness=spec.likeness,
+        metrics={"train_s": seconds}, provenance={"device": device},
+    )  # fmt: skip
+    manifests.write(LocalFolder(folder / "stages"), manifest)
 
 
 def test_what_is_settled_is_not_left_and_what_failed_is(tmp_path: Path) -> None:

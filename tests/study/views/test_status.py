@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from study.definition.locations import RUN_LEASE
 from study.definition.space import blocks, grid_trials
 from study.definition.studyfile import StudyFile
-from study.views.status import FRESH_S, MOST_NAMED, Status, running, status, table
+from study.views.status import MOST_NAMED, Status, status, table
 from tests.study.conftest import Command
+from trainables.files import progress
 from trainables.files.leases import Leases
+from trainables.files.progress import RUN_LEASE, LiveRun, RunProgress
 from trainables.files.records import Record, StudyFolder
-from trainables.files.storage import LocalFolder
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 RAW: dict[str, Any] = {
@@ -32,10 +32,10 @@ SEARCH = {
     "retrain": {"epochs": 1, "discount": {"uniform": [0.1, 1]}},
     "search": {"strategy": "optuna", "trials": 3, "objectives": {"val_accuracy": "max"}},
 }
-SAID = {
-    "at": NOW.isoformat(), "pid": 123, "wanted": 8, "settled": 3, "failed": 0, "running": 2,
-    "waiting": 3, "epochs_per_s": 5.094, "seconds_left": 65.2,
-}  # fmt: skip
+LATEST = RunProgress(
+    at=NOW.isoformat(), pid=123, wanted=8, settled=3, failed=0, running=2, waiting=3,
+    epochs_per_s=5.094, seconds_left=65.2,
+)  # fmt: skip
 
 
 def write(folder: Path, raw: dict[str, Any], *records: Record) -> StudyFolder:
@@ -89,53 +89,12 @@ def test_nothing_is_written(tmp_path: Path) -> None:
     assert sorted(str(p) for p in tmp_path.rglob("*")) == before
 
 
-# What is running now
-
-
-def folder_in_use(tmp_path: Path, said: Any = SAID) -> LocalFolder:
-    folder = LocalFolder(tmp_path)
-    Leases(folder, "the driver").beat(RUN_LEASE)
-    folder.write("progress.json", said if isinstance(said, bytes) else json.dumps(said).encode())
-    return folder
-
-
-def test_what_a_live_run_said_is_shown(tmp_path: Path) -> None:
-    said = running(folder_in_use(tmp_path), NOW + timedelta(seconds=7))
-    assert said == {
-        "running": 2, "waiting": 3, "epochs_per_s": 5.094, "seconds_left": 65.2, "pid": 123,
-        "age_s": 7.0,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(("age", "fresh"), [(0, True), (FRESH_S, True), (FRESH_S + 1, False)])
-def test_what_it_said_long_ago_is_not(tmp_path: Path, age: float, fresh: bool) -> None:
-    said = running(folder_in_use(tmp_path), NOW + timedelta(seconds=age))
-    assert bool(said) is fresh
-    assert said is not None, "somebody does hold the folder"
-
-
-def test_a_clock_that_is_behind_makes_no_negative_age(tmp_path: Path) -> None:
-    said = running(folder_in_use(tmp_path), NOW - timedelta(seconds=30))
-    assert said is not None
-    assert said["age_s"] == 0
-
-
-def test_a_run_that_has_ended_is_not_running(tmp_path: Path) -> None:
-    folder = folder_in_use(tmp_path)
-    Leases(folder, "the driver").release(RUN_LEASE)
-    assert running(folder, NOW) is None
-
-
-def test_a_run_that_was_killed_on_this_host_is_not_running(tmp_path: Path) -> None:
-    folder = folder_in_use(tmp_path)
-    (lease,) = (tmp_path / RUN_LEASE).iterdir()
-    lease.write_text(json.dumps({**json.loads(lease.read_text()), "pid": 2**22 + 1}))
-    assert running(folder, NOW) is None
-
-
-@pytest.mark.parametrize("said", [b"{", b"[]", b'{"at": "2026"}', b'{"at": 3}'])
-def test_a_torn_or_foreign_word_is_nothing_said(tmp_path: Path, said: bytes) -> None:
-    assert running(folder_in_use(tmp_path, said), NOW) == {}
+def test_a_run_at_work_is_told(tmp_path: Path) -> None:
+    folder = write(tmp_path, RAW)
+    progress.write(folder.folder, LATEST)
+    assert status(str(tmp_path), NOW).running is None
+    Leases(folder.folder, "the driver").beat(RUN_LEASE)
+    assert status(str(tmp_path), NOW).running == LiveRun(LATEST, 0.0)
 
 
 # In words
@@ -163,12 +122,12 @@ def test_the_table() -> None:
 
 
 def test_the_table_of_a_live_run() -> None:
-    lines = table(stands(running={**SAID, "age_s": 3.2}, others=4)).splitlines()
+    lines = table(stands(running=LiveRun(LATEST, 3.2), others=4)).splitlines()
     assert lines[6:] == [
         "running now  2 trials, 3 waiting, 5.1 epochs/s, left 1 min 5 s (process 123, 3 s ago)",
         "outside      4 trials that the study as it is now does not want",
     ]
-    assert "has said nothing lately" in table(stands(running={}))
+    assert "has said nothing lately" in table(stands(running=LiveRun(None)))
 
 
 def test_failures_are_named_with_their_message_on_one_line() -> None:

@@ -1,0 +1,134 @@
+"""The manifest of a finished stage: the one file that says that the stage is there, and what it is.
+
+It is written last and never replaced, so a stage is either whole or not there. This module alone
+knows the file's name and its form; needs neither torch nor the code that trains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, get_args
+
+from trainables.files.records import RecordError
+from trainables.files.storage import Folder
+from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
+
+NAME = "stage.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage says of itself.
+
+    `label` is the content that the hash was taken of; `parent` the stage before it; `likeness` is
+    equal for stages whose epochs cost about the same. `files` gives the checksum of each file by
+    name; `weights`, `optimiser` and `curve` name those of that role, None where there is none.
+    `facts` is what the next stage must know.
+    """
+
+    hash: str
+    kind: StageKind
+    state: StageState
+    steps: int | None = None
+    epochs: float | None = None
+    parent: str | None = None
+    likeness: str | None = None
+    label: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    layers: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    message: str | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    weights: str | None = None
+    optimiser: str | None = None
+    curve: str | None = None
+    schema: int = SCHEMA_VERSION
+
+
+_REQUIRED = ("schema", "hash", "kind", "state")
+_FIELDS = {f.name for f in fields(Manifest)}
+_MAPPINGS = ("label", "metrics", "layers", "facts", "provenance", "files")
+_ALLOWED: dict[str, tuple[str, ...]] = {"kind": get_args(StageKind), "state": get_args(StageState)}
+
+
+def exists(store: Folder, stage: str) -> bool:
+    """Whether the stage is finished."""
+    return store.exists(f"{stage}/{NAME}")
+
+
+def finished(store: Folder) -> set[str]:
+    """Return the hashes of all finished stages of a store."""
+    return {stage for stage in store.names() if exists(store, stage)}
+
+
+def read(store: Folder, stage: str) -> Manifest:
+    """Return a stage's manifest.
+
+    Raises FileNotFoundError when the stage is not finished, RecordError when the manifest is
+    truncated, foreign or of another schema version, another OSError when the store is out of reach.
+    """
+    return decode(store.read(f"{stage}/{NAME}"), f"{stage}/{NAME}")
+
+
+def every(store: Folder) -> Iterator[Manifest | RecordError]:
+    """Yield each manifest of a store, or why it is unusable; unfinished stages are left out."""
+    for stage in store.names():
+        try:
+            yield read(store, stage)
+        except RecordError as fault:
+            yield fault
+        except OSError:  # not finished yet, or no stage at all
+            continue
+
+
+def write(store: Folder, manifest: Manifest) -> None:
+    """Write a manifest, after all files that it names."""
+    plain = {key: value for key, value in asdict(manifest).items() if _kept(key, value)}
+    data = json.dumps(plain, allow_nan=False, sort_keys=True).encode()
+    store.write(f"{manifest.hash}/{NAME}", data)
+
+
+def set_aside(store: Folder, stage: str, owner: str) -> None:
+    """Make a faulty stage unfinished, keeping its manifest under another name."""
+    try:
+        data = store.read(f"{stage}/{NAME}")
+    except OSError:
+        return
+    store.write(f"{stage}/stage-faulty-{owner}.json", data)
+    store.delete(f"{stage}/{NAME}")
+
+
+def decode(data: bytes, source: str) -> Manifest:
+    """Return the manifest held in JSON; RecordError names `source` and the fault."""
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{source}: not a whole JSON manifest ({error})") from error
+    if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
+        raise RecordError(f"{source}: not a stage of this project")
+    if raw["schema"] != SCHEMA_VERSION:
+        raise RecordError(
+            f"{source}: schema version must be {SCHEMA_VERSION}, got {raw['schema']!r};"
+            " it was written by another version of bimp-study"
+        )
+    _check(raw, source)
+    return Manifest(**{key: value for key, value in raw.items() if key in _FIELDS})
+
+
+def _check(raw: Mapping[str, Any], source: str) -> None:
+    for key, allowed in _ALLOWED.items():
+        if raw[key] not in allowed:
+            listed = ", ".join(allowed)
+            raise RecordError(f"{source}: {key} must be one of {listed}, got {raw[key]!r}")
+    for key in _MAPPINGS:
+        if not isinstance(raw.get(key, {}), dict):
+            raise RecordError(f"{source}: {key} must be a mapping, got {raw[key]!r}")
+
+
+def _kept(key: str, value: Any) -> bool:
+    """Whether a field is written: a role without a file is left out."""
+    return value is not None or key not in ("weights", "optimiser", "curve")

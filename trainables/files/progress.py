@@ -1,0 +1,80 @@
+"""What a run at work in a study folder says of itself from time to time, and whether it lives.
+
+This module alone knows the file's name and its form. A run lives while it holds the folder's lease;
+what it said is news for two minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Final
+
+from trainables.files.leases import Leases
+from trainables.files.storage import Folder
+
+NAME: Final = "progress.json"
+
+RUN_LEASE: Final = "run"
+"""The lease, in a study folder, of the run that is at work in it."""
+
+FRESH_S: Final = 120.0
+"""Age up to which what a run last said of itself counts as now."""
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """Where a run stands: counts of trials, the pace of all its workers together, time left.
+
+    `at` is the time of saying it, ISO 8601 with its zone. `seconds_left` is None while there is no
+    ground for a guess.
+    """
+
+    at: str
+    pid: int
+    wanted: int
+    settled: int
+    failed: int
+    running: int
+    waiting: int
+    epochs_per_s: float
+    seconds_left: float | None
+
+    def age_s(self, now: datetime) -> float:
+        """Seconds since it was said; 0 where this machine's clock is behind."""
+        return max(0.0, (now - datetime.fromisoformat(self.at)).total_seconds())
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that holds a folder; `progress` is None while it has said nothing lately."""
+
+    progress: RunProgress | None
+    age_s: float = 0.0
+
+
+def write(folder: Folder, progress: RunProgress) -> None:
+    """Write where the run stands, replacing what was said before."""
+    folder.write(NAME, json.dumps(asdict(progress)).encode())
+
+
+def read(folder: Folder) -> RunProgress | None:
+    """Return what the last run in a folder last said; None when it is nothing, torn or foreign."""
+    try:
+        raw = json.loads(folder.read(NAME))
+        progress = RunProgress(**{f.name: raw[f.name] for f in fields(RunProgress)})
+        zone = datetime.fromisoformat(progress.at).tzinfo
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if zone is None else progress
+
+
+def live_run(folder: Folder, now: datetime) -> LiveRun | None:
+    """Return the run at work in a folder at a time with a zone; None when no live run holds it."""
+    if not Leases(folder, "reader").others(RUN_LEASE):
+        return None
+    progress = read(folder)
+    if progress is None or (age_s := progress.age_s(now)) > FRESH_S:
+        return LiveRun(None)
+    return LiveRun(progress, age_s)
