@@ -254,8 +254,8 @@ def _regret(part: pd.DataFrame, trials: pd.DataFrame, metric: str) -> dict[str, 
     matched = pairs(trials, metric, best, ADAPTIVE, by=["seed"], column=DISCOUNT).table
     sign = -1.0 if schema.metric(metric).direction == "min" else 1.0
     lost = sign * matched["difference"]
-    low, high = interval(lost)
-    return {**row, "regret": lost.mean(), "lo": low, "hi": high, "n": len(lost)}
+    span = interval(lost)
+    return {**row, "regret": lost.mean(), "lo": span.lo, "hi": span.hi, "n": len(lost)}
 
 
 def regret_figure(table: pd.DataFrame) -> go.Figure:

@@ -68,7 +68,7 @@ def gains_table(
 ) -> pd.DataFrame:
     """Return the mean paired difference, `of` minus rival, per rival and block of one task.
 
-    Columns: rival, the block's columns, mean, lo, hi (95 % bootstrap interval over pairs), n
+    Columns: rival, the block's columns, mean, lo, hi (95 %, Student's t over pairs), n
     (pairs), n_unpaired, n_failed, n_diverged. Pairs share seed, task, sparsity and budget; where a
     metric is better when lower the sign is turned, so that a positive number is always a gain.
     """
@@ -112,14 +112,14 @@ def _differences(trials: pd.DataFrame, metric: str, subject: Any, keys: list[str
         {
             **dict(zip(["rival", *keys], cell, strict=True)),
             "mean": sample.mean() if len(sample) else np.nan,
-            "lo": low,
-            "hi": high,
+            "lo": span.lo,
+            "hi": span.hi,
             "n": len(sample),
             "n_unpaired": int(both["done"] - 2 * len(sample)),
             "n_failed": int(both["failed"]),
             "n_diverged": int(both["diverged"]),
         }
-        for cell, sample, (low, high) in zip(cells, samples, intervals(samples), strict=True)
+        for cell, sample, span in zip(cells, samples, intervals(samples), strict=True)
         for both in [_of(ended, cell) + _of(ended, (subject, *cell[1:]))]
     ]
     return pd.DataFrame(rows)

@@ -42,16 +42,16 @@ ALONE: Final = 0.2
 """Room on both sides of a single level, as a share of it."""
 
 INTERVALS: Final = (
-    "Bars are 95 % bootstrap intervals of the mean over seeds: a single seed has none, and with two"
-    " or three seeds they are too narrow."
+    "Bars are 95 % intervals of the mean over seeds, Student's t: a single seed has none, and that"
+    " of two seeds is very wide."
 )
 
 MANY_BARS: Final = 40
 """With more levels than this, intervals are in the hover text alone: bars would hide the points."""
 
 HOVERED: Final = (
-    "Intervals are in the hover text: 95 %, bootstrap, of the mean over seeds; too narrow with two"
-    " or three seeds."
+    "Intervals are in the hover text: 95 %, Student's t, of the mean over seeds; very wide with two"
+    " seeds."
 )
 
 

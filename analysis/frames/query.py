@@ -48,8 +48,9 @@ def group(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd.
     """Return one row per (group, metric): the group, `metric`, then its summary.
 
     Columns of the summary: mean, std (ddof 1), n, lo, hi, n_missing, n_failed, n_diverged,
-    n_stopped. Only trials that are done count in the first five; the interval is the BCa
-    bootstrap's at 95 %, missing where n is 1. Missing keys form groups of their own.
+    n_stopped. Only trials that are done count in the first five; the interval is Student's t at
+    95 % (bootstrap-t for seconds, bytes and rates), missing where n is 1. Missing keys form groups
+    of their own.
     """
     from analysis.stats import summaries
 

@@ -1,19 +1,21 @@
-"""Statistics for few seeds: spread, paired comparisons, ranks; scipy is loaded only when used."""
+"""Statistics for few seeds: intervals, paired comparisons, ranks; scipy loads only when used."""
 
+from analysis.stats.exact import (
+    caution,
+    holm,
+    sign_flip_p,
+    smallest_p,
+    wilcoxon_p,
+)
+from analysis.stats.intervals import CONFIDENCE, Interval, interval, intervals, wilson
 from analysis.stats.pairs import (
     Comparison,
     Pairs,
-    caution,
     gains,
-    holm,
     improvement,
     paired,
     pairing_keys,
     pairs,
-    sign_flip_p,
-    smallest_p,
-    wilcoxon_p,
-    wilson,
 )
 from analysis.stats.ranks import (
     Blocks,
@@ -26,11 +28,8 @@ from analysis.stats.ranks import (
     ranks,
 )
 from analysis.stats.spread import (
-    CONFIDENCE,
     Summary,
     TestSelectionError,
-    interval,
-    intervals,
     losses,
     require_choosable,
     summaries,
@@ -42,6 +41,7 @@ __all__ = [
     "Blocks",
     "Comparison",
     "CriticalDifferences",
+    "Interval",
     "Pairs",
     "Summary",
     "TestSelectionError",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -20,12 +18,13 @@ from analysis.columns.names import (
     ordered,
     require_columns,
 )
-from analysis.stats.spread import CONFIDENCE, COUNTED, Floats, interval, row_groups, summary
+from analysis.stats.closeness import reach
+from analysis.stats.exact import caution, holm, sign_flip_p, wilcoxon_p
+from analysis.stats.intervals import Floats, Interval, interval, wilson
+from analysis.stats.spread import COUNTED, row_groups, summary
 from trainables.vocabulary.schema import METRICS
 
 SCHEDULE: Final = "retrain.schedule"
-_ENUMERATED: Final = 16
-"""Up to this many units a sign-flip test enumerates all 2^n assignments of signs."""
 
 
 @dataclass(frozen=True)
@@ -116,27 +115,42 @@ def require_single(side: pd.DataFrame, keys: Sequence[str], what: str) -> None:
 class Comparison:
     """The mean difference of paired trials, its uncertainty and two exact tests.
 
-    `mean` = of - rival, in the metric's unit, its `std`, `lo` and `hi` (BCa at 95 %), `p_sign`
+    `mean` = of - rival, in the metric's unit, its `std`, `interval` (Student's t at 95 %), `p_sign`
     (sign flips of the mean) and `p_wilcoxon` are all over the same `n_units` values, the means of
     the pairs of each seed: pairs of one seed share a dense run and are no independent evidence.
     So a seed counts as one, however many of the `n` pairs are its own. A low p says that
-    so large a difference would be rare if the two kinds were exchangeable. `caution` is a sentence
-    where there are too few units for any p to be small, else None.
+    so large a difference would be rare if the two kinds were exchangeable. `share` is the interval
+    of `improved`. `caution` is a sentence where there are too few units for any exact p to be
+    small, else None.
     """
 
     pairs: Pairs
     mean: float
     std: float
-    lo: float
-    hi: float
+    interval: Interval
     n: int
     n_units: int
     p_sign: float
     p_wilcoxon: float
     improved: float
-    improved_lo: float
-    improved_hi: float
+    share: Interval
     caution: str | None
+
+    @property
+    def lo(self) -> float:
+        return self.interval.lo
+
+    @property
+    def hi(self) -> float:
+        return self.interval.hi
+
+    @property
+    def improved_lo(self) -> float:
+        return self.share.lo
+
+    @property
+    def improved_hi(self) -> float:
+        return self.share.hi
 
 
 def paired(
@@ -157,12 +171,11 @@ def paired(
     found = pairs(frame, metric, of, rival, by, column)
     differences = unit_means(found, found.table["difference"], unit)
     total = summary(differences)
-    lo, hi = interval(differences)
-    share, share_lo, share_hi = improvement(found, unit)
+    improved, share = improvement(found, unit)
     n_units = len(differences)
     return Comparison(
-        found, total.mean, total.std, lo, hi, len(found.table), n_units, sign_flip_p(differences),
-        wilcoxon_p(differences), share, share_lo, share_hi, caution(n_units),
+        found, total.mean, total.std, interval(differences), len(found.table), n_units,
+        sign_flip_p(differences), wilcoxon_p(differences), improved, share, caution(n_units),
     )  # fmt: skip
 
 
@@ -173,116 +186,21 @@ def unit_means(found: Pairs, values: pd.Series[float], unit: str | None) -> Floa
     return np.asarray(values, dtype=float)
 
 
-def smallest_p(n: int) -> float:
-    """Return the smallest two-sided p that an exact paired test of n units can give: 2^(1-n)."""
-    return min(1.0, 2.0 ** (1 - n)) if n else math.nan
-
-
-def caution(n: int, level: float = 0.05) -> str | None:
-    """Return a sentence when n units cannot give a p of at most `level`, else None."""
-    if n and smallest_p(n) <= level:
-        return None
-    needed = next(m for m in range(1, 64) if smallest_p(m) <= level)
-    if n == 0:
-        return f"no pairs; {needed} independent ones are needed for a p below {level:g}"
-    units = "1 independent pair" if n == 1 else f"{n} independent pairs"
-    return (
-        f"with {units} no exact test can give a p below {smallest_p(n):.2g}; {needed} are needed"
-        f" for one below {level:g}"
-    )
-
-
-def sign_flip_p(differences: Floats) -> float:
-    """Return the two-sided p of the mean difference if each sign were a fair coin's.
-
-    Exact by enumeration up to 16 values, beyond by scipy's permutation test; missing without any.
-    """
-    values = _level(differences)
-    if len(values) == 0:
-        return math.nan
-    return _permuted_p(values) if len(values) > _ENUMERATED else _enumerated_p(values)
-
-
-def _level(differences: Floats) -> Floats:
-    """Differences of which those equal but for rounding are equal: .93 - .90 is .95 - .92."""
-    values = np.asarray(differences, dtype=float)
-    largest = np.abs(values).max(initial=0.0)
-    return values if largest == 0 else np.asarray(np.round(values / largest, 10))
-
-
-def _enumerated_p(values: Floats) -> float:
-    """Share of all sign assignments whose sum is at least as far from 0 as the one seen."""
-    signs = np.array(list(product((1.0, -1.0), repeat=len(values))))
-    sums = np.abs(signs @ np.abs(values))
-    return float(np.mean(sums >= abs(values.sum()) - 1e-9))
-
-
-def _permuted_p(values: Floats) -> float:
-    from scipy.stats import permutation_test
-
-    def mean(sample: Floats, axis: int) -> Floats:
-        return np.asarray(sample.mean(axis=axis))
-
-    found = permutation_test(
-        (values,), mean, permutation_type="samples", vectorized=True, n_resamples=99_999,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return float(found.pvalue)
-
-
-def wilcoxon_p(differences: Floats) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test, exact up to 16 differences.
-
-    Zeros are left out and ties share their mean rank; 1 when only zeros are left, missing without
-    any difference at all. Beyond 16 it is scipy's.
-    """
-    from scipy.stats import rankdata, wilcoxon
-
-    values = _level(differences)
-    if len(values) == 0:
-        return math.nan
-    apart = values[values != 0]
-    if len(apart) == 0:
-        return 1.0
-    if len(apart) > _ENUMERATED:
-        return float(wilcoxon(apart).pvalue)
-    return _enumerated_p(np.sign(apart) * rankdata(np.abs(apart)))
-
-
-def improvement(found: Pairs, unit: str | None = "seed") -> tuple[float, float, float]:
+def improvement(found: Pairs, unit: str | None = "seed") -> tuple[float, Interval]:
     """Return the share of pairs in which `of` is better, ties as half, and its 95 % interval.
 
     The share is the mean of each unit's own, so that all units count alike, as in `Comparison`.
-    Wilson's score interval with the number of units for n: a bootstrap would claim [1, 1] as soon
+    Wilson's score interval with the number of units for n: Student's would claim [1, 1] as soon
     as every one of three pairs improves. Missing without pairs or without a better direction.
     """
     direction = METRICS[found.metric].direction if found.metric in METRICS else None
     if direction is None or found.table.empty:
-        return math.nan, math.nan, math.nan
-    sign = 1 if direction == "max" else -1
-    wins = (np.sign(sign * found.table["difference"]) + 1) / 2
-    shares = unit_means(found, wins, unit)
+        return math.nan, wilson(math.nan, 0)
+    gain = found.table["difference"] * (1 if direction == "max" else -1)
+    tied = gain.abs() <= reach(found.table["of"], found.table["rival"])
+    shares = unit_means(found, (np.sign(gain).mask(tied, 0.0) + 1) / 2, unit)
     share = float(shares.mean())
-    return (share, *wilson(share, len(shares)))
-
-
-def wilson(share: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Wilson's score interval of a share seen in n trials (Wilson 1927)."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - reach), min(1.0, centre + reach)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for their number after Holm (1979); missing ones stay missing."""
-    present = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
-    adjusted = [math.nan] * len(p_values)
-    highest = 0.0
-    for rank, (p, place) in enumerate(present):
-        highest = max(highest, min(1.0, (len(present) - rank) * p))
-        adjusted[place] = highest
-    return adjusted
+    return share, wilson(share, len(shares))
 
 
 def gains(

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.columns.names import codes, distinct_trials, ordered, require_columns
+from analysis.stats.closeness import snapped
 from analysis.stats.pairs import SCHEDULE, pairing_keys
 from analysis.stats.spread import COUNTED, losses, require_choosable, row_groups, summaries
 
@@ -74,8 +75,9 @@ def _under_shared_seeds(
 
 def ranks(found: Blocks) -> pd.DataFrame:
     """Return each entrant's rank in each block: 1 is best, ties share their mean rank."""
-    frame = found.values.round(12)
-    return losses_of(frame, found.metric).rank(axis=1, method="average")
+    values = found.values
+    level = pd.DataFrame(snapped(values), index=values.index, columns=values.columns)
+    return losses_of(level, found.metric).rank(axis=1, method="average")
 
 
 def losses_of(values: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -172,7 +174,8 @@ def choose(
     require_columns(frame, [*among, *by])
     table = summaries(frame, [*by, *among], [metric], bounds=False)
     table = table[table["n"] > 0].reset_index(drop=True)
-    loss = losses(table.rename(columns={"mean": metric}), metric).round(12)
+    loss = losses(table.rename(columns={"mean": metric}), metric)
+    loss = pd.Series(snapped(loss), index=loss.index)
     picks = [_best(part, loss, among) for _, part in row_groups(table, by)]
     chosen = table.loc[[place for place, _, _ in picks]].reset_index(drop=True)
     chosen["n_settings"] = [n_settings for _, n_settings, _ in picks]

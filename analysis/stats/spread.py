@@ -1,9 +1,4 @@
-"""Means with their spread and count, and metrics as losses.
-
-Everything random (the bootstrap, large permutation tests) is drawn from a fixed generator, so that
-a number is a function of the data alone. scipy is imported where it is used: it takes over a
-second, which a plain listing of results must not pay.
-"""
+"""Means with their spread and count, and metrics as losses."""
 
 from __future__ import annotations
 
@@ -16,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.columns.labels import in_percent
 from analysis.columns.names import distinct_trials, require_columns
+from analysis.stats.intervals import Floats, Kind, Values, intervals, present
 from trainables.vocabulary import schema
-
-Floats = NDArray[np.float64]
 
 COUNTED: Final = "done"
 """The state that counts: a failed, diverged or stopped trial enters no mean, and is counted."""
@@ -27,8 +22,8 @@ COUNTED: Final = "done"
 COUNTS: Final = ("n", "n_missing", "n_failed", "n_diverged", "n_stopped")
 """Beside every mean: the values in it, and the trials that are not."""
 
-CONFIDENCE: Final = 0.95
-_RESAMPLES: Final = 4999
+SKEWED_UNITS: Final = frozenset({"s", "1/s", "B"})
+"""Units of metrics with a long tail: one slow run among many. Their means get a bootstrap-t."""
 
 
 class TestSelectionError(ValueError):
@@ -78,74 +73,12 @@ class Summary:
     n: int
 
 
-def summary(values: Sequence[float] | Floats | pd.Series[float]) -> Summary:
+def summary(values: Values) -> Summary:
     """Return the summary of the values that are not missing; std needs two of them."""
-    present = _present(values)
-    n = len(present)
-    mean = float(present.mean()) if n else math.nan
-    return Summary(mean, float(present.std(ddof=1)) if n > 1 else math.nan, n)
-
-
-def _present(values: Sequence[float] | Floats | pd.Series[float]) -> Floats:
-    array: Floats = np.asarray(values, dtype=float)
-    return np.asarray(array[~np.isnan(array)])
-
-
-def interval(
-    values: Sequence[float] | Floats | pd.Series[float], confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Return the BCa bootstrap interval of the mean (Efron 1987).
-
-    Missing values are left out. One value gives a missing interval, identical ones the degenerate
-    interval at their value. With two or three values it is narrower than its name says.
-    """
-    return intervals([_present(values)], confidence)[0]
-
-
-def intervals(
-    samples: Sequence[Floats], confidence: float = CONFIDENCE
-) -> list[tuple[float, float]]:
-    """Return the BCa interval of each sample's mean, whatever the order of its values.
-
-    Samples of one size share their resamples, so that each interval depends on its own sample only.
-    """
-    bounds: list[tuple[float, float]] = [(math.nan, math.nan)] * len(samples)
-    by_size: dict[int, list[int]] = {}
-    for place, sample in enumerate(samples):
-        if len(sample) > 1 and np.ptp(sample) == 0:
-            bounds[place] = (float(sample[0]), float(sample[0]))
-        elif len(sample) > 1:
-            by_size.setdefault(len(sample), []).append(place)
-    for n, places in by_size.items():
-        step = max(1, 2_000_000 // (n * _RESAMPLES))
-        for start in range(0, len(places), step):
-            part = places[start : start + step]
-            low, high = _bca(np.stack([np.sort(samples[place]) for place in part]), confidence)
-            for place, lo, hi in zip(part, low, high, strict=True):
-                bounds[place] = (float(lo), float(hi))
-    return bounds
-
-
-def _bca(samples: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """Bounds for samples [K, n] with spread.
-
-    The statistic is rounded on the standardised values: a resample that is the sample in another
-    order must tie with it, though its sum may differ in the last bit.
-    """
-    from scipy.stats import bootstrap
-
-    centre = samples.mean(axis=1, keepdims=True)
-    spread = samples.std(axis=1, keepdims=True)
-
-    def mean(values: Floats, axis: int) -> Floats:
-        return np.asarray(np.round(values.mean(axis=axis), 12))
-
-    found = bootstrap(
-        ((samples - centre) / spread,), mean, axis=-1, vectorized=True, n_resamples=_RESAMPLES,
-        confidence_level=confidence, method="BCa", rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
-    scale, shift = spread[:, 0], centre[:, 0]
-    return shift + scale * np.asarray(found.low), shift + scale * np.asarray(found.high)
+    counted = present(values)
+    n = len(counted)
+    mean = float(counted.mean()) if n else math.nan
+    return Summary(mean, float(counted.std(ddof=1)) if n > 1 else math.nan, n)
 
 
 def summaries(
@@ -153,9 +86,10 @@ def summaries(
 ) -> pd.DataFrame:
     """Return one row per (group, metric): mean, std, n, lo, hi, and what is not in them.
 
-    The latter are n_missing (done, but without the metric), n_failed, n_diverged and n_stopped.
-    A trial read from several studies counts once, unless `study` is a key. `bounds=False` leaves
-    lo and hi missing, and scipy unloaded.
+    `lo` and `hi` are the ends of the mean's 95 % interval, see `interval_kind`, cut to where the
+    metric can lie. Not in the mean are n_missing (done, but without the metric), n_failed,
+    n_diverged and n_stopped. A trial read from several studies counts once, unless `study` is a
+    key. `bounds=False` leaves lo and hi missing, and scipy unloaded.
     """
     require_columns(frame, [*by, "state", *metrics])
     if "study" not in by:
@@ -177,16 +111,39 @@ def summaries(
     for place, key in enumerate(keys):
         failures = [int(counts[place]) for counts in fallen]
         for metric, part in zip(metrics, parts, strict=True):
-            values = _present(part[place])
+            values = present(part[place])
             found = summary(values)
             missing = len(part[place]) - found.n
             rows.append([*key, metric, found.mean, found.std, found.n, missing, *failures])
             samples.append(values)
     table = pd.DataFrame(rows, columns=[*by, "metric", "mean", "std", *COUNTS])
-    spans = intervals(samples) if bounds else [(math.nan, math.nan)] * len(samples)
-    table.insert(len(by) + 4, "lo", [low for low, _ in spans])
-    table.insert(len(by) + 5, "hi", [high for _, high in spans])
+    spans = _spans(samples, metrics) if bounds else np.full((len(samples), 2), np.nan)
+    table.insert(len(by) + 4, "lo", spans[:, 0])
+    table.insert(len(by) + 5, "hi", spans[:, 1])
     return table
+
+
+def _spans(samples: Sequence[Floats], metrics: Sequence[str]) -> Floats:
+    """The ends of each sample's interval; samples are of the metrics in turn."""
+    spans = np.full((len(samples), 2), np.nan)
+    for place, metric in enumerate(metrics):
+        part = intervals(samples[place :: len(metrics)], kind=interval_kind(metric))
+        ends = np.array([[one.lo, one.hi] for one in part]).reshape(-1, 2)
+        spans[place :: len(metrics)] = ends.clip(*_range(metric))
+    return spans
+
+
+def interval_kind(metric: str) -> Kind:
+    """Return which interval the mean of a metric gets: bootstrap t for seconds, bytes and rates."""
+    known = schema.METRICS.get(metric)
+    return "bootstrap t" if known is not None and known.unit in SKEWED_UNITS else "t"
+
+
+def _range(metric: str) -> tuple[float, float]:
+    """Where a metric's mean can lie: no accuracy is above 1, no time below 0."""
+    if in_percent(metric):
+        return 0.0, 1.0
+    return (0.0, math.inf) if interval_kind(metric) == "bootstrap t" else (-math.inf, math.inf)
 
 
 def _numbered_groups(

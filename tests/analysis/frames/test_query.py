@@ -197,7 +197,7 @@ def test_groups_by_value() -> None:
     assert table["n_diverged"].tolist() == [1, 0, 0, 0]
     assert table["n_stopped"].tolist() == [0, 1, 0, 0]
     assert table["lo"].notna().tolist() == [True, False, False, False]
-    assert 0.1 <= table["lo"][0] < 0.2 < table["hi"][0] <= 0.3
+    assert (table["lo"][0], table["hi"][0]) == (0.0, 1.0)  # .2 +- 12.7 * .1, cut to what can be
 
 
 def test_groups_of_several_metrics_and_of_everything() -> None:
