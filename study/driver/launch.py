@@ -205,6 +205,7 @@ class Launch:
         records, _ = taken_up(self.study, self.folder.folder, self.folder.records().records)
         wanted, own = own_records(self.study, records)
         failed = [record for record in own if not record.settled]
+        written = {record.fingerprint for record in records if record.settled}
         return Summary(
             folder=self.folder.location,
             wanted=wanted,
@@ -214,5 +215,5 @@ class Launch:
             seconds_to_first_result=tally.first_result and tally.first_result - started,
             notes=work.notes() if work else [],
             exhausted=work is not None and work.exhausted,
-            lost=sorted(work.told - {r.fingerprint for r in records if r.settled}) if work else [],
+            lost=sorted(work.settled - written) if work else [],
         )

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from study.points.agenda import Known, Task
-from trainables.vocabulary.schema import METRICS
+from study.points.agenda import Assignment, Ending
+from trainables.vocabulary.schema import METRICS, State
 from trainables.vocabulary.wording import duration
 
 
 @dataclass
 class Tally:
-    """Counts of one run, and its pace over the last minute."""
+    """Counts of one run by how trials ended, and its pace over the last minute."""
 
     wanted: int
     settled_before: int
-    done: int = 0
-    diverged: int = 0
-    failed: int = 0
-    stopped: int = 0
+    states: Counter[State] = field(default_factory=Counter)
     dense_runs: int = 0
     epochs: float = 0.0
     best: float | None = None
@@ -35,7 +32,12 @@ class Tally:
     @property
     def ended(self) -> int:
         """Trials that ended in this run."""
-        return self.done + self.diverged + self.failed + self.stopped
+        return self.states.total()
+
+    @property
+    def failed(self) -> int:
+        """Trials that failed in this run."""
+        return self.states["failed"]
 
     @property
     def settled(self) -> int:
@@ -59,16 +61,16 @@ class Tally:
         since = min(self.recent[0][0], now - 1.0)
         return sum(e for _, e in self.recent) / (now - since)
 
-    def over(self, task: Task, known: Known, now: float | None = None) -> None:
-        """Note how a task ended."""
-        if task.goal == "dense":
+    def over(self, assignment: Assignment, ending: Ending, now: float | None = None) -> None:
+        """Note how an assignment ended."""
+        if assignment.goal == "dense":
             self.dense_runs += 1
             return
-        setattr(self, known.state, getattr(self, known.state) + 1)
+        self.states[ending.state] += 1
         self.ends.append(time.monotonic() if now is None else now)
-        value = known.metrics.get(self.best_metric)
-        if known.state == "done" and value is not None and self._better(value):
-            self.best, self.best_trial = value, task.trial.fingerprint
+        value = ending.metrics.get(self.best_metric)
+        if ending.state == "done" and value is not None and self._better(value):
+            self.best, self.best_trial = value, assignment.trial.fingerprint
 
     def _better(self, value: float) -> bool:
         if self.best is None:
@@ -91,7 +93,8 @@ class Tally:
 def line(tally: Tally, running: int, waiting: int) -> str:
     """Return the state of a run as one line of text."""
     parts = [f"{tally.settled}/{tally.wanted} trials"]
-    parts += [f"{n} {w}" for n, w in ((tally.failed, "failed"), (tally.diverged, "diverged")) if n]
+    troubled: tuple[State, ...] = ("failed", "diverged")
+    parts += [f"{tally.states[s]} {s}" for s in troubled if tally.states[s]]
     parts += [f"{running} running", f"{waiting} waiting", f"{tally.epochs_per_s():.1f} epochs/s"]
     if tally.best is not None:
         shown = f"{tally.best:.2%}" if METRICS[tally.best_metric].unit == "1" else f"{tally.best:g}"

@@ -13,9 +13,11 @@ from typing import Any, Self
 
 from ray.tune.search import Searcher
 
-from study.points.agenda import Agenda, Known, Task
+from study.driver.assignments import job_of
+from study.points.agenda import Agenda, Assignment, Ending
 from trainables.files.leases import LEASE_TIMEOUT_S, Leases
-from trainables.jobs.job import Context, Job
+from trainables.jobs.job import Context
+from trainables.jobs.job_report import KEY, Fault, JobReport
 
 POLL_S = 2.0
 
@@ -59,10 +61,10 @@ class ForeignStages:
 
 
 class StudySearcher(Searcher):
-    """Hands out the agenda's tasks as Tune trials and reports their end to `on_end`.
+    """Hands out the agenda's assignments as Tune trials.
 
-    `on_end(task, told)` is called with what the worker told, or None where its process was lost for
-    good; it returns what the agenda shall know.
+    `on_end` is called with each assignment that has ended and its last report; it returns what the
+    agenda shall know. `after` is called whenever the agenda was asked or told something.
     """
 
     def __init__(
@@ -70,54 +72,42 @@ class StudySearcher(Searcher):
         agenda: Agenda,
         context: Context,
         foreign: ForeignStages,
-        on_end: Callable[[Task, dict[str, Any] | None], Known],
+        on_end: Callable[[Assignment, JobReport], Ending],
         after: Callable[[], None],
     ) -> None:
         super().__init__(metric="training_iteration", mode="max")
         self._agenda, self._context = agenda, context
         self._foreign, self._on_end, self._after = foreign, on_end, after
-        self._tasks: dict[str, Task] = {}
-
-    @property
-    def tasks(self) -> dict[str, Task]:
-        """Tasks under way, by Tune's trial id."""
-        return self._tasks
+        self._assignments: dict[str, Assignment] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the configuration of a Tune trial, None for not now, FINISHED at the end."""
         self._foreign.poll(self._agenda)
-        task = self._agenda.next()
+        assignment = self._agenda.next()
         self._after()
-        if task is None:
+        if assignment is None:
             return Searcher.FINISHED if self._agenda.finished else None  # type: ignore[return-value]
-        self._tasks[trial_id] = task
-        return {"job": json.dumps(self._job(task).plain())}
-
-    def _job(self, task: Task) -> Job:
-        trial = task.trial
-        return Job(
-            goal=task.goal,
-            config=trial.config.model_dump(mode="json"),
-            seed=trial.seed,
-            fingerprint=trial.fingerprint,
-            context=self._context,
-            attempt=task.attempt,
-            origin=dict(trial.origin),
-            expired=tuple(sorted(self._foreign.expired)),
-        )
+        self._assignments[trial_id] = assignment
+        job = job_of(assignment, self._context, self._foreign.expired)
+        return {"job": json.dumps(job.plain())}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the agenda how a task ended."""
-        task = self._tasks.pop(trial_id)
-        told = None if error or result is None else json.loads(result["told"])
-        if told is not None and told["outcome"] == "leased":
-            self._agenda.gave_up(task, told["stage"])
+        """Tell the agenda how an assignment ended; of an error `lost` says more in a moment."""
+        if not error and result is not None:
+            self._end(trial_id, JobReport.of_json(result[KEY]))
+
+    def lost(self, trial_id: str, fault: Fault) -> None:
+        """Tell the agenda that the process of an assignment was lost for good."""
+        self._end(trial_id, JobReport("failed", fault=fault))
+
+    def _end(self, trial_id: str, report: JobReport) -> None:
+        assignment = self._assignments.pop(trial_id)
+        if report.outcome == "leased":
+            self._agenda.gave_up(assignment, report.stage)
             return
-        known = self._on_end(task, told)
-        message = (told or {}).get("error", {}).get("message", "its process was lost")
-        self._agenda.ended(task, known, message)
+        self._agenda.ended(assignment, self._on_end(assignment, report))
         self._after()
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:

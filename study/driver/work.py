@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from study.definition.space import Trial, blocks
 from study.definition.studyfile import StudyFile
+from study.driver.assignments import job_of
 from study.driver.progress import Display, Tally
-from study.points.agenda import Agenda, GridSource, Known, Source, Task
+from study.points.agenda import Agenda, Assignment, Ending, GridSource, TrialSource
 from study.points.suggestions import Point, remember
 from study.views.standing import Standing
 from trainables.files import manifests, progress
@@ -23,9 +24,11 @@ from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE, RunProgress
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import Folder, is_remote
-from trainables.jobs.job import Context, Job
+from trainables.jobs.job import Context
 from trainables.jobs.job_record import failed_record
+from trainables.jobs.job_report import Fault, JobReport
 from trainables.jobs.provenance import now
+from trainables.vocabulary.schema import State
 from trainables.vocabulary.wording import duration
 
 if TYPE_CHECKING:
@@ -56,18 +59,19 @@ class Work:
         stands: Standing, room: int, shown: Display,
     ) -> None:  # fmt: skip
         self._ground, self._shown, self._room = ground, shown, room
-        self.told: set[str] = set()
+        self.settled: set[str] = set()
+        self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
         self._context = ground.context
         self.source = self._source(records, points)
-        known = {r.fingerprint: Known(r.state, r.metrics) for r in records if r.settled}  # type: ignore[arg-type]
+        endings = {r.fingerprint: Ending(r.state, r.metrics) for r in records if r.settled}
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
-        self.agenda = Agenda(self.source, known, manifests.finished(ground.store), attempts)
+        self.agenda = Agenda(self.source, endings, manifests.finished(ground.store), attempts)
         self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
         self._journal = self._open_journal()
         self._compacted = self._shown_at = time.monotonic()
 
-    def _source(self, records: Sequence[Record], points: Sequence[Point]) -> Source:
+    def _source(self, records: Sequence[Record], points: Sequence[Point]) -> TrialSource:
         study = self._ground.study
         if study.search.strategy == "grid":
             return GridSource(list(self._ground.trials))
@@ -96,7 +100,7 @@ class Work:
         """Run to the end, then compact the tables."""
         from ray import tune
 
-        from study.driver.callback import Watch
+        from study.driver.callback import RunCallback
         from study.driver.searcher import ForeignStages, StudySearcher
         from trainables.workers.tune_trainable import StudyTrainable
 
@@ -120,7 +124,7 @@ class Work:
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=study.resources.retries),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                    callbacks=[Watch(self._on_told, self._after)],
+                    callbacks=[RunCallback(self._on_report, searcher.lost, self._after)],
                 ),
             )
             tuner.fit()
@@ -131,68 +135,50 @@ class Work:
         """An upper bound of Tune trials: dense runs, and turns given up, come on top."""
         return 100 + 10 * self.source.planned
 
-    def _on_told(self, told: dict[str, Any]) -> None:
-        """A worker's result: note the pace and pass on what it found on the way."""
-        self.tally.trained(told.get("epochs", 0.0))
-        for note in told.get("notes", ()):
+    def _on_report(self, report: JobReport) -> None:
+        """Note the pace and pass on what a worker came upon."""
+        self.tally.trained(report.epochs)
+        for note in report.notes:
             self._shown.say(f"note: {note}")
         self._after()
 
-    def _on_end(self, task: Task, told: dict[str, Any] | None) -> Known:
-        """Return how a task ended; write the record of a trial whose process was lost."""
-        if told is None:
-            known = Known("failed")
-            tries = self._ground.study.resources.retries + 1
-            message = f"its process was lost {tries} times"
-            self._write_failed(task, "ProcessLost", message)
-        elif told["outcome"] == "failed":
-            known = Known("failed")
-            self._shown.say(f"failed: {task.goal} {task.trial.fingerprint}: {_fault(told)}")
-            self._record_of_failure(task, told["error"])
+    def _on_end(self, assignment: Assignment, report: JobReport) -> Ending:
+        """Return how an assignment ended; see to it that a trial that failed has its record."""
+        if report.fault is not None:
+            ending = Ending("failed")
+            self._take_fault(assignment, report.fault)
         else:
-            known = Known(told["outcome"], told.get("metrics", {}))
-            if task.goal == "trial":
-                self.told.add(task.trial.fingerprint)
-        self.tally.over(task, known)
-        return known
+            ending = Ending(_state(report), report.metrics)
+            if assignment.goal == "trial":
+                self.settled.add(assignment.trial.fingerprint)
+        self.tally.over(assignment, ending)
+        return ending
 
-    def _write_failed(self, task: Task, kind: str, message: str) -> None:
-        if task.goal == "trial":
-            self._write(task, {"type": kind, "message": message, "traceback": ""})
-            self._shown.say(f"failed: trial {task.trial.fingerprint}: {message}")
+    def _take_fault(self, assignment: Assignment, fault: Fault) -> None:
+        self._shown.say(f"failed: {assignment.goal} {assignment.trial.fingerprint}: {fault}")
+        if assignment.goal == "dense":
+            self._dense_faults[assignment.stages[0]] = fault
+        elif not self._has_record(assignment):
+            job = job_of(assignment, self._context)
+            record = failed_record(job, fault, {"finished_at": now()})
+            self._ground.folder.write_record(record)
 
-    def _record_of_failure(self, task: Task, error: dict[str, Any]) -> None:
-        """Write the record that the worker should have written, where there is none of its try."""
-        if task.goal == "trial" and not self._has_record(task):
-            self._write(task, error)
-
-    def _has_record(self, task: Task) -> bool:
+    def _has_record(self, assignment: Assignment) -> bool:
+        """Whether the worker has written the record of this attempt."""
         try:
-            record = self._ground.folder.read_record(task.trial.fingerprint)
+            record = self._ground.folder.read_record(assignment.trial.fingerprint)
         except (OSError, ValueError):
             return False
-        return record is not None and record.attempt >= task.attempt
-
-    def _write(self, task: Task, error: dict[str, Any]) -> None:
-        job = Job(
-            goal="trial",
-            config=task.trial.config.model_dump(mode="json"),
-            seed=task.trial.seed,
-            fingerprint=task.trial.fingerprint,
-            context=self._context,
-            attempt=task.attempt,
-            origin=dict(task.trial.origin),
-        )
-        self._ground.folder.write_record(failed_record(job, error, {"finished_at": now()}))
+        return record is not None and record.attempt >= assignment.attempt
 
     def _take_failures(self) -> None:
         """Write the records of trials that failed because their dense run did."""
         while self.agenda.failures:
             failure = self.agenda.failures.pop()
-            task = Task("trial", failure.trial, (), failure.attempt)
-            message = f"its dense run {failure.dense} failed: {failure.message}"
-            self._write_failed(task, "DenseRunFailed", message)
-            self.tally.over(task, Known("failed"))
+            cause = self._dense_faults[failure.dense]
+            message = f"its dense run {failure.dense} failed: {cause}"
+            self._take_fault(failure.assignment, Fault("DenseRunFailed", message, cause.traceback))
+            self.tally.over(failure.assignment, Ending("failed"))
 
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
@@ -272,8 +258,10 @@ class Work:
         return said
 
 
-def _fault(told: dict[str, Any]) -> str:
-    return f"{told['error']['type']}: {told['error']['message']}"
+def _state(report: JobReport) -> State:
+    """The state of a trial that ended well, as its worker wrote it into the record."""
+    assert report.outcome in ("done", "diverged")
+    return report.outcome
 
 
 @contextmanager

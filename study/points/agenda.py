@@ -14,19 +14,18 @@ from typing import Literal, Protocol
 
 from study.definition.space import Trial
 from trainables.config.chain import stage_chain
-
-Ending = Literal["done", "diverged", "failed", "stopped"]
+from trainables.vocabulary.schema import State
 
 
 @dataclass(frozen=True)
-class Known:
+class Ending:
     """How a trial ended, as far as a search must know."""
 
-    state: Ending
+    state: State
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class TrialSource(Protocol):
     """Where trials come from: the cells of a grid, or a search that is told results."""
 
     @property
@@ -41,13 +40,13 @@ class Source(Protocol):
         """
         ...
 
-    def tell(self, trial: Trial, known: Known) -> None:
+    def tell(self, trial: Trial, ending: Ending) -> None:
         """Learn how a trial ended."""
         ...
 
 
 @dataclass(frozen=True)
-class Task:
+class Assignment:
     """What the agenda hands out: a trial, or the dense run that trials wait for."""
 
     goal: Literal["dense", "trial"]
@@ -55,41 +54,46 @@ class Task:
     stages: tuple[str, ...]
     attempt: int = 1
 
+    @property
+    def key(self) -> str:
+        """A name for it among all that the agenda hands out."""
+        name = self.stages[0] if self.goal == "dense" else self.trial.fingerprint
+        return f"{self.goal}/{name}"
+
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial failed without running: the dense run it needs did."""
+    """A trial that failed without running: the dense run it needs did."""
 
-    trial: Trial
-    attempt: int
+    assignment: Assignment
     dense: str
-    message: str
 
 
 class Agenda:
-    """Hands out tasks (`next`) and is told of their end (`ended`).
+    """Hands out assignments (`next`) and is told of their end (`ended`).
 
-    `known` are trials already settled; `attempts` earlier failed attempts by fingerprint; `stages`
-    the finished ones. A task that gave up its turn comes back once `unblock` names its stage. A
-    trial that the source asks for twice (in two blocks of a search) runs once and is told twice.
+    `endings` are those of trials already settled; `attempts` earlier failed attempts by
+    fingerprint; `stages` the finished ones. An assignment that gave up its turn comes back once
+    `unblock` names its stage. A trial that the source asks for twice (in two blocks of a search)
+    runs once and is told twice.
     """
 
     def __init__(
         self,
-        source: Source,
-        known: Mapping[str, Known],
+        source: TrialSource,
+        endings: Mapping[str, Ending],
         stages: Iterable[str] = (),
         attempts: Mapping[str, int] | None = None,
     ) -> None:
         self._source = source
-        self._known = dict(known)
+        self._endings = dict(endings)
         self._done_stages = set(stages)
         self._attempts = dict(attempts or {})
-        self._waiting: OrderedDict[str, Task] = OrderedDict()
+        self._waiting: OrderedDict[str, Assignment] = OrderedDict()
         self._twins: dict[str, list[Trial]] = {}
         self._wanted: Counter[str] = Counter()
         self._changed = True
-        self._running: dict[str, Task] = {}
+        self._running: dict[str, Assignment] = {}
         self._blocked: set[str] = set()
         self._exhausted = False
         self.failures: list[Failure] = []
@@ -102,7 +106,7 @@ class Agenda:
 
     @property
     def running(self) -> int:
-        """Tasks handed out."""
+        """Assignments handed out."""
         return len(self._running)
 
     @property
@@ -115,33 +119,33 @@ class Agenda:
         """Whether nothing is left to hand out or to wait for."""
         return self._exhausted and not self._waiting and not self._running
 
-    def next(self) -> Task | None:
-        """Return a task to run now, None when there is none at present (or `finished`)."""
+    def next(self) -> Assignment | None:
+        """Return an assignment to run now, None when there is none at present (or `finished`)."""
         if not self._changed:  # Tune polls often, and nothing has happened since the last poll
             return None
-        task = self._pick()
-        while task is None and self._fetch():
-            task = self._pick()
-        if task is None:
+        assignment = self._pick()
+        while assignment is None and self._fetch():
+            assignment = self._pick()
+        if assignment is None:
             self._changed = False
             return None
-        if task.goal == "trial":
-            self._take(task)
-        self._running[_key(task)] = task
-        return task
+        if assignment.goal == "trial":
+            self._take(assignment)
+        self._running[assignment.key] = assignment
+        return assignment
 
-    def _put(self, task: Task, *, first: bool = False) -> None:
+    def _put(self, assignment: Assignment, *, first: bool = False) -> None:
         """Let a trial wait; `_wanted` counts the waiting trials of each dense run."""
-        self._waiting[task.trial.fingerprint] = task
+        self._waiting[assignment.trial.fingerprint] = assignment
         if first:
-            self._waiting.move_to_end(task.trial.fingerprint, last=False)
-        if task.trial.config.retrains:
-            self._wanted[task.stages[0]] += 1
+            self._waiting.move_to_end(assignment.trial.fingerprint, last=False)
+        if assignment.trial.config.retrains:
+            self._wanted[assignment.stages[0]] += 1
 
-    def _take(self, task: Task) -> None:
-        del self._waiting[task.trial.fingerprint]
-        if task.trial.config.retrains:
-            self._wanted[task.stages[0]] -= 1
+    def _take(self, assignment: Assignment) -> None:
+        del self._waiting[assignment.trial.fingerprint]
+        if assignment.trial.config.retrains:
+            self._wanted[assignment.stages[0]] -= 1
 
     def _fetch(self) -> bool:
         """Take more trials from the source; whether there may be something new to pick."""
@@ -162,72 +166,72 @@ class Agenda:
         return len(self._waiting) + twins + sum(t.goal == "trial" for t in self._running.values())
 
     def _add(self, trial: Trial) -> None:
-        known = self._known.get(trial.fingerprint)
-        if known is not None:
+        ending = self._endings.get(trial.fingerprint)
+        if ending is not None:
             self.reused += 1
-            self._source.tell(trial, known)
+            self._source.tell(trial, ending)
             return
         if trial.fingerprint in self._waiting or f"trial/{trial.fingerprint}" in self._running:
             self._twins.setdefault(trial.fingerprint, []).append(trial)
             return
         stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
         attempt = self._attempts.get(trial.fingerprint, 0) + 1
-        self._put(Task("trial", trial, stages, attempt))
+        self._put(Assignment("trial", trial, stages, attempt))
 
-    def _pick(self) -> Task | None:
-        busy = {stage for task in self._running.values() for stage in self._due(task)}
+    def _pick(self) -> Assignment | None:
+        busy = {stage for assignment in self._running.values() for stage in self._due(assignment)}
         busy |= self._blocked
         return self._dense_run(busy) or self._trial(busy)
 
-    def _due(self, task: Task) -> list[str]:
-        return [stage for stage in task.stages if stage not in self._done_stages]
+    def _due(self, assignment: Assignment) -> list[str]:
+        return [stage for stage in assignment.stages if stage not in self._done_stages]
 
-    def _dense_run(self, busy: set[str]) -> Task | None:
+    def _dense_run(self, busy: set[str]) -> Assignment | None:
         """The missing dense run that most trials wait for, if at least two do."""
         missing = self._wanted.keys() - self._done_stages - busy
         stage = max(missing, key=lambda s: (self._wanted[s], s), default=None)
         if stage is None or self._wanted[stage] < 2:
             return None
         first = next(t for t in self._waiting.values() if t.stages[0] == stage)
-        return Task("dense", first.trial, (stage,))
+        return Assignment("dense", first.trial, (stage,))
 
-    def _trial(self, busy: set[str]) -> Task | None:
-        for task in self._waiting.values():
-            if not busy.intersection(self._due(task)):
-                return task
+    def _trial(self, busy: set[str]) -> Assignment | None:
+        for assignment in self._waiting.values():
+            if not busy.intersection(self._due(assignment)):
+                return assignment
         return None
 
-    def ended(self, task: Task, known: Known, message: str = "") -> None:
-        """Learn that a task ended for good; a failed dense run fails all that wait for it."""
-        self._running.pop(_key(task), None)
+    def ended(self, assignment: Assignment, ending: Ending) -> None:
+        """Learn that an assignment ended for good; with a dense run fail all that wait for it."""
+        self._running.pop(assignment.key, None)
         self._changed = True
-        if known.state in ("done", "diverged"):
-            self._done_stages.update(task.stages)
-        if task.goal == "trial":
-            self._settle(task, known)
-        elif known.state == "failed":
-            self._fail_dependents(task.stages[0], message)
+        if ending.state in ("done", "diverged"):
+            self._done_stages.update(assignment.stages)
+        if assignment.goal == "trial":
+            self._settle(assignment, ending)
+        elif ending.state == "failed":
+            self._fail_dependents(assignment.stages[0])
 
-    def _settle(self, task: Task, known: Known) -> None:
-        self._known[task.trial.fingerprint] = known
-        self._source.tell(task.trial, known)
-        for twin in self._twins.pop(task.trial.fingerprint, ()):
+    def _settle(self, assignment: Assignment, ending: Ending) -> None:
+        self._endings[assignment.trial.fingerprint] = ending
+        self._source.tell(assignment.trial, ending)
+        for twin in self._twins.pop(assignment.trial.fingerprint, ()):
             self.reused += 1
-            self._source.tell(twin, known)
+            self._source.tell(twin, ending)
 
-    def _fail_dependents(self, stage: str, message: str) -> None:
-        for task in [t for t in self._waiting.values() if t.stages[0] == stage]:
-            self._take(task)
-            self.failures.append(Failure(task.trial, task.attempt, stage, message))
-            self._settle(task, Known("failed"))
+    def _fail_dependents(self, stage: str) -> None:
+        for assignment in [t for t in self._waiting.values() if t.stages[0] == stage]:
+            self._take(assignment)
+            self.failures.append(Failure(assignment, stage))
+            self._settle(assignment, Ending("failed"))
 
-    def gave_up(self, task: Task, stage: str) -> None:
-        """Learn that another process holds `stage`: the task waits until `unblock(stage)`."""
-        self._running.pop(_key(task), None)
+    def gave_up(self, assignment: Assignment, stage: str) -> None:
+        """Learn that another process holds `stage`: the assignment waits until `unblock(stage)`."""
+        self._running.pop(assignment.key, None)
         self._changed = True
         self._blocked.add(stage)
-        if task.goal == "trial":
-            self._put(task, first=True)
+        if assignment.goal == "trial":
+            self._put(assignment, first=True)
 
     def unblock(self, stage: str, *, done: bool) -> None:
         """Learn that a blocked stage is finished, or that its lease has expired."""
@@ -235,10 +239,6 @@ class Agenda:
         self._changed = True
         if done:
             self._done_stages.add(stage)
-
-
-def _key(task: Task) -> str:
-    return f"{task.goal}/{task.stages[0] if task.goal == 'dense' else task.trial.fingerprint}"
 
 
 class GridSource:
@@ -253,5 +253,5 @@ class GridSource:
         trials, self._trials = self._trials, []
         return trials
 
-    def tell(self, trial: Trial, known: Known) -> None:
+    def tell(self, trial: Trial, ending: Ending) -> None:
         """A grid learns nothing."""

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.definition.space import Block, Trial
 from study.definition.studyfile import StudyFile
-from study.points.agenda import Known
+from study.points.agenda import Ending
 from study.points.sampling import active_sample, distribution, encode
 from study.points.suggestions import Point, origin_of
 from study.points.winners import winners, worst_excesses
@@ -30,7 +30,7 @@ from trainables.vocabulary.refusal import Refusal
 
 OPTUNA_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 MOST_REPEATS = 50
-"""Known or invalid points in a row after which the search of a block ends."""
+"""Ending or invalid points in a row after which the search of a block ends."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ class Asked:
     values: dict[str, Any]
     config: TrialConfig
     pending: optuna.Trial | None = None
-    told: dict[int, Known] = field(default_factory=dict)
+    told: dict[int, Ending] = field(default_factory=dict)
 
     def complete(self, seeds: Sequence[int]) -> bool:
         """Whether every seed has ended."""
@@ -111,7 +111,7 @@ class BlockSearch:
         seeds = self._seeds if seeds is None else seeds
         return [Trial.of(asked.config, seed, origin) for seed in seeds]
 
-    def _ends(self, asked: Asked) -> list[Known]:
+    def _ends(self, asked: Asked) -> list[Ending]:
         return [asked.told[seed] for seed in self._seeds]
 
     def _complete(self, asked: Asked) -> bool:
@@ -188,10 +188,10 @@ class BlockSearch:
                 trial.set_constraint(name, excess)
         self.optuna.tell(trial, values, state=None if values else state)
 
-    def tell(self, number: int, seed: int, known: Known) -> FrozenTrial | None:
+    def tell(self, number: int, seed: int, ending: Ending) -> FrozenTrial | None:
         """Learn how one seed ended; returns the finished Optuna trial once all seeds have."""
         asked = self.asked[number]
-        asked.told[seed] = known
+        asked.told[seed] = ending
         if seed not in self._seeds or not self._complete(asked):
             return None
         frozen = self._frozen(asked)
@@ -305,9 +305,9 @@ class OptunaSource:
                 return trials
         return None if any(s.must_confirm for s in self.searches.values()) else []
 
-    def tell(self, trial: Trial, known: Known) -> None:
+    def tell(self, trial: Trial, ending: Ending) -> None:
         """Learn how a trial ended."""
         search = self.searches[trial.origin["block_key"]]
-        finished = search.tell(int(trial.origin["number"]), trial.seed, known)
+        finished = search.tell(int(trial.origin["number"]), trial.seed, ending)
         if finished is not None:
             self.ended.append((search, finished))

@@ -9,20 +9,21 @@ from typing import Any, Protocol
 from study.definition.constraints import bounds_of
 from study.definition.studyfile import Search
 from trainables.vocabulary.constraints import excesses
+from trainables.vocabulary.schema import State
 
 
-class Ended(Protocol):
-    """A trial that has ended, as a record or as the agenda knows it."""
+class AnyEnding(Protocol):
+    """How a trial ended, as its record or the agenda says it."""
 
     @property
-    def state(self) -> str: ...
+    def state(self) -> State: ...
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
 
 
 def worst_excesses(
-    search: Search, settings: Mapping[str, Any], ends: Sequence[Ended]
+    search: Search, settings: Mapping[str, Any], ends: Sequence[AnyEnding]
 ) -> dict[str, float]:
     """Return by bounded metric how far a configuration lies beyond its bound at the worst seed.
 
@@ -36,13 +37,13 @@ def worst_excesses(
     return worst
 
 
-def beyond(search: Search, settings: Mapping[str, Any], ends: Sequence[Ended]) -> float:
+def beyond(search: Search, settings: Mapping[str, Any], ends: Sequence[AnyEnding]) -> float:
     """Return how far a configuration lies beyond all its bounds together; 0 when it meets them."""
     return sum(max(0.0, excess) for excess in worst_excesses(search, settings, ends).values())
 
 
 def winners(
-    search: Search, ended: Mapping[int, tuple[Mapping[str, Any], Sequence[Ended]]]
+    search: Search, ended: Mapping[int, tuple[Mapping[str, Any], Sequence[AnyEnding]]]
 ) -> list[int]:
     """Return the numbers of the `search.confirm` best configurations of a block, the best first.
 

@@ -43,9 +43,9 @@ def cuda() -> Workbench:
 def trial(folder: Path, workbench: Workbench, **sections: Any) -> Record:
     config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2}, **sections)
     job = job_for(config, folder, gpus=1.0)
-    told = run_job(job, workbench)
+    report = run_job(job, workbench)
     record = StudyFolder(str(folder)).read_record(job.fingerprint)
-    assert record is not None, told
+    assert record is not None, report
     assert record.state == "done", record.message
     return record
 

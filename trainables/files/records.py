@@ -19,7 +19,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trainables.files.storage import Folder, is_remote, open_folder
-from trainables.vocabulary.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED, STATES
+from trainables.vocabulary.schema import (
+    EPOCH_KEYS,
+    EPOCH_METRICS,
+    SCHEMA_VERSION,
+    SETTLED,
+    STATES,
+    State,
+)
 
 T = TypeVar("T")
 
@@ -45,7 +52,7 @@ class Record:
     study: str
     config: dict[str, Any]
     seed: int
-    state: str
+    state: State
     attempt: int = 1
     metrics: dict[str, float] = field(default_factory=dict)
     cycles: list[dict[str, Any]] = field(default_factory=list)

@@ -1,13 +1,10 @@
-"""What the driver hands to a worker, as plain data, and what the worker tells back."""
+"""What the driver hands to a worker, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
-
-Outcome = Literal["running", "done", "diverged", "failed", "leased"]
-"""Of a job: `leased` gave up its turn, since another process is at work on its stage."""
 
 
 @dataclass(frozen=True)

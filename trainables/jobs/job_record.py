@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from trainables.config.trial import TrialConfig
 from trainables.files.records import Record
 from trainables.jobs.job import Job
+from trainables.jobs.job_report import Fault
 
 
 def identity(job: Job, config: TrialConfig) -> dict[str, Any]:
@@ -22,12 +24,12 @@ def identity(job: Job, config: TrialConfig) -> dict[str, Any]:
     }
 
 
-def failed_record(job: Job, error: Mapping[str, str], provenance: Mapping[str, Any]) -> Record:
+def failed_record(job: Job, fault: Fault, provenance: Mapping[str, Any]) -> Record:
     """Return the record of a trial that failed; it is replaced when the study is run again."""
     return Record(
         **identity(job, TrialConfig.of(job.config)),
         state="failed",
-        message=f"{error['type']}: {error['message']}",
-        error=dict(error),
+        message=str(fault),
+        error=asdict(fault),
         provenance=dict(provenance),
     )

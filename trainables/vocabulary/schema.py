@@ -19,7 +19,7 @@ StageKind = Literal["dense", "cycle", "whole"]
 StageState = Literal["done", "diverged"]
 
 STATES: Final[tuple[State, ...]] = ("done", "diverged", "failed", "stopped")
-SETTLED: Final[frozenset[str]] = frozenset({"done", "diverged", "stopped"})
+SETTLED: Final[frozenset[State]] = frozenset({"done", "diverged", "stopped"})
 """States that stay: a failed record is replaced when the study is run again."""
 
 

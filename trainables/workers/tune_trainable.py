@@ -1,27 +1,26 @@
 """The Ray Trainable: a few short methods over `worker`. Everything a trial needs beyond its job is
-made in the first `step`, so that `setup` and `reset_config` cannot fail; torch, too, is imported
-there, since the driver imports this module and needs none.
+made and imported in the first `step`, inside the boundary that records faults; so `setup` and
+`reset_config` cannot fail, and the driver, which imports this module, needs no torch.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import Trainable
 
 from trainables.jobs.job import Job
+from trainables.jobs.job_report import KEY, JobReport
+from trainables.workers.failures import failure
 
 if TYPE_CHECKING:
     from trainables.trials.workbench import Workbench
     from trainables.workers.worker import JobRun
 
 DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
-
-
-def _of_the_device(error: Exception) -> bool:
-    """Whether a GPU's library failed: every later call on the device may then fail too."""
-    return isinstance(error, RuntimeError) and any(s in str(error) for s in DEVICE_FAULTS)
+_TORCH_FAULTS = ("OutOfMemoryError", "AcceleratorError")
 
 
 class StudyTrainable(Trainable):
@@ -41,29 +40,23 @@ class StudyTrainable(Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Do one unit of work; `told` is JSON text, which Tune passes on as it is.
+        """Do one unit of work; the report is JSON text, which Tune passes on as it is.
 
-        A fault of the trial ends it as failed. A process that ran out of memory, or whose device
-        reported an error, is not trusted with another trial: it ends, and Ray starts a new one.
+        A fault of the trial, an import that fails included, ends it as failed. A process that ran
+        out of memory, or whose device reported an error, is not trusted with another trial: it
+        ends, and Ray starts a new one.
         """
-
-        import torch
-
-        from trainables.workers.worker import told_failure
-
         job = Job.of(json.loads(self._raw))
         try:
-            told = self._advance(job)
-        except (MemoryError, torch.OutOfMemoryError, torch.AcceleratorError):
-            raise
+            report = self._advance(job)
         except Exception as error:  # the trial boundary: recorded with type, text and traceback
-            if _of_the_device(error):
+            if _spoils_the_process(error):
                 raise
             self._workbench = self._run = None  # whatever the fault left behind goes with them
-            told = told_failure(job, error)
-        return {"told": json.dumps(told), "done": told["outcome"] != "running"}
+            report = failure(job, error)
+        return {KEY: report.to_json(), "done": report.final}
 
-    def _advance(self, job: Job) -> dict[str, Any]:
+    def _advance(self, job: Job) -> JobReport:
         from trainables.workers.worker import JobRun, workbench_for
 
         if self._workbench is None:
@@ -77,3 +70,12 @@ class StudyTrainable(Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to load."""
+
+
+def _spoils_the_process(error: Exception) -> bool:
+    """Whether memory ran out or a GPU's library failed: every later call may then fail too."""
+    torch = sys.modules.get("torch")  # where it was not imported, it raised nothing
+    kinds = tuple(getattr(torch, name) for name in _TORCH_FAULTS if hasattr(torch, name))
+    if isinstance(error, (MemoryError, *kinds)):
+        return True
+    return isinstance(error, RuntimeError) and any(s in str(error) for s in DEVICE_FAULTS)

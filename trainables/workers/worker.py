@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ from trainables.config.trial import TrialConfig
 from trainables.files.leases import Leases, owner
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import open_folder
-from trainables.jobs.job import Job, Outcome
-from trainables.jobs.job_record import failed_record, identity
+from trainables.jobs.job import Job
+from trainables.jobs.job_record import identity
+from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now
 from trainables.trials.procedure import Pace, Procedure, Progress
 from trainables.trials.stage_store import StageStore
 from trainables.trials.workbench import Workbench
+from trainables.vocabulary.schema import State
 
 
 def workbench_for(job: Job) -> Workbench:
@@ -51,37 +53,39 @@ class JobRun:
             expired=frozenset(self.job.expired),
         )
 
-    def advance(self) -> dict[str, Any]:
-        """Do one unit of work; returns plain data with `outcome`, written to the record first."""
+    def advance(self) -> JobReport:
+        """Do one unit of work; what has ended is written to the record before it is told."""
         try:
             progress = self._procedure.advance()
         except BaseException:
             with suppress(OSError):
                 self._procedure.give_up()
             raise
-        result = _told(progress)
-        if progress.state in ("running", "leased"):
-            return result
+        report = _report(progress)
+        if progress.state == "running" or progress.state == "leased":
+            return report
         metrics = self._procedure.metrics()
         if self.job.goal == "trial":
             self._write(progress.state, metrics)
-        return {**result, "metrics": metrics, "stages": [s.hash for s in self._procedure.stages]}
+        stages = tuple(stage.hash for stage in self._procedure.stages)
+        return replace(report, metrics=metrics, stages=stages)
 
-    def _write(self, state: str, metrics: dict[str, float]) -> None:
+    def _write(self, state: State, metrics: dict[str, float]) -> None:
         """Write curve and record, the record last: it says that the trial is settled."""
         stages = self._procedure.stages
-        own = stages[1:] if self._config.retrains else stages
-        self._folder.write_curve(self.job.fingerprint, [row for s in own for row in s.curve])
+        after_dense = stages[1:] if self._config.retrains else stages
+        rows = [row for stage in after_dense for row in stage.curve]
+        self._folder.write_curve(self.job.fingerprint, rows)
         cycles = [
             {"cycle": number, "train_s": s.metrics.get("train_s"), **s.metrics}
-            for number, s in enumerate(own, start=1)
+            for number, s in enumerate(after_dense, start=1)
         ]
         record = Record(
             **identity(self.job, self._config),
             state=state,
             metrics=metrics,
             cycles=cycles,
-            layers=own[-1].layers if own else {},
+            layers=after_dense[-1].layers if after_dense else {},
             stages=[s.hash for s in stages],
             message=stages[-1].message,
             provenance=self._provenance(),
@@ -98,31 +102,5 @@ class JobRun:
         }
 
 
-def _told(progress: Progress) -> dict[str, Any]:
-    return {
-        "outcome": progress.state,
-        "stage": progress.stage,
-        "epochs": progress.epochs,
-        "notes": list(progress.notes),
-    }
-
-
-def told_failure(job: Job, error: Exception) -> dict[str, Any]:
-    """Write the failed record of a trial and return what the worker tells of it.
-
-    Where even the record cannot be written (a full disk), the driver is still told, and says so.
-    """
-    fault = {
-        "type": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    notes = []
-    if job.goal == "trial":
-        record = failed_record(job, fault, {"finished_at": now()})
-        try:
-            StudyFolder(job.context.folder).write_record(record)
-        except OSError as second:
-            notes.append(f"the failed record could not be written: {second}")
-    outcome: Outcome = "failed"
-    return {"outcome": outcome, "error": fault, "notes": notes, "epochs": 0.0}
+def _report(progress: Progress) -> JobReport:
+    return JobReport(progress.state, progress.stage, progress.epochs, progress.notes)

@@ -6,7 +6,7 @@ import pytest
 
 from study.definition.space import Trial
 from study.driver.progress import PlainDisplay, Tally, line
-from study.points.agenda import Known, Task
+from study.points.agenda import Assignment, Ending
 from trainables.config.trial import TrialConfig
 from trainables.vocabulary.wording import duration
 
@@ -20,12 +20,12 @@ CONFIG = TrialConfig.of(
 )
 
 
-def task(name: str = "a") -> Task:
-    return Task("trial", Trial(CONFIG, 0, name), ())
+def assignment(name: str = "a") -> Assignment:
+    return Assignment("trial", Trial(CONFIG, 0, name), ())
 
 
-def done(accuracy: float) -> Known:
-    return Known("done", {"val_accuracy": accuracy, "val_loss": 1 - accuracy})
+def done(accuracy: float) -> Ending:
+    return Ending("done", {"val_accuracy": accuracy, "val_loss": 1 - accuracy})
 
 
 def tally(wanted: int = 10, before: int = 0, **more: object) -> Tally:
@@ -51,23 +51,23 @@ def test_lengths_of_time(seconds: float | None, text: str) -> None:
 
 def test_counts_and_the_best() -> None:
     counts = tally(before=3)
-    counts.over(task("a"), done(0.8), now=1)
-    counts.over(task("b"), done(0.9), now=2)
-    counts.over(task("c"), done(0.85), now=3)
-    counts.over(task("d"), Known("diverged", {"val_accuracy": 0.99}), now=4)
-    counts.over(task("e"), Known("failed"), now=5)
-    counts.over(Task("dense", Trial(CONFIG, 0, "f"), ()), done(0.95), now=6)
-    assert (counts.done, counts.diverged, counts.failed, counts.dense_runs) == (3, 1, 1, 1)
+    counts.over(assignment("a"), done(0.8), now=1)
+    counts.over(assignment("b"), done(0.9), now=2)
+    counts.over(assignment("c"), done(0.85), now=3)
+    counts.over(assignment("d"), Ending("diverged", {"val_accuracy": 0.99}), now=4)
+    counts.over(assignment("e"), Ending("failed"), now=5)
+    counts.over(Assignment("dense", Trial(CONFIG, 0, "f"), ()), done(0.95), now=6)
+    assert (counts.states, counts.dense_runs) == ({"done": 3, "diverged": 1, "failed": 1}, 1)
     assert (counts.ended, counts.settled) == (5, 8)
-    counts.over(task("g"), Known("stopped"), now=7)
-    assert (counts.stopped, counts.ended, counts.settled) == (1, 6, 9)
+    counts.over(assignment("g"), Ending("stopped"), now=7)
+    assert (counts.states["stopped"], counts.ended, counts.settled) == (1, 6, 9)
     assert (counts.best, counts.best_trial) == (0.9, "b")
 
 
 def test_the_best_loss_is_the_lowest() -> None:
     counts = tally(best_metric="val_loss")
     for name, accuracy in (("a", 0.8), ("b", 0.9), ("c", 0.85)):
-        counts.over(task(name), done(accuracy), now=1)
+        counts.over(assignment(name), done(accuracy), now=1)
     assert counts.best == pytest.approx(0.1)
     assert counts.best_trial == "b"
 
@@ -93,21 +93,21 @@ def test_the_time_left_is_known_after_two_trials() -> None:
     counts = tally(wanted=10, before=2)
     counts.trained(1, now=100)
     assert counts.seconds_left(now=100) is None
-    counts.over(task(), done(0.8), now=110)
+    counts.over(assignment(), done(0.8), now=110)
     assert counts.seconds_left(now=110) is None
-    counts.over(task(), done(0.8), now=120)
+    counts.over(assignment(), done(0.8), now=120)
     assert counts.seconds_left(now=120) == 10 * 6
     for _ in range(6):
-        counts.over(task(), done(0.8), now=180)
+        counts.over(assignment(), done(0.8), now=180)
     assert counts.seconds_left(now=180) == 0
 
 
 def test_the_line() -> None:
     counts = tally(wanted=10, before=2)
     assert line(counts, 1, 7) == ("2/10 trials, 1 running, 7 waiting, 0.0 epochs/s, left unknown")
-    counts.over(task(), done(0.8125), now=1)
-    counts.over(task(), Known("failed"), now=1)
-    counts.over(task(), Known("diverged"), now=1)
+    counts.over(assignment(), done(0.8125), now=1)
+    counts.over(assignment(), Ending("failed"), now=1)
+    counts.over(assignment(), Ending("diverged"), now=1)
     text = line(counts, 2, 3)
     assert text.startswith("5/10 trials, 1 failed, 1 diverged, 2 running, 3 waiting, ")
     assert "best val_accuracy 81.25%" in text
@@ -115,7 +115,7 @@ def test_the_line() -> None:
 
 def test_a_loss_is_no_percentage() -> None:
     counts = tally(best_metric="val_loss")
-    counts.over(task(), Known("done", {"val_loss": 0.25}), now=1)
+    counts.over(assignment(), Ending("done", {"val_loss": 0.25}), now=1)
     assert "best val_loss 0.25" in line(counts, 0, 0)
 
 

@@ -88,6 +88,25 @@ def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> Non
     assert attempts == {2}
 
 
+def test_an_import_that_fails_in_a_worker_reaches_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver needs no safetensors; the dense run fails, and all that wait for it say why."""
+    broken = tmp_path / "broken" / "safetensors"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('built for another Python')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{broken.parent}{os.pathsep}{os.environ.get('PYTHONPATH')}")
+    started = time.monotonic()
+    text = finished(bimp(TINY, tmp_path / "out", seeds="[0]"), status=1)
+    assert time.monotonic() - started < 90
+    assert "failed: dense" in text and "ImportError: built for another Python" in text
+    records = StudyFolder(str(tmp_path / "out")).records().records
+    assert len(records) == 4
+    for record in records:
+        assert "ImportError: built for another Python" in (record.message or "")
+        assert "raise ImportError" in (record.error or {})["traceback"]
+
+
 def worker_of(folder: Path, kind: str) -> Callable[[], int | None]:
     """The process that has saved a partial state of a stage of that kind."""
     done = folder / "stages"

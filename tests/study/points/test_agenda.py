@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from study.definition.space import Trial
-from study.points.agenda import Agenda, GridSource, Known, Task
+from study.points.agenda import Agenda, Assignment, Ending, GridSource
 from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
 
-DONE = Known("done", {"val_accuracy": 0.9})
+DONE = Ending("done", {"val_accuracy": 0.9})
 
 
 def trial(seed: int = 0, schedule: str = "llr", lr: float = 0.1, cycles: int = 1) -> Trial:
@@ -52,12 +52,12 @@ class Told(GridSource):
         super().__init__(list(trials))
         self.told: list[tuple[str, str]] = []
 
-    def tell(self, trial: Trial, known: Known) -> None:
-        self.told.append((trial.fingerprint, known.state))
+    def tell(self, trial: Trial, ending: Ending) -> None:
+        self.told.append((trial.fingerprint, ending.state))
 
 
-def agenda(*trials: Trial, **known: Any) -> Agenda:
-    return Agenda(Told(*trials), **{"known": {}, **known})
+def agenda(*trials: Trial, **more: Any) -> Agenda:
+    return Agenda(Told(*trials), **{"endings": {}, **more})
 
 
 def told(agenda: Agenda) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def told(agenda: Agenda) -> list[tuple[str, str]]:
     return source.told
 
 
-def take(agenda: Agenda) -> Task:
+def take(agenda: Agenda) -> Assignment:
     task = agenda.next()
     assert task is not None
     return task
@@ -147,11 +147,9 @@ def test_a_failed_dense_run_fails_its_dependents_and_no_others() -> None:
     ft, llr, other = trial(schedule="ft"), trial(schedule="llr"), trial(seed=1)
     work = agenda(ft, llr, other, attempts={llr.fingerprint: 2})
     dense = take(work)
-    work.ended(dense, Known("failed"), "out of luck")
-    assert [(f.trial, f.attempt, f.dense, f.message) for f in work.failures] == [
-        (ft, 1, dense.stages[0], "out of luck"),
-        (llr, 3, dense.stages[0], "out of luck"),
-    ]
+    work.ended(dense, Ending("failed"))
+    failures = [(f.assignment.trial, f.assignment.attempt, f.dense) for f in work.failures]
+    assert failures == [(ft, 1, dense.stages[0]), (llr, 3, dense.stages[0])]
     assert told(work) == [(ft.fingerprint, "failed"), (llr.fingerprint, "failed")]
     last = take(work)
     assert last.trial == other
@@ -164,7 +162,7 @@ def test_a_diverged_dense_run_is_a_stage_that_is_there() -> None:
     """Its trials find the diverged stage and end as diverged by themselves."""
     ft, llr = trial(schedule="ft"), trial(schedule="llr")
     work = agenda(ft, llr)
-    work.ended(take(work), Known("diverged"))
+    work.ended(take(work), Ending("diverged"))
     assert [take(work).trial for _ in range(2)] == [ft, llr]
     assert work.failures == []
 
@@ -173,14 +171,14 @@ def test_a_failed_trial_leaves_its_stages_to_be_made_by_others() -> None:
     """Nothing is said of how far it came, so the dense run is still missing."""
     lone = trial(seed=3)
     work = agenda(lone)
-    work.ended(take(work), Known("failed"))
+    work.ended(take(work), Ending("failed"))
     assert work._done_stages == set()
     assert told(work) == [(lone.fingerprint, "failed")]
 
 
 def test_known_trials_are_told_at_once_and_not_run() -> None:
     old, new = trial(schedule="ft"), trial(schedule="llr")
-    work = agenda(old, new, known={old.fingerprint: Known("diverged")})
+    work = agenda(old, new, endings={old.fingerprint: Ending("diverged")})
     assert take(work).trial == new
     assert told(work) == [(old.fingerprint, "diverged")]
     assert work.reused == 1
@@ -188,7 +186,7 @@ def test_known_trials_are_told_at_once_and_not_run() -> None:
 
 def test_a_study_that_is_settled_is_finished_at_once() -> None:
     old = trial()
-    work = agenda(old, known={old.fingerprint: DONE})
+    work = agenda(old, endings={old.fingerprint: DONE})
     assert work.next() is None
     assert work.finished
 
@@ -249,7 +247,7 @@ class Slow:
             return None
         return [self._left.pop(0)] if self._left else []
 
-    def tell(self, trial: Trial, known: Known) -> None: ...
+    def tell(self, trial: Trial, ending: Ending) -> None: ...
 
 
 def test_a_source_is_asked_again_when_something_has_ended() -> None:
@@ -279,8 +277,8 @@ def test_every_trial_is_run_exactly_once_whatever_the_order() -> None:
     schedules = ("ft", "lrw", "slr", "llr", "allr")
     trials = [trial(seed=s, schedule=n) for s in range(3) for n in schedules]
     work = agenda(*trials)
-    running: list[Task] = []
-    ran: list[Task] = []
+    running: list[Assignment] = []
+    ran: list[Assignment] = []
     while not work.finished:
         while len(running) < 4 and (task := work.next()) is not None:
             running.append(task)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from study.definition.constraints import bounds_of
 from study.definition.space import Trial, blocks
 from study.definition.studyfile import StudyFile
-from study.points.agenda import Agenda, Known
+from study.points.agenda import Agenda, Ending
 from study.points.best import found, table
 from study.points.winners import winners
 from study.views.plan import plan
@@ -34,10 +34,10 @@ def value_of(trial: Trial) -> float:
     return discount
 
 
-def low(trial: Trial) -> Known:
+def low(trial: Trial) -> Ending:
     """Best at the least discount; a further seed would choose another configuration."""
     better = 1 - value_of(trial) if trial.seed == 0 else value_of(trial)
-    return Known("done", {"val_accuracy": better, "sparsity": value_of(trial)})
+    return Ending("done", {"val_accuracy": better, "sparsity": value_of(trial)})
 
 
 def of_seed(trials: list[Trial], *seeds: int) -> list[Trial]:
@@ -97,8 +97,8 @@ def test_each_block_confirms_its_own_winner() -> None:
 
 @pytest.mark.parametrize("state", ["diverged", "failed", "stopped"])
 def test_a_seed_that_ended_badly_is_not_chosen(state: Any) -> None:
-    def worst_wins(trial: Trial) -> Known:
-        return Known(state) if value_of(trial) < 0.5 else low(trial)
+    def worst_wins(trial: Trial) -> Ending:
+        return Ending(state) if value_of(trial) < 0.5 else low(trial)
 
     trials = run(source_of(confirming(trials=10)), worst_wins)
     fit = [t for t in of_seed(trials, 0) if value_of(t) >= 0.5]
@@ -107,7 +107,7 @@ def test_a_seed_that_ended_badly_is_not_chosen(state: Any) -> None:
 
 def test_without_any_good_end_nothing_is_confirmed() -> None:
     source = source_of(confirming())
-    assert len(run(source, lambda _: Known("diverged"))) == 6
+    assert len(run(source, lambda _: Ending("diverged"))) == 6
     assert source.more(0) == []
 
 
@@ -117,7 +117,7 @@ def test_a_restart_goes_on_where_it_stopped(cut: int) -> None:
     whole = run(source_of(study), low)
     records = records_of(whole[:cut], low)
     source = source_of(study, records)
-    agenda = Agenda(source, {r.fingerprint: Known(r.state, r.metrics) for r in records})  # type: ignore[arg-type]
+    agenda = Agenda(source, {r.fingerprint: Ending(r.state, r.metrics) for r in records})  # type: ignore[arg-type]
     ran = []
     while not agenda.finished:
         task = agenda.next()
@@ -125,7 +125,7 @@ def test_a_restart_goes_on_where_it_stopped(cut: int) -> None:
             continue
         if task.goal == "trial":
             ran.append(task.trial)
-        agenda.ended(task, low(task.trial) if task.goal == "trial" else Known("done"))
+        agenda.ended(task, low(task.trial) if task.goal == "trial" else Ending("done"))
     assert len(ran) + cut == 8
     assert {t.fingerprint for t in (*whole[:cut], *ran)} == {t.fingerprint for t in whole}
 
@@ -216,8 +216,8 @@ def test_a_restored_search_knows_the_bounds_too() -> None:
 
 
 def test_the_worst_seed_decides_whether_a_bound_is_met() -> None:
-    def unlike(trial: Trial) -> Known:
-        return Known("done", {"val_accuracy": 0.5, "sparsity": 0.9 if trial.seed else 0.4})
+    def unlike(trial: Trial) -> Ending:
+        return Ending("done", {"val_accuracy": 0.5, "sparsity": 0.9 if trial.seed else 0.4})
 
     source = source_of(study_of(seeds=[0, 1], search=bound(min=0.5)))
     run(source, unlike)
@@ -226,13 +226,13 @@ def test_the_worst_seed_decides_whether_a_bound_is_met() -> None:
     assert found == [pytest.approx(0.0995)] * 6
 
 
-Ends = Callable[[float, float], tuple[dict[str, Any], list[Known]]]
+Ends = Callable[[float, float], tuple[dict[str, Any], list[Ending]]]
 
 
 @pytest.fixture
 def ends() -> Ends:
-    def made(accuracy: float, sparsity: float) -> tuple[dict[str, Any], list[Known]]:
-        return {}, [Known("done", {"val_accuracy": accuracy, "sparsity": sparsity})]
+    def made(accuracy: float, sparsity: float) -> tuple[dict[str, Any], list[Ending]]:
+        return {}, [Ending("done", {"val_accuracy": accuracy, "sparsity": sparsity})]
 
     return made
 
@@ -253,6 +253,6 @@ def test_the_table_of_the_best_leaves_out_what_is_beyond_and_marks_it_when_alone
         assert all(f.within for f in block)
         assert all(f.means["sparsity"] >= 0.4995 for f in block)
     assert "*" not in table(study, records)
-    beyond = [record_of(t, Known("done", {"val_accuracy": 0.3, "sparsity": 0.1})) for t in trials]
+    beyond = [record_of(t, Ending("done", {"val_accuracy": 0.3, "sparsity": 0.1})) for t in trials]
     assert not any(f.within for block in found(study, beyond) for f in block)
     assert "* beyond a bound, as is every configuration of its block." in table(study, beyond)

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from study.definition.space import Trial, blocks, check
 from study.definition.studyfile import StudyFile
-from study.points.agenda import Known
+from study.points.agenda import Ending
 from study.points.journal import Journal
 from study.points.optuna_source import OptunaSource
 from trainables.files.records import Record
@@ -48,7 +48,7 @@ def drain(source: OptunaSource) -> list[Trial]:
     taken: list[Trial] = []
     while trials := source.more(0):
         for trial in trials:
-            source.tell(trial, Known("done", {"val_accuracy": 0.9}))
+            source.tell(trial, Ending("done", {"val_accuracy": 0.9}))
         taken += trials
     return taken
 

@@ -13,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from study.definition.space import Trial, blocks
 from study.definition.studyfile import StudyFile
-from study.points.agenda import Known
+from study.points.agenda import Ending
 from study.points.journal import Journal
 from study.points.optuna_source import OptunaSource
 
@@ -45,12 +45,12 @@ def ended(shift: float = 0.0, trials: int = 3) -> Ended:
     return source.ended
 
 
-def _known(trial: Trial, shift: float) -> Known:
+def _known(trial: Trial, shift: float) -> Ending:
     discount = trial.config.retrain.discount
     assert isinstance(discount, float)
     if trial.origin["number"] == 1:
-        return Known("diverged")
-    return Known("done", {"val_accuracy": discount / 2 + shift})
+        return Ending("diverged")
+    return Ending("done", {"val_accuracy": discount / 2 + shift})
 
 
 @pytest.fixture

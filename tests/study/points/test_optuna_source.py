@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from study.definition.space import Trial, blocks
 from study.definition.studyfile import StudyFile
-from study.points.agenda import Agenda, Known
+from study.points.agenda import Agenda, Ending
 from study.points.optuna_source import MOST_REPEATS, OptunaSource
 from study.points.suggestions import Point
 from trainables.files.records import Record
@@ -26,7 +26,7 @@ RAW: dict[str, Any] = {
     "search": {"strategy": "optuna", "trials": 6, "objectives": {"val_accuracy": "max"}},
 }
 
-Objective = Callable[[Trial], Known]
+Objective = Callable[[Trial], Ending]
 
 
 def study_of(*, search: dict[str, Any] | None = None, **sections: Any) -> StudyFile:
@@ -37,11 +37,11 @@ def source_of(study: StudyFile, records: Sequence[Record] = (), slots: int = 1) 
     return OptunaSource(blocks(study), study, records, slots)
 
 
-def peak(trial: Trial) -> Known:
+def peak(trial: Trial) -> Ending:
     """An accuracy that is best at a discount of .3, a little different for each seed."""
     discount = trial.config.retrain.discount
     assert isinstance(discount, float)
-    return Known("done", {"val_accuracy": 1 - (discount - 0.3) ** 2 + trial.seed / 1000})
+    return Ending("done", {"val_accuracy": 1 - (discount - 0.3) ** 2 + trial.seed / 1000})
 
 
 def run(source: OptunaSource, objective: Objective = peak, most: int = 10_000) -> list[Trial]:
@@ -54,10 +54,10 @@ def run(source: OptunaSource, objective: Objective = peak, most: int = 10_000) -
     return ran
 
 
-def record_of(trial: Trial, known: Known) -> Record:
+def record_of(trial: Trial, ending: Ending) -> Record:
     return Record(
-        trial.fingerprint, "search", trial.config.resolved(), trial.seed, known.state,
-        metrics=dict(known.metrics), origin=dict(trial.origin),
+        trial.fingerprint, "search", trial.config.resolved(), trial.seed, ending.state,
+        metrics=dict(ending.metrics), origin=dict(trial.origin),
     )  # fmt: skip
 
 
@@ -109,9 +109,9 @@ def test_seeds_of_one_configuration_come_together_and_their_mean_is_told() -> No
     assert first is not None
     assert [(t.seed, t.origin["number"]) for t in first] == [(0, 0), (4, 0)]
     assert discounts(first)[0] == discounts(first)[1]
-    source.tell(first[0], Known("done", {"val_accuracy": 0.5}))
+    source.tell(first[0], Ending("done", {"val_accuracy": 0.5}))
     assert source.ended == []
-    source.tell(first[1], Known("done", {"val_accuracy": 0.8}))
+    source.tell(first[1], Ending("done", {"val_accuracy": 0.8}))
     (told,) = only_search(source).trials
     assert told.values == [pytest.approx(0.65)]
     ((_, frozen),) = source.ended
@@ -141,23 +141,23 @@ def test_how_seeds_ended_is_told_to_optuna(ends: tuple[Any, Any], state: str) ->
     assert trials is not None
     for trial, end in zip(trials, ends, strict=True):
         metrics = {"val_accuracy": 0.9} if end == "done" else {}
-        source.tell(trial, Known(end, metrics))
+        source.tell(trial, Ending(end, metrics))
     assert states(source) == [state]
     assert source.more(0) == []
 
 
 def test_a_missing_objective_is_a_failure_not_a_number() -> None:
     source = source_of(study_of(search={"trials": 1}))
-    run(source, lambda _: Known("done", {"val_loss": 0.1}))
+    run(source, lambda _: Ending("done", {"val_loss": 0.1}))
     assert states(source) == ["FAIL"]
 
 
 def test_nothing_is_left_running() -> None:
     ends = ("done", "diverged", "failed", "stopped", "done", "done")
 
-    def mixed(trial: Trial) -> Known:
+    def mixed(trial: Trial) -> Ending:
         state: Any = ends[int(trial.origin["number"])]
-        return Known(state, peak(trial).metrics if state == "done" else {})
+        return Ending(state, peak(trial).metrics if state == "done" else {})
 
     source = source_of(study_of())
     run(source, mixed)
@@ -250,8 +250,8 @@ def test_failed_trials_of_an_earlier_run_are_asked_for_again() -> None:
     records = records_of(first)
     records[1] = replace(records[1], state="failed", metrics={})
     source = source_of(study_of(), records)
-    known = {r.fingerprint: Known("done", r.metrics) for r in records if r.settled}
-    agenda = Agenda(source, known)
+    endings = {r.fingerprint: Ending("done", r.metrics) for r in records if r.settled}
+    agenda = Agenda(source, endings)
     task = agenda.next()
     assert task is not None
     assert task.trial.fingerprint == first[1].fingerprint
@@ -264,8 +264,8 @@ def test_failed_trials_of_an_earlier_run_are_asked_for_again() -> None:
 CHOICE = {"epochs": 1, "schedule": {"choice": ["ft", "lrw", "llr"]}}
 
 
-def by_name(trial: Trial) -> Known:
-    return Known("done", {"val_accuracy": len(trial.config.retrain.schedule) / 10})
+def by_name(trial: Trial) -> Ending:
+    return Ending("done", {"val_accuracy": len(trial.config.retrain.schedule) / 10})
 
 
 def test_repeats_end_the_search_and_it_says_so() -> None:
@@ -292,7 +292,7 @@ def test_a_block_that_ends_early_is_named_and_the_others_go_on() -> None:
         {"retrain": {"discount": {"uniform": [0.1, 1]}, "epochs": 1}},
     ]
     source = source_of(study_of(retrain={}, spaces=spaces))
-    trials = run(source, lambda _: Known("done", {"val_accuracy": 0.5}))
+    trials = run(source, lambda _: Ending("done", {"val_accuracy": 0.5}))
     assert len(trials) == 3 + 6
     assert source.ended_early == ["prune.sparsity=0.5"]
 
@@ -317,9 +317,9 @@ def test_several_objectives() -> None:
         prune={"sparsity": {"uniform": [0.5, 0.95]}}, search={"objectives": objectives, "trials": 8}
     )
 
-    def three(trial: Trial) -> Known:
+    def three(trial: Trial) -> Ending:
         sparsity = trial.config.prune.sparsity
-        return Known(
+        return Ending(
             "done", {"val_accuracy": 1 - sparsity, "sparsity": sparsity, "retrain_epochs": 1.0}
         )
 
@@ -337,7 +337,7 @@ def test_several_objectives() -> None:
 def test_conditional_keys_are_in_the_point_only_when_active() -> None:
     retrain = {**CHOICE, "schedule": {"choice": ["allr", "llr"]}, "discount": {"uniform": [0.1, 1]}}
     source = source_of(study_of(retrain=retrain, search={"trials": 12}))
-    run(source, lambda _: Known("done", {"val_accuracy": 0.5}))
+    run(source, lambda _: Ending("done", {"val_accuracy": 0.5}))
     complete = [t for t in only_search(source).trials if t.state == TrialState.COMPLETE]
     keys = {t.params["retrain.schedule"]: set(t.params) for t in complete}
     assert keys == {
@@ -353,7 +353,7 @@ def test_the_bound_on_cycles_is_kept() -> None:
         search={"trials": 20},
     )
     source = source_of(study)
-    trials = run(source, lambda _: Known("done", {"val_accuracy": 0.5}))
+    trials = run(source, lambda _: Ending("done", {"val_accuracy": 0.5}))
     assert len(trials) == 20
     assert all(t.config.prune.cycles <= sum(t.config.cycle_steps) for t in trials)
     assert "FAIL" not in states(source)

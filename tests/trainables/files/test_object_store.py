@@ -68,8 +68,7 @@ def test_a_trial_on_an_object_store_is_the_one_on_a_disk(bucket: str, tmp_path: 
     remote = open_folder(bucket)
     job = job_for(config, tmp_path)
     place = replace(job.context, folder=remote.location, store=remote.child("stages").location)
-    told = run_job(replace(job, context=place), bench())
-    assert told["outcome"] == "done"
+    assert run_job(replace(job, context=place), bench()).outcome == "done"
     folder = StudyFolder(remote.location)
     record = folder.read_record(job.fingerprint)
     assert record is not None

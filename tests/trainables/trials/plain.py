@@ -12,9 +12,11 @@ from trainables.config.trial import TrialConfig
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.jobs.job import Context, Job
+from trainables.jobs.job_report import JobReport
 from trainables.trials.stage_store import Stage, StageStore
 from trainables.trials.workbench import Workbench
-from trainables.workers.worker import JobRun, told_failure
+from trainables.workers.failures import failure
+from trainables.workers.worker import JobRun
 
 TINY: dict[str, Any] = {
     "task": {
@@ -60,15 +62,15 @@ def job_for(
     return Job(goal, raw, seed, fingerprint(config, seed), place)  # type: ignore[arg-type]
 
 
-def run_job(job: Job, workbench: Workbench) -> dict[str, Any]:
-    """Advance a job to its end, as a worker does, and return what it told last."""
+def run_job(job: Job, workbench: Workbench) -> JobReport:
+    """Advance a job to its end, as a worker does, and return its last report."""
     try:
         run = JobRun(job, workbench)
-        while (told := run.advance())["outcome"] == "running":
+        while not (report := run.advance()).final:
             pass
     except Exception as error:
-        return told_failure(job, error)
-    return told
+        return failure(job, error)
+    return report
 
 
 def run_trial(
@@ -80,9 +82,9 @@ def run_trial(
 ) -> Record:
     """Run one trial to its record."""
     job = job_for(config, folder, seed, **more)
-    told = run_job(job, workbench or bench())
+    report = run_job(job, workbench or bench())
     record = StudyFolder(str(folder)).read_record(job.fingerprint)
-    assert record is not None, told
+    assert record is not None, report
     return record
 
 

@@ -304,9 +304,9 @@ def test_a_disk_too_full_for_the_failed_record_is_told_all_the_same(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(LocalFolder, "write", full)
-    told = run_job(job_for(tiny(), tmp_path), workbench)
-    assert told["outcome"] == "failed"
-    assert "could not be written" in told["notes"][0]
+    report = run_job(job_for(tiny(), tmp_path), workbench)
+    assert report.outcome == "failed"
+    assert "could not be written" in report.notes[0]
 
 
 def test_a_stage_held_by_another_process_is_not_waited_for(

@@ -1,8 +1,9 @@
-"""Which faults end a trial, and which the whole process."""
+"""Which faults end a trial, and which the whole process; a failing import is one of the former."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,27 @@ import torch
 
 from tests.trainables.trials.plain import job_for, tiny
 from trainables.files.records import StudyFolder
+from trainables.jobs.job_report import KEY, JobReport
 from trainables.workers.tune_trainable import StudyTrainable
 
 
-def trainable(folder: Path) -> StudyTrainable:
+def trainable(folder: Path, goal: str = "trial") -> StudyTrainable:
     made = StudyTrainable.__new__(StudyTrainable)
-    made.setup({"job": json.dumps(job_for(tiny(), folder).plain())})
+    made.setup({"job": json.dumps(job_for(tiny(), folder, goal=goal).plain())})
     return made
 
 
 def failing(error: Exception) -> Any:
-    def advance(self: StudyTrainable, job: object) -> dict[str, Any]:
+    def advance(self: StudyTrainable, job: object) -> JobReport:
         raise error
 
     return advance
+
+
+def report_of(result: dict[str, Any]) -> JobReport:
+    report = JobReport.of_json(result[KEY])
+    assert result["done"] is report.final
+    return report
 
 
 @pytest.mark.parametrize(
@@ -53,12 +61,46 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
     with monkeypatch.context() as patch:
         patch.setattr(StudyTrainable, "_advance", failing(RuntimeError("a shape is wrong")))
         made._workbench = object()  # type: ignore[assignment]
-        told = made.step()
-    assert told["done"]
-    assert json.loads(told["told"])["outcome"] == "failed"
+        assert report_of(made.step()).outcome == "failed"
     (record,) = StudyFolder(str(tmp_path)).records().records
     assert (record.state, record.message) == ("failed", "RuntimeError: a shape is wrong")
     assert made._workbench is None
-    while not told["done"] or json.loads(told["told"])["outcome"] == "failed":
-        told = made.step()
-    assert json.loads(told["told"])["outcome"] == "done"
+    while (report := report_of(made.step())).outcome == "running":
+        pass
+    assert report.outcome == "done"
+
+
+@pytest.mark.parametrize("broken", ["torch", "safetensors", "trainables.workers.worker"])
+def test_an_import_that_fails_is_a_fault_of_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    for name in [
+        n for n in sys.modules if n.startswith(("trainables.workers.w", "trainables.tri"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, broken, None)
+    fault = report_of(trainable(tmp_path).step()).fault
+    assert fault is not None and fault.type == "ModuleNotFoundError"
+    assert broken in fault.message and "worker" in fault.traceback
+    (record,) = StudyFolder(str(tmp_path)).records().records
+    assert record.error == vars(fault)
+
+
+def test_where_no_record_can_be_written_the_driver_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("trainables.jobs.job_record", "trainables.workers.worker"):
+        monkeypatch.setitem(sys.modules, name, None)
+    report = report_of(trainable(tmp_path).step())
+    assert report.fault is not None and "trainables.workers.worker" in report.fault.message
+    (note,) = report.notes
+    assert note.startswith("the failed record could not be written: import of trainables.jobs")
+
+
+def test_a_dense_run_that_fails_has_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StudyTrainable, "_advance", failing(ValueError("no")))
+    report = report_of(trainable(tmp_path, goal="dense").step())
+    assert str(report.fault) == "ValueError: no" and report.notes == ()
+    assert not StudyFolder(str(tmp_path)).records().records
