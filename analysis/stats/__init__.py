@@ -48,6 +48,7 @@ from analysis.stats.spread import (
     summaries,
     summary,
 )
+from analysis.stats.verdicts import Outcome, Verdict, against, gains_by_seed, verdicts
 
 __all__ = [
     "CONFIDENCE",
@@ -58,10 +59,13 @@ __all__ = [
     "CriticalDifferences",
     "CrossFit",
     "Interval",
+    "Outcome",
     "Pairs",
     "Summary",
     "TestSelectionError",
+    "Verdict",
     "advantage",
+    "against",
     "at_seeds",
     "blocks",
     "candidates",
@@ -71,6 +75,7 @@ __all__ = [
     "fresh",
     "friedman_p",
     "gains",
+    "gains_by_seed",
     "holm",
     "improvement",
     "interval",
@@ -93,6 +98,7 @@ __all__ = [
     "stand_ins",
     "summaries",
     "summary",
+    "verdicts",
     "wilcoxon_p",
     "wilson",
 ]

@@ -1,0 +1,163 @@
+"""Who is better within one setting: one verdict per pair, kept honest for the whole family.
+
+The family is all pairs of entrants, each compared by a paired t test over seeds, Holm's correction
+over all of them. A leader needs no allowance of its own then: whoever it is and however it was
+chosen, its comparisons are in the family. Two other families were tried on studies in which all
+entrants are equally good (`benchmarks/null_studies.py`; validation and test share each network's
+luck; 2 to 6 entrants; 3, 5 and 8 seeds). The comparisons of the leader chosen on the same seeds are
+wrong somewhere in up to 9.5 % of studies. Those of the leader chosen on the other seeds are wrong
+in up to 9 %, or, when corrected for the seeds that the choices share, in 1 to 2 % with so little
+power that from five seeds on all pairs find as much or more. All pairs are wrong in 4 to 5 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns.names import distinct_trials, ordered, require_columns
+from analysis.stats.candidates import SEED, sign_of
+from analysis.stats.closeness import reach
+from analysis.stats.crossfit import FEWEST_SEEDS
+from analysis.stats.exact import holm, sign_flip_p
+from analysis.stats.intervals import Floats, Interval, interval, standard_errors, t_p
+from analysis.stats.pairs import pairing_keys, require_single
+from analysis.stats.spread import COUNTED
+
+Outcome = Literal["better", "worse", "not settled", "unknown"]
+
+LEVEL: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether `of` is better than `rival`, and how sure that is among all pairs of one setting.
+
+    `gain` is the mean over seeds of the paired difference, positive where `of` is better, in the
+    metric's unit; `interval` is that of this one difference, not corrected. `p_t` is the paired t
+    test's, `p_holm` the same corrected over the `n_family` pairs that have one; on it the `outcome`
+    rests, in either direction. `p_sign` is the exact sign-flip test's, beside it. The outcome is
+    unknown with two seeds or fewer. Where all seeds agree to the last digit a t test is not
+    defined, and the exact p takes its place.
+    """
+
+    of: Hashable
+    rival: Hashable
+    gain: float
+    interval: Interval
+    p_t: float
+    p_holm: float
+    p_sign: float
+    n_family: int
+    outcome: Outcome
+
+    @property
+    def turned(self) -> Verdict:
+        """The same of the rival."""
+        span = replace(self.interval, lo=-self.interval.hi, hi=-self.interval.lo)
+        outcome = _OPPOSITE.get(self.outcome, self.outcome)
+        return replace(
+            self, of=self.rival, rival=self.of, gain=-self.gain, interval=span, outcome=outcome
+        )
+
+
+_OPPOSITE: Final[dict[Outcome, Outcome]] = {"better": "worse", "worse": "better"}
+
+
+def gains_by_seed(
+    frame: pd.DataFrame, metric: str, column: str, by: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return a metric by what trials share and by entrant, turned so that more is better.
+
+    One row per value of the keys `by` (all that the entrants share, the seed included, unless
+    given), one column per value of `column`; missing where no trial is done. Raises ValueError
+    where several trials of an entrant share their keys.
+    """
+    require_columns(frame, [column, "state", metric, *(by or ())])
+    once = distinct_trials(frame)
+    entrants = ordered(once[column].dropna(), column)
+    keys = pairing_keys(once, column, entrants) if by is None else list(by)
+    done = once[(once["state"] == COUNTED) & once[metric].notna() & once[column].notna()]
+    require_single(done, [column, *keys], "one entrant")
+    values = (sign_of(metric) * done[metric].astype(float)).groupby(
+        [*(done[key] for key in keys), done[column]], dropna=False, sort=False
+    )
+    table = values.first().unstack(column)
+    return table.reindex(columns=pd.Index(entrants, name=column))
+
+
+def verdicts(
+    gains: pd.DataFrame, *, tuned: Collection[Hashable] = (), level: float = LEVEL
+) -> list[Verdict]:
+    """Return the verdict on every pair of the columns of `gains`, in their order.
+
+    Rows are what the entrants share, see `gains_by_seed` and `crossfit.stand_ins`; rows of one seed
+    (an index level of that name) are averaged, each pair over the rows that both have. `tuned`
+    names the entrants whose values were each scored under a choice of the other seeds: of a pair
+    with one of these the error allows for the seeds that the choices share.
+    """
+    pairs = list(combinations(gains.columns, 2))
+    differences = [_differences(gains, of, rival) for of, rival in pairs]
+    shared = [of in tuned or rival in tuned for of, rival in pairs]
+    p_t = [_p(values, both) for values, both in zip(differences, shared, strict=True)]
+    n_family = sum(not math.isnan(p) for p in p_t)
+    return [
+        _verdict(pair, values, both, p, adjusted, n_family, level)
+        for pair, values, both, p, adjusted in zip(
+            pairs, differences, shared, p_t, holm(p_t), strict=True
+        )
+    ]
+
+
+def _differences(gains: pd.DataFrame, of: Hashable, rival: Hashable) -> Floats:
+    """The paired differences of two entrants by seed."""
+    apart = (gains[of] - gains[rival]).dropna()
+    if SEED in apart.index.names:
+        apart = apart.groupby(level=SEED).mean()
+    size = reach(gains[[of, rival]])
+    return np.asarray(apart.where(apart.abs() > size, 0.0), dtype=float)
+
+
+def _p(differences: Floats, shared_choice: bool) -> float:
+    """The p of one pair; missing with too few seeds, exact where the seeds do not differ."""
+    if len(differences) < FEWEST_SEEDS:
+        return math.nan
+    error = standard_errors(differences, shared_choice=shared_choice)
+    p = float(t_p(differences.mean(), error, len(differences)))
+    return sign_flip_p(differences) if math.isnan(p) else p
+
+
+def _verdict(
+    pair: tuple[Hashable, Hashable],
+    differences: Floats,
+    shared_choice: bool,
+    p: float,
+    adjusted: float,
+    n_family: int,
+    level: float,
+) -> Verdict:
+    gain = float(differences.mean()) if len(differences) else math.nan
+    span = interval(differences, kind="corrected t" if shared_choice else "t")
+    exact = sign_flip_p(differences)
+    return Verdict(*pair, gain, span, p, adjusted, exact, n_family, _outcome(gain, adjusted, level))
+
+
+def _outcome(gain: float, p: float, level: float) -> Outcome:
+    if math.isnan(p):
+        return "unknown"
+    if p > level:
+        return "not settled"
+    return "better" if gain > 0 else "worse"
+
+
+def against(found: Sequence[Verdict], leader: Hashable) -> list[Verdict]:
+    """Return the verdicts on one entrant against each of its rivals, in the family's order."""
+    return [
+        one if one.of == leader else one.turned for one in found if leader in (one.of, one.rival)
+    ]
