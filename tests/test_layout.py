@@ -38,6 +38,7 @@ _FRAMES = "pandas numpy"
 
 ROOMS: dict[str, Room] = {
     "trainables.vocabulary": Room("", "pydantic"),
+    "trainables.code": Room("vocabulary"),
     "trainables.formulas": Room(),
     "trainables.config": Room("vocabulary formulas", "pydantic"),
     "trainables.files": Room("vocabulary", "pyarrow"),
