@@ -20,8 +20,8 @@ from throughput import (
     BATCH,
     OPTIMISER,
     SHAPES,
-    bench_of,
     interval,
+    task_of,
     time_bare,
     time_trainer,
 )
@@ -31,7 +31,8 @@ from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks, Setting
 from trainables.networks import models
 from trainables.pruning.masks import dense_masks
-from trainables.training.trainer import Bench, Trainer
+from trainables.training.loaded import LoadedTask
+from trainables.training.trainer import Trainer
 
 FROM_SCRATCH = [name for name, record in METHODS.items() if record.kind == "from scratch"]
 STEPS = {"mlp": 16, "cnn": 16, "resnet56": 1}
@@ -43,14 +44,14 @@ Pairs = list[tuple[float, float]]
 """Seconds of the method's side and of the bare side."""
 
 
-def hooks_of(name: str, bench: Bench, steps: int) -> Hooks:
+def hooks_of(name: str, loaded: LoadedTask, steps: int) -> Hooks:
     """Return a method at its defaults, past its last prune; one that does nothing for "dense"."""
     if name == "dense":
         return Hooks()
     record = METHODS[name]
     assert record.function is not None
     own, decay = record.parameters().model_dump(), OPTIMISER.weight_decay
-    setting = Setting(bench.model, own, 0.9, EPOCHS * steps, steps, decay)
+    setting = Setting(loaded.model, own, 0.9, EPOCHS * steps, steps, decay)
     hooks: Hooks = resolve(record.function)(setting)
     for epoch in range(1, EPOCHS + 1):
         hooks.at_epoch_end(epoch)
@@ -59,10 +60,10 @@ def hooks_of(name: str, bench: Bench, steps: int) -> Hooks:
 
 def trainer_of(name: str, model: str, device: torch.device, steps: int, rounds: int) -> Trainer:
     """Return the project's trainer of a method, on a model and images of its own."""
-    bench = bench_of(model, device, steps)
-    hooks = hooks_of(name, bench, steps)
+    loaded = task_of(model, device, steps)
+    hooks = hooks_of(name, loaded, steps)
     rates = [1e-3] * (steps * (rounds + 1))
-    return Trainer(bench, hooks, OPTIMISER.build(bench.model, hooks), rates, BATCH, 0, "bench")
+    return Trainer(loaded, hooks, OPTIMISER.build(loaded.model, hooks), rates, BATCH, 0, "bench")
 
 
 def pairs_of(
@@ -70,7 +71,7 @@ def pairs_of(
 ) -> dict[str, Pairs]:
     """Return the seconds of every pair by method; a round that warms up is left out."""
     trainers = {name: trainer_of(name, model, device, steps, rounds) for name in names}
-    bench = bench_of(model, device, steps)
+    loaded = task_of(model, device, steps)
     twin = models.seeded(lambda: models.build(model, SHAPES[model], 10, {}), 0).to(device)
     bare = OPTIMISER.build(twin, HardMask(twin, dense_masks(twin)))
     bare.param_groups[0]["lr"] = 1e-3
@@ -78,9 +79,9 @@ def pairs_of(
     for number in range(rounds + 1):
         for name, trainer in trainers.items():
             if number % 2:
-                ours, dense = time_trainer(trainer), time_bare(bench, twin, bare)
+                ours, dense = time_trainer(trainer), time_bare(loaded, twin, bare)
             else:
-                dense, ours = time_bare(bench, twin, bare), time_trainer(trainer)
+                dense, ours = time_bare(loaded, twin, bare), time_trainer(trainer)
             pairs[name].append((ours, dense))
     return {name: found[1:] for name, found in pairs.items()}
 

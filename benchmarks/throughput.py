@@ -18,11 +18,18 @@ from scipy.stats import binom
 from torch import nn
 from torch.nn import functional
 
-from trainables.data.tensors import Split, TaskData
+from trainables.data.in_memory import InMemory
+from trainables.data.parts import Splits
 from trainables.methods.hard_mask import HardMask
 from trainables.networks import models
-from trainables.pruning.masks import dense_masks, prune
-from trainables.training.trainer import Bench, Optimiser, Trainer
+from trainables.pruning.masks import dense_masks
+from trainables.pruning.prunable import prunable
+from trainables.pruning.ranking import prune
+from trainables.pruning.work import work_of
+from trainables.tasks.classification import Classification
+from trainables.training.loaded import LoadedTask
+from trainables.training.optimisers import Optimiser
+from trainables.training.trainer import Trainer, draws
 
 BATCH = 128
 SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet56": (3, 32, 32)}
@@ -30,29 +37,44 @@ STEPS = {"mlp": 100, "cnn": 20, "resnet56": 2}
 OPTIMISER = Optimiser(momentum=0.9, weight_decay=5e-4, nesterov=True)
 
 
-def bench_of(name: str, device: torch.device, steps: int) -> Bench:
-    """Return a bench with random images of the task's shape, enough for the steps."""
+class Random(Classification):
+    """A network of the catalog on random images."""
+
+    def __init__(self, name: str, splits: Splits) -> None:
+        self._name, self._splits = name, splits
+
+    def model(self) -> nn.Module:
+        return models.build(self._name, SHAPES[self._name], 10, {})
+
+    def splits(self) -> Splits:
+        return self._splits
+
+
+def task_of(name: str, device: torch.device, steps: int) -> LoadedTask:
+    """Return a task with random images of the task's shape, enough for the steps."""
     shape, n = SHAPES[name], steps * BATCH
     draw = torch.Generator().manual_seed(0)
     images = torch.randn(n, *shape, generator=draw).to(device)
     labels = torch.randint(10, (n,), generator=draw).to(device)
-    split = Split(images, labels)
-    data = TaskData("random", 10, shape, split, split, split, None)
-    model = models.seeded(lambda: models.build(name, shape, 10, {}), 0).to(device)
-    return Bench(data, model, model, device)
+    part = InMemory.of(images, labels)
+    task = Random(name, Splits(part, part))
+    model = models.seeded(task.model, 0).to(device)
+    weights = prunable(model)
+    work = work_of(weights, images[:1])
+    return LoadedTask(task, task.splits(), model, model, device, weights, work, draws=draws(model))
 
 
-def masked(bench: Bench, steps: int) -> Trainer:
+def masked(loaded: LoadedTask, steps: int) -> Trainer:
     """Return the project's trainer with a mask of nine tenths."""
-    masks = dense_masks(bench.model)
+    masks = dense_masks(loaded.model)
     zeros = round(0.9 * sum(m.numel() for m in masks.values()))
     new = prune(
-        bench.model, masks, zeros=zeros, structure="weights", scope="global",
+        loaded.model, masks, zeros=zeros, structure="weights", scope="global",
         criterion="magnitude", filter_norm="l2", generator=None,
     )  # fmt: skip
-    hooks = HardMask(bench.model, new)
-    optimiser = OPTIMISER.build(bench.model, hooks)
-    return Trainer(bench, hooks, optimiser, [1e-3] * steps * 1000, BATCH, 0, "bench")
+    hooks = HardMask(loaded.model, new)
+    optimiser = OPTIMISER.build(loaded.model, hooks)
+    return Trainer(loaded, hooks, optimiser, [1e-3] * steps * 1000, BATCH, 0, "bench")
 
 
 def time_trainer(trainer: Trainer) -> float:
@@ -64,17 +86,17 @@ def time_trainer(trainer: Trainer) -> float:
     return seconds
 
 
-def time_bare(bench: Bench, model: nn.Module, optimiser: torch.optim.SGD) -> float:
+def time_bare(loaded: LoadedTask, model: nn.Module, optimiser: torch.optim.SGD) -> float:
     """Train one epoch with nothing but what training needs; return its seconds."""
-    images, labels = bench.data.train.images, bench.data.train.labels
+    images, labels = loaded.splits.train.tensors
     start = time.perf_counter()
     model.train()
-    for index in torch.randperm(len(labels)).to(bench.device).split(BATCH):
+    for index in torch.randperm(len(labels)).to(loaded.device).split(BATCH):
         loss = functional.cross_entropy(model(images[index]), labels[index])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    bench.synchronise()
+    loaded.synchronise()
     return time.perf_counter() - start
 
 
@@ -86,7 +108,7 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print one line a model."""
+    """Print one line per model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(SHAPES))
     parser.add_argument("--pairs", type=int, default=15)
@@ -98,17 +120,17 @@ def main() -> None:
     print("model     images/s bare  masked  ratio of the pairs: median [interval]")
     for name in arguments.models:
         steps = STEPS[name] * (1 if device.type == "cpu" else 20)
-        bench = bench_of(name, device, steps)
-        trainer = masked(bench, steps)
+        loaded = task_of(name, device, steps)
+        trainer = masked(loaded, steps)
         twin = models.seeded(lambda n=name: models.build(n, SHAPES[n], 10, {}), 0).to(device)
         bare = OPTIMISER.build(twin, HardMask(twin, dense_masks(twin)))
         bare.param_groups[0]["lr"] = 1e-3
         pairs = []
         for number in range(arguments.pairs + 1):
             if number % 2:
-                a, b = time_trainer(trainer), time_bare(bench, twin, bare)
+                a, b = time_trainer(trainer), time_bare(loaded, twin, bare)
             else:
-                b, a = time_bare(bench, twin, bare), time_trainer(trainer)
+                b, a = time_bare(loaded, twin, bare), time_trainer(trainer)
             pairs.append((a, b))
         pairs = pairs[1:]  # the first pair warms up
         ratios = [b / a for a, b in pairs]

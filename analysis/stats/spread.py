@@ -32,7 +32,7 @@ class TestSelectionError(ValueError):
     __test__ = False  # the name begins like a test class of pytest's
 
 
-def require_choosable(metric: str) -> schema.Metric:
+def require_choosable(metric: str) -> schema.Measure:
     """Return the metric; raise unless one may rank or choose by it.
 
     TestSelectionError when it was measured on test data, ValueError when neither direction is
@@ -48,7 +48,7 @@ def require_choosable(metric: str) -> schema.Metric:
     return known
 
 
-def _direction(metric: schema.Metric) -> schema.Direction:
+def _direction(metric: schema.Measure) -> schema.Direction:
     if metric.direction is None:
         raise ValueError(f"{metric.name} has no better direction, so it cannot be a loss")
     return metric.direction

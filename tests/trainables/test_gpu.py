@@ -14,7 +14,7 @@ from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.trials.procedure import Pace, Procedure
 from trainables.trials.stage_store import StageStore
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 
 pytestmark = [
     pytest.mark.gpu,
@@ -36,14 +36,14 @@ CASES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def cuda() -> Workbench:
-    return Workbench(Path("/nonexistent"), "cuda", 1)
+def cuda() -> TaskCache:
+    return TaskCache(Path("/nonexistent"), "cuda", 1)
 
 
-def trial(folder: Path, workbench: Workbench, **sections: Any) -> Record:
+def trial(folder: Path, tasks: TaskCache, **sections: Any) -> Record:
     config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2}, **sections)
     job = job_for(config, folder, gpus=1.0)
-    report = run_job(job, workbench)
+    report = run_job(job, tasks)
     record = StudyFolder(str(folder)).read_record(job.fingerprint)
     assert record is not None, report
     assert record.state == "done", record.message
@@ -54,7 +54,7 @@ def trial(folder: Path, workbench: Workbench, **sections: Any) -> Record:
     "sections", CASES, ids=["plain", "bf16", "fp16", "nhwc", "compile", "filters"]
 )
 def test_a_trial_runs_and_its_masks_hold(
-    tmp_path: Path, cuda: Workbench, sections: dict[str, Any]
+    tmp_path: Path, cuda: TaskCache, sections: dict[str, Any]
 ) -> None:
     record = trial(tmp_path, cuda, **sections)
     stage = last_stage(tmp_path, record)
@@ -64,12 +64,12 @@ def test_a_trial_runs_and_its_masks_hold(
     assert record.metrics["gpu_memory_bytes"] > 0
 
 
-def test_the_same_trial_twice_gives_the_same_bits(tmp_path: Path, cuda: Workbench) -> None:
+def test_the_same_trial_twice_gives_the_same_bits(tmp_path: Path, cuda: TaskCache) -> None:
     one, two = trial(tmp_path / "one", cuda), trial(tmp_path / "two", cuda)
     assert timeless(one) == timeless(two)
 
 
-def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: Workbench) -> None:
+def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: TaskCache) -> None:
     calm = trial(tmp_path / "calm", cuda)
     config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2})
     store = LocalFolder(tmp_path / "broken" / "stages")
@@ -78,14 +78,14 @@ def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: Workbench) 
     for _ in range(20):
         broken.advance()
     broken.give_up()
-    again = trial(tmp_path / "broken", Workbench(Path("/nonexistent"), "cuda", 1))
+    again = trial(tmp_path / "broken", TaskCache(Path("/nonexistent"), "cuda", 1))
     assert timeless(again) == timeless(calm)
     weights = [last_stage(tmp_path / k, r).weights for k, r in (("calm", calm), ("broken", again))]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_initial_weights_and_orders_are_those_of_the_cpu(tmp_path: Path, cuda: Workbench) -> None:
+def test_initial_weights_and_orders_are_those_of_the_cpu(tmp_path: Path, cuda: TaskCache) -> None:
     config = tiny(task=CNN)
-    cpu = Workbench(Path("/nonexistent"), "cpu", 1)
+    cpu = TaskCache(Path("/nonexistent"), "cpu", 1)
     for name, value in cpu.place(config).initial_weights(0).items():
         assert torch.equal(value, cuda.place(config).initial_weights(0)[name].cpu())

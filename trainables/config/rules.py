@@ -69,6 +69,11 @@ CONDITIONS: dict[str, Condition] = {
 """Keys that matter only under other keys' values; inactive ones are neither sampled nor hashed."""
 
 
+LATER_KEYS = ("prune.exclude", "prune.keep_layer_min")
+"""Keys that came after the first records: left out of a record where they are at their default, so
+that older and newer records of one configuration read alike."""
+
+
 def _refuse(key: str, rule: str, value: object) -> None:
     raise Refusal(f"{key} must {rule}, got {value}")
 

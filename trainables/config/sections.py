@@ -143,7 +143,12 @@ class Dense(Section):
 
 
 class Prune(Section):
-    """What is removed, to which sparsity, in how many cycles, and by which measure."""
+    """What is removed, to which sparsity, in how many cycles, and by which measure.
+
+    `exclude`: prunable weights that stay dense: `first`, `last`, patterns over names of weights or
+    layers, or names of module types. `keep_layer_min`: weights that every layer keeps; below 1 a
+    share of the layer.
+    """
 
     sparsity: BelowOne
     cycles: Count = 1
@@ -152,6 +157,8 @@ class Prune(Section):
     criterion: Literal["magnitude", "random"] = "magnitude"
     filter_norm: Literal["l1", "l2"] = "l2"
     bn_reestimate: bool = True
+    exclude: tuple[str, ...] = ()
+    keep_layer_min: NonNegative = 0.0
 
 
 def _discount(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-from trainables.config.rules import CONDITIONS, RULES
+from trainables.config.rules import CONDITIONS, LATER_KEYS, RULES
 from trainables.config.settings import Settings
 from trainables.formulas.sparsity import exact
 from trainables.vocabulary.refusal import first_refusal, refuse_unknown
@@ -52,11 +52,16 @@ class TrialConfig(Settings):
             dense_epochs = exact(raw["dense"]["epochs"])
             raw["retrain"]["epochs"] = _number(self.retrain_epochs)
             raw["retrain"]["budget"] = _number(self.retrain_epochs / dense_epochs)
-        for key in self.inactive:
+        for key in (*self.inactive, *filter(self._at_default, LATER_KEYS)):
             section, _, leaf = key.partition(".")
             if raw.get(section) is not None:
                 raw[section].pop(leaf, None)
         return {key: value for key, value in raw.items() if value}
+
+    def _at_default(self, key: str) -> bool:
+        name, _, leaf = key.partition(".")
+        section = getattr(self, name)
+        return bool(getattr(section, leaf) == type(section).model_fields[leaf].get_default())
 
 
 def _number(value: Fraction) -> float:

@@ -8,17 +8,18 @@ a data set needs them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trainables.config.catalog import Dataset
 from trainables.data.augmentation import Augmentation, Draws
+from trainables.data.in_memory import InMemory
 from trainables.data.normalisation import normalised, statistics, value_table
+from trainables.data.parts import Splits
 from trainables.data.raw import DataFormatError, DataMissingError, RawImages, check_content
 from trainables.data.sources import SOURCES, Source, check_available, checked, download
 from trainables.data.splits import SPLIT_SEED, stratified
@@ -29,9 +30,8 @@ __all__ = [
     "DataFormatError",
     "DataMissingError",
     "Draws",
+    "ImageData",
     "Source",
-    "Split",
-    "TaskData",
     "check_available",
     "download",
     "load",
@@ -39,44 +39,26 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """One part of a data set: images float32 [N, C, H, W], normalised, and labels int64 [N]."""
+class ImageData:
+    """A loaded data set of images float32 [N, C, H, W], normalised, with labels int64 [N].
 
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def to(self, device: torch.device | str, channels_last: bool = False) -> Split:
-        """Return the same part on `device`, images laid out as `channels_last` says."""
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        return Split(self.images.to(device, memory_format=layout), self.labels.to(device))
-
-
-@dataclass(frozen=True, eq=False)
-class TaskData:
-    """A loaded data set; `augment` is what training applies to its batches, None for nothing."""
+    The training part carries the augmentation.
+    """
 
     name: str
     n_classes: int
     in_shape: tuple[int, int, int]
-    train: Split
-    val: Split
-    test: Split
-    augment: Augmentation | None
+    train: InMemory
+    val: InMemory
+    test: InMemory
 
-    def to(self, device: torch.device | str, channels_last: bool = False) -> TaskData:
-        """Return the same data with all three parts on `device`."""
-        return replace(
-            self,
-            train=self.train.to(device, channels_last),
-            val=self.val.to(device, channels_last),
-            test=self.test.to(device, channels_last),
-        )
+    @property
+    def splits(self) -> Splits:
+        """The three parts."""
+        return Splits(self.train, self.val, self.test)
 
 
-def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
+def load(name: str, params: Mapping[str, object], root: Path) -> ImageData:
     """Return the data set `name`, read from below `root`, on the CPU.
 
     `params` are the catalog's: `n_train` and `n_val` keep fixed stratified subsets of the training
@@ -94,15 +76,9 @@ def load(name: str, params: Mapping[str, object], root: Path) -> TaskData:
     if options.n_val is not None:
         val, _ = _divided(val, options.n_val)
     augmentation = Augmentation(source.padding, source.flip, tuple(table[:, 0].tolist()))
-    return TaskData(
-        name=name,
-        n_classes=entry.n_classes,
-        in_shape=entry.in_shape,
-        train=_split(train, table),
-        val=_split(val, table),
-        test=_split(test, table),
-        augment=augmentation if options.augment else None,
-    )
+    augment = augmentation if options.augment else None
+    parts = (_part(train, table, augment), _part(val, table), _part(test, table))
+    return ImageData(name, entry.n_classes, entry.in_shape, *parts)
 
 
 def _raw_parts(
@@ -122,5 +98,8 @@ def _divided(raw: RawImages, n_first: int) -> tuple[RawImages, RawImages]:
     return raw.take(first), raw.take(rest)
 
 
-def _split(raw: RawImages, table: NDArray[np.float32]) -> Split:
-    return Split(torch.from_numpy(normalised(raw.images, table)), torch.from_numpy(raw.labels))
+def _part(
+    raw: RawImages, table: NDArray[np.float32], augment: Augmentation | None = None
+) -> InMemory:
+    images = torch.from_numpy(normalised(raw.images, table))
+    return InMemory((images, torch.from_numpy(raw.labels)), augment)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import ExtraParameters, Hooks, Setting
-from trainables.pruning.layers import prunable
 from trainables.pruning.masks import Masks
 
 
@@ -29,7 +28,7 @@ class ContinuousSparsification(Hooks):
     """
 
     def __init__(self, setting: Setting) -> None:
-        weights = prunable(setting.model)
+        weights = setting.weights
         start = float(setting.parameters["s_initial"])
         self._names, self._weights = list(weights), list(weights.values())
         self._m = [nn.Parameter(torch.full_like(w, start)) for w in self._weights]

@@ -14,7 +14,6 @@ from torch import Tensor
 from trainables.methods.aside import Aside
 from trainables.methods.gradual import GradualMasks
 from trainables.methods.interface import Hooks, Setting
-from trainables.pruning.layers import prunable
 from trainables.pruning.masks import Masks
 
 RECOMPUTE_EVERY = 16
@@ -34,7 +33,7 @@ class Dpf(Hooks):
     """
 
     def __init__(self, setting: Setting) -> None:
-        self._weights = list(prunable(setting.model).values())
+        self._weights = list(setting.weights.values())
         self._gradual = GradualMasks(setting)
         self._aside = Aside(self._gradual.parameters)
         self._optimiser: torch.optim.Optimizer | None = None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import ExtraParameters, Hooks, Setting
-from trainables.pruning.layers import filter_rows, n_filters, prunable_layers, whole_filters
+from trainables.pruning.layers import filter_rows, n_filters, whole_filters
 from trainables.pruning.masks import Masks
 
 LEAST_KEPT = 0.01
@@ -31,7 +31,7 @@ class DynamicSparse(Hooks):
     """
 
     def __init__(self, setting: Setting) -> None:
-        layers = prunable_layers(setting.model)
+        layers = setting.weights.layers
         self._names, self._layers = list(layers), list(layers.values())
         self._weights: list[Tensor] = [layer.weight for layer in self._layers]
         self.thresholds = [

@@ -22,8 +22,8 @@ from trainables.pruning.masks import (
     float_masks,
     mask_gradients_,
     mask_momentum_,
-    prune,
 )
+from trainables.pruning.ranking import prune
 
 
 class GradualMasks:
@@ -35,17 +35,18 @@ class GradualMasks:
     """
 
     def __init__(self, setting: Setting) -> None:
-        self._model = setting.model
+        self._weights = setting.weights
+        self._model = self._weights.model
         self._structure, self._scope = setting.structure, setting.scope
-        self._filter_norm = setting.filter_norm
-        n = sum(mask.numel() for mask in dense_masks(self._model).values())
+        self._filter_norm, self._keep_least = setting.filter_norm, setting.keep_least
+        n = sum(mask.numel() for mask in dense_masks(self._weights).values())
         self.zeros_after = _zeros_after_epochs(setting, n)
-        self._take(dense_masks(self._model), 0)
+        self._take(dense_masks(self._weights), 0)
 
     def _take(self, masks: Masks, zeros: int) -> None:
         filters = self._structure == "filters"
         self.masks, self.zeros = masks, zeros
-        self.companions = companion_masks(self._model, masks) if filters else {}
+        self.companions = companion_masks(self._weights, masks) if filters else {}
         self.parameters, self.factors = float_masks(self._model, {**masks, **self.companions})
 
     @property
@@ -55,15 +56,16 @@ class GradualMasks:
 
     def prune_(self, zeros: int, *, within: Masks | None = None) -> None:
         """Rank the weights in the model and mask `zeros` of them, those of `within` included."""
-        start = dense_masks(self._model) if within is None else within
+        start = dense_masks(self._weights) if within is None else within
         masks = prune(
-            self._model,
+            self._weights,
             start,
             zeros=max(zeros, count_zeros(start)),
             structure=self._structure,
             scope=self._scope,
             criterion="magnitude",
             filter_norm=self._filter_norm,
+            keep_least=self._keep_least,
         )
         self._take(masks, zeros)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.pruning.masks import Masks
+from trainables.pruning.prunable import Prunable, prunable
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Setting:
 
     `parameters` are its own, validated by the catalog; `steps` and `steps_per_epoch` the length of
     its run in optimiser steps; `sparsity` the goal; `weight_decay` what the optimiser applies to
-    every parameter of the model.
+    every parameter of the model; `keep_least` what every layer keeps
+    (`prune.keep_layer_min`).
     """
 
     model: nn.Module
@@ -35,6 +37,13 @@ class Setting:
     structure: str = "weights"
     scope: str = "global"
     filter_norm: str = "l2"
+    keep_least: float = 0
+    chosen: Prunable | None = None
+
+    @property
+    def weights(self) -> Prunable:
+        """The prunable weights: those that were chosen, else those of the model's layers."""
+        return prunable(self.model) if self.chosen is None else self.chosen
 
 
 @dataclass(frozen=True)

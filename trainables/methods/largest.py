@@ -10,8 +10,9 @@ from trainables.methods import lists
 from trainables.methods.interface import Setting
 from trainables.methods.lists import Tensors
 from trainables.methods.selection import all_but_lowest
-from trainables.pruning.layers import prunable
-from trainables.pruning.masks import SCOPES, Masks, dense_masks
+from trainables.pruning.masks import Masks, dense_masks
+from trainables.pruning.prunable import Part
+from trainables.pruning.ranking import SCOPES, parts_of
 
 
 class Largest:
@@ -23,27 +24,34 @@ class Largest:
     """
 
     def __init__(self, setting: Setting) -> None:
-        weights = prunable(setting.model)
+        weights = setting.weights
         self.weights: list[Tensor] = list(weights.values())
         self._names = list(weights)
         self._kept = [torch.ones_like(w, requires_grad=False) for w in self.weights]
-        masks = dense_masks(setting.model)
-        zeros = zeros_at(sum(mask.numel() for mask in masks.values()), setting.sparsity)
+        zeros = zeros_at(sum(weight.numel() for weight in self.weights), setting.sparsity)
+        parts = parts_of(weights, dense_masks(weights))
         self._groups = [
-            ([self._names.index(name) for name in names], count)
-            for names, count in SCOPES[setting.scope].groups(masks, zeros)
+            ([self._rows(part) for part in group], count)
+            for group, count in SCOPES[setting.scope].groups(parts, zeros)
         ]
+
+    def _rows(self, part: Part) -> tuple[int, slice]:
+        """Which weight a layer is in, and which rows of it."""
+        place = self._names.index(part.name)
+        width = self.weights[place][0].numel()
+        return place, slice(part.start // width, part.stop // width)
 
     def by(self, scores: Tensors) -> list[Tensor]:
         """Return 1 where a weight's score is among the k largest, else 0, in the weights' layout.
 
-        `scores` has one tensor a weight, of its shape. The result is valid until the next call.
+        `scores` has one tensor per weight, of its shape. The result is valid until the next call.
         """
         for members, zeros in self._groups:
-            kept = all_but_lowest(torch.cat([scores[i].flatten() for i in members]), zeros)
-            parts = torch.split(kept, [scores[i].numel() for i in members])
-            views = [part.view(scores[i].shape) for i, part in zip(members, parts, strict=True)]
-            lists.copy_([self._kept[i] for i in members], views)
+            chosen = [scores[i][rows] for i, rows in members]
+            kept = all_but_lowest(torch.cat([values.flatten() for values in chosen]), zeros)
+            parts = torch.split(kept, [values.numel() for values in chosen])
+            views = [p.view(values.shape) for p, values in zip(parts, chosen, strict=True)]
+            lists.copy_([self._kept[i][rows] for i, rows in members], views)
         return self._kept
 
     def by_magnitude(self) -> list[Tensor]:

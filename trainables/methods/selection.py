@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.pruning.masks import lowest
+from trainables.pruning.ranking import lowest
 
 SAMPLE_EVERY = 61
 """Every so many scores one is sorted, to tell where the threshold must lie; a prime, so that the

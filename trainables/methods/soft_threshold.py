@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from trainables.methods import lists
 from trainables.methods.aside import Aside, gradients
 from trainables.methods.interface import ExtraParameters, Hooks, Setting
-from trainables.pruning.layers import prunable
 from trainables.pruning.masks import Masks
 
 
@@ -26,7 +25,7 @@ class SoftThreshold(Hooks):
     """
 
     def __init__(self, setting: Setting) -> None:
-        weights = prunable(setting.model)
+        weights = setting.weights
         self._names, self._weights = list(weights), list(weights.values())
         theta = torch.full([len(weights)], float(setting.parameters["s_initial"]))
         self.theta = nn.Parameter(theta.to(self._weights[0].device))

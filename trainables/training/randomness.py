@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-Use = Literal["init", "order", "augment", "dropout", "prune", "bn"]
+Use = Literal["init", "order", "augment", "dropout", "prune", "bn", "item"]
 
 
 def derived_seed(seed: int, position: str, epoch: int, use: Use, step: int = 0) -> int:
@@ -26,5 +26,5 @@ def generator(seed: int, position: str, epoch: int, use: Use) -> torch.Generator
 
 
 def epoch_order(n: int, seed: int, position: str, epoch: int) -> torch.Tensor:
-    """Return the order in which an epoch visits n images: a permutation, int64 [n]."""
+    """Return the order in which an epoch visits n examples: a permutation, int64 [n]."""
     return torch.randperm(n, generator=generator(seed, position, epoch, "order"))

@@ -10,10 +10,12 @@ from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
 from trainables.formulas.sparsity import adaptive_discount, discount_d1, discount_d2, zeros_after
 from trainables.pruning import measures
-from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros, prune
+from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros
+from trainables.pruning.ranking import prune
+from trainables.training.batch_norm import reestimate_batch_norm
+from trainables.training.evaluation import evaluated
+from trainables.training.loaded import LoadedTask
 from trainables.training.randomness import generator
-from trainables.training.trainer import evaluate, reestimate_batch_norm
-from trainables.trials.workbench import Place
 
 
 @dataclass(frozen=True)
@@ -31,43 +33,42 @@ class Pruned:
 
 
 def prune_cycle(
-    config: TrialConfig, seed: int, spec: StageSpec, place: Place, masks: Masks
+    config: TrialConfig, seed: int, spec: StageSpec, loaded: LoadedTask, masks: Masks
 ) -> Pruned:
     """Prune the model in place for one cycle, and measure what changed.
 
     The norm drop is taken on the model just before this prune against the model just after it,
     before BatchNorm statistics are re-estimated.
     """
-    model = place.bench.model
-    before = measures.parameter_vector(model, config.retrain.norm)
+    model, weights = loaded.model, loaded.weights
+    before = measures.parameter_vector(weights, config.retrain.norm)
     alive = sum(m.numel() for m in masks.values()) - count_zeros(masks)
-    new = _prune(config, seed, spec, place, masks)
-    companions = companion_masks(model, new) if config.prune.structure == "filters" else {}
+    new = _prune(config, seed, spec, loaded, masks)
+    companions = companion_masks(weights, new) if config.prune.structure == "filters" else {}
     apply_(model, {**new, **companions})
-    after = measures.parameter_vector(model, config.retrain.norm)
+    after = measures.parameter_vector(weights, config.retrain.norm)
     metrics = _discounts(config, spec, measures.norm_drop(before, after), new, masks, alive)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
-        place.bench, config.dense.batch_size, seed, f"cycle {spec.cycle}"
+        loaded, config.dense.batch_size, seed, f"cycle {spec.cycle}"
     ):
         metrics["bn_s"] = time.perf_counter() - start
     start = time.perf_counter()
-    for split in ("val", "test"):
-        loss, accuracy = evaluate(place.bench, getattr(place.bench.data, split))
-        if math.isfinite(loss):
-            metrics[f"pruned_{split}_loss"] = loss
-        metrics[f"pruned_{split}_accuracy"] = accuracy
+    scores = evaluated(loaded, "pruned_")
+    metrics |= {name: value for name, value in scores.items() if math.isfinite(value)}
     eval_s = time.perf_counter() - start
     return Pruned(new, companions, metrics, _in_use(config, metrics), eval_s)
 
 
-def _prune(config: TrialConfig, seed: int, spec: StageSpec, place: Place, masks: Masks) -> Masks:
+def _prune(
+    config: TrialConfig, seed: int, spec: StageSpec, loaded: LoadedTask, masks: Masks
+) -> Masks:
     p = config.prune
     n = sum(mask.numel() for mask in masks.values())
     asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle)
     draws = generator(seed, f"cycle {spec.cycle}", 0, "prune")
     return prune(
-        place.bench.model,
+        loaded.weights,
         masks,
         zeros=max(asked, count_zeros(masks)),
         structure=p.structure,
@@ -75,6 +76,7 @@ def _prune(config: TrialConfig, seed: int, spec: StageSpec, place: Place, masks:
         criterion=p.criterion,
         filter_norm=p.filter_norm,
         generator=draws,
+        keep_least=p.keep_layer_min,
     )
 
 

@@ -22,7 +22,7 @@ from trainables.files.leases import BEAT_EVERY_S, Leases
 from trainables.jobs.provenance import BITS, machine
 from trainables.trials.stage_run import StageRun, begin, resume
 from trainables.trials.stage_store import Partial, Stage, StageFault, StageStore
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
 Goal = Literal["dense", "trial"]
@@ -53,7 +53,6 @@ class Progress:
     state: Literal["running", "done", "diverged", "leased"]
     stage: str
     epochs: float = 0.0
-    images: int = 0
     row: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -65,7 +64,7 @@ class Procedure:
         self,
         config: TrialConfig,
         seed: int,
-        workbench: Workbench,
+        tasks: TaskCache,
         store: StageStore,
         leases: Leases,
         *,
@@ -79,15 +78,15 @@ class Procedure:
         self.stages: list[Stage] = []
         self.trained: set[str] = set()
         self._clock = time.perf_counter()
-        self._workbench, self._store, self._leases = workbench, store, leases
+        self._tasks, self._store, self._leases = tasks, store, leases
         self._pace = pace or Pace()
         self._expired = expired
         self._run: StageRun | None = None
         self._saved_at = self._beaten_at = time.perf_counter()
         self._notes: list[str] = []
         self._noted: set[str] = set()
-        if workbench.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(workbench.device)
+        if tasks.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(tasks.device)
 
     @property
     def wall_s(self) -> float:
@@ -145,20 +144,20 @@ class Procedure:
 
     def _open(self) -> None:
         """Begin the stage that is due, or take up its furthest partial state."""
-        spec, place = self._spec, self._workbench.place(self.config)
+        spec, loaded = self._spec, self._tasks.loaded(self.config)
         if spec.kind != "cycle":
             self._beat()
         before = self.stages[-1] if self.stages else None
         partial = self._store.load_partial(spec.hash)
         if partial is None:
-            self._run = begin(self.config, self.seed, spec, place, before)
+            self._run = begin(self.config, self.seed, spec, loaded, before)
         else:
             self._note_other_bits(partial)
-            self._run = resume(self.config, self.seed, spec, place, partial)
+            self._run = resume(self.config, self.seed, spec, loaded, partial)
         self._saved_at = time.perf_counter()
 
     def _note_other_bits(self, partial: Partial) -> None:
-        here = machine(self._workbench.device)
+        here = machine(self._tasks.device)
         there = partial.facts["machine"]
         if differs := [key for key in BITS if here.get(key) != there.get(key)]:
             self._notes.append(
@@ -183,7 +182,6 @@ class Procedure:
         steps = run.trainer.position.step - first_step
         told = {
             "epochs": steps / run.spec.steps_per_epoch,
-            "images": steps * self.config.dense.batch_size,
             "row": row,
         }
         if run.trainer.done or run.diverged:
@@ -207,7 +205,7 @@ class Procedure:
             self._leases.beat(self._spec.hash)
 
     def _save_partial(self, run: StageRun) -> None:
-        facts = {"schema": SCHEMA_VERSION, "machine": machine(self._workbench.device)}
+        facts = {"schema": SCHEMA_VERSION, "machine": machine(self._tasks.device)}
         tensors, position = run.snapshot()
         with self._noting("the partial state"):
             self._store.save_partial(run.spec.hash, Partial(tensors, {**facts, **position}))
@@ -226,7 +224,7 @@ class Procedure:
 
     def _close(self, run: StageRun, told: dict[str, Any]) -> Progress:
         """Finish the stage, store it, and say whether the trial has ended with it."""
-        stage = run.finish(machine(self._workbench.device))
+        stage = run.finish(machine(self._tasks.device))
         self._store.save(run.spec, stage)
         self._leases.release(run.spec.hash)
         self.stages.append(stage)
@@ -243,13 +241,14 @@ class Procedure:
         """Return the finished trial's numbers by the schema's names; missing ones are absent."""
         gathered = trial_metrics(self.config, self.stages)
         gathered["wall_s"] = self.wall_s
-        if self._workbench.device.type == "cuda":
-            gathered["gpu_memory_bytes"] = torch.cuda.max_memory_allocated(self._workbench.device)
+        if self._tasks.device.type == "cuda":
+            gathered["gpu_memory_bytes"] = torch.cuda.max_memory_allocated(self._tasks.device)
         return {key: value for key, value in gathered.items() if math.isfinite(value)}
 
 
 _SUMMED = ("train_s", "eval_s", "bn_s", "retrain_steps", "retrain_epochs")
-_DENSE = ("val_accuracy", "test_accuracy", "val_loss", "test_loss", "train_s")
+_EVALUATED = ("val_", "test_")
+"""How the names of what a task measures on a part of its data begin."""
 
 
 def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
@@ -264,11 +263,12 @@ def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
     metrics["epochs"] = steps + sum(config.cycle_steps) / config.steps_per_epoch
     if config.retrains:
         dense = stages[0].metrics
-        metrics |= {f"dense_{key}": dense[key] for key in _DENSE if key in dense}
+        metrics |= {f"dense_{key}": v for key, v in dense.items() if key.startswith(_EVALUATED)}
+        if "train_s" in dense:
+            metrics["dense_train_s"] = dense["train_s"]
         metrics["dense_epochs"] = steps
         for key in ("n_parameters", "n_prunable", "multiply_adds"):
             metrics.setdefault(key, dense.get(key, math.nan))
     if own and own[-1].diverged:
-        for key in ("val_accuracy", "test_accuracy", "val_loss", "test_loss"):
-            metrics.pop(key, None)
+        metrics = {k: v for k, v in metrics.items() if not k.startswith(_EVALUATED)}
     return metrics

@@ -19,19 +19,20 @@ from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, dense_masks
-from trainables.training.trainer import (
+from trainables.pruning.work import theoretical_speedup
+from trainables.training.evaluation import evaluated
+from trainables.training.loaded import LoadedTask
+from trainables.training.optimisers import (
     Optimiser,
-    Position,
-    Trainer,
-    evaluate,
-    finite,
-    load_momentum,
-    momentum_state,
+    load_optimiser_state,
+    optimiser_state,
+    trained_names,
 )
+from trainables.training.trainer import Position, Trainer, finite
 from trainables.trials.cycle import prune_cycle
 from trainables.trials.stage_store import Partial, Stage
+from trainables.trials.task_cache import initial_weights, load_weights_
 from trainables.trials.whole_run import finish_whole, method_of
-from trainables.trials.workbench import Place, load_weights_
 
 
 @dataclass
@@ -40,7 +41,7 @@ class StageRun:
 
     config: TrialConfig
     spec: StageSpec
-    place: Place
+    loaded: LoadedTask
     trainer: Trainer
     facts: dict[str, Any]
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -48,19 +49,18 @@ class StageRun:
 
     def close_epoch(self) -> dict[str, Any]:
         """Let the method act, evaluate on validation, and return the epoch's row of the curve."""
-        loss_sum = self.trainer.position.loss_sum
+        loss_sum, weight = self.trainer.position.loss_sum, self.trainer.position.weight
+        self.facts["weight"] = self.facts.get("weight", 0) + weight
         row: dict[str, Any] = self.trainer.close_epoch()
         row |= {"phase": _PHASES[self.spec.kind], "cycle": self.spec.cycle}
-        if not math.isfinite(loss_sum) or not finite(self.place.bench.model):
+        if not math.isfinite(loss_sum) or not finite(self.loaded.model):
             self.diverged = True
             row.pop("train_loss")
         else:
             self.trainer.hooks.at_epoch_end(row["epoch"] + 1)
             start = time.perf_counter()
             with self.trainer.hooks.evaluation():
-                row["val_loss"], row["val_accuracy"] = evaluate(
-                    self.place.bench, self.place.bench.data.val
-                )
+                row |= evaluated(self.loaded, test=False)
             self.facts["eval_s"] += time.perf_counter() - start
         self.curve.append({key: v for key, v in row.items() if _recordable(v)})
         return self.curve[-1]
@@ -68,7 +68,7 @@ class StageRun:
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the plain data from which `resume` goes on."""
         tensors = _tensors(self.trainer)
-        tensors |= {f"model.{k}": v for k, v in self.place.bench.model.state_dict().items()}
+        tensors |= {f"model.{k}": v for k, v in self.loaded.model.state_dict().items()}
         tensors |= {f"hooks.{k}": v for k, v in self.trainer.hooks.state().items()}
         position = self.trainer.position
         return tensors, {
@@ -100,10 +100,9 @@ class StageRun:
             )
         masks = self._masks(metrics)
         start = time.perf_counter()
-        metrics |= _scores(self.place, "val", "")
-        metrics |= _scores(self.place, "test", "")
+        metrics |= evaluated(self.loaded)
         metrics["eval_s"] += time.perf_counter() - start
-        metrics |= _sizes(self.place, masks)
+        metrics |= _sizes(self.loaded, masks)
         state = _tensors(self.trainer)
         if masks is not None:
             state |= {f"mask.{name}": mask for name, mask in masks.items()}
@@ -112,7 +111,7 @@ class StageRun:
             state_name="done",
             metrics={k: float(v) for k, v in metrics.items() if _recordable(v)},
             layers=measures.layer_sparsities(masks) if masks is not None else {},
-            weights=dict(self.place.bench.model.state_dict()),
+            weights=dict(self.loaded.model.state_dict()),
             state=state,
             provenance=dict(machine),
             facts=self.facts,
@@ -122,17 +121,17 @@ class StageRun:
         """The masks the stage ends with; a method from scratch may be topped up to its goal."""
         if self.spec.kind == "whole":
             seed, hooks = self.trainer.seed, self.trainer.hooks
-            return finish_whole(self.config, seed, hooks, self.place, metrics)
+            return finish_whole(self.config, seed, hooks, self.loaded, metrics)
         return self.trainer.hooks.final_masks()
 
     def _costs(self) -> dict[str, float]:
         train_s = sum(row["train_s"] for row in self.curve)
         steps = self.trainer.position.step
-        images = len(self.place.bench.data.train.labels) * steps / self.spec.steps_per_epoch
+        weight = self.facts.get("weight", 0)
         costs = {
             "train_s": train_s,
             "eval_s": self.facts["eval_s"],
-            "train_images_per_s": images / train_s if train_s else math.nan,
+            f"train_{self.loaded.task.counts}_per_s": weight / train_s if train_s else math.nan,
             **self.facts["metrics"],
         }
         if self.spec.kind == "cycle":
@@ -148,9 +147,9 @@ def _recordable(value: object) -> bool:
 
 
 def _tensors(trainer: Trainer) -> dict[str, Tensor]:
-    """Momentum, what the method learns beside the model, and the learning rates."""
+    """What the optimiser remembers, what the method learns beside the model, and the rates."""
     names = {id(p): name for name, p in _learnt(trainer).items()}
-    tensors = {f"momentum.{k}": v for k, v in momentum_state(trainer.optimiser, names).items()}
+    tensors = optimiser_state(trainer.optimiser, names)
     extra = trainer.hooks.extra_parameters()
     if extra is not None:
         tensors |= {f"extra.{name}": p.detach() for name, p in extra.named.items()}
@@ -160,27 +159,22 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 def _learnt(trainer: Trainer) -> dict[str, torch.nn.Parameter]:
     extra = trainer.hooks.extra_parameters()
-    own = {f"extra.{name}": p for name, p in extra.named.items()} if extra is not None else {}
-    return {**dict(trainer.bench.model.named_parameters()), **own}
+    return trained_names(trainer.loaded.model, extra.named if extra is not None else {})
 
 
-def _scores(place: Place, split: str, prefix: str) -> dict[str, float]:
-    loss, accuracy = evaluate(place.bench, getattr(place.bench.data, split))
-    return {f"{prefix}{split}_loss": loss, f"{prefix}{split}_accuracy": accuracy}
-
-
-def _sizes(place: Place, masks: Masks | None) -> dict[str, float]:
-    model, work = place.bench.model, place.layer_multiply_adds
+def _sizes(loaded: LoadedTask, masks: Masks | None) -> dict[str, float]:
+    model, work = loaded.model, loaded.work
     sizes: dict[str, float] = {
-        "n_parameters": place.n_parameters,
-        "n_prunable": measures.count_prunable(model),
-        "multiply_adds": sum(work.values()),
+        "n_parameters": measures.count_parameters(model),
+        "n_prunable": measures.count_prunable(loaded.weights),
+        "multiply_adds": work.total,
     }
     if masks is not None:
         sizes["sparsity"] = measures.sparsity_of(masks)
+        sizes["collapsed_layers"] = measures.collapsed_layers(loaded.weights, masks)
         sizes["sparsity_all_parameters"] = measures.sparsity_all_parameters(model)
         if sizes["sparsity"] < 1:  # else the speedup is infinite, so missing
-            sizes["theoretical_speedup"] = measures.theoretical_speedup(work, masks)
+            sizes["theoretical_speedup"] = theoretical_speedup(work.counts, masks)
     return sizes
 
 
@@ -220,69 +214,77 @@ def rates_of_cycle(config: TrialConfig, steps: int, discount: float) -> list[flo
 
 
 def begin(
-    config: TrialConfig, seed: int, spec: StageSpec, place: Place, before: Stage | None
+    config: TrialConfig, seed: int, spec: StageSpec, loaded: LoadedTask, before: Stage | None
 ) -> StageRun:
     """Return a stage at its first step."""
-    model = place.bench.model
+    model = loaded.model
     facts: dict[str, Any] = {"eval_s": 0.0, "metrics": {}}
     if before is None:
-        load_weights_(model, place.initial_weights(seed))
-        hooks = method_of(config, place) if spec.kind == "whole" else Hooks()
-        trainer = _trainer(config, seed, spec, place, hooks, rates_of_dense(config))
-        return StageRun(config, spec, place, trainer, facts)
+        load_weights_(model, initial_weights(loaded, seed))
+        hooks = method_of(config, loaded) if spec.kind == "whole" else Hooks()
+        trainer = _trainer(config, seed, spec, loaded, hooks, rates_of_dense(config))
+        return StageRun(config, spec, loaded, trainer, facts)
     load_weights_(model, before.weights)
-    masks = _on(place, _under(before.state, "mask.")) or dense_masks(model)
-    pruned = prune_cycle(config, seed, spec, place, masks)
+    masks = _on(loaded, _under(before.state, "mask.")) or dense_masks(loaded.weights)
+    pruned = prune_cycle(config, seed, spec, loaded, masks)
     facts = {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
     hooks = HardMask(model, pruned.masks, pruned.companions)
     rates = rates_of_cycle(config, spec.steps, pruned.discount)
-    momentum = _under(before.state, "momentum.") if spec.cycle > 1 else {}
-    trainer = _trainer(config, seed, spec, place, hooks, rates, momentum)
-    return StageRun(config, spec, place, trainer, facts)
+    memory = before.state if spec.cycle > 1 else {}
+    trainer = _trainer(config, seed, spec, loaded, hooks, rates, memory)
+    return StageRun(config, spec, loaded, trainer, facts)
 
 
 def resume(
     config: TrialConfig,
     seed: int,
     spec: StageSpec,
-    place: Place,
+    loaded: LoadedTask,
     partial: Partial,
 ) -> StageRun:
     """Return a stage where a partial state left it."""
-    model, tensors, saved = place.bench.model, partial.tensors, partial.facts
+    model, tensors, saved = loaded.model, partial.tensors, partial.facts
     load_weights_(model, _under(tensors, "model."))
     hooks: Hooks = Hooks()
     if spec.kind == "cycle":
-        held = _on(place, _under(tensors, "hooks."))
+        held = _on(loaded, _under(tensors, "hooks."))
         hooks = HardMask(model, _under(held, "mask."), _under(held, "companion."))
     elif spec.kind == "whole":
-        hooks = method_of(config, place)
+        hooks = method_of(config, loaded)
         hooks.load_state(_under(tensors, "hooks."))
         if (extra := hooks.extra_parameters()) is not None:
             with torch.no_grad():
                 for name, value in _under(tensors, "extra.").items():
                     extra.named[name].copy_(value)
     rates = tensors["rates"].tolist()
-    momentum = _under(tensors, "momentum.")
-    trainer = _trainer(config, seed, spec, place, hooks, rates, momentum)
-    trainer.position = Position(**saved["position"])
+    memory = tensors
+    trainer = _trainer(config, seed, spec, loaded, hooks, rates, memory)
+    trainer.position = _position(saved["position"])
     trainer.scaler.load_state_dict(saved["scaler"])
-    return StageRun(config, spec, place, trainer, saved["facts"], list(saved["curve"]))
+    return StageRun(config, spec, loaded, trainer, saved["facts"], list(saved["curve"]))
+
+
+def _position(saved: Mapping[str, Any]) -> Position:
+    """A saved position; earlier versions called the weight images."""
+    fields = dict(saved)
+    if "images" in fields:
+        fields["weight"] = fields.pop("images")
+    return Position(**fields)
 
 
 def _trainer(
     config: TrialConfig,
     seed: int,
     spec: StageSpec,
-    place: Place,
+    loaded: LoadedTask,
     hooks: Hooks,
     rates: list[float],
-    momentum: Mapping[str, Tensor] | None = None,
+    memory: Mapping[str, Tensor] | None = None,
 ) -> Trainer:
-    optimiser = _optimiser(config).build(place.bench.model, hooks)
+    optimiser = _optimiser(config).build(loaded.model, hooks)
     name = f"cycle {spec.cycle}" if spec.cycle else "dense"
-    trainer = Trainer(place.bench, hooks, optimiser, rates, config.dense.batch_size, seed, name)
-    load_momentum(optimiser, _learnt(trainer), momentum or {})
+    trainer = Trainer(loaded, hooks, optimiser, rates, config.dense.batch_size, seed, name)
+    load_optimiser_state(optimiser, _learnt(trainer), memory or {})
     hooks.bind(optimiser)
     return trainer
 
@@ -292,6 +294,6 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _on(place: Place, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the bench's device; the store holds them on the CPU."""
-    return {name: tensor.to(place.bench.device) for name, tensor in tensors.items()}
+def _on(loaded: LoadedTask, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the task's device; the store holds them on the CPU."""
+    return {name: tensor.to(loaded.device) for name, tensor in tensors.items()}

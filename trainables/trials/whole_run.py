@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 
 import torch
-from torch import nn
 
 from trainables.config.catalog import resolve
 from trainables.config.trial import TrialConfig
 from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
 from trainables.pruning import measures
-from trainables.pruning.masks import Masks, apply_, count_zeros, prune
-from trainables.training.trainer import reestimate_batch_norm
-from trainables.trials.workbench import Place
+from trainables.pruning.masks import Masks, apply_, count_zeros
+from trainables.pruning.prunable import Prunable
+from trainables.pruning.ranking import prune
+from trainables.training.batch_norm import reestimate_batch_norm
+from trainables.training.loaded import LoadedTask
 
 
-def method_of(config: TrialConfig, place: Place) -> Hooks:
+def method_of(config: TrialConfig, loaded: LoadedTask) -> Hooks:
     """Return the method of a trial at its start, on the model as it stands."""
     assert config.info.function is not None
     setting = Setting(
-        model=place.bench.model,
+        model=loaded.model,
         parameters=config.method.parameters,
         sparsity=config.prune.sparsity,
         steps=config.dense_steps,
@@ -30,13 +31,15 @@ def method_of(config: TrialConfig, place: Place) -> Hooks:
         structure=config.prune.structure,
         scope=config.prune.scope,
         filter_norm=config.prune.filter_norm,
+        keep_least=config.prune.keep_layer_min,
+        chosen=loaded.weights,
     )
     hooks: Hooks = resolve(config.info.function)(setting)
     return hooks
 
 
 def finish_whole(
-    config: TrialConfig, seed: int, hooks: Hooks, place: Place, metrics: dict[str, float]
+    config: TrialConfig, seed: int, hooks: Hooks, loaded: LoadedTask, metrics: dict[str, float]
 ) -> Masks | None:
     """Put the method's hard-masked weights in the model for good, top up to the goal if asked.
 
@@ -45,7 +48,7 @@ def finish_whole(
     chance with them. Notes in `metrics` the sparsity that the method reached by itself, and the
     seconds of the re-estimation.
     """
-    model = place.bench.model
+    model = loaded.model
     masks = hooks.final_masks()  # of the learnt weights, so before they are replaced
     with hooks.evaluation():
         weights = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -57,21 +60,21 @@ def finish_whole(
     apply_(model, masks)
     metrics["sparsity_by_method"] = measures.sparsity_of(masks)
     if config.method.parameters.get("top_up"):
-        masks = _topped_up(model, masks, config.prune.sparsity)
+        masks = _topped_up(loaded.weights, masks, config.prune.sparsity)
         apply_(model, masks)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
-        place.bench, config.dense.batch_size, seed, "dense"
+        loaded, config.dense.batch_size, seed, "dense"
     ):
         metrics["bn_s"] = time.perf_counter() - start
     return masks
 
 
-def _topped_up(model: nn.Module, masks: Masks, sparsity: float) -> Masks:
+def _topped_up(weights: Prunable, masks: Masks, sparsity: float) -> Masks:
     """Return the masks pruned further by magnitude to the goal; as they are where they reach it."""
     goal = zeros_at(sum(mask.numel() for mask in masks.values()), sparsity)
     if count_zeros(masks) >= goal:
         return masks
     return prune(
-        model, masks, zeros=goal, structure="weights", scope="global", criterion="magnitude"
+        weights, masks, zeros=goal, structure="weights", scope="global", criterion="magnitude"
     )

@@ -2,12 +2,19 @@
 
 The one place that names result columns. Pure standard library; the analysis, the search and the
 command line all take names, units and directions from here, so that nothing is spelled twice.
+
+`METRICS` holds the names of the built-in classification, `measures_of` those of any task.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cache
+from typing import Any, Final, Literal
+
+from trainables.vocabulary.declarations import CLASSIFICATION, LOSS, Declarations, Metric
 
 SCHEMA_VERSION: Final = 1
 """Version of records and stages. A changed default or meaning needs a new one."""
@@ -24,11 +31,11 @@ SETTLED: Final[frozenset[State]] = frozenset({"done", "diverged", "stopped"})
 
 
 @dataclass(frozen=True)
-class Metric:
+class Measure:
     """One reported number.
 
-    `direction` says which way is better, or None where neither is. `unit` is "1" for a plain
-    ratio in [0, 1], else the unit's sign; accuracies are ratios and are shown as per cent.
+    `direction` says which way is better, or None where neither is. `unit` is "1" for a plain ratio
+    or number, else the unit's sign; `percent`: a ratio in [0, 1] that is shown as per cent.
     """
 
     name: str
@@ -36,6 +43,7 @@ class Metric:
     direction: Direction | None
     meaning: str
     levels: tuple[Level, ...] = ("trial",)
+    percent: bool = False
 
     @property
     def on_test(self) -> bool:
@@ -43,63 +51,107 @@ class Metric:
         return "test" in self.name.split("_")
 
 
+_TRIAL: Final[tuple[Level, ...]] = ("trial",)
 _ALL: Final[tuple[Level, ...]] = ("trial", "cycle")
+_EVERY: Final[tuple[Level, ...]] = ("trial", "cycle", "epoch")
+_DIRECTIONS: Final[dict[str, Direction]] = {"more": "max", "less": "min"}
 
-METRICS: Final[dict[str, Metric]] = {
-    metric.name: metric
-    for metric in (
-        Metric("val_accuracy", "1", "max", "validation accuracy at the end",
-               ("trial", "cycle", "epoch")),
-        Metric("test_accuracy", "1", "max", "test accuracy at the end", _ALL),
-        Metric("val_loss", "nat", "min", "mean cross-entropy on validation at the end",
-               ("trial", "cycle", "epoch")),
-        Metric("test_loss", "nat", "min", "mean cross-entropy on test at the end", _ALL),
-        Metric("dense_val_accuracy", "1", "max", "validation accuracy of the dense model"),
-        Metric("dense_test_accuracy", "1", "max", "test accuracy of the dense model"),
-        Metric("dense_val_loss", "nat", "min", "validation loss of the dense model"),
-        Metric("dense_test_loss", "nat", "min", "test loss of the dense model"),
-        Metric("pruned_val_accuracy", "1", "max",
-               "validation accuracy right after the prune, before any retraining", _ALL),
-        Metric("pruned_test_accuracy", "1", "max",
-               "test accuracy right after the prune, before any retraining", _ALL),
-        Metric("pruned_val_loss", "nat", "min", "validation loss right after the prune", _ALL),
-        Metric("pruned_test_loss", "nat", "min", "test loss right after the prune", _ALL),
-        Metric("sparsity", "1", None, "share of the prunable weights that are zero, reached", _ALL),
-        Metric("sparsity_by_method", "1", None,
-               "share of the prunable weights that the method made zero by itself, before any"
-               " final prune to the goal"),
-        Metric("sparsity_all_parameters", "1", None, "share of zeros among all parameters", _ALL),
-        Metric("theoretical_speedup", "x", "max",
-               "multiply-adds of the dense model over those on non-zero weights", _ALL),
-        Metric("train_images_per_s", "1/s", "max",
-               "training images per second (forward, backward, step)", ("trial", "cycle", "epoch")),
-        Metric("norm_drop", "1", None,
-               "norm of the weights that the prune removed over the norm of all", _ALL),
-        Metric("pruned_fraction", "1", None, "share of the weights alive that the prune removed",
-               _ALL),
-        Metric("d1", "1", None, "norm drop over the root of the share removed, unclipped", _ALL),
-        Metric("d2", "1", None, "retraining steps of the cycle over dense steps, unclipped", _ALL),
-        Metric("d_adaptive", "1", None, "min(max(d1, d2), 1)", _ALL),
-        Metric("d", "1", None, "discount in use; missing where the schedule has none", _ALL),
-        Metric("epochs", "epoch", "min", "epochs that this model was trained, dense run included"),
-        Metric("dense_epochs", "epoch", "min", "epochs of the dense run"),
-        Metric("retrain_epochs", "epoch", "min", "epochs of retraining", _ALL),
-        Metric("retrain_steps", "step", None, "optimiser steps of retraining", _ALL),
-        Metric("train_s", "s", "min", "seconds of training in this trial's own stages",
-               ("trial", "cycle", "epoch")),
-        Metric("eval_s", "s", "min", "seconds of evaluation in this trial's own stages", _ALL),
-        Metric("bn_s", "s", "min", "seconds of re-estimating BatchNorm statistics", _ALL),
-        Metric("dense_train_s", "s", "min", "seconds of training of the dense run, once"),
-        Metric("wall_s", "s", "min", "seconds from the trial's start to its end on its worker"),
-        Metric("gpu_memory_bytes", "B", "min", "peak memory of the GPU during the trial"),
-        Metric("n_parameters", "1", None, "parameters of the model"),
-        Metric("n_prunable", "1", None, "prunable weights of the model"),
-        Metric("multiply_adds", "1", "min", "multiply-adds of the dense model on one input"),
-        Metric("lr", "1", None, "learning rate of the epoch's first step", ("epoch",)),
-        Metric("train_loss", "nat", "min", "mean training loss over the epoch", ("epoch",)),
+_FIXED: Final = (
+    Measure("sparsity", "1", None, "share of the prunable weights that are zero, reached", _ALL),
+    Measure("sparsity_by_method", "1", None,
+            "share of the prunable weights that the method made zero by itself, before any"
+            " final prune to the goal"),
+    Measure("sparsity_all_parameters", "1", None, "share of zeros among all parameters", _ALL),
+    Measure("theoretical_speedup", "x", "max",
+            "multiply-adds of the dense model over those on non-zero weights", _ALL),
+    Measure("norm_drop", "1", None,
+            "norm of the weights that the prune removed over the norm of all", _ALL),
+    Measure("pruned_fraction", "1", None, "share of the weights alive that the prune removed",
+            _ALL),
+    Measure("d1", "1", None, "norm drop over the root of the share removed, unclipped", _ALL),
+    Measure("d1_prunable", "1", None, "d1 over the prunable weights alone", _ALL),
+    Measure("d2", "1", None, "retraining steps of the cycle over dense steps, unclipped", _ALL),
+    Measure("d_adaptive", "1", None, "min(max(d1, d2), 1)", _ALL),
+    Measure("d", "1", None, "discount in use; missing where the schedule has none", _ALL),
+    Measure("collapsed_layers", "1", "min",
+            "layers left without a weight; where there is one, the model is collapsed", _ALL),
+    Measure("epochs", "epoch", "min", "epochs that this model was trained, dense run included"),
+    Measure("dense_epochs", "epoch", "min", "epochs of the dense run"),
+    Measure("retrain_epochs", "epoch", "min", "epochs of retraining", _ALL),
+    Measure("retrain_steps", "step", None, "optimiser steps of retraining", _ALL),
+    Measure("train_s", "s", "min", "seconds of training in this trial's own stages", _EVERY),
+    Measure("eval_s", "s", "min", "seconds of evaluation in this trial's own stages", _ALL),
+    Measure("bn_s", "s", "min", "seconds of re-estimating BatchNorm statistics", _ALL),
+    Measure("dense_train_s", "s", "min", "seconds of training of the dense run, once"),
+    Measure("wall_s", "s", "min", "seconds from the trial's start to its end on its worker"),
+    Measure("gpu_memory_bytes", "B", "min", "peak memory of the GPU during the trial"),
+    Measure("n_parameters", "1", None, "parameters of the model"),
+    Measure("n_prunable", "1", None, "prunable weights of the model"),
+    Measure("multiply_adds", "1", "min", "multiply-adds of the dense model on one input"),
+    Measure("lr", "1", None, "learning rate of the epoch's first step", ("epoch",)),
+)  # fmt: skip
+
+_STAGES: Final = (
+    ("", "{} at the end"),
+    ("dense_", "{} of the dense model"),
+    ("pruned_", "{} right after the prune, before any retraining"),
+)
+"""What is evaluated: the prefix of its names, and the words around a metric's."""
+
+_PARTS: Final = {"val": "validation", "test": "test"}
+
+
+def _evaluated(tasks: Declarations) -> Iterator[Measure]:
+    """Each metric and the loss: at the end, of the dense model, and right after a prune."""
+    loss = Metric("less", unit=tasks.loss_unit)
+    for prefix, words in _STAGES:
+        for name, metric in {**tasks.metrics, LOSS: loss}.items():
+            for part in _PARTS:
+                levels = _TRIAL if prefix == "dense_" else _ALL
+                if prefix == "" and part == "val":
+                    levels = _EVERY
+                meaning = words.format(f"{_PARTS[part]} {metric.meaning or name.replace('_', ' ')}")
+                yield Measure(
+                    f"{prefix}{part}_{name}", metric.unit or "1", _DIRECTIONS[metric.better],
+                    meaning, levels, metric.percent,
+                )  # fmt: skip
+
+
+def _measures(declared: Declarations) -> dict[str, Measure]:
+    pace = Measure(
+        f"train_{declared.counts}_per_s",
+        "1/s",
+        "max",
+        f"training {declared.counts} per second (forward, backward, step)",
+        _EVERY,
     )
-}  # fmt: skip
-"""All numbers that records, cycles and curves hold, by name."""
+    loss = Measure(
+        "train_loss", declared.loss_unit or "1", "min", "mean training loss over the epoch",
+        ("epoch",),
+    )  # fmt: skip
+    every = (*_evaluated(declared), *_FIXED[:4], pace, *_FIXED[4:], loss)
+    return {measure.name: measure for measure in every}
+
+
+FIXED_NAMES: Final = frozenset(measure.name for measure in _FIXED) | {"train_loss"}
+"""Names that are the same for every task, and that no metric may make."""
+
+METRICS: Final[dict[str, Measure]] = _measures(CLASSIFICATION)
+"""All numbers that records, cycles and curves of the built-in classification hold, by name."""
+
+
+@cache
+def _known(text: str) -> dict[str, Measure]:
+    return _measures(Declarations.of(json.loads(text)))
+
+
+def measures_of(declared: Mapping[str, Any]) -> dict[str, Measure]:
+    """Return all numbers of a task's records by name, from what a record carries; do not change it.
+
+    Nothing declared means the built-in classification.
+    """
+    return _known(json.dumps(declared)) if declared else METRICS
+
 
 TRIAL_METRICS: Final = tuple(m.name for m in METRICS.values() if "trial" in m.levels)
 CYCLE_METRICS: Final = tuple(m.name for m in METRICS.values() if "cycle" in m.levels)
@@ -110,7 +162,7 @@ EPOCH_KEYS: Final = ("fingerprint", "phase", "cycle", "epoch", "step")
 from 0 within its stage; `step` is the number of optimiser steps taken in the stage so far."""
 
 
-def metric(name: str) -> Metric:
+def metric(name: str) -> Measure:
     """Return the metric of that name; KeyError lists the known names."""
     try:
         return METRICS[name]

@@ -16,7 +16,7 @@ from trainables.jobs.job_report import KEY, JobReport
 from trainables.workers.failures import failure
 
 if TYPE_CHECKING:
-    from trainables.trials.workbench import Workbench
+    from trainables.trials.task_cache import TaskCache
     from trainables.workers.worker import JobRun
 
 DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
@@ -24,9 +24,9 @@ _TORCH_FAULTS = ("OutOfMemoryError", "AcceleratorError")
 
 
 class StudyTrainable(Trainable):
-    """Runs jobs one after another in a reused actor; the workbench outlives the job."""
+    """Runs jobs one after another in a reused actor; the cache of tasks outlives the job."""
 
-    _workbench: Workbench | None = None
+    _tasks: TaskCache | None = None
     _run: JobRun | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -52,17 +52,17 @@ class StudyTrainable(Trainable):
         except Exception as error:  # the trial boundary: recorded with type, text and traceback
             if _spoils_the_process(error):
                 raise
-            self._workbench = self._run = None  # whatever the fault left behind goes with them
+            self._tasks = self._run = None  # whatever the fault left behind goes with them
             report = failure(job, error)
         return {KEY: report.to_json(), "done": report.final}
 
     def _advance(self, job: Job) -> JobReport:
-        from trainables.workers.worker import JobRun, workbench_for
+        from trainables.workers.worker import JobRun, tasks_for
 
-        if self._workbench is None:
-            self._workbench = workbench_for(job)
+        if self._tasks is None:
+            self._tasks = tasks_for(job)
         if self._run is None:
-            self._run = JobRun(job, self._workbench)
+            self._run = JobRun(job, self._tasks)
         return self._run.advance()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

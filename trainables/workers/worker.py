@@ -17,23 +17,23 @@ from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now
 from trainables.trials.procedure import Pace, Procedure, Progress
 from trainables.trials.stage_store import StageStore
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.schema import State
 
 
-def workbench_for(job: Job) -> Workbench:
-    """Return a fresh workbench for the resources of a job."""
+def tasks_for(job: Job) -> TaskCache:
+    """Return a fresh cache of tasks for the resources of a job."""
     context = job.context
     device = "cuda" if context.gpus else "cpu"
-    return Workbench(Path(context.data_root).expanduser(), device, context.cpus)
+    return TaskCache(Path(context.data_root).expanduser(), device, context.cpus)
 
 
 class JobRun:
     """One job under way. `advance` never raises for a fault of the trial: it records it."""
 
-    def __init__(self, job: Job, workbench: Workbench) -> None:
+    def __init__(self, job: Job, tasks: TaskCache) -> None:
         self.job = job
-        self._workbench = workbench
+        self._tasks = tasks
         self._folder = StudyFolder(job.context.folder)
         self._config = TrialConfig.of(job.config)
         self._started_at = now()
@@ -45,7 +45,7 @@ class JobRun:
         return Procedure(
             self._config,
             self.job.seed,
-            self._workbench,
+            self._tasks,
             StageStore(stages, owner()),
             Leases(stages),
             goal=self.job.goal,
@@ -94,7 +94,7 @@ class JobRun:
 
     def _provenance(self) -> dict[str, Any]:
         return {
-            **machine(self._workbench.device),
+            **machine(self._tasks.device),
             "git_commit": self.job.context.git_commit,
             "started_at": self._started_at,
             "finished_at": now(),

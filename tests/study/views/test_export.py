@@ -15,7 +15,7 @@ from safetensors import safe_open
 from study.views.export import Export, best, by_prefix, sentence
 from study.views.stage_list import COLUMNS, stages
 from tests.study.conftest import Command
-from tests.trainables.trials.plain import bench, run_trial, tiny
+from tests.trainables.trials.plain import cache, run_trial, tiny
 from trainables.files.records import Record, StudyFolder
 from trainables.networks.models import build
 from trainables.vocabulary.refusal import Refusal
@@ -34,10 +34,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sparsities .5 and .8 of seed 0, sharing a dense run, and .8 in two cycles of seed 1."""
     path = tmp_path_factory.mktemp("plain")
     (path / "study.yaml").write_text(STUDY)
-    workbench = bench()
-    run_trial(tiny(prune={"sparsity": 0.5}), path, 0, workbench)
-    run_trial(tiny(), path, 0, workbench)
-    run_trial(tiny(prune={"cycles": 2}), path, 1, workbench)
+    tasks = cache()
+    run_trial(tiny(prune={"sparsity": 0.5}), path, 0, tasks)
+    run_trial(tiny(), path, 0, tasks)
+    run_trial(tiny(prune={"cycles": 2}), path, 1, tasks)
     return path
 
 

@@ -194,7 +194,7 @@ def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_mnist_sizes_and_numbers(mnist_root: Path) -> None:
     task = tensors.load("mnist", {}, mnist_root)
     assert [len(part) for part in (task.train, task.val, task.test)] == [54_000, 6_000, 10_000]
-    assert task.augment is None
+    assert task.train.augment is None
     shares = torch.tensor(MNIST_PER_CLASS) / 10
     assert float((task.val.labels.bincount() - shares).abs().max()) < 1
     mean, std = task.train.images.double().mean(), task.train.images.double().std(unbiased=False)
@@ -208,7 +208,7 @@ def test_mnist_sizes_and_numbers(mnist_root: Path) -> None:
 def test_mnist_subset_with_augmentation(mnist_root: Path) -> None:
     task = tensors.load("mnist", {"n_train": 1000, "augment": True}, mnist_root)
     assert [len(part) for part in (task.train, task.val, task.test)] == [1_000, 6_000, 10_000]
-    assert task.augment == tensors.Augmentation(4, False, (float(task.test.images.min()),))
+    assert task.train.augment == tensors.Augmentation(4, False, (float(task.test.images.min()),))
 
 
 def test_files_of_another_data_set_are_refused(mnist_root: Path) -> None:
@@ -225,8 +225,8 @@ def test_fashion_mnist_from_debian_s_package() -> None:
         assert part.images.shape[1:] == (1, 28, 28)
         assert part.labels.bincount().tolist() == [per_class] * 10
     assert float(task.train.images.double().mean()) == pytest.approx(0, abs=1e-6)
-    assert task.augment is not None
-    assert (task.augment.padding, task.augment.flip) == (4, True)
+    assert task.train.augment is not None
+    assert (task.train.augment.padding, task.train.augment.flip) == (4, True)
 
 
 @needs_fashion
@@ -315,7 +315,7 @@ def test_cifar_split_scale_and_augmentation(
     assert task.train.labels.bincount().tolist() == [2] * n_classes
     assert task.val.labels.bincount().tolist() == [5_000 // n_classes] * n_classes
     assert task.train.images[7, :, 3, 5].tolist() == pytest.approx(white)
-    assert task.augment is not None
-    assert (task.augment.padding, task.augment.flip) == (4, True)
-    assert list(task.augment.fill) == task.test.images[0, :, 0, 0].tolist()
-    assert tensors.load(name, {"n_train": 100, "augment": False}, tmp_path).augment is None
+    assert task.train.augment is not None
+    assert (task.train.augment.padding, task.train.augment.flip) == (4, True)
+    assert list(task.train.augment.fill) == task.test.images[0, :, 0, 0].tolist()
+    assert tensors.load(name, {"n_train": 100, "augment": False}, tmp_path).train.augment is None

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from trainables.config.catalog import DATASETS, resolve
 from trainables.data import tensors
+from trainables.data.in_memory import InMemory
 from trainables.data.normalisation import Statistics, normalised, statistics, value_table
 from trainables.data.raw import DataFormatError, RawImages, check_content
 from trainables.data.splits import class_quotas, stratified
@@ -133,7 +134,7 @@ def test_every_image_is_normalised_whatever_their_number(n: int) -> None:
 # digits
 
 
-def digits(**params: Any) -> tensors.TaskData:
+def digits(**params: Any) -> tensors.ImageData:
     return tensors.load("digits", params, Path("nowhere"))
 
 
@@ -152,7 +153,7 @@ def test_digits_sizes_types_and_shapes() -> None:
         assert part.labels.shape == (len(part),)
         assert part.images.dtype == torch.float32
         assert part.labels.dtype == torch.int64
-    assert task.augment is None
+    assert task.train.augment is None
 
 
 def test_digits_parts_are_disjoint_and_complete() -> None:
@@ -237,19 +238,16 @@ def test_impossible_subsets_are_refused(key: str, n: int, message: str) -> None:
 
 def test_augmentation_is_offered_for_digits() -> None:
     task = digits(augment=True)
-    assert task.augment == tensors.Augmentation(1, False, (float(task.train.images.min()),))
+    assert task.train.augment == tensors.Augmentation(1, False, (float(task.train.images.min()),))
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_moving_keeps_numbers_and_sets_the_layout(channels_last: bool) -> None:
     images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
-    split = tensors.Split(images, torch.tensor([0, 1]))
-    task = tensors.TaskData("t", 2, (3, 2, 2), split, split, split, None)
+    part = InMemory.of(images, torch.tensor([0, 1])).to("cpu", channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    moved = task.to("cpu", channels_last)
-    for part in (moved.train, moved.val, moved.test):
-        assert torch.equal(part.images, images)
-        assert part.images.is_contiguous(memory_format=layout)
+    assert torch.equal(part.images, images)
+    assert part.images.is_contiguous(memory_format=layout)
 
 
 # every data set

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.trials.plain import bench, job_for, run_job, run_trial, timeless, tiny
+from tests.trainables.trials.plain import cache, job_for, run_job, run_trial, timeless, tiny
 from trainables.files.records import StudyFolder
 from trainables.files.storage import RemoteFolder, open_folder
 from trainables.trials.stage_store import StageStore
@@ -68,7 +68,7 @@ def test_a_trial_on_an_object_store_is_the_one_on_a_disk(bucket: str, tmp_path: 
     remote = open_folder(bucket)
     job = job_for(config, tmp_path)
     place = replace(job.context, folder=remote.location, store=remote.child("stages").location)
-    assert run_job(replace(job, context=place), bench()).outcome == "done"
+    assert run_job(replace(job, context=place), cache()).outcome == "done"
     folder = StudyFolder(remote.location)
     record = folder.read_record(job.fingerprint)
     assert record is not None

@@ -14,10 +14,11 @@ from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import LocalFolder
 from trainables.methods.interface import Hooks, Setting
-from trainables.pruning.layers import prunable
+from trainables.pruning.prunable import prunable
+from trainables.training.loaded import LoadedTask
 from trainables.trials.stage_run import StageRun, begin, resume
 from trainables.trials.stage_store import Partial, StageStore
-from trainables.trials.workbench import Place, Workbench
+from trainables.trials.task_cache import TaskCache
 
 FROM_SCRATCH = [name for name, record in METHODS.items() if record.kind == "from scratch"]
 CONTROLLING = [name for name in FROM_SCRATCH if METHODS[name].controls_sparsity]
@@ -110,12 +111,12 @@ def config(name: str, **sections: Mapping[str, Any]) -> TrialConfig:
     return TrialConfig.of(chosen)
 
 
-def place_for(chosen: TrialConfig) -> Place:
+def loaded_for(chosen: TrialConfig) -> LoadedTask:
     """A fresh model and its data, on one CPU thread."""
-    return Workbench(Path("/nonexistent"), "cpu", 1).place(chosen)
+    return TaskCache(Path("/nonexistent"), "cpu", 1).loaded(chosen)
 
 
-def started(chosen: TrialConfig, place: Place, seed: int = 3) -> StageRun:
+def started(chosen: TrialConfig, place: LoadedTask, seed: int = 3) -> StageRun:
     """The one stage of a method from scratch, at its first step."""
     (spec,) = stage_chain(chosen, seed)
     return begin(chosen, seed, spec, place, None)
@@ -136,8 +137,8 @@ def taken_up(run: StageRun, chosen: TrialConfig, folder: Path) -> StageRun:
     store.save_partial(run.spec.hash, Partial(tensors, facts))
     partial = store.load_partial(run.spec.hash)
     assert partial is not None
-    place = place_for(chosen)
+    place = loaded_for(chosen)
     with torch.no_grad():
-        for parameter in place.bench.model.parameters():
+        for parameter in place.model.parameters():
             parameter.fill_(0.25)
     return resume(chosen, run.trainer.seed, run.spec, place, partial)

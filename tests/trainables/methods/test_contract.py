@@ -17,7 +17,7 @@ from trainables.config.trial import TrialConfig
 from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
 from trainables.pruning.masks import Masks, count_zeros, dense_masks
-from trainables.training.trainer import evaluate
+from trainables.training.evaluation import evaluate
 from trainables.trials.stage_run import StageRun
 
 STEPS = 42
@@ -54,9 +54,9 @@ def test_a_stage_taken_up_ends_in_the_same_bits(
     name: str, over: dict[str, Any], layout: str, tmp_path: Path
 ) -> None:
     chosen = lab.config(name, **over, **LAYOUTS[layout])
-    undisturbed = lab.started(chosen, lab.place_for(chosen))
+    undisturbed = lab.started(chosen, lab.loaded_for(chosen))
     lab.advance(undisturbed, STEPS)
-    run = lab.started(chosen, lab.place_for(chosen))
+    run = lab.started(chosen, lab.loaded_for(chosen))
     done = 0
     for k in (3, 14, 27):  # within the first epoch, at an epoch's end after a prune, within a later
         lab.advance(run, k - done)
@@ -73,9 +73,9 @@ def test_the_layout_of_memory_changes_nothing_but_rounding(name: str, over: dict
     weights = []
     for nhwc in (False, True):
         chosen = lab.config(name, **over, compute={"channels_last": nhwc})
-        place = lab.place_for(chosen)
+        place = lab.loaded_for(chosen)
         lab.advance(lab.started(chosen, place), 9)  # past an epoch's end and its prune
-        weights.append({k: v.detach().clone() for k, v in place.bench.model.named_parameters()})
+        weights.append({k: v.detach().clone() for k, v in place.model.named_parameters()})
     for key, value in weights[0].items():
         torch.testing.assert_close(weights[1][key], value, rtol=1e-3, atol=1e-4)
 
@@ -85,7 +85,7 @@ def test_the_end_is_a_hard_mask_at_the_sparsity_reported(
     name: str, over: dict[str, Any], tmp_path: Path
 ) -> None:
     chosen = lab.config(name, **over)
-    run = lab.started(chosen, lab.place_for(chosen))
+    run = lab.started(chosen, lab.loaded_for(chosen))
     lab.advance(run, STEPS)
     stage = run.finish({})
     masks = {k.removeprefix("mask."): v for k, v in stage.state.items() if k.startswith("mask.")}
@@ -106,16 +106,16 @@ def test_evaluation_is_at_hard_masked_weights_and_leaves_no_trace(
     name: str, over: dict[str, Any]
 ) -> None:
     chosen = lab.config(name, **over)
-    place = lab.place_for(chosen)
+    place = lab.loaded_for(chosen)
     run = lab.started(chosen, place)
     lab.advance(run, 20)
-    model, hooks = place.bench.model, run.trainer.hooks
+    model, hooks = place.model, run.trainer.hooks
     before = {k: v.clone() for k, v in model.state_dict().items()}
     masks = hooks.final_masks()
     assert masks is not None
     with hooks.evaluation():
         held = lab.weights_of(model)
-        by_hand = evaluate(place.bench, place.bench.data.val)
+        by_hand = evaluate(place, "val")
     assert count_zeros(masks) > 0
     for key, mask in masks.items():
         assert not held[key][~mask].any()
@@ -124,8 +124,9 @@ def test_evaluation_is_at_hard_masked_weights_and_leaves_no_trace(
     assert all(torch.equal(before[key], after[key]) for key in before)
     lab.advance(run, 1)  # the epoch ends with step 21
     with hooks.evaluation():
-        by_hand = evaluate(place.bench, place.bench.data.val)
-    assert by_hand == (run.curve[-1]["val_loss"], run.curve[-1]["val_accuracy"])
+        by_hand = evaluate(place, "val")
+    row = run.curve[-1]
+    assert by_hand == {"loss": row["val_loss"], "accuracy": row["val_accuracy"]}
 
 
 def test_evaluation_puts_learnt_weights_back_after_an_error() -> None:
@@ -166,11 +167,11 @@ def test_weight_decay_counts_once(name: str) -> None:
 def test_a_model_that_diverges_is_told_so_by_every_method() -> None:
     for name in lab.FROM_SCRATCH:
         chosen = lab.config(name)
-        place = lab.place_for(chosen)
+        place = lab.loaded_for(chosen)
         run = lab.started(chosen, place)
         lab.advance(run, 40)  # past every prune, within the last epoch
         with torch.no_grad():
-            next(place.bench.model.parameters()).fill_(float("nan"))
+            next(place.model.parameters()).fill_(float("nan"))
         lab.advance(run, 2)
         assert run.diverged, name
         assert run.finish({}).message

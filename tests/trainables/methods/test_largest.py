@@ -12,7 +12,8 @@ from tests.trainables.methods import lab
 from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Setting
 from trainables.methods.largest import Largest
-from trainables.pruning.masks import dense_masks, prune
+from trainables.pruning.masks import dense_masks
+from trainables.pruning.ranking import prune
 
 ALL = ["gsm", "lc", "dnw"]
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from tests.trainables.methods.lab import FROM_SCRATCH
-from tests.trainables.trials.plain import bench, run_trial
+from tests.trainables.trials.plain import cache, run_trial
 from trainables.config.catalog import METHODS, Method, NoParameters
 from trainables.config.trial import TrialConfig
 from trainables.files.records import Record
 from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
-from trainables.pruning.masks import Masks, dense_masks, prune
+from trainables.pruning.masks import Masks, dense_masks
+from trainables.pruning.ranking import prune
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -53,7 +54,7 @@ def trial(folder: Path, name: str) -> Record:
         "budget": {"epochs": 20},
         "dense": {"lr": 0.1, "batch_size": 64},
     }
-    return run_trial(TrialConfig.of(raw), folder, workbench=bench())
+    return run_trial(TrialConfig.of(raw), folder, tasks=cache())
 
 
 @pytest.fixture(scope="module")

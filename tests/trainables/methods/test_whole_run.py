@@ -19,7 +19,7 @@ N = 4 * 9 + 6 * 4 * 9 + 60
 
 def finished(name: str, **over: Any) -> tuple[StageRun, Stage]:
     chosen = lab.config(name, **over)
-    run = lab.started(chosen, lab.place_for(chosen))
+    run = lab.started(chosen, lab.loaded_for(chosen))
     lab.advance(run, run.spec.steps)
     return run, run.finish({})
 
@@ -73,8 +73,8 @@ def test_batch_norm_is_estimated_anew_at_the_masked_weights() -> None:
         assert torch.equal(stage.weights[name], without.weights[name])
     mean = stage.weights["bn1.running_mean"]
     assert not torch.equal(mean, without.weights["bn1.running_mean"])
-    data = run.place.bench.data.train
-    model = run.place.bench.model
+    data = run.loaded.splits.train
+    model = run.loaded.model
     with torch.no_grad():
         seen = model.conv1(data.images).mean(dim=(0, 2, 3))  # type: ignore[operator]
     torch.testing.assert_close(mean, seen)

@@ -10,18 +10,9 @@ from torch import Tensor, nn
 
 from tests.trainables.pruning.test_layers import NETWORKS, SHAPE
 from trainables.formulas.sparsity import zeros_after
-from trainables.pruning.layers import (
-    classifier,
-    filter_companions,
-    filter_rows,
-    prunable,
-    prunable_layers,
-)
+from trainables.pruning.companions import filter_companions
+from trainables.pruning.layers import classifier, filter_rows
 from trainables.pruning.masks import (
-    CRITERIA,
-    FILTER_NORMS,
-    SCOPES,
-    STRUCTURES,
     Masks,
     apply_,
     asked_and_reached,
@@ -31,8 +22,9 @@ from trainables.pruning.masks import (
     float_masks,
     mask_gradients_,
     mask_momentum_,
-    prune,
 )
+from trainables.pruning.prunable import prunable
+from trainables.pruning.ranking import CRITERIA, FILTER_NORMS, SCOPES, STRUCTURES, prune
 
 FILTERS = {"structure": "filters", "scope": "global", "criterion": "magnitude"}
 
@@ -55,7 +47,7 @@ def chain() -> nn.Sequential:
 
 def kept_filters(model: nn.Module, masks: Masks) -> list[list[int]]:
     """Which filters are whole; all others must be gone entirely."""
-    rows = [filter_rows(layer, masks[name]) for name, layer in prunable_layers(model).items()]
+    rows = [filter_rows(layer, masks[name]) for name, layer in prunable(model).layers.items()]
     assert all(torch.equal(r.all(1), r.any(1)) for r in rows)
     return [r.all(1).int().tolist() for r in rows]
 
@@ -220,7 +212,7 @@ def test_a_removed_filter_emits_exactly_zero_after_its_norm_layer(name, training
     with torch.no_grad():
         model.train(training)(torch.rand(4, *SHAPE))
     removed = 0
-    for weight, layer in prunable_layers(model).items():
+    for weight, layer in prunable(model).layers.items():
         gone = ~filter_rows(layer, masks[weight]).any(1)
         owners = {name.rpartition(".")[0] for name in (weight, *filter_companions(model)[weight])}
         last = max(owners, key=list(emitted).index)
@@ -281,7 +273,7 @@ def test_a_model_of_one_layer_has_no_filter_to_lose():
     model = nn.Sequential(nn.Linear(3, 4))
     masks = prune(model, dense_masks(model), zeros=6, **FILTERS)
     assert count_zeros(masks) == 0
-    assert classifier(prunable_layers(model)) == "0.weight"
+    assert classifier(prunable(model).layers) == "0.weight"
 
 
 @pytest.mark.parametrize("table", [STRUCTURES, SCOPES, CRITERIA, FILTER_NORMS])

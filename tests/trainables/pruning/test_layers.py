@@ -8,16 +8,9 @@ from torch import nn
 
 from trainables.networks import models
 from trainables.networks.wide_residual import BIASED, STANDARD, WideResidualNetwork
-from trainables.pruning.layers import (
-    classifier,
-    filter_companions,
-    filter_rows,
-    n_filters,
-    prunable,
-    prunable_layers,
-    whole_filters,
-)
-from trainables.pruning.masks import apply_, dense_masks, prune
+from trainables.pruning.companions import filter_companions
+from trainables.pruning.layers import classifier, filter_rows, n_filters, whole_filters
+from trainables.pruning.prunable import prunable
 
 CONVOLUTIONS = [
     nn.Linear(4, 6),
@@ -54,19 +47,12 @@ def test_a_shared_weight_appears_once_under_its_first_name():
     assert filter_companions(model)["0.weight"] == ("0.bias", "2.bias")
 
 
-def test_a_weight_shared_with_an_embedding_is_masked():
+def test_a_weight_shared_with_an_embedding_stays_dense():
     tied = nn.ModuleDict({"embed": nn.Embedding(5, 3), "decode": nn.Linear(3, 5, bias=False)})
     tied["decode"].weight = tied["embed"].weight
-    masks = prune(
-        tied,
-        dense_masks(tied),
-        zeros=7,
-        structure="weights",
-        scope="global",
-        criterion="magnitude",
-    )
-    apply_(tied, masks)
-    assert int((tied["embed"].weight == 0).sum()) == 7
+    assert dict(prunable(tied)) == {}
+    tied["head"] = nn.Linear(3, 2)
+    assert list(prunable(tied)) == ["head.weight"]
 
 
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=str)
@@ -93,9 +79,9 @@ def test_a_filter_is_what_makes_one_output_channel(layer):
 
 def test_the_classifier_is_the_last_linear_layer_or_the_last_layer():
     convolutional = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Conv2d(2, 3, 1))
-    assert classifier(prunable_layers(convolutional)) == "1.weight"
+    assert classifier(prunable(convolutional).layers) == "1.weight"
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Conv1d(1, 2, 1))
-    assert classifier(prunable_layers(model)) == "1.weight"
+    assert classifier(prunable(model).layers) == "1.weight"
 
 
 def sequential(*layers: nn.Module) -> dict[str, tuple[str, ...]]:
@@ -147,7 +133,7 @@ NETWORKS = {
 
 def norm_after_by_flow(model: nn.Module) -> dict[str, str]:
     """The norm layer, if any, whose input is the very tensor that a layer has put out."""
-    names = {id(layer): name for name, layer in prunable_layers(model).items()}
+    names = {id(layer): name for name, layer in prunable(model).layers.items()}
     outputs, pairs = {}, {}
 
     def remember(layer, _inputs, output):

@@ -11,21 +11,17 @@ from torch.nn.utils import prune as torch_prune
 
 from trainables.formulas.sparsity import layer_zeros
 from trainables.pruning.masks import (
-    CRITERIA,
-    SCOPES,
-    STRUCTURES,
     Masks,
     apply_,
     asked_and_reached,
     count_zeros,
     dense_masks,
     float_masks,
-    lowest,
     mask_gradients_,
     mask_momentum_,
-    prunable,
-    prune,
 )
+from trainables.pruning.prunable import prunable
+from trainables.pruning.ranking import CRITERIA, SCOPES, STRUCTURES, lowest, prune
 
 WEIGHTS = {"structure": "weights", "scope": "global", "criterion": "magnitude"}
 

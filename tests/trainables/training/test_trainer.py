@@ -9,17 +9,21 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from trainables.data.tensors import Split, TaskData
+from tests.trainables.training.loading import loaded
+from trainables.data.in_memory import InMemory
+from trainables.data.parts import Splits
 from trainables.methods.interface import Hooks
-from trainables.training.trainer import Bench, Optimiser, Trainer, reestimate_batch_norm
+from trainables.training.batch_norm import reestimate_batch_norm
+from trainables.training.loaded import LoadedTask
+from trainables.training.optimisers import Optimiser
+from trainables.training.trainer import Trainer, draws
 
 
-def bench_of(model: nn.Module) -> Bench:
+def noisy(model: nn.Module) -> LoadedTask:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(8, 1, 4, 4, generator=generator)
-    split = Split(images, torch.arange(8) % 2)
-    data = TaskData("noise", 2, (1, 4, 4), split, split, split, None)
-    return Bench(data, model, model, torch.device("cpu"))
+    part = InMemory.of(images, torch.arange(8) % 2)
+    return loaded(model, Splits(part, part, part), draws=draws(model))
 
 
 def test_an_overflow_in_the_first_step_of_fp16_leaves_no_trace() -> None:
@@ -53,14 +57,14 @@ class Paths(nn.Module):
 
 def trained(noise: int) -> list[Tensor]:
     torch.manual_seed(1)
-    bench = bench_of(Paths())
-    optimiser = Optimiser(0.9, 0.0, False).build(bench.model, Hooks())
-    trainer = Trainer(bench, Hooks(), optimiser, [0.1] * 4, 4, 0, "dense")
+    task = noisy(Paths())
+    optimiser = Optimiser(0.9, 0.0, False).build(task.model, Hooks())
+    trainer = Trainer(task, Hooks(), optimiser, [0.1] * 4, 4, 0, "dense")
     torch.manual_seed(noise)
     trainer.run(float("inf"))
     torch.manual_seed(noise + 1)
-    reestimate_batch_norm(bench, 4, 0, "cycle 1")
-    return [value.clone() for value in bench.model.state_dict().values()]
+    reestimate_batch_norm(task, 4, 0, "cycle 1")
+    return [value.clone() for value in task.model.state_dict().values()]
 
 
 def test_what_a_model_draws_does_not_hang_on_what_the_process_drew_before() -> None:
@@ -77,7 +81,7 @@ def test_a_failed_pass_leaves_batch_norms_momentum_as_it_was() -> None:
             self.norm(images)
             raise RuntimeError("cuDNN error")
 
-    bench = bench_of(model := Fails())
+    task = noisy(model := Fails())
     with pytest.raises(RuntimeError, match="cuDNN"):
-        reestimate_batch_norm(bench, 4, 0, "cycle 1")
+        reestimate_batch_norm(task, 4, 0, "cycle 1")
     assert model.norm.momentum == 0.25

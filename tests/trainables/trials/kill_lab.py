@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-from tests.trainables.trials.plain import bench, job_for, last_stage, run_job, timeless, tiny
+from tests.trainables.trials.plain import cache, job_for, last_stage, run_job, timeless, tiny
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.trials.stage_store import Stage
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 
 CONFIGS = [
     tiny(prune={"cycles": 2}, retrain={"schedule": "allr", "epochs": 3}),
@@ -30,13 +30,13 @@ CONFIGS = [
 _write = LocalFolder.write
 
 
-def study(folder: Path, checkpoint_s: float, workbench: Workbench) -> None:
+def study(folder: Path, checkpoint_s: float, tasks: TaskCache) -> None:
     """Run what is not settled, as a driver and its worker would."""
     for config in CONFIGS:
         job = job_for(config, folder, checkpoint_s=checkpoint_s)
         known = StudyFolder(str(folder)).read_record(job.fingerprint)
         if known is None or not known.settled:
-            run_job(job, workbench)
+            run_job(job, tasks)
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -92,9 +92,9 @@ def tensors(stage: Stage) -> dict[str, str]:
 
 def main(root: Path, checkpoint_s: float, stride: int = 1) -> None:
     """Kill at every write, before and after, and compare."""
-    workbench = bench()
-    workbench.place(CONFIGS[0])  # read the data once, before the children are forked
-    assert in_child(lambda: study(root / "calm", checkpoint_s, workbench)) == 0
+    tasks = cache()
+    tasks.loaded(CONFIGS[0])  # read the data once, before the children are forked
+    assert in_child(lambda: study(root / "calm", checkpoint_s, tasks)) == 0
     calm = outcome(root / "calm")
     faults, kills = [], 0
     for after in (False, True):
@@ -104,13 +104,13 @@ def main(root: Path, checkpoint_s: float, stride: int = 1) -> None:
 
             def disturbed(n: int = n, after: bool = after, folder: Path = folder) -> None:
                 kill_at(n, after=after)
-                study(folder, checkpoint_s, workbench)
+                study(folder, checkpoint_s, tasks)
 
             status = in_child(disturbed)
             if not os.WIFSIGNALED(status):
                 break
             kills += 1
-            if in_child(lambda folder=folder: study(folder, checkpoint_s, workbench)) != 0:
+            if in_child(lambda folder=folder: study(folder, checkpoint_s, tasks)) != 0:
                 faults.append(f"{folder.name}: the second run failed")
             elif outcome(folder) != calm:
                 faults.append(f"{folder.name}: differs from the undisturbed run")

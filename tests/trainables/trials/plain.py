@@ -14,7 +14,7 @@ from trainables.files.storage import LocalFolder
 from trainables.jobs.job import Context, Job
 from trainables.jobs.job_report import JobReport
 from trainables.trials.stage_store import Stage, StageStore
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 from trainables.workers.failures import failure
 from trainables.workers.worker import JobRun
 
@@ -42,9 +42,9 @@ def tiny(**sections: Mapping[str, Any]) -> TrialConfig:
     return TrialConfig.of(raw)
 
 
-def bench() -> Workbench:
-    """A workbench on one CPU thread, for data that needs no folder."""
-    return Workbench(Path("/nonexistent"), "cpu", 1)
+def cache() -> TaskCache:
+    """A tasks on one CPU thread, for data that needs no folder."""
+    return TaskCache(Path("/nonexistent"), "cpu", 1)
 
 
 def job_for(
@@ -62,10 +62,10 @@ def job_for(
     return Job(goal, raw, seed, fingerprint(config, seed), place)  # type: ignore[arg-type]
 
 
-def run_job(job: Job, workbench: Workbench) -> JobReport:
+def run_job(job: Job, tasks: TaskCache) -> JobReport:
     """Advance a job to its end, as a worker does, and return its last report."""
     try:
-        run = JobRun(job, workbench)
+        run = JobRun(job, tasks)
         while not (report := run.advance()).final:
             pass
     except Exception as error:
@@ -77,12 +77,12 @@ def run_trial(
     config: TrialConfig,
     folder: Path,
     seed: int = 0,
-    workbench: Workbench | None = None,
+    tasks: TaskCache | None = None,
     **more: Any,
 ) -> Record:
     """Run one trial to its record."""
     job = job_for(config, folder, seed, **more)
-    report = run_job(job, workbench or bench())
+    report = run_job(job, tasks or cache())
     record = StudyFolder(str(folder)).read_record(job.fingerprint)
     assert record is not None, report
     return record

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.trainables.trials.plain import (
-    bench,
+    cache,
     job_for,
     last_stage,
     run_job,
@@ -25,24 +25,24 @@ from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.trials.procedure import Pace, Procedure
 from trainables.trials.stage_store import Stage, StageStore
-from trainables.trials.workbench import Workbench
+from trainables.trials.task_cache import TaskCache
 
 
 @pytest.fixture(scope="module")
-def workbench() -> Workbench:
-    return bench()
+def tasks() -> TaskCache:
+    return cache()
 
 
 def procedure(
     config: TrialConfig,
     folder: Path,
-    workbench: Workbench,
+    tasks: TaskCache,
     pace: Pace | None = None,
     owner: str = "a",
 ) -> Procedure:
     store = LocalFolder(folder / "stages")
     return Procedure(
-        config, 0, workbench, StageStore(store, owner), Leases(store, owner),
+        config, 0, tasks, StageStore(store, owner), Leases(store, owner),
         pace=pace or Pace(unit_s=0.0),
     )  # fmt: skip
 
@@ -54,9 +54,9 @@ def same(a: Stage, b: Stage) -> bool:
 
 
 def test_an_undisturbed_trial_says_each_epoch_and_ends_done(
-    tmp_path: Path, workbench: Workbench
+    tmp_path: Path, tasks: TaskCache
 ) -> None:
-    run = procedure(tiny(), tmp_path, workbench)
+    run = procedure(tiny(), tmp_path, tasks)
     told = [run.advance() for _ in range(3)]
     assert [p.state for p in told] == ["running", "running", "done"]
     assert [p.epochs for p in told] == [1, 1, 1]
@@ -65,9 +65,9 @@ def test_an_undisturbed_trial_says_each_epoch_and_ends_done(
     assert run.metrics()["epochs"] == 3
 
 
-def test_masks_hold_exactly_through_all_cycles(tmp_path: Path, workbench: Workbench) -> None:
+def test_masks_hold_exactly_through_all_cycles(tmp_path: Path, tasks: TaskCache) -> None:
     config = tiny(prune={"cycles": 3, "sparsity": 0.9}, retrain={"epochs": 3})
-    record = run_trial(config, tmp_path, workbench=workbench)
+    record = run_trial(config, tmp_path, tasks=tasks)
     stage = last_stage(tmp_path, record)
     n = 64 * 8 + 8 * 10
     masks = {k.removeprefix("mask."): v for k, v in stage.state.items() if k.startswith("mask.")}
@@ -81,28 +81,26 @@ def test_masks_hold_exactly_through_all_cycles(tmp_path: Path, workbench: Workbe
 
 
 def test_a_shared_dense_stage_gives_the_bits_of_one_trained_alone(
-    tmp_path: Path, workbench: Workbench
+    tmp_path: Path, tasks: TaskCache
 ) -> None:
     first, second = tiny(retrain={"schedule": "ft"}), tiny(retrain={"schedule": "slr"})
-    alone = run_trial(second, tmp_path / "alone", workbench=workbench)
-    run_trial(first, tmp_path / "shared", workbench=workbench)
-    shared = run_trial(second, tmp_path / "shared", workbench=workbench)
+    alone = run_trial(second, tmp_path / "alone", tasks=tasks)
+    run_trial(first, tmp_path / "shared", tasks=tasks)
+    shared = run_trial(second, tmp_path / "shared", tasks=tasks)
     assert shared.provenance["stages_trained"] == [shared.stages[1]]
     assert sorted(alone.provenance["stages_trained"]) == sorted(alone.stages)
     assert timeless(shared) == timeless(alone)
     assert same(last_stage(tmp_path / "shared", shared), last_stage(tmp_path / "alone", alone))
 
 
-def test_a_reused_worker_gives_the_bits_of_a_fresh_one(
-    tmp_path: Path, workbench: Workbench
-) -> None:
+def test_a_reused_worker_gives_the_bits_of_a_fresh_one(tmp_path: Path, tasks: TaskCache) -> None:
     config = tiny(task={"model": {"name": "cnn", "channels": [4]}}, prune={"sparsity": 0.5})
     other = tiny(task={"model": {"name": "cnn", "channels": [4]}}, compute={"precision": "bf16"})
-    fresh = run_trial(config, tmp_path / "fresh", workbench=bench())
-    used = bench()
-    run_trial(other, tmp_path / "used", seed=5, workbench=used)
-    run_trial(config, tmp_path / "used", seed=3, workbench=used)
-    again = run_trial(config, tmp_path / "used", workbench=used)
+    fresh = run_trial(config, tmp_path / "fresh", tasks=cache())
+    used = cache()
+    run_trial(other, tmp_path / "used", seed=5, tasks=used)
+    run_trial(config, tmp_path / "used", seed=3, tasks=used)
+    again = run_trial(config, tmp_path / "used", tasks=used)
     assert timeless(again) == timeless(fresh)
     assert same(last_stage(tmp_path / "used", again), last_stage(tmp_path / "fresh", fresh))
 
@@ -116,29 +114,29 @@ MODELS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("model", MODELS, ids=["dropout", "batch norm"])
 @pytest.mark.parametrize("stop_after", [1, 3, 7, 9, 16, 22])
 def test_a_stage_resumed_anywhere_ends_in_the_same_bits(
-    tmp_path: Path, workbench: Workbench, model: dict[str, Any], stop_after: int
+    tmp_path: Path, tasks: TaskCache, model: dict[str, Any], stop_after: int
 ) -> None:
     config = tiny(
         task={"dataset": {"name": "digits", "n_train": 100, "augment": True}, "model": model},
         prune={"cycles": 2}, retrain={"schedule": "allr", "epochs": 3},
     )  # fmt: skip
-    calm = run_trial(config, tmp_path / "calm", workbench=workbench)
+    calm = run_trial(config, tmp_path / "calm", tasks=tasks)
     every_step = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
-    broken = procedure(config, tmp_path / "broken", workbench, every_step, owner="first")
+    broken = procedure(config, tmp_path / "broken", tasks, every_step, owner="first")
     steps = 0
     while steps < stop_after:
         steps += round(broken.advance().epochs * 7)
     broken.give_up()
-    again = run_trial(config, tmp_path / "broken", workbench=bench())
+    again = run_trial(config, tmp_path / "broken", tasks=cache())
     assert timeless(again) == timeless(calm)
     assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
 
 
 def test_schedules_of_one_seed_see_the_same_dense_run_and_orders(
-    tmp_path: Path, workbench: Workbench
+    tmp_path: Path, tasks: TaskCache
 ) -> None:
     records = [
-        run_trial(tiny(retrain={"schedule": s}), tmp_path, workbench=workbench)
+        run_trial(tiny(retrain={"schedule": s}), tmp_path, tasks=tasks)
         for s in ("ft", "lrw", "slr", "clr", "llr", "allr")
     ]
     assert len({r.stages[0] for r in records}) == 1
@@ -151,10 +149,10 @@ def test_schedules_of_one_seed_see_the_same_dense_run_and_orders(
     ("discount", "expected"), [("adaptive", None), ("d1", "d1"), ("d2", "d2"), (0.25, 0.25)]
 )
 def test_the_discount_in_use_is_the_one_asked_for(
-    tmp_path: Path, workbench: Workbench, discount: Any, expected: Any
+    tmp_path: Path, tasks: TaskCache, discount: Any, expected: Any
 ) -> None:
     config = tiny(retrain={"schedule": "allr", "discount": discount})
-    record = run_trial(config, tmp_path, workbench=workbench)
+    record = run_trial(config, tmp_path, tasks=tasks)
     m = record.metrics
     assert m["d2"] == pytest.approx(7 / 14)
     assert m["d1"] == pytest.approx(m["norm_drop"] / m["pruned_fraction"] ** 0.5)
@@ -167,23 +165,21 @@ def test_the_discount_in_use_is_the_one_asked_for(
 
 
 def test_a_learning_rate_beyond_reason_ends_as_diverged_with_no_final_numbers(
-    tmp_path: Path, workbench: Workbench
+    tmp_path: Path, tasks: TaskCache
 ) -> None:
     config = tiny(dense={"lr": 1e12, "weight_decay": 0.5})
-    record = run_trial(config, tmp_path, workbench=workbench)
+    record = run_trial(config, tmp_path, tasks=tasks)
     assert record.state == "diverged"
     assert record.message is not None
     assert "not finite" in record.message
     assert "test_accuracy" not in record.metrics
-    again = run_trial(config, tmp_path, workbench=workbench)
+    again = run_trial(config, tmp_path, tasks=tasks)
     assert again.provenance["stages_trained"] == []
 
 
-def test_divergence_in_a_cycle_keeps_the_dense_numbers(
-    tmp_path: Path, workbench: Workbench
-) -> None:
+def test_divergence_in_a_cycle_keeps_the_dense_numbers(tmp_path: Path, tasks: TaskCache) -> None:
     config = tiny(retrain={"schedule": "constant", "init": 1e20})
-    record = run_trial(config, tmp_path, workbench=workbench)
+    record = run_trial(config, tmp_path, tasks=tasks)
     assert record.state == "diverged"
     assert "dense_test_accuracy" in record.metrics
     assert "test_accuracy" not in record.metrics
@@ -191,9 +187,9 @@ def test_divergence_in_a_cycle_keeps_the_dense_numbers(
 
 @pytest.mark.parametrize("fault", ["truncated", "altered", "manifest", "schema", "missing"])
 def test_a_faulty_stage_is_said_set_aside_and_made_anew(
-    tmp_path: Path, workbench: Workbench, fault: str
+    tmp_path: Path, tasks: TaskCache, fault: str
 ) -> None:
-    first = run_trial(tiny(), tmp_path, workbench=workbench)
+    first = run_trial(tiny(), tmp_path, tasks=tasks)
     spec = stage_chain(tiny(), 0)[0]
     folder = tmp_path / "stages" / spec.hash
     weights = next(folder.glob("weights-*"))
@@ -208,7 +204,7 @@ def test_a_faulty_stage_is_said_set_aside_and_made_anew(
         weights.unlink()
     else:
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema": 99}))
-    run = procedure(tiny(retrain={"schedule": "ft"}), tmp_path, workbench, owner="b")
+    run = procedure(tiny(retrain={"schedule": "ft"}), tmp_path, tasks, owner="b")
     notes = list(run.advance().notes)
     assert len(notes) == 1
     assert spec.hash in notes[0]
@@ -216,15 +212,15 @@ def test_a_faulty_stage_is_said_set_aside_and_made_anew(
     while run.advance().state == "running":
         pass
     assert list(folder.glob("stage-faulty-*.json"))
-    second = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path / "other", workbench=workbench)
+    second = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path / "other", tasks=tasks)
     assert run.metrics()["test_loss"] == second.metrics["test_loss"]
     assert StudyFolder(str(tmp_path)).read_record(first.fingerprint) == first
 
 
 def test_a_store_out_of_reach_fails_the_trial_and_leaves_the_stage(
-    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_trial(tiny(), tmp_path, workbench=workbench)
+    run_trial(tiny(), tmp_path, tasks=tasks)
     manifest = tmp_path / "stages" / stage_chain(tiny(), 0)[0].hash / "stage.json"
     whole, read = manifest.read_bytes(), LocalFolder.read
 
@@ -235,16 +231,16 @@ def test_a_store_out_of_reach_fails_the_trial_and_leaves_the_stage(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFolder, "read", slow_down)
-        record = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, workbench=workbench)
+        record = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, tasks=tasks)
     assert record.state == "failed"
     assert "SlowDown" in (record.message or "")
     assert manifest.read_bytes() == whole
-    again = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, workbench=workbench)
+    again = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, tasks=tasks)
     assert again.provenance["stages_trained"] == again.stages[1:]
 
 
 def test_training_goes_on_without_leases_and_partial_states(
-    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = LocalFolder.write
 
@@ -255,7 +251,7 @@ def test_training_goes_on_without_leases_and_partial_states(
 
     monkeypatch.setattr(LocalFolder, "write", refuse)
     pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
-    run = procedure(tiny(), tmp_path, workbench, pace)
+    run = procedure(tiny(), tmp_path, tasks, pace)
     told = [run.advance()]
     while told[-1].state == "running":
         told.append(run.advance())
@@ -267,19 +263,21 @@ def test_training_goes_on_without_leases_and_partial_states(
 
 
 def test_a_loss_beyond_numbers_after_the_prune_is_left_out(
-    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainables.trials import cycle
 
-    monkeypatch.setattr(cycle, "evaluate", lambda *_: (float("inf"), 0.1))
-    record = run_trial(tiny(), tmp_path, workbench=workbench)
+    monkeypatch.setattr(
+        cycle, "evaluated", lambda *_: {"pruned_val_loss": float("inf"), "pruned_val_accuracy": 0.1}
+    )
+    record = run_trial(tiny(), tmp_path, tasks=tasks)
     assert record.state == "done"
     assert record.metrics["pruned_val_accuracy"] == 0.1
     assert "pruned_val_loss" not in record.metrics
 
 
 def test_a_full_disk_ends_as_failed_and_the_next_run_completes(
-    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = LocalFolder.write
 
@@ -290,37 +288,37 @@ def test_a_full_disk_ends_as_failed_and_the_next_run_completes(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFolder, "write", full)
-        record = run_trial(tiny(), tmp_path, workbench=workbench)
+        record = run_trial(tiny(), tmp_path, tasks=tasks)
     assert record.state == "failed"
     assert "No space left" in (record.message or "")
     assert "Traceback" in (record.error or {})["traceback"]
-    assert run_trial(tiny(), tmp_path, workbench=workbench).state == "done"
+    assert run_trial(tiny(), tmp_path, tasks=tasks).state == "done"
 
 
 def test_a_disk_too_full_for_the_failed_record_is_told_all_the_same(
-    tmp_path: Path, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: LocalFolder, name: str, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(LocalFolder, "write", full)
-    report = run_job(job_for(tiny(), tmp_path), workbench)
+    report = run_job(job_for(tiny(), tmp_path), tasks)
     assert report.outcome == "failed"
     assert "could not be written" in report.notes[0]
 
 
 def test_a_stage_held_by_another_process_is_not_waited_for(
-    tmp_path: Path, workbench: Workbench
+    tmp_path: Path, tasks: TaskCache
 ) -> None:
     spec = stage_chain(tiny(), 0)[0]
     other = Leases(LocalFolder(tmp_path / "stages"), "other")
     other.beat(spec.hash)
-    mine = procedure(tiny(), tmp_path, workbench)
+    mine = procedure(tiny(), tmp_path, tasks)
     assert mine.advance().state == "leased"
     text = next(iter(Leases(LocalFolder(tmp_path / "stages"), "me").others(spec.hash).values()))
     store = LocalFolder(tmp_path / "stages")
     allowed = Procedure(
-        tiny(), 0, workbench, StageStore(store, "a"), Leases(store, "a"), expired=frozenset({text})
+        tiny(), 0, tasks, StageStore(store, "a"), Leases(store, "a"), expired=frozenset({text})
     )
     assert allowed.advance().state in ("running", "done")
 
@@ -337,9 +335,9 @@ def test_the_lease_of_a_dead_process_of_this_host_counts_nothing(tmp_path: Path)
     assert list(Leases(store, "me").others("abc")) == ["lease-dead.json"]
 
 
-def test_resuming_under_another_build_is_said(tmp_path: Path, workbench: Workbench) -> None:
+def test_resuming_under_another_build_is_said(tmp_path: Path, tasks: TaskCache) -> None:
     pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
-    broken = procedure(tiny(), tmp_path, workbench, pace, owner="first")
+    broken = procedure(tiny(), tmp_path, tasks, pace, owner="first")
     broken.advance()
     broken.give_up()
     spec = stage_chain(tiny(), 0)[0]
@@ -348,16 +346,16 @@ def test_resuming_under_another_build_is_said(tmp_path: Path, workbench: Workben
     assert partial is not None
     partial.facts["machine"]["torch"] = "1.0"
     store.save_partial(spec.hash, partial)
-    notes = procedure(tiny(), tmp_path, workbench, owner="second").advance().notes
+    notes = procedure(tiny(), tmp_path, tasks, owner="second").advance().notes
     assert ["another torch" in note for note in notes] == [True]
 
 
-def test_filters_are_removed_whole_and_stay_removed(tmp_path: Path, workbench: Workbench) -> None:
+def test_filters_are_removed_whole_and_stay_removed(tmp_path: Path, tasks: TaskCache) -> None:
     config = tiny(
         task={"model": {"name": "cnn", "channels": [8, 8]}},
         prune={"structure": "filters", "sparsity": 0.5},
     )
-    record = run_trial(config, tmp_path, workbench=workbench)
+    record = run_trial(config, tmp_path, tasks=tasks)
     stage = last_stage(tmp_path, record)
     assert 0.3 < record.metrics["sparsity"] <= 0.5
     for name, mask in ((k, v) for k, v in stage.state.items() if k.startswith("mask.")):

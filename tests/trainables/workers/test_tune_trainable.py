@@ -60,11 +60,11 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
     made = trainable(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(StudyTrainable, "_advance", failing(RuntimeError("a shape is wrong")))
-        made._workbench = object()  # type: ignore[assignment]
+        made._tasks = object()  # type: ignore[assignment]
         assert report_of(made.step()).outcome == "failed"
     (record,) = StudyFolder(str(tmp_path)).records().records
     assert (record.state, record.message) == ("failed", "RuntimeError: a shape is wrong")
-    assert made._workbench is None
+    assert made._tasks is None
     while (report := report_of(made.step())).outcome == "running":
         pass
     assert report.outcome == "done"

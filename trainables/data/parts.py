@@ -1,0 +1,102 @@
+"""The parts of a data set: training, validation and, if there is one, test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from trainables.data.splits import SPLIT_SEED, stratified
+
+
+class Items(Protocol):
+    """A map-style data set: a length, and items by index from 0."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Map-style data sets to train on, to choose by, and to report; `test` may be absent.
+
+    `in_order` are the parts as (name, data), those that are there.
+    """
+
+    train: Items
+    val: Items
+    test: Items | None = None
+
+    @property
+    def in_order(self) -> dict[str, Items]:
+        """The parts that are there, by name."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def map(self, change: Callable[[Items], Items]) -> Splits:
+        """Return the parts, each changed."""
+        test = None if self.test is None else change(self.test)
+        return replace(self, train=change(self.train), val=change(self.val), test=test)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some items of a data set, by their indices, perhaps with a transform of their own.
+
+    `transform` is applied to each item as it is asked for: an item that is a pair (input, target)
+    has its input transformed, any other is transformed as a whole.
+    """
+
+    items: Items
+    indices: Sequence[int]
+    transform: Callable[[Any], Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        item = self.items[int(self.indices[index])]
+        if self.transform is None:
+            return item
+        if isinstance(item, tuple) and len(item) == 2:
+            return self.transform(item[0]), item[1]
+        return self.transform(item)
+
+
+def hold_out(
+    items: Items,
+    share: float = 0.1,
+    *,
+    labels: Sequence[int] | None = None,
+    seed: int = SPLIT_SEED,
+    train: Callable[[Any], Any] | None = None,
+    val: Callable[[Any], Any] | None = None,
+) -> tuple[Part, Part]:
+    """Return a training and a validation part of a data set, the same ones for the same seed.
+
+    Args:
+        items: what is divided.
+        share: of the items that validation gets, in (0, 1), rounded to whole items.
+        labels: a class in 0, 1, ... per item: then every class gives its share (largest remainders,
+            of equal ones the lower class first). Without labels the items are drawn at random.
+        seed: of the one draw.
+        train: a transform for training inputs.
+        val: a transform for validation inputs.
+
+    Raises:
+        ValueError: a share outside (0, 1), labels of another number, or a part without items.
+    """
+    n = len(items)
+    if not 0 < share < 1:
+        raise ValueError(f"share must be in (0, 1), got {share}")
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"labels must be {n}, one per item, got {len(labels)}")
+    n_held = round(share * n)
+    if not 0 < n_held < n:
+        raise ValueError(f"share must leave items in both parts, got {share} of {n} items")
+    classes = np.zeros(n, np.int64) if labels is None else np.asarray(labels, np.int64)
+    held, kept = stratified(classes, n_held, seed)
+    return Part(items, kept.tolist(), train), Part(items, held.tolist(), val)

@@ -1,0 +1,141 @@
+"""Which weights of a model may be pruned, in module order, and how each is cut into layers.
+
+A rule `(name, parameter, module) -> bool` decides; a weight that stands at several places is
+prunable where the rule says so at all of them, and appears once, under its first name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from trainables.pruning.layers import Layer
+
+Rule = Callable[[str, nn.Parameter, nn.Module], bool]
+
+_PROJECTIONS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+_PACKED = "in_proj_weight"
+
+
+def layer_weights(name: str, _parameter: nn.Parameter, module: nn.Module) -> bool:
+    """The weights of convolutions and linear layers: the prunable set of the built-in tasks."""
+    return isinstance(module, Layer) and name.rpartition(".")[2] == "weight"
+
+
+def trained_weights(name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
+    """`layer_weights` and attention's projections, frozen weights left out: a task's default.
+
+    Embeddings are no layers, so a linear layer that shares an embedding's weight keeps it dense.
+    """
+    if not parameter.requires_grad:
+        return False
+    if isinstance(module, nn.MultiheadAttention):
+        return name.rpartition(".")[2] in _PROJECTIONS
+    return layer_weights(name, parameter, module)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer's share of a parameter: entries `start` to `stop` of it, flat, row by row.
+
+    A parameter is one layer, save attention's packed projections, which are three.
+    """
+
+    name: str
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """How many weights it has."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Prunable(Mapping[str, nn.Parameter]):
+    """The prunable weights of `model`, by name in module order, each with the module that holds it.
+
+    `excluded` are weights that the rule allows and the study keeps dense (`prune.exclude`).
+    """
+
+    model: nn.Module
+    parameters: dict[str, nn.Parameter]
+    modules: dict[str, nn.Module]
+    excluded: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> nn.Parameter:
+        return self.parameters[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """Those that are the weight of a convolution or linear layer, by name."""
+        return {name: m for name, m in self.modules.items() if isinstance(m, Layer)}
+
+    def parts(self, name: str) -> list[Part]:
+        """The layers that a parameter holds, in order."""
+        size = self.parameters[name].numel()
+        n = 3 if name.rpartition(".")[2] == _PACKED and not self._is_layer(name) else 1
+        return [Part(name, size * k // n, size * (k + 1) // n) for k in range(n)]
+
+    def _is_layer(self, name: str) -> bool:
+        return isinstance(self.modules[name], Layer)
+
+    def without(self, excluded: Sequence[str]) -> Prunable:
+        """The same less some names, which are kept as `excluded`."""
+        left = {n: p for n, p in self.parameters.items() if n not in excluded}
+        modules = {n: self.modules[n] for n in left}
+        return Prunable(self.model, left, modules, (*self.excluded, *excluded))
+
+
+def prunable(target: nn.Module | Prunable, rule: Rule = layer_weights) -> Prunable:
+    """Return the prunable weights of a model under a rule; what is one already stays as it is."""
+    if isinstance(target, Prunable):
+        return target
+    places: dict[int, list[tuple[str, nn.Parameter, nn.Module]]] = {}
+    for prefix, module in target.named_modules():
+        for leaf, parameter in module.named_parameters(recurse=False):
+            name = f"{prefix}.{leaf}" if prefix else leaf
+            places.setdefault(id(parameter), []).append((name, parameter, module))
+    chosen = [group[0] for group in places.values() if all(rule(*place) for place in group)]
+    return Prunable(target, {n: p for n, p, _ in chosen}, {n: m for n, _, m in chosen})
+
+
+def matching(weights: Prunable, patterns: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Return the names that `prune.exclude` keeps dense.
+
+    A pattern is `first` or `last` in `order`, the names as the forward meets them, a pattern over
+    names of weights or of their layers (`head.*`, `blocks.0`), or the name of a module's type
+    (`Embedding`, `Conv*d`).
+
+    Raises:
+        ValueError: a pattern that fits no prunable weight, with those that there are.
+    """
+    chosen: list[str] = []
+    for pattern in patterns:
+        names = _first_or_last(pattern, order) or [n for n in weights if _fits(n, weights, pattern)]
+        if not names:
+            known = ", ".join(weights) or "none"
+            raise ValueError(f"must fit a prunable weight ({known}), got {pattern!r}")
+        chosen += [name for name in names if name not in chosen]
+    return chosen
+
+
+def _first_or_last(pattern: str, order: Sequence[str]) -> list[str]:
+    if pattern == "first":
+        return list(order[:1])
+    return list(order[-1:]) if pattern == "last" else []
+
+
+def _fits(name: str, weights: Prunable, pattern: str) -> bool:
+    layer = name.rpartition(".")[0]
+    kind = type(weights.modules[name]).__name__
+    return any(fnmatchcase(text, pattern) for text in (name, layer, kind))

@@ -1,0 +1,61 @@
+"""Evaluation: what a task's `score` gives on every batch of a part, summed, and `finish` of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.data.in_memory import InMemory
+from trainables.training.batches import Draw, in_order
+from trainables.training.loaded import LoadedTask
+from trainables.training.randomness import derived_seed
+
+EVALUATION_BATCH = {"cpu": 200, "cuda": 1000}
+"""Examples per forward of an evaluation in memory, by device: on a CPU larger batches fall out of
+its caches. Part of what fixes the bits of a result."""
+
+STREAMED_BATCH = 100
+"""Examples per forward of an evaluation whose items go through a loader."""
+
+
+@torch.inference_mode()
+def evaluate(loaded: LoadedTask, part: str) -> dict[str, float]:
+    """Return the task's metrics and its loss of the model on a part, by their plain names."""
+    task, data = loaded.task, loaded.splits.in_order[part]
+    loaded.model.eval()
+    if loaded.draws:
+        torch.manual_seed(derived_seed(0, "evaluation", 0, "dropout"))
+    sums: dict[str, Any] = {}
+    weight: int | Tensor = 0
+    for batch in in_order(loaded, data, _size(loaded, data), Draw(0, f"evaluation of {part}")):
+        with loaded.autocast():
+            scores = task.score(loaded.model, batch)
+        for name, value in scores.items():
+            sums[name] = value if name not in sums else sums[name] + value
+        weight = weight + task.weight(batch)
+    return dict(task.finish({**sums, "weight": int(weight)}))
+
+
+def _size(loaded: LoadedTask, data: Any) -> int:
+    if loaded.task.evaluation_batch is not None:
+        return loaded.task.evaluation_batch
+    memory = isinstance(data, InMemory)
+    return EVALUATION_BATCH[loaded.device.type] if memory else STREAMED_BATCH
+
+
+def evaluated(loaded: LoadedTask, prefix: str = "", test: bool = True) -> dict[str, float]:
+    """Return the numbers of val and, if there is one and it is wanted, of test, by full name."""
+    return {
+        f"{prefix}{part}_{name}": value
+        for part in loaded.parts
+        if test or part != "test"
+        for name, value in in_schema_order(evaluate(loaded, part)).items()
+    }
+
+
+def in_schema_order(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The loss first, then the metrics, as curves and records have always listed them."""
+    return {"loss": numbers["loss"], **{k: v for k, v in numbers.items() if k != "loss"}}

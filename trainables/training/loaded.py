@@ -1,0 +1,63 @@
+"""A task ready to train: its data where they are used, one (compiled) network, and its weights."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from trainables.data.parts import Items, Splits
+from trainables.pruning.prunable import Prunable
+from trainables.pruning.work import Work
+from trainables.tasks.task import Forward, Task
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How data that are not in memory reach the device; none of it changes a bit.
+
+    `processes` decode and transform items beside the training, 0 in its own process.
+    """
+
+    processes: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedTask:
+    """What a worker keeps of a task between trials.
+
+    `forward` is the model itself or its compiled form; both share their weights. `weights` are the
+    prunable ones, `work` the multiply-adds of one input. `draws`: whether torch is reseeded before
+    every step, pass and evaluation, since the network or the task may draw random numbers.
+    """
+
+    task: Task
+    splits: Splits
+    model: nn.Module
+    forward: Forward
+    device: torch.device
+    weights: Prunable
+    work: Work
+    precision: str = "fp32"
+    draws: bool = True
+    loading: Loading = field(default_factory=Loading)
+
+    @property
+    def parts(self) -> dict[str, Items]:
+        """The parts that are evaluated: val and, if there is one, test."""
+        return {name: part for name, part in self.splits.in_order.items() if name != "train"}
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which the forward runs."""
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=_DTYPES[self.precision])
+
+    def synchronise(self) -> None:
+        """Wait for the device, so that a clock can be read."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

@@ -1,0 +1,137 @@
+"""What a worker keeps between trials: data in memory or on the GPU, and one model per task.
+
+Trials load their weights into the model, so that building, compiling and reading data are paid once
+per worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from trainables.config.trial import TrialConfig
+from trainables.data.in_memory import InMemory
+from trainables.data.parts import Items, Splits
+from trainables.networks import models
+from trainables.pruning.prunable import matching, prunable
+from trainables.pruning.work import work_of
+from trainables.tasks.built_in import CatalogTask
+from trainables.tasks.task import Task
+from trainables.training.loaded import LoadedTask, Loading
+from trainables.training.trainer import draws
+
+_Kept = TypeVar("_Kept")
+
+DATA_KEPT = 2
+MODELS_KEPT = 4
+GRAPHS_KEPT = 64
+"""Shapes that a compiled model may meet, two per batch size, before torch would stop compiling."""
+
+
+class TaskCache:
+    """Data sets and models of one worker, the most recently used ones kept."""
+
+    def __init__(
+        self, data_root: Path, device: str, threads: int, loading: Loading | None = None
+    ) -> None:
+        self._root = data_root
+        self.device = torch.device(device)
+        self._loading = loading or Loading()
+        self._splits: OrderedDict[str, Splits] = OrderedDict()
+        self._loaded: OrderedDict[str, LoadedTask] = OrderedDict()
+        _settle(self.device, threads)
+
+    def loaded(self, config: TrialConfig) -> LoadedTask:
+        """Return the task of a trial as its compute options want it, made at its first use."""
+        key = _key(config.task.model_dump(mode="json"), config.compute.model_dump(mode="json"))
+        loaded = _recall(self._loaded, key, MODELS_KEPT, lambda: self._load(config))
+        if not config.prune.exclude:
+            return loaded
+        excluded = matching(loaded.weights, config.prune.exclude, loaded.work.order)
+        return replace(loaded, weights=loaded.weights.without(excluded))
+
+    def _load(self, config: TrialConfig) -> LoadedTask:
+        compute, task = config.compute, self._task(config)
+        splits = self._data(config, task)
+        plain = models.seeded(task.model, 0)
+        weights = prunable(plain, task.prunable)
+        work = work_of(weights, task.example())
+        model = plain.to(self.device)
+        if compute.channels_last:
+            model = model.to(memory_format=torch.channels_last)
+        # One graph per shape: a graph for all shapes rounds otherwise, and which of them a batch
+        # gets would hang on what the process saw before.
+        forward = torch.compile(model, dynamic=False) if compute.compile else model
+        if compute.compile:
+            torch._dynamo.config.recompile_limit = GRAPHS_KEPT
+        return LoadedTask(
+            task=task,
+            splits=splits,
+            model=model,
+            forward=forward,
+            device=self.device,
+            weights=prunable(model, task.prunable),
+            work=work,
+            precision=compute.precision,
+            draws=draws(model),
+            loading=self._loading,
+        )
+
+    def _task(self, config: TrialConfig) -> Task:
+        dataset, model = config.task.dataset, config.task.model
+        return CatalogTask(
+            (dataset.name, dataset.parameters), (model.name, model.parameters), self._root
+        )
+
+    def _data(self, config: TrialConfig, task: Task) -> Splits:
+        channels_last = config.compute.channels_last
+        key = _key(config.task.dataset.model_dump(mode="json"), channels_last)
+
+        def placed(part: Items) -> Items:
+            return part.to(self.device, channels_last) if isinstance(part, InMemory) else part
+
+        return _recall(self._splits, key, DATA_KEPT, lambda: task.splits().map(placed))
+
+
+def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:
+    """Return the state of a freshly initialised model: a function of the seed alone."""
+    return dict(models.seeded(loaded.task.model, seed).state_dict())
+
+
+def _key(*parts: Any) -> str:
+    return json.dumps(parts, sort_keys=True)
+
+
+def _recall(kept: OrderedDict[str, _Kept], key: str, most: int, make: Callable[[], _Kept]) -> _Kept:
+    """Return what is kept under the key, made now if need be; drop the least recently used."""
+    if key not in kept:
+        while len(kept) >= most:
+            kept.popitem(last=False)
+        kept[key] = make()
+    kept.move_to_end(key)
+    return kept[key]
+
+
+def _settle(device: torch.device, threads: int) -> None:
+    """Set what the process as a whole must have for results to repeat to the bit."""
+    torch.set_num_threads(threads)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def load_weights_(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy a saved state into the model, in place, and drop its gradients."""
+    with torch.no_grad():
+        model.load_state_dict(dict(weights))
+    for parameter in model.parameters():
+        parameter.grad = None
