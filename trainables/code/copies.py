@@ -29,7 +29,7 @@ Read = Callable[[str], bytes]
 Write = Callable[[str, bytes], None]
 """Writes a file of the study folder whole, by relative name."""
 
-_restored: dict[tuple[str, Path], Path] = {}
+_verified_folders: dict[tuple[str, Path], Path] = {}
 """Folders that this process has verified, by digest and the folder that they lie in."""
 
 
@@ -66,17 +66,17 @@ def restore(read: Read, digest: str, under: Path | None = None) -> Path:
     when the study folder has no such copy or a damaged one.
     """
     parent = under or _temporary_folder()
-    known = _restored.get((digest, parent))
-    if known is not None and (known / MANIFEST).is_file():
-        return known
+    place = _verified_folders.get((digest, parent))
+    if place is not None and (place / MANIFEST).is_file():
+        return place
     folder = parent / digest
     if not _is_whole(folder, digest):
         _make(folder, read, digest)
-    _restored[digest, parent] = folder
+    _verified_folders[digest, parent] = folder
     return folder
 
 
-def shipped(digest: str, path: Sequence[str] | None = None) -> Path | None:
+def shipped_copy(digest: str, path: Sequence[str] | None = None) -> Path | None:
     """Return the copy of that digest that lies in a folder of `sys.path`, verified, or None.
 
     Where a restored folder is given to Ray as one of its `py_modules`, workers find it so.
@@ -164,10 +164,10 @@ def _put(temporary: Path, folder: Path, digest: str) -> None:
         except OSError:
             if _is_whole(folder, digest):
                 return
-            discarded = folder.parent / f".{digest}-{uuid.uuid4().hex}"
+            aside = folder.parent / f".{digest}-{uuid.uuid4().hex}"
             with suppress(OSError):  # another process may do the same
-                folder.rename(discarded)
-            shutil.rmtree(discarded, ignore_errors=True)
+                folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         else:
             return
     raise Refusal(f"{folder} must be free for a copy of the code, but others write to it")

@@ -89,17 +89,17 @@ def user_code(
     Patterns count from the first folder of the import path. Refusal for whatever `closure` and
     `matching_files` refuse, for an empty version, and for a file that would hide a module.
     """
-    named = tuple(dict.fromkeys(references))
+    unique = tuple(dict.fromkeys(references))
     version = declarations.version
     if version is not None and not version.strip():
         raise Refusal(f"{declarations.key}.version must not be empty, got {shown(version)}")
-    modules = closure(named, path)
+    modules = closure(unique, path)
     key = f"{declarations.key}.files"
     extra = matching_files(declarations.files, path.folders[0], key, declarations.leaving_out)
     files = {m.position: CodeFile(m.path, m.sha256) for m in modules.values()}
     for file in extra:
         _add(files, file, _position(file, path.folders[0], roots(modules)), path, key)
-    return UserCode(named, modules, dict(sorted(files.items())), version)
+    return UserCode(unique, modules, dict(sorted(files.items())), version)
 
 
 def content_digest(checksums: Mapping[str, str]) -> str:

@@ -97,8 +97,8 @@ class ImportPath:
 
     def __init__(self, folders: Iterable[Path], entries: Iterable[str] | None = None) -> None:
         self.folders = tuple(dict.fromkeys(folder.absolute() for folder in folders))
-        listed = sys.path if entries is None else entries
-        self.entries = tuple(dict.fromkeys(entry or str(Path.cwd()) for entry in listed))
+        sys_path = sys.path if entries is None else entries
+        self.entries = tuple(dict.fromkeys(entry or str(Path.cwd()) for entry in sys_path))
         self._locations: dict[str, ModuleLocation | None] = {}
         self._tops: dict[str, frozenset[str]] = {}
         importlib.invalidate_caches()  # the finders may have listed a folder before it changed

@@ -6,9 +6,8 @@ another copy, or from the user's own folder, is forgotten before the next is imp
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +41,6 @@ def importing_from(folder: Path) -> None:
     ]
     _forget(names | _current.names, folder)
     _current.folder, _current.names = folder, names
-    importlib.invalidate_caches()
 
 
 def strays(
@@ -62,17 +60,16 @@ def strays(
     }
 
 
-def _forget(names: Iterable[str], folder: Path) -> None:
-    taken = frozenset(names)
+def _forget(names: frozenset[str], folder: Path) -> None:
     for name, module in list(sys.modules.items()):
-        if _is_below(name, taken) and not _lies_in(module, folder):
+        if _is_below(name, names) and not _lies_in(module, folder):
             del sys.modules[name]
             _detach(name, module)
 
 
-def _is_below(name: str, taken: frozenset[str]) -> bool:
+def _is_below(name: str, names: frozenset[str]) -> bool:
     parts = name.split(".")
-    return any(".".join(parts[:end]) in taken for end in range(1, len(parts) + 1))
+    return any(".".join(parts[:end]) in names for end in range(1, len(parts) + 1))
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:

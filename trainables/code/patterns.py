@@ -21,13 +21,13 @@ def matching_files(
     nothing.
     """
     root = folder.absolute()
-    skipped = [path.absolute() for path in leaving_out]
+    outside = [path.absolute() for path in leaving_out]
     paths: set[Path] = set()
     for index, pattern in enumerate(patterns):
         at = f"{key}.{index}"
         _refuse_leaving(pattern, at)
         matches = {root / name for name in _names(pattern, root)}
-        matches = {path for path in matches if not any(map(path.is_relative_to, skipped))}
+        matches = {path for path in matches if not any(map(path.is_relative_to, outside))}
         if not matches:
             raise Refusal(
                 f"{at} must match a file in {folder}, got {shown(pattern)}{_hint(pattern, root)}"

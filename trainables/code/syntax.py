@@ -37,7 +37,7 @@ def imports_of(source: bytes, module: str, *, is_package: bool) -> Imports:
     nodes = list(ast.walk(tree))
     importers = _import_functions(nodes)
     frame = _Frame(module, is_package)
-    modules = {name for node in nodes for name in _named(node, frame, importers)}
+    modules = {name for node in nodes for name in _names_in(node, frame, importers)}
     return Imports(frozenset(modules), frozenset(_exports(nodes)))
 
 
@@ -53,7 +53,7 @@ class _Frame:
         return self.module if self.is_package else self.module.rpartition(".")[0]
 
 
-def _named(node: ast.AST, frame: _Frame, importers: frozenset[str]) -> Iterator[str]:
+def _names_in(node: ast.AST, frame: _Frame, importers: frozenset[str]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -62,7 +62,7 @@ def _named(node: ast.AST, frame: _Frame, importers: frozenset[str]) -> Iterator[
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.Call):
-        name = _called(node, frame, importers)
+        name = _call_target(node, frame, importers)
         if name:
             yield name
 
@@ -89,7 +89,7 @@ def _import_functions(nodes: list[ast.AST]) -> frozenset[str]:
     return frozenset({"import_module", "__import__", *aliases})
 
 
-def _called(call: ast.Call, frame: _Frame, importers: frozenset[str]) -> str | None:
+def _call_target(call: ast.Call, frame: _Frame, importers: frozenset[str]) -> str | None:
     """The module that a call like `importlib.import_module("literal")` imports."""
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)

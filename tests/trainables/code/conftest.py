@@ -45,7 +45,7 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(importing, "_current", importing._Current())
-    monkeypatch.setattr(copies, "_restored", {})
+    monkeypatch.setattr(copies, "_verified_folders", {})
     before = dict(sys.modules)
     yield
     for name in set(sys.modules) - set(before):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.trainables.code.conftest import Tree
 from trainables.code import copies
-from trainables.code.copies import copy_name, keep, manifest_files, restore, shipped
+from trainables.code.copies import copy_name, keep, manifest_files, restore, shipped_copy
 from trainables.code.digest import Declarations, UserCode, content_digest, user_code
 from trainables.code.import_path import ImportPath
 from trainables.code.reference import parse
@@ -106,7 +106,7 @@ def test_a_process_restores_a_copy_once(
         raise AssertionError(name)
 
     assert restore(read, code.digest, tmp_path) == place
-    copies._restored.clear()  # as another process on the machine finds it
+    copies._verified_folders.clear()  # as another process on the machine finds it
     assert restore(read, code.digest, tmp_path) == place
 
 
@@ -120,7 +120,7 @@ def test_a_restored_copy_that_was_changed_is_made_anew(
     target.unlink()
     if change == "edited":
         target.write_bytes(b"x = 2\r\n")
-    copies._restored.clear()
+    copies._verified_folders.clear()
     assert restore(folder.read, code.digest, tmp_path) == place
     assert (place / "pack/help.py").read_bytes() == b"x = 1\r\n"
 
@@ -204,10 +204,10 @@ def test_a_shipped_copy_is_found_on_the_path(
 ) -> None:
     keep(code, folder.read, folder.write)
     place = restore(folder.read, code.digest, tmp_path / "unpacked")
-    assert shipped(code.digest, ["", str(tmp_path), str(tmp_path / "unpacked")]) == place
-    assert shipped(code.digest) is None
+    assert shipped_copy(code.digest, ["", str(tmp_path), str(tmp_path / "unpacked")]) == place
+    assert shipped_copy(code.digest) is None
     (place / "task.py").write_bytes(b"")
-    assert shipped(code.digest, [str(tmp_path / "unpacked")]) is None
+    assert shipped_copy(code.digest, [str(tmp_path / "unpacked")]) is None
 
 
 def test_a_copy_is_importable_as_it_is(code: UserCode, folder: LocalFolder) -> None:

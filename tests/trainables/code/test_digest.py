@@ -142,6 +142,12 @@ def test_files_keep_their_place_beside_the_modules(tree: Tree, path: Paths) -> N
     }
 
 
+def test_files_keep_their_place_beside_the_innermost_modules(tree: Tree) -> None:
+    here = tree({"exps/task.py": "import lib.x", "exps/words.txt": "", "lib/x.py": ""})
+    path = ImportPath([here / "exps", here], [])
+    assert set(_code(path, "*.txt").files) == {"lib/x.py", "task.py", "words.txt"}
+
+
 def test_files_lie_below_the_study_file_where_modules_come_from_elsewhere(tree: Tree) -> None:
     here = tree({"study/words.txt": "", "lib/task.py": ""})
     path = ImportPath([here / "study"], [str(here / "lib")])

@@ -100,6 +100,16 @@ def test_the_second_code_is_never_the_first(copy: Copy, path: Paths) -> None:
     assert _load(path)() == 1
 
 
+def test_a_module_that_the_second_code_has_not_got_is_gone(copy: Copy, path: Paths) -> None:
+    first = copy({**TASK, "task.py": "import extra\nlate = extra", "extra.py": ""})
+    second = copy({"task.py": "late = 2"})
+    importing_from(first)
+    assert _load(path) is sys.modules["extra"]
+    importing_from(second)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("extra")
+
+
 def test_what_a_function_imports_late_is_of_the_copy_in_use(copy: Copy, path: Paths) -> None:
     first, second = copy(), copy({"pack/help.py": "width = 2"})
     importing_from(first)
@@ -150,7 +160,7 @@ def test_a_namespace_package_is_shared_with_what_is_installed(
     here = tree({"lib/space/installed.py": "", "space/mine.py": "x = 1"})
     sys.path.append(str(here / "lib"))
     installed = importlib.import_module("space.installed")
-    task = "def late():\n  import space.mine\n  return space.mine.x"
+    task = "def late():\n  from space import mine\n  return mine.x"
     first = copy({"task.py": task}, ())
     second = copy({"space/mine.py": "x = 2"}, ())
     for folder, value in ((first, 1), (second, 2), (first, 1)):
