@@ -13,6 +13,7 @@ from analysis.stats.crossfit import (
     regret,
     stand_ins,
 )
+from analysis.stats.equivalence import Equivalence, default_margin, equivalence
 from analysis.stats.exact import (
     caution,
     holm,
@@ -30,6 +31,7 @@ from analysis.stats.pairs import (
     pairing_keys,
     pairs,
 )
+from analysis.stats.power import power, seeds_needed, smallest_difference, spread_range
 from analysis.stats.ranks import (
     Blocks,
     CriticalDifferences,
@@ -58,6 +60,7 @@ __all__ = [
     "Comparison",
     "CriticalDifferences",
     "CrossFit",
+    "Equivalence",
     "Interval",
     "Outcome",
     "Pairs",
@@ -72,6 +75,8 @@ __all__ = [
     "caution",
     "choose",
     "critical_differences",
+    "default_margin",
+    "equivalence",
     "fresh",
     "friedman_p",
     "gains",
@@ -89,12 +94,16 @@ __all__ = [
     "pairs",
     "picks",
     "pooled",
+    "power",
     "ranks",
     "regret",
     "regret_of",
     "require_choosable",
+    "seeds_needed",
     "sign_flip_p",
+    "smallest_difference",
     "smallest_p",
+    "spread_range",
     "stand_ins",
     "summaries",
     "summary",
