@@ -1,6 +1,8 @@
 """Statistics for few seeds: intervals, paired comparisons, ranks; scipy loads only when used."""
 
+from analysis.stats.anova import anova, complete
 from analysis.stats.candidates import at_seeds, candidates, fresh, regret_of
+from analysis.stats.components import Components, components
 from analysis.stats.crossfit import (
     SEARCHED,
     Candidates,
@@ -58,6 +60,7 @@ __all__ = [
     "Blocks",
     "Candidates",
     "Comparison",
+    "Components",
     "CriticalDifferences",
     "CrossFit",
     "Equivalence",
@@ -69,11 +72,14 @@ __all__ = [
     "Verdict",
     "advantage",
     "against",
+    "anova",
     "at_seeds",
     "blocks",
     "candidates",
     "caution",
     "choose",
+    "complete",
+    "components",
     "critical_differences",
     "default_margin",
     "equivalence",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.stats import equivalence, holm, power, seeds_needed
+from analysis.stats import anova, components, equivalence, holm, power, seeds_needed
+from tests.analysis.small import hand_frame
 
 pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
 
@@ -42,3 +44,44 @@ def test_power_agrees_with_statsmodels(n: int, size: float) -> None:
     found = seeds_needed(size, 1.0, n_comparisons=5)
     enough = TTestPower().solve_power(size, None, 0.01, 0.8)
     assert found == math.ceil(enough)
+
+
+def three_way() -> pd.DataFrame:
+    """Three schedules, two sparsities, three budgets, four seeds, with an interaction."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (a, b, c, seed, a * b + 0.3 * c * (a == 1) + 0.2 * seed + 0.1 * rng.normal())
+        for a in range(3) for b in (0.8, 0.9) for c in range(3) for seed in range(4)
+    ]  # fmt: skip
+    return hand_frame(["a", "b", "c", "seed", "val_accuracy"], rows)
+
+
+def test_anova_agrees_with_statsmodels() -> None:
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    frame = three_way()
+    model = ols("val_accuracy ~ C(seed) + C(a) * C(b) * C(c)", frame).fit()
+    expected = anova_lm(model, typ=2)
+    table = anova(frame, ["a", "b", "c"], "val_accuracy")
+    for row in table.itertuples():
+        there = expected.loc[":".join(f"C({name})" for name in row.term)]
+        assert row.ss * row.n_seeds == pytest.approx(there["sum_sq"])
+        assert row.df == there["df"]
+        assert (row.f, row.p) == (pytest.approx(there["F"]), pytest.approx(there["PR(>F)"]))
+
+
+def test_components_are_those_of_reml_on_balanced_data() -> None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    rng = np.random.default_rng(1)
+    rows = [
+        (seed, again, luck + 0.1 * rng.normal())
+        for seed, luck in enumerate(0.3 * rng.normal(size=6)) for again in range(4)
+    ]  # fmt: skip
+    frame = hand_frame(["seed", "again", "val_accuracy"], rows)
+    fit = MixedLM(frame["val_accuracy"], np.ones(len(frame)), frame["seed"]).fit(reml=True)
+    found = components(frame, "val_accuracy", [], "again")
+    assert found is not None
+    assert found.dense == pytest.approx(float(fit.cov_re.iloc[0, 0]), rel=1e-3)
+    assert found.retraining == pytest.approx(fit.scale, rel=1e-3)
