@@ -19,6 +19,7 @@ from pathlib import Path
 
 from study.definition import studyfile
 from study.driver import launch
+from study.points.resolve import resolve
 from study.views.plan import plan
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
@@ -35,8 +36,7 @@ def work_s(folder: Path) -> float:
 
 def measured(folder: Path) -> None:
     """Run the grid in this process and print its overhead."""
-    study = studyfile.load("digits")
-    summary = launch.run(study, str(folder))
+    summary = launch.run(resolve(studyfile.load("digits")), str(folder))
     assert summary.complete
     assert summary.seconds_to_first_result is not None
     trials = len(StudyFolder(str(folder)).records().records)
@@ -69,9 +69,10 @@ def main() -> None:
         ours = seconds([bimp, "run", "digits", "--out", f"{scratch}/ours"])
         script = str(Path(__file__).with_name("plain_tune.py"))
         plain = seconds([sys.executable, script, "--out", f"{scratch}/plain"])
-    planned = plan(studyfile.load("digits"), "/nonexistent")
+    training = plan(resolve(studyfile.load("digits")), "/nonexistent").training
+    assert training is not None
     print(f"bimp run digits: {ours:.1f} s; plain Tune script: {plain:.1f} s; {plain / ours:.1f}x")
-    print(f"ratio of epochs that `bimp plan` predicts: {planned.sharing:.1f}x")
+    print(f"ratio of epochs that `bimp plan` predicts: {training.sharing:.1f}x")
 
 
 if __name__ == "__main__":

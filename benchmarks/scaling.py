@@ -14,6 +14,7 @@ import psutil
 from study.definition.studyfile import StudyFile
 from study.driver import launch
 from study.driver.progress import PlainDisplay, Tally
+from study.points.resolve import resolve
 
 MARKS = (100, 1000, 2000, 3000)
 
@@ -58,7 +59,7 @@ def main() -> None:
     trials = parser.parse_args().trials
     marks = Marks()
     with tempfile.TemporaryDirectory() as scratch:
-        work = launch.Launch(trivial(trials), scratch)
+        work = launch.Launch(resolve(trivial(trials)), scratch)
         work.check_before(None)
         summary = work.go(None, marks)
     assert summary.complete

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from study.definition import space, studyfile
+from study.definition import studyfile
 from study.definition.locations import folder_of
 from study.definition.studyfile import StudyFile
+from study.points.resolve import resolve
+from study.points.resolved_study import ResolvedStudy
 
 if TYPE_CHECKING:
-    from study.driver.launch import Summary
+    from study.driver.run_summary import RunSummary
     from study.views.plan import Plan
 
 
@@ -29,8 +32,9 @@ if TYPE_CHECKING:
 class Study:
     """A study that has been read; `file` holds its sections.
 
-    `load`, `of` and every method raise `trainables.refusal.Refusal`, a ValueError whose text names
-    the key, the rule and the value, where the study breaks a rule. Nothing has then started.
+    `load`, `of` and every method raise `trainables.vocabulary.refusal.Refusal`, a ValueError whose
+    text names the key, the rule and the value, where the study breaks a rule. Nothing has then
+    started.
     """
 
     file: StudyFile
@@ -45,6 +49,11 @@ class Study:
         """Return the study of plain data, as a study file holds it."""
         return cls(StudyFile.of(raw))
 
+    @cached_property
+    def resolved(self) -> ResolvedStudy:
+        """What follows from the study: its blocks, configurations and trials, worked out once."""
+        return resolve(self.file)
+
     @property
     def name(self) -> str:
         """The study's name."""
@@ -56,19 +65,19 @@ class Study:
 
     def check(self) -> None:
         """Refuse what can be refused without torch, data or a cluster."""
-        space.check(self.file)
+        self.resolved.check()
 
     def plan(self, out: str | Path | None = None) -> Plan:
         """Return what `run` would do: trials, stages, epochs asked and left. Starts nothing."""
         from study.views.plan import plan
 
-        return plan(self.file, self.folder(out))
+        return plan(self.resolved, self.folder(out))
 
-    def run(self, out: str | Path | None = None, address: str | None = None) -> Summary:
+    def run(self, out: str | Path | None = None, address: str | None = None) -> RunSummary:
         """Run what is wanted and not settled, on this machine or on the Ray cluster at `address`.
 
         Trials that fail are in the summary, and are retried by the next run.
         """
         from study.driver.launch import run
 
-        return run(self.file, self.folder(out), address)
+        return run(self.resolved, self.folder(out), address)

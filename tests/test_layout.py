@@ -111,9 +111,9 @@ ROOMS: dict[str, Room] = {
         "ray",
         "rich ruamel",
     ),
-    "study": Room("definition driver views"),
+    "study": Room("definition points driver views"),
     "study.cli": Room(
-        "definition checks views driver"
+        "definition points checks views driver"
         " trainables.vocabulary trainables.formulas trainables.files"
         " analysis.tables analysis.report analysis.dashboard",
         "click",
@@ -262,7 +262,7 @@ LIGHT = [
     m
     for m in MODULES
     if room_of(m) in ("study.cli", "study.definition", "study.checks")
-    or m in ("study.views.plan", "study.views.status", "study.points.agenda")
+    or m in ("study.views.plan", "study.views.status", "study.points.resolve")
 ]
 
 

@@ -15,12 +15,12 @@ def command(study: str, sets: tuple[str, ...], out: str | None) -> None:
     The time is estimated from stages already measured for the same model, task and device, and is
     "unknown" where there are none. Starts nothing.
     """
-    from study.definition.space import check
     from study.definition.studyfile import load
+    from study.points.resolve import resolve
 
-    loaded = load(study, sets)
-    check(loaded)
+    resolved = resolve(load(study, sets))
+    resolved.check()  # before what is slow to import
 
     from study.views.plan import plan, table
 
-    click.echo(table(plan(loaded, out)))
+    click.echo(table(plan(resolved, out)))

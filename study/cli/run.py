@@ -18,16 +18,16 @@ def command(study: str, out: str | None, address: str | None, sets: tuple[str, .
     Running again resumes, retries failures, and adds what the study has gained. Exit status: 0 all
     is settled, 1 some trials failed or were left undone, 2 the input is wrong and nothing started.
     """
-    from study.definition.space import check
     from study.definition.studyfile import load
+    from study.points.resolve import resolve
 
-    loaded = load(study, sets)
-    check(loaded)
+    resolved = resolve(load(study, sets))
+    resolved.check()  # before what is slow to import
 
-    from study.driver.ending import ending
     from study.driver.launch import run
+    from study.driver.run_summary import in_words
 
-    summary = run(loaded, out, address)
-    click.echo(ending(summary))
+    summary = run(resolved, out, address)
+    click.echo(in_words(summary, resolved))
     if not summary.complete:
         sys.exit(1)

@@ -23,11 +23,11 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
     nodes must have bimp installed. DIR must outlive the job: an absolute path on a file system that
     all nodes share, or an object store's URI.
     """
-    from study.definition.space import check
     from study.definition.studyfile import load
+    from study.points.resolve import resolve
 
     loaded = load(study, sets)
-    check(loaded)
+    resolve(loaded).check()
 
     from study.driver.submission import submit
 

@@ -208,7 +208,7 @@ class StudyFile(Section):
         return self.seeds[:1] if self.search.confirm else self.seeds
 
     @property
-    def trials_a_block(self) -> int:
+    def trials_per_block(self) -> int:
         """Trials that a search makes in each block, confirmations included."""
         further = len(self.seeds) - len(self.search_seeds)
         confirmations = (self.search.confirm or 0) * further

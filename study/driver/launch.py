@@ -6,62 +6,38 @@ reused actors. Running again resumes, retries failures and adds what the study h
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from study.checks import readiness
 from study.definition.locations import folder_of, opened, store_of
-from study.definition.space import Trial, blocks, check, grid_trials, representatives
 from study.definition.studyfile import StudyFile, read_yaml
 from study.driver import ray_session
-from study.driver.progress import Display, Tally, display
+from study.driver.progress import Display, display
+from study.driver.ray_session import Machines
 from study.driver.run_lease import refuse_another_run
+from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
-from study.points.suggestions import taken_up
-from study.views.standing import Standing, grid_standing, optuna_standing, own_records, sentences
+from study.points.resolved_study import Earlier, ResolvedStudy
+from study.views.intentions import sentences
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
 from trainables.jobs.job import Context
 from trainables.jobs.provenance import git_commit
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import counted
 
 AUTOSCALING_SLOTS = 64
 """Trials that may be pending at once on a cluster whose size may grow."""
 
 
-@dataclass(frozen=True)
-class Summary:
-    """How a run ended.
-
-    `failed` are trials of the study; `exhausted` says that a search found no more points to try;
-    `lost` are trials that workers say they settled, and whose records are not in the folder.
-    """
-
-    folder: str
-    wanted: int
-    settled: int
-    failed: list[Record]
-    seconds: float
-    seconds_to_first_result: float | None
-    notes: list[str] = field(default_factory=list)
-    exhausted: bool = False
-    lost: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every trial that there is to make is settled."""
-        return (self.settled >= self.wanted or self.exhausted) and not (self.failed or self.lost)
-
-
-def run(study: StudyFile, out: str | None = None, address: str | None = None) -> Summary:
+def run(resolved: ResolvedStudy, out: str | None = None, address: str | None = None) -> RunSummary:
     """Run what is wanted and not settled; Refusal, with nothing started, when a rule is broken."""
-    check(study)
-    launch = Launch(study, folder_of(study, out))
+    resolved.check()
+    launch = Launch(resolved, folder_of(resolved.study, out))
     launch.check_before(address)
     return launch.go(address, display())
 
@@ -69,30 +45,30 @@ def run(study: StudyFile, out: str | None = None, address: str | None = None) ->
 class Launch:
     """One run of a study in its folder."""
 
-    def __init__(self, study: StudyFile, location: str) -> None:
-        self.study = study
+    def __init__(self, resolved: ResolvedStudy, location: str) -> None:
+        self.resolved, self.study = resolved, resolved.study
         opened(location, "--out")
         self.folder = StudyFolder(location)
-        self.store_location = store_of(study, self.folder)
+        self.store_location = store_of(self.study, self.folder)
         self.store: Folder = opened(self.store_location, "stage_store")
         self._run_lease = Leases(self.folder.folder)
 
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
-        configs = representatives(self.study)
+        configs = self.resolved.representatives
         readiness.check_loadable(configs)
         readiness.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             readiness.check_folder(self.store_location, "stage_store")
         refuse_another_run(self.folder.folder, self._run_lease)
-        self.before = self._earlier()
+        self.before = self._study_before()
         if address is None:
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
             readiness.check_resources(self.study, readiness.local_cpus(), gpus, "this machine")
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
 
-    def _earlier(self) -> StudyFile | None:
+    def _study_before(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""
         try:
             text = self.folder.folder.read("study.yaml").decode()
@@ -106,72 +82,63 @@ class Launch:
             )
         return before
 
-    def go(self, address: str | None, shown: Display) -> Summary:
+    def go(self, address: str | None, shown: Display) -> RunSummary:
         """Start Ray and run; the folder is marked as in use meanwhile."""
         self._run_lease.beat(RUN_LEASE)
         started = time.monotonic()
         try:
+            earlier = self._earlier(shown)
+            standing = self.resolved.standing(earlier.records)
+            for sentence in sentences(self.before, self.study, standing):
+                shown.say(sentence)
+            if standing.settled >= standing.wanted:
+                self._write_study()
+                return self._summary(started)
             cpus = readiness.local_cpus()
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
-            reading = self.folder.records()
-            for warning in reading.warnings:
-                shown.say(f"warning: {warning}")
-            records, points = taken_up(self.study, self.folder.folder, reading.records)
-            stands = self._standing(records)
-            for sentence in sentences(self.before, self.study, stands):
-                shown.say(sentence)
-            if stands.settled >= stands.wanted:
-                self._write_study()
-                return self._summary(Tally(0, 0), started)
             with ray_session.session(address, cpus, gpus) as machines:
                 self._write_study()  # a cluster that cannot be reached leaves the folder as it was
-                if address is None:
-                    room = readiness.slots(self.study, machines.cpus, machines.gpus)
-                else:
-                    room = self.study.resources.max_concurrent or AUTOSCALING_SLOTS
-                shown.say(
-                    f"Ray is up: {machines.nodes} node{'s' * (machines.nodes != 1)},"
-                    f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {room} trials at once"
-                )
-                asked = self.study.resources
-                if not machines.fits(asked.cpus, asked.gpus):
-                    shown.say(
-                        f"no node offers {asked.cpus} CPUs and {asked.gpus:g} GPUs now, as a trial"
-                        " asks (resources): waiting for the cluster to grow"
-                    )
-                if address is not None and self._draws_blindly(room):
-                    shown.say(
-                        f"note: up to {room} trials are out at once, most of this search before"
-                        " anything is known; resources.max_concurrent sets how many"
-                    )
-                work = Work(self._ground(), records, points, stands, room, shown)
+                slots = self._slots(machines, address)
+                self._say_machines(machines, slots, address, shown)
+                work = Work(self._ground(), earlier, slots, shown)
                 work.fit()
-            return self._summary(work.tally, started, work)
+            return self._summary(started, work)
         finally:
             shown.close()
             self._run_lease.release(RUN_LEASE)
 
-    def _draws_blindly(self, room: int) -> bool:
-        """Whether more than half of a search would be drawn before its first result."""
-        search, seeds = self.study.search, len(self.study.search_seeds)
-        if search.strategy == "grid" or search.sampler == "random":
-            return False
-        return 2 * room > len(blocks(self.study)) * (search.trials or 0) * seeds
+    def _earlier(self, shown: Display) -> Earlier:
+        reading = self.folder.records()
+        for warning in reading.warnings:
+            shown.say(f"warning: {warning}")
+        return self.resolved.earlier(self.folder.folder, reading.records)
 
-    @cached_property
-    def trials(self) -> list[Trial]:
-        """The trials of a grid study."""
-        return grid_trials(self.study)
+    def _slots(self, machines: Machines, address: str | None) -> int:
+        """How many trials are out at once."""
+        if address is None:
+            return readiness.slots(self.study, machines.cpus, machines.gpus)
+        return self.study.resources.max_concurrent or AUTOSCALING_SLOTS
 
-    def _standing(self, records: Sequence[Record]) -> Standing:
-        if self.study.search.strategy == "grid":
-            return grid_standing(self.trials, records)
-        keys = [block.key for block in blocks(self.study)]
-        return optuna_standing(self.study, keys, records)
+    def _say_machines(
+        self, machines: Machines, slots: int, address: str | None, shown: Display
+    ) -> None:
+        shown.say(
+            f"Ray is up: {counted(machines.nodes, 'node')},"
+            f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {slots} trials at once"
+        )
+        trial = self.study.resources
+        if not machines.fits(trial.cpus, trial.gpus):
+            shown.say(
+                f"no node offers {trial.cpus} CPUs and {trial.gpus:g} GPUs now, as a trial"
+                " asks (resources): waiting for the cluster to grow"
+            )
+        if address is not None and self.resolved.draws_blindly(slots):
+            shown.say(
+                f"note: up to {slots} trials are out at once, most of this search before"
+                " anything is known; resources.max_concurrent sets how many"
+            )
 
     def _write_study(self) -> None:
-        import io
-
         from ruamel.yaml import YAML
 
         raw = self.study.raw()
@@ -182,10 +149,7 @@ class Launch:
         self.folder.folder.write("study.yaml", text.getvalue())
 
     def _ground(self) -> Ground:
-        grid = self.study.search.strategy == "grid"
-        trials = self.trials if grid else ()
-        context, lease = self.context(), self._run_lease
-        return Ground(self.study, self.folder, self.store, trials, context, lease)
+        return Ground(self.resolved, self.folder, self.store, self.context(), self._run_lease)
 
     def context(self) -> Context:
         """What all jobs of the run share."""
@@ -201,19 +165,21 @@ class Launch:
             git_commit=git_commit(),
         )
 
-    def _summary(self, tally: Tally, started: float, work: Work | None = None) -> Summary:
-        records, _ = taken_up(self.study, self.folder.folder, self.folder.records().records)
-        wanted, own = own_records(self.study, records)
-        failed = [record for record in own if not record.settled]
+    def _summary(self, started: float, work: Work | None = None) -> RunSummary:
+        records = self.resolved.earlier(self.folder.folder, self.folder.records().records).records
+        members = self.resolved.members(records)
+        failed = [record for record in members if not record.settled]
         written = {record.fingerprint for record in records if record.settled}
-        return Summary(
+        first = work.tally.first_result if work else None
+        return RunSummary(
             folder=self.folder.location,
-            wanted=wanted,
-            settled=len(own) - len(failed),
+            wanted=self.resolved.n_trials,
+            settled=len(members) - len(failed),
             failed=failed,
             seconds=time.monotonic() - started,
-            seconds_to_first_result=tally.first_result and tally.first_result - started,
+            seconds_to_first_result=None if first is None else first - started,
             notes=work.notes() if work else [],
             exhausted=work is not None and work.exhausted,
             lost=sorted(work.settled - written) if work else [],
+            records=records,
         )

@@ -6,23 +6,20 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
-from study.definition.space import Trial, blocks
-from study.definition.studyfile import StudyFile
 from study.driver.assignments import job_of
 from study.driver.progress import Display, Tally
-from study.points.agenda import Agenda, Assignment, Ending, GridSource, TrialSource
+from study.points.agenda import Agenda, Assignment, Ending
+from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point, remember
-from study.views.standing import Standing
 from trainables.files import manifests, progress
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE, RunProgress
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.jobs.job import Context
 from trainables.jobs.job_record import failed_record
@@ -30,10 +27,6 @@ from trainables.jobs.job_report import Fault, JobReport
 from trainables.jobs.provenance import now
 from trainables.vocabulary.schema import State
 from trainables.vocabulary.wording import duration
-
-if TYPE_CHECKING:
-    from study.points.journal import Journal
-    from study.points.optuna_source import OptunaSource
 
 COMPACT_EVERY_S = 60.0
 STATUS_EVERY_S = 2.0
@@ -43,10 +36,9 @@ STATUS_EVERY_S = 2.0
 class Ground:
     """What a run stands on: the study, its folder and store, and what all its jobs share."""
 
-    study: StudyFile
+    resolved: ResolvedStudy
     folder: StudyFolder
     store: Folder
-    trials: Sequence[Trial]
     context: Context
     lease: Leases
 
@@ -54,47 +46,26 @@ class Ground:
 class Work:
     """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
 
-    def __init__(
-        self, ground: Ground, records: Sequence[Record], points: Sequence[Point],
-        stands: Standing, room: int, shown: Display,
-    ) -> None:  # fmt: skip
-        self._ground, self._shown, self._room = ground, shown, room
+    def __init__(self, ground: Ground, earlier: Earlier, slots: int, shown: Display) -> None:
+        self._ground, self._shown, self._slots = ground, shown, slots
         self.settled: set[str] = set()
         self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
         self._context = ground.context
-        self.source = self._source(records, points)
+        resolved, folder = ground.resolved, ground.folder.folder
+        self.source = resolved.source(folder, earlier, slots, self._remember)
+        records = earlier.records
         endings = {r.fingerprint: Ending(r.state, r.metrics) for r in records if r.settled}
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
+        standing = resolved.standing(records)
         self.agenda = Agenda(self.source, endings, manifests.finished(ground.store), attempts)
-        self.tally = Tally(stands.wanted, stands.settled, best_metric=self._best_metric())
-        self._journal = self._open_journal()
+        best = next(iter(resolved.study.search.objectives), "val_accuracy")
+        self.tally = Tally(standing.wanted, standing.settled, best_metric=best)
         self._compacted = self._shown_at = time.monotonic()
-
-    def _source(self, records: Sequence[Record], points: Sequence[Point]) -> TrialSource:
-        study = self._ground.study
-        if study.search.strategy == "grid":
-            return GridSource(list(self._ground.trials))
-        from study.points.optuna_source import OptunaSource
-
-        return OptunaSource(blocks(study), study, records, self._room, points, self._remember)
 
     def _remember(self, point: Point) -> None:
         with self._unless_full("what the search asks for"):
             remember(self._ground.folder.folder, point)
-
-    def _best_metric(self) -> str:
-        return next(iter(self._ground.study.search.objectives), "val_accuracy")
-
-    def _open_journal(self) -> Journal | None:
-        if self._ground.study.search.strategy == "grid":
-            return None
-        from study.points.journal import Journal
-
-        location = self._ground.folder.location
-        local = Path(tempfile.gettempdir() if is_remote(location) else location)
-        name = "optuna.journal" if not is_remote(location) else f"{self._ground.study.name}.journal"
-        return Journal(local / name, self._ground.study.name, self._ground.study.search.objectives)
 
     def fit(self) -> None:
         """Run to the end, then compact the tables."""
@@ -104,17 +75,17 @@ class Work:
         from study.driver.searcher import ForeignStages, StudySearcher
         from trainables.workers.tune_trainable import StudyTrainable
 
-        study, store = self._ground.study, self._ground.store
+        resources, store = self._ground.resolved.study.resources, self._ground.store
         foreign = ForeignStages(Leases(store), lambda stage: manifests.exists(store, stage))
         searcher = StudySearcher(self.agenda, self._context, foreign, self._on_end, self._after)
-        resources = {"cpu": float(study.resources.cpus), "gpu": float(study.resources.gpus)}
+        per_trial = {"cpu": float(resources.cpus), "gpu": float(resources.gpus)}
         with _tune_folder(self._ground.folder.location) as storage:
             tuner = tune.Tuner(
-                tune.with_resources(StudyTrainable, resources),
+                tune.with_resources(StudyTrainable, per_trial),
                 tune_config=tune.TuneConfig(
                     search_alg=searcher,
                     num_samples=self._suggestions(),
-                    max_concurrent_trials=self._room,
+                    max_concurrent_trials=self._slots,
                     reuse_actors=True,
                     trial_dirname_creator=lambda trial: str(trial.trial_id),
                 ),
@@ -122,7 +93,7 @@ class Work:
                     name="run",
                     storage_path=storage,
                     verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=study.resources.retries),
+                    failure_config=tune.FailureConfig(max_failures=resources.retries),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                     callbacks=[RunCallback(self._on_report, searcher.lost, self._after)],
                 ),
@@ -184,9 +155,8 @@ class Work:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
         self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
-        if self._journal is not None:
-            with self._unless_full("the journal"):
-                self._write_journal(cast("OptunaSource", self.source))
+        with self._unless_full("the journal"):
+            self.source.write_journal()
         clock = time.monotonic()
         if clock - self._shown_at >= STATUS_EVERY_S:
             self._shown_at = clock
@@ -212,15 +182,6 @@ class Work:
                 self._shown.say(f"warning: {what} cannot be written now: {error}")
             self._unwritten.add(what)
 
-    def _write_journal(self, source: OptunaSource) -> None:
-        ended, source.ended = source.ended, []
-        if self._journal is None or not ended:
-            return
-        if self._journal.opened:
-            self._journal.write(ended)
-        else:
-            self._journal.start(ended)
-
     def _write_status(self) -> None:
         """A small file that says what is under way, for `bimp status` and the dashboard."""
         current = RunProgress(
@@ -239,23 +200,18 @@ class Work:
     @property
     def exhausted(self) -> bool:
         """Whether a search ended for want of new points, with every trial of it settled."""
-        if self._journal is None or self.tally.failed:
-            return False
-        return self.agenda.finished and bool(cast("OptunaSource", self.source).ended_early)
+        return self.agenda.finished and not self.tally.failed and bool(self.source.ended_early)
 
     def notes(self) -> list[str]:
         """What the reader of the summary should know."""
-        said = [
-            f"started in {duration(self.tally.first_result - self.tally.started)}"
-            if self.tally.first_result
-            else "nothing was trained"
+        start = "nothing was trained"
+        if self.tally.first_result:
+            start = f"started in {duration(self.tally.first_result - self.tally.started)}"
+        early = [
+            f"the search of {cell} ended early: its points only repeated"
+            for cell in self.source.ended_early
         ]
-        if self._journal is not None:
-            said += [
-                f"the search of {cell} ended early: its points only repeated"
-                for cell in cast("OptunaSource", self.source).ended_early
-            ]
-        return said
+        return [start, *early]
 
 
 def _state(report: JobReport) -> State:

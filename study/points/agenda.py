@@ -8,12 +8,11 @@ by another job.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from study.definition.space import Trial
-from trainables.config.chain import stage_chain
 from trainables.vocabulary.schema import State
 
 
@@ -42,6 +41,15 @@ class TrialSource(Protocol):
 
     def tell(self, trial: Trial, ending: Ending) -> None:
         """Learn how a trial ended."""
+        ...
+
+    @property
+    def ended_early(self) -> Sequence[str]:
+        """Parts of the space, in words, in which no new point was found any more."""
+        ...
+
+    def write_journal(self) -> None:
+        """Add what has been learnt to a file that people look at, if there is one."""
         ...
 
 
@@ -174,7 +182,7 @@ class Agenda:
         if trial.fingerprint in self._waiting or f"trial/{trial.fingerprint}" in self._running:
             self._twins.setdefault(trial.fingerprint, []).append(trial)
             return
-        stages = tuple(spec.hash for spec in stage_chain(trial.config, trial.seed))
+        stages = tuple(spec.hash for spec in trial.chain)
         attempt = self._attempts.get(trial.fingerprint, 0) + 1
         self._put(Assignment("trial", trial, stages, attempt))
 
@@ -239,19 +247,3 @@ class Agenda:
         self._changed = True
         if done:
             self._done_stages.add(stage)
-
-
-class GridSource:
-    """All trials of a grid, at once."""
-
-    def __init__(self, trials: list[Trial]) -> None:
-        self._trials = trials
-        self.planned = len(trials)
-
-    def more(self, outstanding: int) -> list[Trial] | None:
-        """Return all trials the first time, none after."""
-        trials, self._trials = self._trials, []
-        return trials
-
-    def tell(self, trial: Trial, ending: Ending) -> None:
-        """A grid learns nothing."""

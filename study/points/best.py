@@ -1,24 +1,25 @@
-"""What a search has found: in each block the configurations that no other one beats."""
+"""What a search has come to: in each block the configurations that no other one beats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from study.definition import space
 from study.definition.studyfile import StudyFile
 from study.points.winners import beyond
-from trainables.files.records import Record
 from trainables.vocabulary.schema import METRICS
+
+if TYPE_CHECKING:
+    from trainables.files.records import Record
 
 REPORTED = "test_accuracy"
 MOST_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Found:
+class BestConfiguration:
     """One configuration of a search with its means over all seeds.
 
     `block` are the values of the grids, `params` those that were sampled. `means` are by metric:
@@ -27,35 +28,36 @@ class Found:
     """
 
     method: str
-
     block: Mapping[str, Any]
     params: Mapping[str, Any]
     means: Mapping[str, float]
     within: bool = True
 
 
-def found(study: StudyFile, records: Iterable[Record]) -> list[list[Found]]:
-    """Return for each block its unbeaten configurations, the best by the first objective first.
+def unbeaten(
+    study: StudyFile, wanted: Container[str], records: Iterable[Record]
+) -> list[list[BestConfiguration]]:
+    """Return for each of the blocks with these keys its unbeaten configurations.
 
-    One objective has one best configuration (several when they tie); several have a front.
-    Configurations with a seed that is missing or did not end well are left out, and those beyond
-    a bound of the search where others of their block are within.
+    They stand in the order of the first objective, the best first. One objective has one best
+    configuration (several when they tie); several have a front. Configurations with a seed that is
+    missing or did not end well are left out, and those beyond a bound of the search where others of
+    their block are within.
     """
     objectives = study.search.objectives
     metrics = list(dict.fromkeys([*objectives, *study.search.constraints, REPORTED]))
-    wanted = {block.key for block in space.blocks(study)}
-    blocks: dict[str, list[tuple[float, Found]]] = {}
+    blocks: dict[str, list[tuple[float, BestConfiguration]]] = {}
     searched = [r for r in records if r.origin.get("block_key") in wanted]
     for (block, _), seeds in _configurations(searched).items():
         ends = [seeds.get(seed) for seed in study.seeds]
         done = [r for r in ends if r is not None and r.state == "done"]
         if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
             excess = beyond(study.search, done[0].config, done)
-            blocks.setdefault(block, []).append((excess, _found(done, metrics, excess <= 0)))
+            blocks.setdefault(block, []).append((excess, _means(done, metrics, excess <= 0)))
     return [_unbeaten(_nearest(entries), objectives) for entries in blocks.values()]
 
 
-def _nearest(entries: Sequence[tuple[float, Found]]) -> list[Found]:
+def _nearest(entries: Sequence[tuple[float, BestConfiguration]]) -> list[BestConfiguration]:
     """Those within their bounds; where there are none, those that are least beyond them."""
     least = min(beyond for beyond, _ in entries)
     return [f for beyond, f in entries if beyond == least]
@@ -77,22 +79,24 @@ def _sortable(block: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
     ]
 
 
-def _found(done: Sequence[Record], metrics: Iterable[str], within: bool) -> Found:
+def _means(done: Sequence[Record], metrics: Iterable[str], within: bool) -> BestConfiguration:
     means = {
         m: fmean(r.metrics[m] for r in done) for m in metrics if all(m in r.metrics for r in done)
     }
     first = done[0]
     method = str(first.config.get("method", {}).get("name", ""))
-    return Found(method, first.origin["block"], first.origin["params"], means, within)
+    return BestConfiguration(method, first.origin["block"], first.origin["params"], means, within)
 
 
-def _unbeaten(found: Sequence[Found], objectives: Mapping[str, str]) -> list[Found]:
+def _unbeaten(
+    complete: Sequence[BestConfiguration], objectives: Mapping[str, str]
+) -> list[BestConfiguration]:
     """Those that no other beats: as good in every objective and better in one."""
     signs = {name: 1.0 if way == "max" else -1.0 for name, way in objectives.items()}
-    scores = [[signs[o] * f.means[o] for o in objectives] for f in found]
+    scores = [[signs[o] * f.means[o] for o in objectives] for f in complete]
     front = [
         (score, f)
-        for score, f in zip(scores, found, strict=True)
+        for score, f in zip(scores, complete, strict=True)
         if not any(_beats(other, score) for other in scores)
     ]
     return [f for _, f in sorted(front, key=lambda pair: pair[0], reverse=True)]
@@ -102,11 +106,11 @@ def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
     return a != b and all(x >= y for x, y in zip(a, b, strict=True))
 
 
-def table(study: StudyFile, records: Iterable[Record]) -> str:
-    """Return what a search has found as a plain table; "" when no configuration is complete."""
+def table(study: StudyFile, blocks: Iterable[Iterable[BestConfiguration]]) -> str:
+    """Return each block's unbeaten configurations as a plain table; "" when there are none."""
     from tabulate import tabulate
 
-    every = [f for block in found(study, records) for f in block]
+    every = [f for block in blocks for f in block]
     if not every:
         return ""
     rows, names = _rows(every[:MOST_SHOWN])
@@ -120,7 +124,7 @@ def table(study: StudyFile, records: Iterable[Record]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _rows(shown: Sequence[Found]) -> tuple[list[list[str]], list[str]]:
+def _rows(shown: Sequence[BestConfiguration]) -> tuple[list[list[str]], list[str]]:
     """Cells and their headings; the methods only where there are several."""
     several = len({f.method for f in shown}) > 1
     keys = list(dict.fromkeys(k for f in shown for k in (*f.block, *f.params) if k != "method"))

@@ -16,13 +16,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial
 
-from study.points.optuna_source import OPTUNA_DIRECTIONS, BlockSearch, quietly
+from study.points.block_search import OPTUNA_DIRECTIONS, BlockSearch, quietly
 
 _KEY = "block_key"
 
 
 class Journal:
-    """One journal file with one Optuna study a block."""
+    """One journal file with one Optuna study per block."""
 
     def __init__(self, path: Path, study: str, objectives: Mapping[str, str]) -> None:
         self._path = path.absolute()
@@ -40,6 +40,13 @@ class Journal:
         with contextlib.suppress(FileNotFoundError):  # left by a driver that was killed
             Path(f"{self._path}.lock").unlink()
         return JournalStorage(JournalFileBackend(str(self._path), lock_obj=lock))
+
+    def add(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> None:
+        """Add finished trials, the first ones after making sure that the journal is sound."""
+        if self.opened:
+            self.write(ended)
+        else:
+            self.start(ended)
 
     def write(self, ended: Iterable[tuple[BlockSearch, FrozenTrial]]) -> None:
         """Add finished trials that the journal does not hold yet."""

@@ -1,4 +1,4 @@
-"""What a search has asked for, kept beside the records, one small file a configuration.
+"""What a search has asked for, kept beside the records, one small file per configuration.
 
 Written before the first trial of a configuration is handed out. So a run that ends in the middle
 forgets none, and a trial that another block, or another space, has run counts in every block that
@@ -11,14 +11,16 @@ import json
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from study.definition.constraints import bounds_of
-from study.definition.space import Block, Trial, blocks
+from study.definition.space import Block, Trial
 from study.definition.studyfile import Search, StudyFile
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record
 from trainables.files.storage import Folder
+
+if TYPE_CHECKING:
+    from trainables.files.records import Record
 
 FOLDER: Final = "asked"
 
@@ -58,37 +60,36 @@ def open_points(
 ) -> list[Point]:
     """Return the points of the blocks `wanted` of which not every seed has a record of its own."""
     seeds = study.seeds if study.search.confirm is None else study.search_seeds
-    own = [r for r in records if "block_key" in r.origin and r.seed in seeds]
-    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in own)
-    found = []
+    searched = [r for r in records if "block_key" in r.origin and r.seed in seeds]
+    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in searched)
+    points = []
     for name in folder.names(FOLDER):
         key, _, number = name.removesuffix(".json").partition("-")
         if key in wanted and number.isdecimal() and there[key, int(number)] < len(seeds):
-            found.append(Point(key, int(number), json.loads(folder.read(f"{FOLDER}/{name}"))))
-    return found
+            points.append(Point(key, int(number), json.loads(folder.read(f"{FOLDER}/{name}"))))
+    return points
 
 
-def taken_up(
-    study: StudyFile, folder: Folder, records: Sequence[Record]
-) -> tuple[list[Record], list[Point]]:
-    """Return the records, once under each origin that asked for them, and the open points."""
-    if study.search.strategy == "grid":
-        return list(records), []
-    by_key = {block.key: block for block in blocks(study)}
-    points = open_points(study, folder, records, by_key)
+def under_every_origin(
+    study: StudyFile,
+    blocks: Mapping[str, Block],
+    records: Sequence[Record],
+    points: Iterable[Point],
+) -> list[Record]:
+    """Return the records, those of the points' trials also under the points' own origins."""
     by_fingerprint = {record.fingerprint: record for record in records}
     more = []
     for point in points:
-        block = by_key[point.block_key]
+        block = blocks[point.block_key]
         config = block.space.config({**block.cell, **point.params})
         origin = origin_of(block, point.number, point.params, config, study.search)
         for seed in study.seeds:
             record = by_fingerprint.get(Trial.of(config, seed).fingerprint)
             if record is not None and not _is_of(record, point):
                 more.append(replace(record, origin=origin))
-    return [*records, *more], points
+    return [*records, *more]
 
 
 def _is_of(record: Record, point: Point) -> bool:
-    own = (record.origin.get("block_key"), record.origin.get("number"))
-    return own == (point.block_key, point.number)
+    origin = (record.origin.get("block_key"), record.origin.get("number"))
+    return origin == (point.block_key, point.number)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from study.definition.locations import folder_of, opened, store_of
-from study.definition.space import Trial, blocks, check_search_space, grid_trials
-from study.definition.studyfile import StudyFile
-from study.points.suggestions import taken_up
-from study.views.standing import grid_standing, optuna_standing
-from trainables.config.chain import StageSpec, stage_chain
+from study.definition.space import Trial
+from study.points.resolved_study import ResolvedStudy
+from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
@@ -20,89 +17,92 @@ from trainables.vocabulary.wording import counted, duration
 
 
 @dataclass(frozen=True)
+class Training:
+    """The training of a study, in stages and epochs.
+
+    `epochs_asked` as if every trial ran alone, `epochs_shared` with each stage made once,
+    `epochs_left` without the stages and trials that the folder already has. `seconds_left` is a
+    worker's time, None where no stage like one of them was measured.
+    """
+
+    dense_runs: int
+    stages: int
+    epochs_asked: float
+    epochs_shared: float
+    epochs_left: float
+    seconds_left: float | None
+
+    @property
+    def sharing(self) -> float:
+        """Epochs asked over epochs after sharing."""
+        return self.epochs_asked / self.epochs_shared
+
+
+@dataclass(frozen=True)
 class Plan:
     """The work of a study.
 
-    Epochs count training epochs; `epochs_asked` as if every trial ran alone, `epochs_shared` with
-    each stage made once, `epochs_left` without the stages and trials that the folder already has.
-    `seconds_left` is a worker's time, None where no stage was measured. None stands for what a
-    search decides as it goes. `seeds` are those at which every configuration runs, `confirmations`
-    the trials of the best ones at the others.
+    `seeds` are those at which every configuration runs, `confirmations` the trials of the best ones
+    at the others. `training` is None where a search decides as it goes.
     """
 
     name: str
     strategy: str
     configurations: int
     seeds: int
+    confirmations: int
     trials: int
     settled: int
     failed: int
-    dense_runs: int | None
-    stages: int | None
-    epochs_asked: float | None
-    epochs_shared: float | None
-    epochs_left: float | None
-    seconds_left: float | None
-    confirmations: int = 0
-
-    @property
-    def sharing(self) -> float | None:
-        """Epochs asked over epochs after sharing."""
-        if not self.epochs_asked or not self.epochs_shared:
-            return None
-        return self.epochs_asked / self.epochs_shared
+    training: Training | None
 
 
-def plan(study: StudyFile, out: str | None = None) -> Plan:
+def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
     """Return the plan of a study; Refusal when it breaks a rule. Starts and writes nothing."""
+    resolved.check()
+    study = resolved.study
     location = folder_of(study, out)
     opened(location, "--out")
     folder = StudyFolder(location)
     store = opened(store_of(study, folder), "stage_store")
-    records = folder.records().records
-    if study.search.strategy == "optuna":
-        return _search_plan(study, taken_up(study, folder.folder, records)[0])
-    trials = grid_trials(study)
-    stands = grid_standing(trials, records)
-    settled = {r.fingerprint for r in records if r.settled}
-    every = _stages(trials)
-    left = _stages(t for t in trials if t.fingerprint not in settled)
-    missing = [s for s in left.values() if not manifests.exists(store, s.hash)]
+    records = resolved.earlier(folder.folder, folder.records().records).records
+    standing = resolved.standing(records)
+    training = None
+    if resolved.trials is not None:
+        settled = {record.fingerprint for record in records if record.settled}
+        device = "cuda" if study.resources.gpus else "cpu"
+        training = _training(resolved.trials, settled, store, device)
     return Plan(
         name=study.name,
-        strategy="grid",
-        configurations=len(trials) // len(study.seeds),
-        seeds=len(study.seeds),
-        trials=len(trials),
-        settled=stands.settled,
-        failed=stands.failed,
-        dense_runs=sum(s.kind == "dense" for s in every.values()),
-        stages=len(every),
-        epochs_asked=sum(_epochs(t) for t in trials),
-        epochs_shared=sum(s.epochs for s in every.values()),
-        epochs_left=sum(s.epochs for s in missing),
-        seconds_left=_seconds(missing, store, "cuda" if study.resources.gpus else "cpu"),
+        strategy=study.search.strategy,
+        configurations=resolved.n_configurations,
+        seeds=len(resolved.seeds),
+        confirmations=resolved.n_confirmations,
+        trials=standing.wanted,
+        settled=standing.settled,
+        failed=standing.failed,
+        training=training,
     )
 
 
-def _search_plan(study: StudyFile, records: Iterable[Any]) -> Plan:
-    check_search_space(study)
-    keys = [block.key for block in blocks(study)]
-    stands = optuna_standing(study, keys, records)
-    configurations = len(keys) * (study.search.trials or 0)
-    return Plan(
-        study.name, "optuna", configurations, len(study.search_seeds), stands.wanted,
-        stands.settled, stands.failed, None, None, None, None, None, None,
-        confirmations=stands.wanted - configurations * len(study.search_seeds),
-    )  # fmt: skip
+def _training(
+    trials: Sequence[Trial], settled: Container[str], store: Folder, device: str
+) -> Training:
+    every = _stages(trials)
+    left = _stages(t for t in trials if t.fingerprint not in settled)
+    missing = [s for s in left.values() if not manifests.exists(store, s.hash)]
+    return Training(
+        dense_runs=sum(s.kind == "dense" for s in every.values()),
+        stages=len(every),
+        epochs_asked=sum(stage.epochs for trial in trials for stage in trial.chain),
+        epochs_shared=sum(s.epochs for s in every.values()),
+        epochs_left=sum(s.epochs for s in missing),
+        seconds_left=_seconds(missing, store, device),
+    )
 
 
 def _stages(trials: Iterable[Trial]) -> dict[str, StageSpec]:
-    return {s.hash: s for t in trials for s in stage_chain(t.config, t.seed)}
-
-
-def _epochs(trial: Trial) -> float:
-    return sum(stage.epochs for stage in stage_chain(trial.config, trial.seed))
+    return {stage.hash: stage for trial in trials for stage in trial.chain}
 
 
 def _seconds(stages: list[StageSpec], store: Folder, device: str) -> float | None:
@@ -136,11 +136,11 @@ def _count(p: Plan) -> str:
 def _time_left(p: Plan) -> str:
     if p.settled >= p.trials:
         return "none"
-    if p.epochs_asked is None:
+    if p.training is None:
         return "unknown: the search decides as it goes"
-    if p.seconds_left is None:
+    if p.training.seconds_left is None:
         return "unknown: nothing like it was measured in this stage store"
-    return f"{duration(p.seconds_left)} of one worker's training"
+    return f"{duration(p.training.seconds_left)} of one worker's training"
 
 
 def table(planned: Plan) -> str:
@@ -151,15 +151,14 @@ def table(planned: Plan) -> str:
         ("trials", _count(p)),
         ("settled already", f"{p.settled}" + (f", {p.failed} failed" if p.failed else "")),
     ]
-    if p.epochs_asked is None:
+    if (t := p.training) is None:
         lines.append(("stages, epochs", "unknown: the search decides as it goes"))
     else:
-        assert p.epochs_shared is not None and p.epochs_left is not None
         lines += [
-            ("stages", f"{p.stages}, of them {p.dense_runs} dense runs"),
-            ("epochs asked", f"{p.epochs_asked:g}"),
-            ("epochs after sharing", f"{p.epochs_shared:g} ({p.sharing:.1f} times fewer)"),
-            ("epochs left to train", f"{p.epochs_left:g}"),
+            ("stages", f"{t.stages}, of them {t.dense_runs} dense runs"),
+            ("epochs asked", f"{t.epochs_asked:g}"),
+            ("epochs after sharing", f"{t.epochs_shared:g} ({t.sharing:.1f} times fewer)"),
+            ("epochs left to train", f"{t.epochs_left:g}"),
         ]
     lines.append(("time left", _time_left(p)))
     width = max(len(name) for name, _ in lines)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from study.definition.locations import existing
-from study.points.suggestions import taken_up
-from study.views.standing import own_records
+from study.points.resolve import resolve
+from study.points.standing import Standing
 from trainables.files.progress import LiveRun, live_run
 from trainables.files.records import Record
 from trainables.vocabulary.schema import STATES
@@ -51,18 +51,20 @@ def status(location: str, now: datetime | None = None) -> Status:
     """Return how the study folder stands; Refusal when it is none."""
     folder, study = existing(location)
     reading = folder.records()
-    records, _ = taken_up(study, folder.folder, reading.records)
-    wanted, own = own_records(study, records)
-    counted = Counter(record.state for record in own)
+    resolved = resolve(study)
+    records = resolved.earlier(folder.folder, reading.records).records
+    members = resolved.members(records)
+    standing = Standing.of(resolved.n_trials, members, records)
+    counts = Counter(record.state for record in members)
     return Status(
         name=study.name,
         strategy=study.search.strategy,
         location=folder.location,
-        wanted=wanted,
-        states={state: counted[state] for state in STATES},
-        missing=max(0, wanted - len(own)),
-        others=len({r.fingerprint for r in records} - {r.fingerprint for r in own}),
-        failed=[record for record in own if record.state == "failed"],
+        wanted=standing.wanted,
+        states={state: counts[state] for state in STATES},
+        missing=max(0, standing.fresh),
+        others=standing.others,
+        failed=[record for record in members if record.state == "failed"],
         running=live_run(folder.folder, now or datetime.now(UTC)),
         warnings=reading.warnings,
     )

@@ -12,6 +12,7 @@ import pytest
 import study.api
 from study import Study
 from study.definition.studyfile import load
+from study.points.resolve import resolve
 from study.views.plan import plan
 from trainables.vocabulary.refusal import Refusal
 
@@ -19,7 +20,9 @@ from trainables.vocabulary.refusal import Refusal
 def test_a_preset_and_its_plan(tmp_path: Path) -> None:
     digits = Study.load("digits", ["seeds=[0, 1]"])
     assert digits.name == "digits"
-    assert digits.plan(tmp_path / "out") == plan(load("digits", ["seeds=[0, 1]"]), str(tmp_path))
+    assert digits.plan(tmp_path / "out") == plan(
+        resolve(load("digits", ["seeds=[0, 1]"])), str(tmp_path)
+    )
     assert digits.plan(tmp_path / "out").trials == 72
 
 

@@ -13,8 +13,8 @@ import click
 import pytest
 
 from study.cli import VERBS, group
-from study.definition.space import check
 from study.definition.studyfile import StudyFile, presets, read_yaml
+from study.points.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,7 +60,7 @@ def test_the_check_of_the_tables_can_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "text"), [b for b in blocks("yaml") if b[1].startswith("name:")])
 def test_study_files_in_the_text_are_valid(page: str, text: str) -> None:
-    check(StudyFile.of(read_yaml(text, page)))
+    resolve(StudyFile.of(read_yaml(text, page))).check()
 
 
 def test_there_are_study_files_in_the_text() -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from study.cli import group
 from study.definition.studyfile import load, presets
 from study.driver.launch import run
+from study.points.resolve import resolve
 from study.views.plan import plan
 from trainables.config.catalog import DATASETS
 from trainables.vocabulary.refusal import Refusal
@@ -30,7 +31,7 @@ SIZES = {
 @pytest.mark.parametrize("name", presets())
 def test_a_preset_plans_and_is_named_as_its_file(name: str, tmp_path: Path) -> None:
     study = load(name)
-    planned = plan(study, str(tmp_path / "out"))
+    planned = plan(resolve(study), str(tmp_path / "out"))
     assert study.name == planned.name == name
     assert planned.trials == planned.configurations * planned.seeds + planned.confirmations > 0
     assert not (tmp_path / "out").exists(), "planning writes nothing"
@@ -45,18 +46,20 @@ def test_a_preset_says_what_it_asks(name: str) -> None:
 
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes(name: str, tmp_path: Path) -> None:
-    planned = plan(load(name), str(tmp_path / "out"))
+    planned = plan(resolve(load(name)), str(tmp_path / "out"))
     configurations, seeds, dense_runs, asked, shared = SIZES[name]
     assert (planned.configurations, planned.seeds) == (configurations, seeds)
-    assert planned.dense_runs == dense_runs
-    assert planned.epochs_asked == (None if asked is None else pytest.approx(asked))
-    assert planned.epochs_shared == (None if shared is None else pytest.approx(shared))
+    training = planned.training
+    assert (training is None) == (dense_runs is None)
+    if training is not None:
+        assert training.dense_runs == dense_runs
+        assert (training.epochs_asked, training.epochs_shared) == pytest.approx((asked, shared))
 
 
 def test_imagenet_can_be_planned_but_not_run(tmp_path: Path) -> None:
     study = load("table1-imagenet-resnet50")
     with pytest.raises(Refusal, match=r"task\.dataset must be .*imagenet.* planned but not yet"):
-        run(study, str(tmp_path / "out"))
+        run(resolve(study), str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

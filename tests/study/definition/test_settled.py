@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from study.definition import space, studyfile
+from study.definition import studyfile
+from study.points.resolve import resolve
 from trainables.config.chain import digest, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
 
@@ -31,9 +32,9 @@ def test_a_trial_keeps_its_fingerprint_and_its_stages(trial: dict[str, Any]) -> 
 @pytest.mark.parametrize("preset", sorted(SETTLED["studies"]))
 def test_a_preset_asks_for_the_same_trials(preset: str) -> None:
     """All fingerprints of a grid; of a search the keys of its blocks, which its records carry."""
-    study = studyfile.load(preset)
-    if study.search.strategy == "grid":
-        asked = [trial.fingerprint for trial in space.grid_trials(study)]
+    resolved = resolve(studyfile.load(preset))
+    if resolved.trials is None:
+        names = [block.key for block in resolved.blocks]
     else:
-        asked = [block.key for block in space.blocks(study)]
-    assert digest(asked) == SETTLED["studies"][preset]
+        names = [trial.fingerprint for trial in resolved.trials]
+    assert digest(names) == SETTLED["studies"][preset]

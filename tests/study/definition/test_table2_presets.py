@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from study.definition.space import Block, blocks
+from study.definition.space import Block
 from study.definition.studyfile import load
 from study.driver.launch import run
+from study.points.resolve import resolve
 from study.views.plan import plan
 from trainables.config.catalog import METHODS
 from trainables.config.trial import TrialConfig
@@ -37,29 +38,29 @@ def corners(block: Block) -> list[TrialConfig]:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_method_but_imp_is_searched_at_every_sparsity(name: str, tmp_path: Path) -> None:
     study = load(name)
-    found = [corners(block)[0] for block in blocks(study)]
+    found = [corners(block)[0] for block in resolve(study).blocks]
     pairs = [(c.method.name, c.prune.sparsity) for c in found]
     wanted = {(m, s) for m in METHODS if m != "imp" for s in SPARSITIES[name]}
     assert set(pairs) == wanted
     assert len(pairs) == len(wanted) == 27
     assert study.search.trials is not None
-    assert plan(study, str(tmp_path)).trials == 27 * study.trials_a_block
+    assert plan(resolve(study), str(tmp_path)).trials == 27 * study.trials_per_block
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_all_have_the_same_task_and_budget(name: str) -> None:
-    found = [config for block in blocks(load(name)) for config in corners(block)]
+    found = [config for block in resolve(load(name)).blocks for config in corners(block)]
     assert len({c.task.model_dump_json() for c in found}) == 1
     assert len({(c.total_steps, c.dense.batch_size, c.dense.schedule) for c in found}) == 1
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_methods_that_do_not_control_their_sparsity_are_topped_up(name: str) -> None:
-    for block in blocks(load(name)):
+    for block in resolve(load(name)).blocks:
         for config in corners(block):
             assert config.info.controls_sparsity or config.method.parameters["top_up"]
 
 
 def test_imagenet_can_be_planned_but_not_run(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"task\.dataset must be .*imagenet.* planned but not yet"):
-        run(load("table2-imagenet-resnet50"), str(tmp_path / "out"))
+        run(resolve(load("table2-imagenet-resnet50")), str(tmp_path / "out"))

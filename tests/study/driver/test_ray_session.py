@@ -12,6 +12,7 @@ import ray
 from study.definition.studyfile import load
 from study.driver import ray_session
 from study.driver.launch import run
+from study.points.resolve import resolve
 from trainables.vocabulary.refusal import Refusal
 
 SLOW = Exception("The current node timed out during startup. This could happen because ...")
@@ -110,7 +111,7 @@ def test_a_cluster_that_is_not_there_leaves_the_folder_as_it_was(
     FakeRay(monkeypatch, [ConnectionError("nobody")])
     folder = tmp_path / "out"
     with pytest.raises(Refusal, match="--address must be a running Ray cluster"):
-        run(load("digits"), str(folder), "h:1")
+        run(resolve(load("digits")), str(folder), "h:1")
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 

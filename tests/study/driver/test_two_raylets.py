@@ -12,6 +12,7 @@ import pytest
 
 from study.definition.studyfile import StudyFile
 from study.driver.launch import run
+from study.points.resolve import resolve
 from trainables.files.records import Record, StudyFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -54,7 +55,7 @@ def records_in(folder: Path) -> list[Record]:
 
 def test_a_study_settles_on_two_nodes(two_nodes: Any, tmp_path: Path) -> None:
     study = mlp_study("two-nodes", 2, ["ft", "allr"])
-    summary = run(study, str(tmp_path), address=two_nodes.address)
+    summary = run(resolve(study), str(tmp_path), address=two_nodes.address)
     assert summary.complete
     assert (summary.wanted, summary.settled) == (4, 4)
     records = records_in(tmp_path)
@@ -75,7 +76,7 @@ def test_a_run_survives_the_loss_of_a_node(two_nodes: Any, tmp_path: Path) -> No
 
     loss = threading.Thread(target=lose_a_node, daemon=True)
     loss.start()
-    summary = run(study, str(tmp_path), address=two_nodes.address)
+    summary = run(resolve(study), str(tmp_path), address=two_nodes.address)
     loss.join(timeout=30)
     assert ended_before_the_loss, "no node was lost"
     assert ended_before_the_loss[0] <= 4, "both nodes were at work when one was lost"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from study.definition.space import Trial
-from study.points.agenda import Agenda, Assignment, Ending, GridSource
+from study.points.agenda import Agenda, Assignment, Ending
+from study.points.grid_study import GridSource
 from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
 

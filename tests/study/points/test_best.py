@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from study.definition.space import blocks
 from study.definition.studyfile import StudyFile
-from study.points.best import found, table
+from study.points.resolve import resolve
+from study.points.search_study import SearchStudy
 from trainables.files.records import Record
 
 RAW: dict[str, Any] = {
@@ -24,7 +24,8 @@ def study_of(objectives: dict[str, str], seeds: tuple[int, ...] = (0, 1)) -> Stu
     return StudyFile.of({**RAW, "name": "found", "seeds": list(seeds), "search": search})
 
 
-KEYS = {block.cell["prune.sparsity"]: block.key for block in blocks(study_of({"val_loss": "min"}))}
+BLOCKS = resolve(study_of({"val_loss": "min"})).blocks
+KEYS = {block.cell["prune.sparsity"]: block.key for block in BLOCKS}
 
 
 def record(
@@ -44,7 +45,8 @@ def record(
 
 
 def numbers(study: StudyFile, records: list[Record]) -> list[list[int]]:
-    return [[round(10 * f.params["retrain.discount"]) for f in b] for b in found(study, records)]
+    blocks = SearchStudy(study).unbeaten(records)
+    return [[round(10 * f.params["retrain.discount"]) for f in block] for block in blocks]
 
 
 def test_the_best_mean_over_seeds_wins_in_each_block() -> None:
@@ -56,7 +58,7 @@ def test_the_best_mean_over_seeds_wins_in_each_block() -> None:
     ]  # fmt: skip
     study = study_of({"val_accuracy": "max"})
     assert numbers(study, records) == [[2], [5]]
-    assert found(study, records)[0][0].means["val_accuracy"] == pytest.approx(0.93)
+    assert SearchStudy(study).unbeaten(records)[0][0].means["val_accuracy"] == pytest.approx(0.93)
 
 
 def test_ties_are_all_named() -> None:
@@ -83,8 +85,8 @@ def test_several_objectives_give_a_front() -> None:
 
 def test_what_no_search_made_is_left_out() -> None:
     stray = Record("x", "found", {}, 0, "done", metrics={"val_accuracy": 1.0})
-    assert found(study_of({"val_accuracy": "max"}), [stray]) == []
-    assert table(study_of({"val_accuracy": "max"}), [stray]) == ""
+    assert SearchStudy(study_of({"val_accuracy": "max"})).unbeaten([stray]) == []
+    assert SearchStudy(study_of({"val_accuracy": "max"})).findings([stray]) == ""
 
 
 def test_the_table() -> None:
@@ -93,7 +95,7 @@ def test_the_table() -> None:
         for s in (0.95, 0.8)
         for seed in (0, 1)
     ]
-    lines = table(study_of({"val_accuracy": "max"}), records).splitlines()
+    lines = SearchStudy(study_of({"val_accuracy": "max"})).findings(records).splitlines()
     assert lines[0] == "Best configurations of each block by val_accuracy max; means over 2 seeds"
     header = ["prune.sparsity", "retrain.discount", "val_accuracy", "test_accuracy"]
     assert lines[2].split() == header
@@ -105,7 +107,7 @@ def test_the_table() -> None:
 def test_a_long_front_is_cut_and_counted() -> None:
     records = [record(n, 0, n / 100, retrain_epochs=float(n)) for n in range(1, 26)]
     study = study_of({"val_accuracy": "max", "retrain_epochs": "min"}, seeds=(0,))
-    text = table(study, records)
+    text = SearchStudy(study).findings(records)
     assert text.startswith("Unbeaten configurations")
     assert "... and 5 more" in text
 

@@ -9,14 +9,14 @@ import pytest
 from optuna.trial import TrialState
 
 from study.definition.constraints import bounds_of
-from study.definition.space import Trial, blocks
+from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Agenda, Ending
-from study.points.best import found, table
+from study.points.resolve import resolve
+from study.points.search_study import SearchStudy
 from study.points.winners import winners
 from study.views.plan import plan
 from study.views.plan import table as plan_table
-from study.views.standing import optuna_standing, own_records
 from tests.study.points.test_optuna_source import record_of, records_of, run, source_of, study_of
 from trainables.vocabulary.constraints import excesses, meets
 from trainables.vocabulary.refusal import Refusal
@@ -88,7 +88,7 @@ def test_each_block_confirms_its_own_winner() -> None:
         search={"trials": 3, "confirm": 2},
     )
     trials = run(source_of(study), low)
-    assert len(trials) == study.trials_a_block * 2 == (3 + 2) * 2
+    assert len(trials) == study.trials_per_block * 2 == (3 + 2) * 2
     for sparsity in (0.8, 0.9):
         own = [t for t in trials if t.config.prune.sparsity == sparsity]
         two = sorted(of_seed(own, 0), key=value_of)[:2]
@@ -134,23 +134,21 @@ def test_more_trials_may_name_another_winner_which_is_confirmed_too() -> None:
     study, more = confirming(trials=3), confirming(trials=12)
     whole = run(source_of(study), low)
     records = records_of(whole, low)
-    keys = [block.key for block in blocks(study)]
-    assert optuna_standing(study, keys, records).settled == 5
+    assert resolve(study).standing(records).settled == 5
 
     again = run(source_of(more, records), low)
     winner = min(of_seed(again, 0), key=value_of)
     assert value_of(winner) < min(map(value_of, whole))
     records += records_of([t for t in again if t.seed == 0], low)
     unique = list({r.fingerprint: r for r in records}.values())
-    stands = optuna_standing(more, keys, unique)
+    stands = resolve(more).standing(unique)
     assert (stands.wanted, stands.settled) == (14, 12)  # the old winner's seeds do not count
     unique += [record_of(t, low(t)) for t in of_seed(again, 1, 2)]
-    wanted, own = own_records(more, unique)
-    assert wanted == len(own) == 14
+    assert resolve(more).n_trials == len(resolve(more).members(unique)) == 14
 
 
 def test_a_plan_tells_search_and_confirmation_apart(tmp_path: Any) -> None:
-    planned = plan(confirming(), str(tmp_path))
+    planned = plan(resolve(confirming()), str(tmp_path))
     assert (planned.configurations, planned.seeds, planned.confirmations) == (6, 1, 2)
     assert "8 = 6 configurations x 1 seed + 2 to confirm the best" in plan_table(planned)
 
@@ -170,7 +168,7 @@ def test_limits_are_numbers_or_keys_of_the_configuration() -> None:
 )
 def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
     study = study_of(task={"dataset": "digits", "model": "cnn"}, search=bound(min=limit))
-    (block,) = blocks(study)
+    (block,) = resolve(study).blocks
     settings = block.space.config({"retrain.discount": 0.5}).resolved()
     with pytest.raises(Refusal, match=rf"search\.constraints\.sparsity\.min must .* got '{limit}'"):
         bounds_of(study.search.constraints, settings)
@@ -248,11 +246,12 @@ def test_the_table_of_the_best_leaves_out_what_is_beyond_and_marks_it_when_alone
     study = study_of(search=bound(min=0.5), prune={"sparsity": {"grid": [0.8, 0.9]}})
     trials = run(source_of(study), low)
     records = records_of(trials, low)
-    shown = found(study, records)
+    shown = SearchStudy(study).unbeaten(records)
     for block in shown:
         assert all(f.within for f in block)
         assert all(f.means["sparsity"] >= 0.4995 for f in block)
-    assert "*" not in table(study, records)
+    assert "*" not in SearchStudy(study).findings(records)
     beyond = [record_of(t, Ending("done", {"val_accuracy": 0.3, "sparsity": 0.1})) for t in trials]
-    assert not any(f.within for block in found(study, beyond) for f in block)
-    assert "* beyond a bound, as is every configuration of its block." in table(study, beyond)
+    assert not any(f.within for block in SearchStudy(study).unbeaten(beyond) for f in block)
+    text = SearchStudy(study).findings(beyond) or ""
+    assert "* beyond a bound, as is every configuration of its block." in text

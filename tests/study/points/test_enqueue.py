@@ -10,11 +10,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from study.definition.space import Trial, blocks, check
+from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Ending
 from study.points.journal import Journal
 from study.points.optuna_source import OptunaSource
+from study.points.resolve import resolve
 from trainables.files.records import Record
 from trainables.vocabulary.refusal import Refusal
 
@@ -40,7 +41,7 @@ def discount_study(**search: Any) -> StudyFile:
 
 
 def source_of(study: StudyFile, records: list[Record] | None = None) -> OptunaSource:
-    return OptunaSource(blocks(study), study, records or [], slots=1)
+    return OptunaSource(resolve(study).blocks, study, records or [], slots=1)
 
 
 def drain(source: OptunaSource) -> list[Trial]:
@@ -147,7 +148,7 @@ def test_a_point_may_leave_keys_to_the_sampler() -> None:
 )
 def test_wrong_points_are_refused(search: dict[str, Any], message: str) -> None:
     with pytest.raises(Refusal, match=message):
-        check(discount_study(**search))
+        resolve(discount_study(**search)).check()
 
 
 def test_a_grid_takes_no_points() -> None:

@@ -11,11 +11,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from study.definition.space import Trial, blocks
+from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Ending
 from study.points.journal import Journal
 from study.points.optuna_source import OptunaSource
+from study.points.resolve import resolve
 
 Ended = list[Any]
 
@@ -38,7 +39,7 @@ def study_of(trials: int = 3) -> StudyFile:
 def ended(shift: float = 0.0, trials: int = 3) -> Ended:
     """Two blocks of trials, told an accuracy that depends on their discount."""
     study = study_of(trials)
-    source = OptunaSource(blocks(study), study, [], slots=1)
+    source = OptunaSource(resolve(study).blocks, study, [], slots=1)
     while more := source.more(0):
         for trial in more:
             source.tell(trial, _known(trial, shift))

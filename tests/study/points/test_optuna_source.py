@@ -10,10 +10,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from study.definition.space import Trial, blocks
+from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Agenda, Ending
-from study.points.optuna_source import MOST_REPEATS, OptunaSource
+from study.points.block_search import MOST_REPEATS
+from study.points.optuna_source import OptunaSource
+from study.points.resolve import resolve
 from study.points.suggestions import Point
 from trainables.files.records import Record
 
@@ -34,7 +36,7 @@ def study_of(*, search: dict[str, Any] | None = None, **sections: Any) -> StudyF
 
 
 def source_of(study: StudyFile, records: Sequence[Record] = (), slots: int = 1) -> OptunaSource:
-    return OptunaSource(blocks(study), study, records, slots)
+    return OptunaSource(resolve(study).blocks, study, records, slots)
 
 
 def peak(trial: Trial) -> Ending:
@@ -228,10 +230,10 @@ def test_what_was_asked_for_and_has_no_record_is_asked_for_again() -> None:
     """Numbers 2 and 3 were at work when the driver ended: they go on under their numbers."""
     kept: list[Point] = []
     study = study_of()
-    source = OptunaSource(blocks(study), study, (), 9, remember=kept.append)
+    source = OptunaSource(resolve(study).blocks, study, (), 9, remember=kept.append)
     first = [trial for _ in range(4) for trial in source.more(0) or ()]
     assert [point.number for point in kept] == [0, 1, 2, 3]
-    again = OptunaSource(blocks(study), study, records_of(first[:2]), 9, kept[2:])
+    again = OptunaSource(resolve(study).blocks, study, records_of(first[:2]), 9, kept[2:])
     trials = again.more(0) or []
     assert [t.fingerprint for t in trials] == [t.fingerprint for t in first]
     assert numbers(again.more(4) or []) == [4]

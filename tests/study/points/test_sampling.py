@@ -14,8 +14,9 @@ from optuna.distributions import (
 )
 
 from study.definition.domains import Domain
-from study.definition.space import Block, blocks
+from study.definition.space import Block
 from study.definition.studyfile import StudyFile
+from study.points.resolve import resolve
 from study.points.sampling import active_sample, decode, distribution, encode
 from trainables.config.trial import TrialConfig
 from trainables.vocabulary.refusal import Refusal
@@ -31,7 +32,7 @@ def block_of(**sections: Any) -> Block:
         "search": {"strategy": "optuna", "trials": 1, "objectives": {"val_accuracy": "max"}},
         **sections,
     }
-    (block,) = blocks(StudyFile.of(raw))
+    (block,) = resolve(StudyFile.of(raw)).blocks
     return block
 
 

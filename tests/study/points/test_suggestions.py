@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from study.definition.space import Block, Trial, blocks
+from study.definition.space import Block, Trial
 from study.definition.studyfile import StudyFile
-from study.points.best import found
-from study.points.suggestions import Point, open_points, origin_of, remember, taken_up
-from study.views.standing import own_records
+from study.points.resolve import resolve
+from study.points.resolved_study import Earlier
+from study.points.search_study import SearchStudy
+from study.points.suggestions import Point, open_points, origin_of, remember
 from trainables.files.records import Record
 from trainables.files.storage import LocalFolder
 
@@ -26,7 +27,7 @@ WIDER = {**RAW, "retrain": {"epochs": 1, "schedule": {"choice": ["ft", "llr", "s
 
 
 def only_block(study: StudyFile) -> Block:
-    (block,) = blocks(study)
+    (block,) = resolve(study).blocks
     return block
 
 
@@ -65,15 +66,15 @@ def test_a_trial_of_an_earlier_space_counts_in_the_one_that_asked_for_it(tmp_pat
     new = [record_of(trial_of(study, 0, "slr", seed), 0.2) for seed in (0, 1)]
     for number, schedule in enumerate(("slr", "llr")):
         remember(folder, Point(only_block(study).key, number, {"retrain.schedule": schedule}))
-    records, points = taken_up(study, folder, [*old, *new])
-    assert [point.number for point in points] == [1]
-    wanted, own = own_records(study, records)
-    assert (wanted, len(own)) == (4, 4)
-    ((best,),) = found(study, records)
+    resolved = SearchStudy(study)
+    earlier = resolved.earlier(folder, [*old, *new])
+    assert [point.number for point in earlier.points] == [1]
+    assert resolved.n_trials == len(resolved.members(earlier.records)) == 4
+    ((best,),) = resolved.unbeaten(earlier.records)
     assert best.params == {"retrain.schedule": "llr"}
     assert best.means["val_accuracy"] == 0.9
 
 
 def test_a_grid_asks_for_nothing(tmp_path: Path) -> None:
     raw = {**RAW, "search": {"strategy": "grid"}, "retrain": {"epochs": 1, "schedule": "ft"}}
-    assert taken_up(StudyFile.of(raw), LocalFolder(tmp_path), []) == ([], [])
+    assert resolve(StudyFile.of(raw)).earlier(LocalFolder(tmp_path), []) == Earlier([])

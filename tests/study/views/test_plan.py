@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from study.definition.space import grid_trials
 from study.definition.studyfile import StudyFile
-from study.views.plan import Plan, plan, table
+from study.points.grid_study import GridStudy
+from study.points.resolve import resolve
+from study.views.plan import Plan, Training, plan, table
 from trainables.config.chain import StageSpec, stage_chain
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
@@ -28,31 +29,35 @@ RAW: dict[str, Any] = {
 
 
 def planned(folder: Path, **sections: Any) -> Plan:
-    return plan(StudyFile.of({**RAW, **sections}), str(folder))
+    return plan(resolve(StudyFile.of({**RAW, **sections})), str(folder))
+
+
+def training(folder: Path, **sections: Any) -> Training:
+    found = planned(folder, **sections).training
+    assert found is not None
+    return found
 
 
 def test_a_grid_by_hand(tmp_path: Path) -> None:
     found = planned(tmp_path / "out")
     assert (found.trials, found.configurations, found.seeds) == (16, 8, 2)
-    assert (found.stages, found.dense_runs) == (18, 2)
-    assert found.epochs_asked == 16 * 10 + 8 * 1 + 8 * 3
-    assert found.epochs_shared == 2 * 10 + 8 * 1 + 8 * 3
-    assert found.epochs_left == found.epochs_shared
-    assert found.sharing == pytest.approx(192 / 52)
-    assert (found.settled, found.failed, found.seconds_left) == (0, 0, None)
+    assert (found.settled, found.failed) == (0, 0)
+    shared = 2 * 10 + 8 * 1 + 8 * 3
+    assert found.training == Training(2, 18, 16 * 10 + 8 * 1 + 8 * 3, shared, shared, None)
+    assert found.training.sharing == pytest.approx(192 / 52)
     assert not (tmp_path / "out").exists(), "planning writes nothing"
 
 
 def test_methods_from_scratch_share_nothing(tmp_path: Path) -> None:
     found = planned(tmp_path, method="gmp", dense={}, retrain={}, budget={"epochs": 6})
-    assert (found.trials, found.stages, found.dense_runs) == (4, 4, 0)
-    assert found.epochs_asked == found.epochs_shared == 24
-    assert found.sharing == 1
+    assert found.trials == 4
+    assert found.training == Training(0, 4, 24, 24, 24, None)
+    assert found.training.sharing == 1
 
 
 def record_all(folder: Path, state: str, n: int) -> list[tuple[StageSpec, ...]]:
     """Write records of the first n trials; returns their chains."""
-    trials = grid_trials(StudyFile.of(RAW))[:n]
+    trials = GridStudy(StudyFile.of(RAW)).trials[:n]
     for trial in trials:
         StudyFolder(str(folder)).write_record(
             Record(trial.fingerprint, "small", trial.config.resolved(), trial.seed, state)
@@ -71,40 +76,41 @@ def store(folder: Path, spec: StageSpec, seconds: float, device: str = "cpu") ->
 def test_what_is_settled_is_not_left_and_what_failed_is(tmp_path: Path) -> None:
     record_all(tmp_path, "done", 1)
     assert planned(tmp_path).settled == 1
-    assert planned(tmp_path).epochs_left == 52 - 1
+    assert training(tmp_path).epochs_left == 52 - 1
     record_all(tmp_path, "failed", 1)
     found = planned(tmp_path)
-    assert (found.settled, found.failed, found.epochs_left) == (0, 1, 52)
+    assert (found.settled, found.failed) == (0, 1)
+    assert training(tmp_path).epochs_left == 52
 
 
 def test_stages_that_are_there_are_not_left(tmp_path: Path) -> None:
     (chain,) = record_all(tmp_path, "failed", 1)
     store(tmp_path, chain[0], seconds=20)
-    assert planned(tmp_path).epochs_left == 52 - 10
+    assert training(tmp_path).epochs_left == 52 - 10
 
 
 def test_the_time_comes_from_stages_alike(tmp_path: Path) -> None:
     """20 s for the 10 epochs of one dense run: 2 s an epoch, 42 epochs left."""
     (chain,) = record_all(tmp_path, "failed", 1)
     store(tmp_path, chain[0], seconds=20)
-    assert planned(tmp_path).seconds_left == pytest.approx(84)
+    assert training(tmp_path).seconds_left == pytest.approx(84)
     store(tmp_path, chain[1], seconds=4.2)
-    assert planned(tmp_path).seconds_left == pytest.approx(41 * 24.2 / 11)
+    assert training(tmp_path).seconds_left == pytest.approx(41 * 24.2 / 11)
 
 
 def test_the_time_of_another_device_model_or_batch_is_unknown(tmp_path: Path) -> None:
     (chain,) = record_all(tmp_path, "failed", 1)
     store(tmp_path, chain[0], seconds=20)
-    assert planned(tmp_path, resources={"gpus": 1}).seconds_left is None
-    assert planned(tmp_path, task={"dataset": "digits", "model": "cnn"}).seconds_left is None
-    assert planned(tmp_path, dense={"epochs": 10, "batch_size": 32}).seconds_left is None
-    assert planned(tmp_path, dense={"epochs": 20, "lr": 0.5}).seconds_left == pytest.approx(144)
+    assert training(tmp_path, resources={"gpus": 1}).seconds_left is None
+    assert training(tmp_path, task={"dataset": "digits", "model": "cnn"}).seconds_left is None
+    assert training(tmp_path, dense={"epochs": 10, "batch_size": 32}).seconds_left is None
+    assert training(tmp_path, dense={"epochs": 20, "lr": 0.5}).seconds_left == pytest.approx(144)
 
 
 def test_a_store_of_its_own_counts(tmp_path: Path) -> None:
     (chain,) = record_all(tmp_path / "one", "failed", 1)
     store(tmp_path, chain[0], seconds=20)
-    shared = planned(tmp_path / "two", stage_store=str(tmp_path / "stages"))
+    shared = training(tmp_path / "two", stage_store=str(tmp_path / "stages"))
     assert shared.epochs_left == 52 - 10
 
 
@@ -112,13 +118,14 @@ def test_unreadable_manifests_are_left_out(tmp_path: Path) -> None:
     for name, text in (("a", "{"), ("b", "[]"), ("c", '{"metrics": {}}')):
         (tmp_path / "stages" / name).mkdir(parents=True)
         (tmp_path / "stages" / name / "stage.json").write_text(text)
-    assert planned(tmp_path).seconds_left is None
+    assert training(tmp_path).seconds_left is None
 
 
 def test_nothing_left_takes_no_time(tmp_path: Path) -> None:
     record_all(tmp_path, "done", 16)
-    found = planned(tmp_path)
-    assert (found.settled, found.epochs_left, found.seconds_left) == (16, 0, 0)
+    assert planned(tmp_path).settled == 16
+    left = training(tmp_path)
+    assert (left.epochs_left, left.seconds_left) == (0, 0)
 
 
 SEARCH: dict[str, Any] = {
@@ -130,8 +137,7 @@ SEARCH: dict[str, Any] = {
 def test_a_search_is_counted_in_configurations_of_its_blocks(tmp_path: Path) -> None:
     found = planned(tmp_path, **SEARCH)
     assert (found.configurations, found.seeds, found.trials) == (10, 2, 20)
-    assert found.epochs_asked is None
-    assert found.sharing is None
+    assert found.training is None
 
 
 def test_the_table_of_a_grid(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from study.definition.space import blocks, grid_trials
 from study.definition.studyfile import StudyFile
+from study.points.grid_study import GridStudy
+from study.points.resolve import resolve
 from study.views.status import MOST_NAMED, Status, status, table
 from tests.study.conftest import Command
 from trainables.files import progress
@@ -48,7 +49,7 @@ def write(folder: Path, raw: dict[str, Any], *records: Record) -> StudyFolder:
 
 def grid_records(*states: str, **more: Any) -> list[Record]:
     """Records of the grid's first trials in these states."""
-    trials = grid_trials(StudyFile.of(RAW))
+    trials = GridStudy(StudyFile.of(RAW)).trials
     return [
         Record(t.fingerprint, "small", t.config.resolved(), t.seed, state, **more)
         for t, state in zip(trials, states, strict=False)
@@ -68,7 +69,7 @@ def test_a_grid_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_search_by_hand(tmp_path: Path) -> None:
-    keys = [block.key for block in blocks(StudyFile.of(SEARCH))]
+    keys = [block.key for block in resolve(StudyFile.of(SEARCH)).blocks]
     records = [
         Record("a", "small", {}, 0, "done", origin={"block_key": keys[0]}),
         Record("b", "small", {}, 1, "failed", origin={"block_key": keys[1]}),

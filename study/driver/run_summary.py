@@ -1,0 +1,84 @@
+"""How a run ended, and what `bimp run` prints of it: a short table, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from study.points.resolved_study import ResolvedStudy
+from trainables.files.records import Record
+from trainables.vocabulary.wording import counted, duration
+
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended.
+
+    `records` are all of the folder, once under each origin that asked for them; `failed` those of
+    the study's trials that failed; `exhausted` says that a search found no more points to try;
+    `lost` are trials that workers say they settled, and whose records are not in the folder.
+    """
+
+    folder: str
+    wanted: int
+    settled: int
+    failed: list[Record]
+    seconds: float
+    seconds_to_first_result: float | None
+    notes: list[str] = field(default_factory=list)
+    exhausted: bool = False
+    lost: list[str] = field(default_factory=list)
+    records: Sequence[Record] = field(default=(), repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial that there is to make is settled."""
+        return (self.settled >= self.wanted or self.exhausted) and not (self.failed or self.lost)
+
+
+def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
+    """Return the end of a run in words, with the table of its results."""
+    parts = [
+        f"{summary.settled} of {summary.wanted} trials are settled after"
+        f" {duration(summary.seconds)}; {'; '.join(summary.notes) or 'nothing was run'}",
+        _failures(summary),
+        _table(summary, resolved),
+        f"records, curves and tables: {summary.folder}",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _failures(summary: RunSummary) -> str:
+    lines = [
+        f"failed: {r.fingerprint} (seed {r.seed}, attempt {r.attempt}): {r.message}"
+        for r in summary.failed[:MOST_NAMED]
+    ]
+    if (more := len(summary.failed) - MOST_NAMED) > 0:
+        lines.append(
+            f"... and {more} more; bimp results {summary.folder} --where \"state=='failed'\""
+        )
+    if summary.lost:
+        lines.append(
+            f"lost: {counted(len(summary.lost), 'trial')} ended well, but {summary.folder} does not"
+            " hold their records: every node must see the same folder under this name"
+        )
+    if not summary.complete:
+        lines.append("run the same command again to go on and to retry what failed")
+    return "\n".join(lines)
+
+
+def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
+    """What a search has come to; else schedules against sparsity and budget, or methods."""
+    if (findings := resolved.findings(summary.records)) is not None:
+        return findings
+    from analysis import frames
+    from analysis.tables import comparison_table, methods_table, to_text
+
+    trials = frames.trials(summary.folder)
+    if trials.empty:
+        return ""
+    if trials["method"].nunique() > 1:
+        return str(to_text(methods_table(trials)))
+    return str(to_text(comparison_table(trials)))

@@ -1,0 +1,135 @@
+"""A grid: every cell of the spaces is a configuration, and each is tried at every seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from study.definition.space import Block, Trial
+from study.points.agenda import Ending, TrialSource
+from study.points.resolved_study import Earlier, ResolvedStudy
+from study.points.suggestions import Point
+from trainables.config.chain import fingerprint
+from trainables.config.trial import TrialConfig
+from trainables.files.storage import Folder
+from trainables.vocabulary.refusal import Refusal, shown
+
+if TYPE_CHECKING:
+    from trainables.files.records import Record
+
+MOST_TRIALS = 1_000_000
+
+
+class GridStudy(ResolvedStudy):
+    """A study whose trials are all known beforehand."""
+
+    def check(self) -> None:
+        """Refuse the first cell that breaks a rule, and what no trial uses."""
+        _ = self.configs
+
+    @cached_property
+    def configs(self) -> list[TrialConfig]:
+        """The distinct configurations, in order; Refusal names the first cell that breaks a rule.
+
+        Cells that differ only in keys that change nothing are one configuration.
+        """
+        self._refuse_sampled()
+        self._refuse_too_many()
+        distinct: dict[str, TrialConfig] = {}
+        for block in self.blocks:
+            config = _valid(block)
+            distinct.setdefault(fingerprint(config, 0), config)
+        self.refuse_idle_keys(distinct.values())
+        return list(distinct.values())
+
+    def _refuse_sampled(self) -> None:
+        for space in self.spaces:
+            for key, domain in space.sampled.items():
+                raise Refusal(
+                    f"{key} must be a value or {{grid: [...]}} under search.strategy grid,"
+                    f" got {{{domain.kind}: {shown(list(domain.values))}}};"
+                    " search.strategy optuna samples it"
+                )
+
+    def _refuse_too_many(self) -> None:
+        cells = sum(math.prod(len(d.values) for d in s.domains.values()) for s in self.spaces)
+        if (n_trials := cells * len(self.seeds)) > MOST_TRIALS:
+            raise Refusal(f"the grids must make at most {MOST_TRIALS} trials, got {n_trials}")
+
+    @property
+    def representatives(self) -> Sequence[TrialConfig]:
+        """All configurations."""
+        return self.configs
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """All seeds of a configuration, then the next one."""
+        return [Trial.of(config, seed) for config in self.configs for seed in self.seeds]
+
+    @property
+    def n_configurations(self) -> int:
+        return len(self.configs)
+
+    @property
+    def n_confirmations(self) -> int:
+        return 0
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return self.study.seeds
+
+    def earlier(self, folder: Folder, records: Sequence[Record]) -> Earlier:
+        """Return the records: a grid asks for nothing but its cells."""
+        return Earlier(records)
+
+    def members(self, records: Iterable[Record]) -> list[Record]:
+        """Return the records of the grid's trials."""
+        wanted = {trial.fingerprint for trial in self.trials}
+        return [record for record in records if record.fingerprint in wanted]
+
+    def source(
+        self, folder: Folder, earlier: Earlier, slots: int, remember: Callable[[Point], None]
+    ) -> TrialSource:
+        """Return all trials at once."""
+        return GridSource(self.trials)
+
+    def draws_blindly(self, slots: int) -> bool:
+        """Nothing is drawn."""
+        return False
+
+    def findings(self, records: Sequence[Record]) -> str | None:
+        """Nothing is searched for."""
+        return None
+
+
+def _valid(block: Block) -> TrialConfig:
+    try:
+        return block.space.config(block.cell)
+    except Refusal as refusal:
+        if not block.cell:
+            raise
+        cell = ", ".join(f"{key}={shown(value)}" for key, value in block.cell.items())
+        raise Refusal(f"{refusal} (first in the cell {cell})") from None
+
+
+class GridSource:
+    """All trials of a grid, at once."""
+
+    ended_early: Sequence[str] = ()
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._trials = list(trials)
+        self.planned = len(trials)
+
+    def more(self, outstanding: int) -> list[Trial] | None:
+        """Return all trials the first time, none after."""
+        trials, self._trials = self._trials, []
+        return trials
+
+    def tell(self, trial: Trial, ending: Ending) -> None:
+        """A grid learns nothing."""
+
+    def write_journal(self) -> None:
+        """A grid has none."""

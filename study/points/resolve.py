@@ -1,0 +1,15 @@
+"""The one place that asks by which strategy a study finds its points."""
+
+from __future__ import annotations
+
+from study.definition.studyfile import StudyFile
+from study.points.grid_study import GridStudy
+from study.points.resolved_study import ResolvedStudy
+from study.points.search_study import SearchStudy
+
+STRATEGIES: dict[str, type[ResolvedStudy]] = {"grid": GridStudy, "optuna": SearchStudy}
+
+
+def resolve(study: StudyFile) -> ResolvedStudy:
+    """Return what follows from a study, worked out as it is asked for."""
+    return STRATEGIES[study.search.strategy](study)

@@ -1,0 +1,133 @@
+"""A study resolved once: its spaces, its blocks, its trials as far as they are known beforehand.
+
+Made once per command and handed on, so that nothing is expanded or validated twice; everything is
+worked out when it is first asked for. A grid and a search are the two kinds of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from study.definition.space import Block, Space, Trial, blocks, leaves, spaces
+from study.definition.studyfile import StudyFile
+from study.points.agenda import TrialSource
+from study.points.standing import Standing
+from study.points.suggestions import Point
+from trainables.config.rules import CONDITIONS
+from trainables.config.trial import TrialConfig
+from trainables.files.storage import Folder
+from trainables.vocabulary.refusal import Refusal, shown
+
+if TYPE_CHECKING:
+    from trainables.files.records import Record
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier runs left: records, and points asked for of which not every seed has one.
+
+    A record stands once under each origin that asked for its trial.
+    """
+
+    records: Sequence[Record]
+    points: Sequence[Point] = ()
+
+
+class ResolvedStudy(ABC):
+    """A study and what follows from it."""
+
+    def __init__(self, study: StudyFile) -> None:
+        self.study = study
+
+    @cached_property
+    def spaces(self) -> list[Space]:
+        """The spaces: one for each overlay, or the top level alone."""
+        return spaces(self.study)
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Every cell of every space's grids, in order."""
+        return blocks(self.spaces)
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse what can be refused without torch, data or a cluster."""
+
+    @property
+    @abstractmethod
+    def representatives(self) -> Sequence[TrialConfig]:
+        """Configurations that between them name every data set and model."""
+
+    @property
+    @abstractmethod
+    def trials(self) -> Sequence[Trial] | None:
+        """All trials; None where a search decides as it goes."""
+
+    @property
+    @abstractmethod
+    def n_configurations(self) -> int:
+        """Configurations that are tried at all of `seeds`."""
+
+    @property
+    @abstractmethod
+    def n_confirmations(self) -> int:
+        """Trials of the best configurations at seeds beyond `seeds`."""
+
+    @property
+    @abstractmethod
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds at which every configuration is tried."""
+
+    @property
+    def n_trials(self) -> int:
+        """Trials that the study wants in all."""
+        return self.n_configurations * len(self.seeds) + self.n_confirmations
+
+    @abstractmethod
+    def earlier(self, folder: Folder, records: Sequence[Record]) -> Earlier:
+        """Return what earlier runs left in a folder whose records are given."""
+
+    @abstractmethod
+    def members(self, records: Iterable[Record]) -> list[Record]:
+        """Return the records of trials that the study wants."""
+
+    def standing(self, records: Sequence[Record]) -> Standing:
+        """Return how a folder with these records stands."""
+        return Standing.of(self.n_trials, self.members(records), records)
+
+    @abstractmethod
+    def source(
+        self, folder: Folder, earlier: Earlier, slots: int, remember: Callable[[Point], None]
+    ) -> TrialSource:
+        """Return where a run's trials come from.
+
+        A search keeps at most `slots` trials out that it has learnt nothing of, and calls
+        `remember` with each point before it hands out the first trial of it.
+        """
+
+    @abstractmethod
+    def draws_blindly(self, slots: int) -> bool:
+        """Whether more than half of the points would be drawn before the first result."""
+
+    @abstractmethod
+    def findings(self, records: Sequence[Record]) -> str | None:
+        """Return what a search has come to as a table; None where trials are only compared."""
+
+    def refuse_idle_keys(self, configs: Iterable[TrialConfig]) -> None:
+        """Refuse a key that the study sets and none of all its configurations uses."""
+        sections = (self.study.space, *self.study.spaces)
+        given = {key: value for raw in sections for key, value in leaves(raw).items()}
+        idle = {key for key in given if key in CONDITIONS}
+        for config in configs:
+            idle &= config.inactive
+            if not idle:
+                return
+        for key in sorted(idle):
+            raise Refusal(
+                f"{key} must be absent where no trial uses it (it matters when"
+                f" {CONDITIONS[key].words}), got {shown(given[key])}"
+            )

@@ -1,0 +1,38 @@
+"""What a run will do, in plain words: start, resume, retry, extend."""
+
+from __future__ import annotations
+
+from study.definition.studyfile import StudyFile
+from study.points.standing import Standing
+from trainables.vocabulary.wording import counted
+
+
+def sentences(before: StudyFile | None, study: StudyFile, stands: Standing) -> list[str]:
+    """Return what a run will do, one sentence each; `before` is the study as it was last run."""
+    if before is None and not stands.settled and not stands.failed:
+        return [f"starting: {counted(stands.wanted, 'trial')}"]
+    if stands.settled >= stands.wanted and not stands.failed:
+        lines = [f"complete: all {stands.wanted} trials are settled, nothing to run"]
+    else:
+        lines = [f"resuming: {stands.settled} of {stands.wanted} trials are settled"]
+    if stands.failed:
+        lines.append(f"retrying: {counted(stands.failed, 'failed trial')}")
+    if before is not None:
+        lines += _changes(before, study, stands)
+    return lines
+
+
+def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]:
+    lines = []
+    if added := sorted(set(study.seeds) - set(before.seeds)):
+        lines.append(f"extending: seeds {', '.join(map(str, added))} are new")
+    more = (study.search.trials or 0) - (before.search.trials or 0)
+    if more > 0:
+        lines.append(f"extending: {counted(more, 'more configuration')} in each block")
+    if study.search.confirm and study.search.confirm != before.search.confirm:
+        lines.append(f"extending: the {study.search.confirm} best of each block at every seed")
+    if (study.space, study.spaces) != (before.space, before.spaces):
+        lines.append("extending: the space has changed")
+    if stands.others:
+        lines.append(f"keeping: {counted(stands.others, 'trial')} outside the study as it is now")
+    return lines

@@ -1,0 +1,53 @@
+"""What a run says it will do, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.definition.studyfile import StudyFile
+from study.points.standing import Standing
+from study.views.intentions import sentences
+
+RAW: dict[str, Any] = {
+    "name": "small",
+    "task": {"dataset": "digits", "model": "mlp"},
+    "dense": {"epochs": 2},
+    "prune": {"sparsity": {"grid": [0.8, 0.9]}},
+    "retrain": {"epochs": 1},
+    "seeds": [0, 1],
+}
+SEARCH: dict[str, Any] = {
+    **RAW,
+    "retrain": {"epochs": 1, "discount": {"uniform": [0.1, 1]}},
+    "search": {"strategy": "optuna", "trials": 3, "objectives": {"val_accuracy": "max"}},
+}
+
+
+def words(before: dict[str, Any] | None, now: dict[str, Any], *counts: int) -> list[str]:
+    earlier = None if before is None else StudyFile.of(before)
+    return sentences(earlier, StudyFile.of(now), Standing(*counts))
+
+
+def test_what_a_run_says_it_will_do() -> None:
+    assert words(None, RAW, 4, 0, 0, 0) == ["starting: 4 trials"]
+    assert words(RAW, RAW, 4, 4, 0, 0) == ["complete: all 4 trials are settled, nothing to run"]
+    assert words(RAW, RAW, 4, 3, 0, 0) == ["resuming: 3 of 4 trials are settled"]
+    assert words(RAW, RAW, 4, 3, 1, 0) == [
+        "resuming: 3 of 4 trials are settled",
+        "retrying: 1 failed trial",
+    ]
+
+
+def test_what_is_new_is_words() -> None:
+    seeds = words(RAW, {**RAW, "seeds": [0, 1, 5, 3]}, 8, 4, 0, 0)
+    assert seeds[1:] == ["extending: seeds 3, 5 are new"]
+    space = words(RAW, {**RAW, "prune": {"sparsity": {"grid": [0.7, 0.8]}}}, 4, 2, 0, 2)
+    assert space[1:] == [
+        "extending: the space has changed",
+        "keeping: 2 trials outside the study as it is now",
+    ]
+    more = {**SEARCH, "search": {**SEARCH["search"], "trials": 5}}
+    assert words(SEARCH, more, 20, 12, 0, 0)[1:] == [
+        "extending: 2 more configurations in each block"
+    ]
+    assert words(more, SEARCH, 12, 12, 0, 0)[1:] == []
