@@ -109,6 +109,7 @@ def section_rows(schema: Mapping[str, Any], section: str) -> list[list[str]]:
     return [
         key_row(f"{section}.{key}", field, key in required)
         for key, field in found["properties"].items()
+        if f"{section}.{key}" != "task.keywords"  # the user's own, which no table knows
     ]
 
 

@@ -1,5 +1,8 @@
 """One sentence for each key of the study file. `make_tables.py` refuses a key without one."""
 
+from trainables.config.sections import CRITERIA
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
+
 MEANINGS = {
     "name": "Name of the study; the study folder is `results/<name>` unless `--out` says otherwise",
     "spaces": "Overlays on the top level; the study is the union of the spaces that they make",
@@ -9,6 +12,9 @@ MEANINGS = {
     " store's URI. `stages/` in the study folder unless given",
     "task.dataset": "Data set, by name or with parameters (see Data sets)",
     "task.model": "Model, by name or with parameters (see Models)",
+    "task.use": "A task of your own in place of data set and model; its keywords stand beside it",
+    "task.files": "Patterns of files that your code reads, relative to the study file; hashed",
+    "task.version": "What is hashed in place of your code's content",
     "method": "Pruning method, by name or with parameters (see Methods)",
     "dense.epochs": "Length T of the dense run. Given under imp, absent under other methods, where"
     " `budget` gives it",
@@ -30,6 +36,9 @@ MEANINGS = {
     "prune.scope": "Whether the whole model shares one threshold or each layer gets the same share",
     "prune.criterion": "What is removed first: the smallest magnitudes, or a random draw (a"
     " baseline)",
+    "prune.exclude": "Prunable weights that stay dense: `first`, `last`, patterns over names of"
+    " weights or layers, or module types",
+    "prune.keep_layer_min": "Weights that every layer keeps; below 1 a share of the layer",
     "prune.filter_norm": "Norm by which filters are ranked",
     "prune.bn_reestimate": "Whether the statistics of BatchNorm are estimated anew after each"
     " prune, by one pass over the training images",
@@ -75,8 +84,12 @@ MEANINGS = {
 
 RANGES = {
     "name": "letters, digits, `.`, `_`, `-`; at most 80",
-    "task.dataset": "a name, or `{name: ..., key: value}`",
-    "task.model": "a name, or `{name: ..., key: value}`",
+    "task.dataset": "a name, `module:attribute`, or `{name: ..., key: value}`",
+    "task.model": "a name, `module:attribute`, or `{name: ..., key: value}`",
+    "task.use": "`module:attribute`",
+    "prune.criterion": ", ".join(f"`{name}`" for name in CRITERIA) + ", or `module:attribute`",
+    "retrain.schedule": ", ".join(f"`{name}`" for name in RETRAIN_SCHEDULES)
+    + ", or `module:attribute`",
     "method": "a name, or `{name: ..., key: value}`",
     "retrain.discount": "`adaptive`, `d1`, `d2`, or a number > 0, <= 1",
     "dense.milestones": "a list of numbers > 0, strictly increasing",

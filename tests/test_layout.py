@@ -40,20 +40,22 @@ ROOMS: dict[str, Room] = {
     "trainables.vocabulary": Room("", "pydantic"),
     "trainables.code": Room("vocabulary"),
     "trainables.formulas": Room(),
-    "trainables.config": Room("vocabulary formulas", "pydantic"),
+    "trainables.config": Room("vocabulary code formulas", "pydantic"),
     "trainables.files": Room("vocabulary", "pyarrow"),
     "trainables.jobs": Room("vocabulary config files", "", "torch"),
     "trainables.data": Room("vocabulary config", _TORCH, "torchvision sklearn"),
     "trainables.networks": Room("config", _TORCH, "torchvision"),
     "trainables.pruning": Room("formulas", _TORCH),
     "trainables.methods": Room("formulas pruning", _TORCH),
-    "trainables.tasks": Room("vocabulary config data networks pruning", _TORCH),
+    "trainables.tasks": Room(
+        "vocabulary code config data networks pruning methods", f"{_TORCH} pydantic"
+    ),
     "trainables.training": Room("data pruning methods tasks", _TORCH),
     "trainables.trials": Room(
-        "vocabulary formulas config files jobs data networks pruning methods tasks training",
+        "vocabulary code formulas config files jobs data networks pruning methods tasks training",
         f"{_TORCH} safetensors pyarrow",
     ),
-    "trainables.workers": Room("vocabulary config files jobs trials", "ray", "torch"),
+    "trainables.workers": Room("vocabulary code config files jobs training trials", "ray", "torch"),
     "analysis.columns": Room(
         "trainables.vocabulary trainables.formulas trainables.config", _FRAMES
     ),
@@ -93,8 +95,8 @@ ROOMS: dict[str, Room] = {
         "tabulate",
     ),
     "study.checks": Room(
-        "definition trainables.vocabulary trainables.config trainables.files trainables.data"
-        " trainables.networks",
+        "definition trainables.vocabulary trainables.code trainables.config trainables.files"
+        " trainables.data trainables.networks",
         "",
         "torch",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,30 +13,31 @@ from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS
 from analysis.frames.stages import stage_curve
-from trainables.files.records import CURVE_SCHEMA, RecordError, StudyFolder
+from trainables.files.records import CURVE_SCHEMA, RecordError, StudyFolder, joined_curves
 from trainables.files.storage import Folder
-from trainables.vocabulary.schema import EPOCH_METRICS
 
-EPOCH_COLUMNS = (*KEYS, "phase", "cycle", "epoch", "step", "total_epoch", *EPOCH_METRICS)
-"""Columns of the epochs frame."""
+EPOCH_KEYS = (*KEYS, "phase", "cycle", "epoch", "step", "total_epoch")
+"""First columns of the epochs frame; then come the numbers of the tasks that were read."""
 
 Integers = NDArray[np.int64]
 
 
 def epoch_frame(
-    folder: StudyFolder, store: Folder, trials: pd.DataFrame
+    folder: StudyFolder, store: Folder, trials: pd.DataFrame, measures: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return one row per (trial, epoch) in `EPOCH_COLUMNS`, in the order of `trials`, and warnings.
+    """Return one row per (trial, epoch), in the order of `trials`, and warnings.
 
-    `trials` has study, fingerprint, dense_stage and dense_epochs. Curves without a record, of
-    trials that still run, are left out.
+    `trials` has study, fingerprint, dense_stage and dense_epochs; `measures` are the numbers of an
+    epoch that its tasks declare, which come after `EPOCH_KEYS`. Curves without a record, of trials
+    that still run, are left out.
     """
     curves, warnings = folder.curves()
     stages, faults = _stage_curves(store, trials["dense_stage"].dropna().unique())
-    table = pa.concat_tables([stages, curves]).combine_chunks()
+    table = joined_curves([stages, curves]).combine_chunks()
     rows, owners = _owned_rows(table, stages.num_rows, trials)
     order = _by_position(table, rows, owners)
-    return _frame(table.take(pa.array(rows[order])), owners[order], trials), warnings + faults
+    ordered = table.take(pa.array(rows[order]))
+    return _frame(ordered, owners[order], trials, measures), warnings + faults
 
 
 def _stage_curves(store: Folder, stages: Iterable[str]) -> tuple[pa.Table, list[str]]:
@@ -49,7 +50,7 @@ def _stage_curves(store: Folder, stages: Iterable[str]) -> tuple[pa.Table, list[
             warnings.append(f"stage {stage} is not in {store.location}: no curve of its dense run")
         except RecordError as error:
             warnings.append(f"{error}: no curve of its dense run")
-    return pa.concat_tables(tables), warnings
+    return joined_curves(tables), warnings
 
 
 def _owned_rows(table: pa.Table, n_stage: int, trials: pd.DataFrame) -> tuple[Integers, Integers]:
@@ -81,13 +82,15 @@ def _by_position(table: pa.Table, rows: Integers, owners: Integers) -> Integers:
     return np.argsort((owners * depth + cycle) * width + epoch, kind="stable")
 
 
-def _frame(table: pa.Table, owners: Integers, trials: pd.DataFrame) -> pd.DataFrame:
+def _frame(
+    table: pa.Table, owners: Integers, trials: pd.DataFrame, measures: Sequence[str]
+) -> pd.DataFrame:
     frame = table.drop_columns("fingerprint").to_pandas()
     for place, key in enumerate(KEYS):
         column = pa.array(trials[key], pa.large_string()).take(pa.array(owners))
         frame.insert(place, key, pd.Series(column.to_pandas(), dtype="str"))
     frame["total_epoch"] = _running(owners, frame["phase"].to_numpy() == "dense", trials)
-    return pd.DataFrame(frame[list(EPOCH_COLUMNS)])
+    return pd.DataFrame(frame[[*EPOCH_KEYS, *(n for n in measures if n in frame)]])
 
 
 def _running(owners: Integers, dense: NDArray[np.bool_], trials: pd.DataFrame) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS, SECTIONS, in_schema_order
 from trainables.vocabulary.constraints import excesses
-from trainables.vocabulary.schema import CYCLE_METRICS, TRIAL_METRICS
+from trainables.vocabulary.schema import Measure, at_level, declare
 
 Floats = NDArray[np.float64]
 
@@ -54,9 +54,23 @@ def _hashable(value: Any) -> Any:
 
 def trial_columns(names: Iterable[str]) -> list[str]:
     """Return the columns of the trials frame in order, the configuration's among `names`."""
-    fixed = {*KEYS, "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS}
-    config = in_schema_order(name for name in names if name not in fixed)
-    return [*KEYS, *config, "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS]
+    present = dict.fromkeys(names)
+    metrics = [name for name in at_level("trial") if name in present]
+    fixed = {*KEYS, "seed", "state", *metrics, *RUN_COLUMNS}
+    config = in_schema_order(name for name in present if name not in fixed)
+    return [*KEYS, *config, "seed", "state", *metrics, *RUN_COLUMNS]
+
+
+def measures_in(table: pa.Table) -> dict[str, Measure]:
+    """Return what the records of a table may hold, by name, and make it known to `METRICS`.
+
+    That of classification where nothing is declared, or where there is no record.
+    """
+    declared = table.column("declared").unique().to_pylist() or ["{}"]
+    measures: dict[str, Measure] = {}
+    for text in declared:
+        measures |= declare(json.loads(text))
+    return measures
 
 
 def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
@@ -126,7 +140,8 @@ def _metric_columns(table: pa.Table) -> dict[str, Floats]:
     kinds = names.indices.to_numpy(zero_copy_only=False)
     kind_of = {name: kind for kind, name in enumerate(names.dictionary.to_pylist())}
     failed = np.array(table.column("state").to_pylist(), dtype=str) == "failed"
-    columns = {name: np.full(table.num_rows, np.nan) for name in TRIAL_METRICS}
+    names_here = at_level("trial", measures_in(table).values())
+    columns = {name: np.full(table.num_rows, np.nan) for name in names_here}
     for name, column in columns.items():
         here = kinds == kind_of.get(name, -1)
         column[rows[here]] = values[here]
@@ -155,10 +170,11 @@ def cycle_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per (trial, cycle): study, fingerprint, cycle and its metrics."""
     entries = _decoded(table, "cycles")
     flat = [cycle for own in entries for cycle in own]
+    measures = at_level("cycle", measures_in(table).values())
     numbers = [place for own in entries for place, _ in enumerate(own, start=1)]
     columns = {
         "cycle": np.array([c.get("cycle", n) for c, n in zip(flat, numbers, strict=True)], int),
-        **{name: np.array([c.get(name) for c in flat], dtype=float) for name in CYCLE_METRICS},
+        **{name: np.array([c.get(name) for c in flat], dtype=float) for name in measures},
     }
     return _beside_keys(table, labels, [len(own) for own in entries], columns)
 

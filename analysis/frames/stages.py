@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.files import manifests
-from trainables.files.records import CURVE_SCHEMA, RecordError
+from trainables.files.records import CURVE_SCHEMA, RecordError, as_curves
 from trainables.files.storage import Folder
 
 
@@ -25,6 +25,6 @@ def stage_curve(store: Folder, stage: str) -> pa.Table:
     name = f"{stage}/{curve}"
     try:
         table = pq.ParquetFile(pa.BufferReader(store.read(name))).read()
-        return table.select(CURVE_SCHEMA.names).cast(CURVE_SCHEMA)
+        return as_curves(table)
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise RecordError(f"{name}: cannot be read ({error})") from error

@@ -21,11 +21,13 @@ from analysis.frames.record_frames import (
     cycle_frame,
     flatten,
     layer_frame,
+    measures_in,
     trial_columns,
     trial_frame,
 )
 from trainables.files.records import Record, StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
+from trainables.vocabulary.schema import at_level
 
 __all__ = [
     "Study",
@@ -142,7 +144,12 @@ class Study:
         """
         frames = []
         for source, known in zip(self._sources, self._trial_frames, strict=True):
-            frame, warnings = epoch_frame(source.folder, self._stage_store(source), known)
+            frame, warnings = epoch_frame(
+                source.folder,
+                self._stage_store(source),
+                known,
+                at_level("epoch", measures_in(source.table).values()),
+            )
             self._warn(source.folder, warnings)
             frames.append(frame)
         return _stacked(frames)

@@ -38,7 +38,8 @@ def _missing_folders(path: Path) -> list[Path]:
 def check_loadable(configs: Iterable[TrialConfig]) -> None:
     """Refuse data sets whose studies can only be planned."""
     for config in configs:
-        if DATASETS[name := config.task.dataset.name].loader is None:
+        dataset = config.catalog_dataset
+        if dataset is not None and DATASETS[name := dataset.name].loader is None:
             raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
                           " its studies can be planned but not yet run")  # fmt: skip
 
@@ -49,8 +50,8 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     from trainables.data.sources import check_available
 
     root = Path(study.data.root).expanduser()
-    seen = {config.task.dataset.name: config.task.dataset for config in configs}
-    for name, choice in seen.items():
+    choices = [choice for config in configs if (choice := config.catalog_dataset) is not None]
+    for name, choice in {choice.name: choice for choice in choices}.items():
         try:
             check_available(name, choice.parameters, root)
         except DataMissingError as missing:
@@ -73,13 +74,17 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
 
     The project's own models take images of any size.
     """
-    pairs = {(c.task.model.name, c.task.dataset.name) for c in configs}
-    for model, dataset in sorted(p for p in pairs if p[0].startswith(TORCHVISION_PREFIX)):
+    pairs = {
+        (c.task.model.name, dataset.name)
+        for c in configs
+        if c.task.model is not None and (dataset := c.catalog_dataset) is not None
+    }
+    for model, name in sorted(p for p in pairs if p[0].startswith(TORCHVISION_PREFIX)):
         import torch
 
         from trainables.networks.models import build
 
-        facts = DATASETS[dataset]
+        facts = DATASETS[name]
         try:
             with torch.device("meta"):
                 build(model, facts.in_shape, facts.n_classes, {})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainables.config.trial import TrialConfig
-from trainables.formulas.schedules import RETRAIN_SCHEDULES
+from trainables.formulas.schedules import schedule_of
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind
 
 _DIGITS = 16
@@ -55,11 +55,39 @@ def _section(config: TrialConfig, name: str) -> dict[str, Any]:
     return {key: value for key, value in dumped.items() if f"{name}.{key}" not in inactive}
 
 
-def _named(choice: Any) -> dict[str, Any]:
-    """A catalog entry with only those parameters that differ from their default."""
+def _named(choice: Any, code: str | None = None) -> dict[str, Any]:
+    """A catalog entry with only those parameters that differ from their default.
+
+    The user's own with all of its parameters, and with the identity of its code.
+    """
+    if choice.is_own:
+        return {"name": choice.name, **choice.parameters, "code": code}
     defaults = choice.catalog[choice.name].parameters().model_dump()
     changed = {k: v for k, v in choice.parameters.items() if defaults[k] != v}
     return {"name": choice.name, **changed}
+
+
+def _task(config: TrialConfig) -> dict[str, Any]:
+    """What is learnt: a data set and a model, or the user's task with its code."""
+    task = config.task
+    if task.use is not None:
+        code = _code(config, "task.use")
+        return {"task": {"use": task.use, "keywords": task.keywords, "code": code}}
+    return {
+        "dataset": _named(task.dataset, _code(config, "task.dataset")),
+        "model": _named(task.model, _code(config, "task.model")),
+    }
+
+
+def _code(config: TrialConfig, key: str) -> str | None:
+    """The identity of the user's code behind a key; None where there is none."""
+    return config.facts.codes.get(key) if config.facts is not None else None
+
+
+def _own(config: TrialConfig, *keys: str) -> dict[str, Any]:
+    """The identities of the code behind some keys, nothing where no code stands there."""
+    codes = {key: _code(config, key) for key in keys if key in config.own_code}
+    return {"code": codes} if codes else {}
 
 
 def _training(config: TrialConfig) -> dict[str, Any]:
@@ -69,8 +97,7 @@ def _training(config: TrialConfig) -> dict[str, Any]:
     dense.pop("nesterov", None)
     return {
         "schema": SCHEMA_VERSION,
-        "dataset": _named(config.task.dataset),
-        "model": _named(config.task.model),
+        **_task(config),
         "dense": {**dense, "steps": config.dense_steps, "nesterov": config.dense.uses_nesterov},
         "compute": _section(config, "compute"),
     }
@@ -88,9 +115,10 @@ def fingerprint(config: TrialConfig, seed: int) -> str:
         {
             **_training(config),
             "seed": seed,
-            "method": _named(config.method),
+            "method": _named(config.method, _code(config, "method")),
             "prune": _section(config, "prune"),
             "retrain": retrain,
+            **_own(config, "prune.criterion", "retrain.schedule"),
             "cycle_steps": config.cycle_steps,
         }
     )
@@ -121,12 +149,12 @@ def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
     kind: StageKind = "dense" if config.retrains else "whole"
     content = {"kind": kind, "seed": seed, **_training(config)}
     if kind == "whole":
-        content |= {"method": _named(config.method), "prune": _section(config, "prune")}
+        method = _named(config.method, _code(config, "method"))
+        content |= {"method": method, "prune": _section(config, "prune")}
     steps = config.dense_steps
     likeness = digest(
         {
-            "dataset": content["dataset"],
-            "model": content["model"],
+            **{key: content[key] for key in ("dataset", "model", "task") if key in content},
             "compute": content["compute"],
             "batch_size": config.dense.batch_size,
             "method": content.get("method", {}).get("name"),
@@ -141,7 +169,7 @@ def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> 
     prune = _section(config, "prune")
     prune.pop("cycles", None)
     retrain = _section(config, "retrain")
-    uses = RETRAIN_SCHEDULES[config.retrain.schedule].uses
+    uses = schedule_of(config.retrain.schedule).uses
     kept = {key: value for key, value in retrain.items() if key in uses or key == "norm"}
     return {
         "kind": "cycle",
@@ -150,6 +178,7 @@ def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> 
         "steps": steps,
         "prune": {**prune, "sparsity": cumulative_sparsity(config, cycle)},
         "retrain": {**kept, "schedule": config.retrain.schedule},
+        **_own(config, "prune.criterion", "retrain.schedule"),
     }
 
 

@@ -11,7 +11,12 @@ from itertools import pairwise
 
 from trainables.config import catalog
 from trainables.config.settings import Settings
-from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES, retrain_refusal
+from trainables.formulas.schedules import (
+    DENSE_SCHEDULES,
+    RETRAIN_SCHEDULES,
+    retrain_refusal,
+    schedule_of,
+)
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.vocabulary.refusal import Refusal
 
@@ -33,7 +38,7 @@ def _retrain_uses(leaf: str) -> Condition:
     names = [name for name, s in RETRAIN_SCHEDULES.items() if leaf in s.uses]
     return Condition(
         f"retrain.schedule is {' or '.join(names)}",
-        lambda c: c.retrains and c.retrain.schedule in names,
+        lambda c: c.retrains and leaf in schedule_of(c.retrain.schedule).uses,
     )
 
 
@@ -103,8 +108,10 @@ def _lengths_given_once(c: Settings) -> None:
 
 
 def _images_are_enough(c: Settings) -> None:
-    dataset = catalog.DATASETS[c.task.dataset.name]
-    given = c.task.dataset.parameters
+    choice = c.task.dataset
+    if choice is None or choice.is_own:
+        return
+    dataset, given = catalog.DATASETS[choice.name], choice.parameters
     for key, count in (("n_train", dataset.n_train), ("n_val", dataset.n_validated)):
         try:
             n = count(given)
@@ -134,7 +141,7 @@ def _schedule_is_complete(c: Settings) -> None:
             _refuse("dense.milestones", "be strictly increasing", list(stones))
     if "lr_end" in DENSE_SCHEDULES[c.dense.schedule].uses and c.dense.lr_end >= c.dense.lr:
         _refuse("dense.lr_end", f"be below dense.lr ({c.dense.lr})", c.dense.lr_end)
-    needs_init = c.retrains and "init" in RETRAIN_SCHEDULES[c.retrain.schedule].uses
+    needs_init = c.retrains and "init" in schedule_of(c.retrain.schedule).uses
     if needs_init and c.retrain.init is None:
         _refuse("retrain.init", f"be given under {c.retrain.schedule}", "nothing")
 

@@ -6,7 +6,8 @@ What ties keys together is in `rules`. Domains, seeds and resources belong to th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -20,8 +21,16 @@ from pydantic import (
     model_validator,
 )
 
+from trainables.code.reference import is_reference, parse
 from trainables.config import catalog
-from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
+from trainables.vocabulary.refusal import (
+    Refusal,
+    first_refusal,
+    refuse_unknown,
+    shown,
+    unknown_key,
+)
 
 
 def _not_a_bool(value: Any) -> Any:
@@ -53,7 +62,10 @@ class Section(BaseModel):
 
 
 class Named(Section):
-    """A catalog entry with its parameters: `name`, or `{name: ..., parameter: value}`."""
+    """A catalog entry with its parameters: `name`, or `{name: ..., parameter: value}`.
+
+    A name "module:attribute" is the user's own, whose parameters are judged where it is imported.
+    """
 
     judges_its_keys: ClassVar[bool] = True
     catalog: ClassVar[Mapping[str, Any]]
@@ -71,6 +83,9 @@ class Named(Section):
         if isinstance(given.get("parameters"), Mapping):
             given = {"name": given["name"], **given["parameters"]}
         name = given["name"]
+        if is_reference(name):
+            parse(name, cls.what)
+            return {"name": name, "parameters": {k: v for k, v in given.items() if k != "name"}}
         if name not in cls.catalog:
             raise Refusal(catalog.unknown(cls.what, name, cls.catalog))
         rest = {key: value for key, value in given.items() if key != "name"}
@@ -80,6 +95,11 @@ class Named(Section):
         except ValidationError as error:
             raise first_refusal(error, at=cls.what) from None
         return {"name": name, "parameters": parameters.model_dump()}
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's code rather than an entry of the catalog."""
+        return is_reference(self.name)
 
     @model_serializer
     def _flat(self) -> dict[str, Any]:
@@ -107,11 +127,80 @@ class MethodChoice(Named):
     what = "method"
 
 
-class Task(Section):
-    """What is learnt and by what."""
+class TaskChoice(Section):
+    """What is learnt and by what: a data set with a model, or a task of the user's.
 
-    dataset: DatasetChoice
-    model: ModelChoice
+    `use` is the "module:attribute" of a `Task`; every key beside `files` and `version` is then a
+    keyword of its own. `files`: patterns of files that the user's code reads. `version`: stands for
+    the code's content in hashes.
+    """
+
+    judges_its_keys: ClassVar[bool] = True
+    dataset: DatasetChoice | None = None
+    model: ModelChoice | None = None
+    use: str | None = None
+    keywords: dict[str, Any] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    version: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sort(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            raise ValueError("must be a mapping")
+        if "use" not in given:
+            return cls._catalogued(given)
+        parse(given["use"], "task.use")
+        for key in ("dataset", "model"):
+            if key in given and not isinstance(given.get("keywords"), Mapping):
+                rule = "must be absent beside task.use, which names the whole task"
+                raise Refusal(f"task.{key} {rule}, got {shown(given[key])}")
+        known = {key: given[key] for key in ("use", "files", "version") if key in given}
+        own = {key: value for key, value in given.items() if key not in known}
+        return {**known, "keywords": own}
+
+    @classmethod
+    def _catalogued(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = ("dataset", "model", "files", "version", "use")
+        for key, value in given.items():
+            if key not in known:
+                raise unknown_key(f"task.{key}", key, known, value)
+        for key in ("dataset", "model"):
+            if key not in given:
+                raise Refusal(f"task.{key} must be given, got nothing")
+        return given
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        extra: dict[str, Any] = {"files": list(self.files)} if self.files else {}
+        if self.version is not None:
+            extra["version"] = self.version
+        if self.use is not None:
+            return {"use": self.use, **self.keywords, **extra}
+        assert self.dataset is not None and self.model is not None
+        return {"dataset": self.dataset.model_dump(), "model": self.model.model_dump(), **extra}
+
+
+class Facts(Section):
+    """What is known of the user's code only once it has been imported; never in a study file.
+
+    `n_train`, `n_val`, `n_test`: lengths of the parts, None for a part that is not there.
+    `declared`: metrics and counts of the task, nothing for classification. `codes`: by key of the
+    study file the identity of the code behind it, which is hashed. `copy`: the digest under which
+    the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
+    catalog. `controls_sparsity`, `structures`: of a method.
+    """
+
+    n_train: Count | None = None
+    n_val: Count | None = None
+    n_test: Count | None = None
+    declared: dict[str, Any] = Field(default_factory=dict)
+    codes: dict[str, str] = Field(default_factory=dict)
+    copy_digest: str | None = None
+    in_shape: tuple[int, ...] | None = None
+    n_classes: int | None = None
+    controls_sparsity: bool = False
+    structures: tuple[str, ...] = ("weights",)
 
 
 class Dense(Section):
@@ -142,6 +231,27 @@ class Dense(Section):
         return self.nesterov
 
 
+def _name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
+    """A check of a key that holds one of some names, or a reference to the user's code."""
+
+    def check(value: Any) -> Any:
+        if is_reference(value):
+            return str(parse(value, key))
+        if value not in known:
+            names = ", ".join(repr(name) for name in known[:-1]) + f" or {known[-1]!r}"
+            near = get_close_matches(str(value), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise Refusal(f"{key} must be {names}, got {shown(value)}{hint}")
+        return value
+
+    return check
+
+
+CRITERIA = ("magnitude", "random")
+_criterion = _name_or_reference("prune.criterion", CRITERIA)
+_retrain_schedule = _name_or_reference("retrain.schedule", tuple(RETRAIN_SCHEDULES))
+
+
 class Prune(Section):
     """What is removed, to which sparsity, in how many cycles, and by which measure.
 
@@ -154,7 +264,7 @@ class Prune(Section):
     cycles: Count = 1
     structure: Literal["weights", "filters"] = "weights"
     scope: Literal["global", "layer"] = "global"
-    criterion: Literal["magnitude", "random"] = "magnitude"
+    criterion: Annotated[str, BeforeValidator(_criterion)] = "magnitude"
     filter_norm: Literal["l1", "l2"] = "l2"
     bn_reestimate: bool = True
     exclude: tuple[str, ...] = ()
@@ -172,9 +282,7 @@ def _discount(value: Any) -> Any:
 class Retrain(Section):
     """The retraining after each prune; `epochs` is the total over all cycles."""
 
-    schedule: Literal[
-        "ft", "lrw", "slr", "clr", "llr", "allr", "constant", "stepped", "cosine", "linear"
-    ] = "allr"
+    schedule: Annotated[str, BeforeValidator(_retrain_schedule)] = "allr"
     epochs: PositiveNumber | None = None
     budget: PositiveNumber | None = None
     discount: Annotated[float | str, BeforeValidator(_discount)] = "adaptive"

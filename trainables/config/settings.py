@@ -8,19 +8,28 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
+from trainables.code.reference import is_reference
 from trainables.config import catalog
 from trainables.config.sections import (
     Budget,
     Compute,
+    DatasetChoice,
     Dense,
+    Facts,
     MethodChoice,
     Prune,
     Retrain,
     Section,
-    Task,
+    TaskChoice,
 )
 from trainables.formulas.sparsity import epochs_to_steps, exact, split_steps
+from trainables.vocabulary.refusal import shown
+
+
+class FactsMissing(Exception):
+    """A configuration asks for a number that only the user's code knows."""
 
 
 class Settings(Section):
@@ -30,18 +39,42 @@ class Settings(Section):
     `dense_steps` (M) and `cycle_steps` (N of each cycle).
     """
 
-    task: Task
+    task: TaskChoice
     dense: Dense = Dense()
     method: MethodChoice = MethodChoice(name="imp")
     prune: Prune
     retrain: Retrain = Retrain()
     budget: Budget | None = None
     compute: Compute = Compute()
+    facts: Facts | None = None
 
     @property
     def info(self) -> catalog.Method:
-        """The method's catalog record."""
+        """The method's catalog record, or one made of the facts of a user's method."""
+        if self.method.is_own:
+            return self._own_method()
         return catalog.METHODS[self.method.name]
+
+    def _own_method(self) -> catalog.Method:
+        facts = self.facts or Facts()
+        return catalog.Method(
+            self.method.name, self.method.name, "from scratch", catalog.NoParameters,
+            facts.controls_sparsity, "the user's own", {}, self.method.name, facts.structures,
+        )  # fmt: skip
+
+    @property
+    def own_code(self) -> dict[str, str]:
+        """The references to the user's code, by the key of the study file that holds each."""
+        task = self.task
+        named = {
+            "task.use": task.use,
+            "task.dataset": task.dataset and task.dataset.name,
+            "task.model": task.model and task.model.name,
+            "method": self.method.name,
+            "prune.criterion": self.prune.criterion,
+            "retrain.schedule": self.retrain.schedule if self.retrains else None,
+        }
+        return {key: name for key, name in named.items() if name and is_reference(name)}
 
     @property
     def retrains(self) -> bool:
@@ -49,9 +82,24 @@ class Settings(Section):
         return self.info.kind == "retraining"
 
     @property
+    def catalog_dataset(self) -> DatasetChoice | None:
+        """The data set, where it is one of the catalog's."""
+        dataset = self.task.dataset
+        return None if dataset is None or dataset.is_own else dataset
+
+    @property
     def n_train(self) -> int:
-        """Training images after the validation split."""
-        return catalog.DATASETS[self.task.dataset.name].n_train(self.task.dataset.parameters)
+        """Training examples, those held out for validation not among them."""
+        if (dataset := self.catalog_dataset) is not None:
+            return catalog.DATASETS[dataset.name].n_train(dataset.parameters)
+        if self.facts is None or self.facts.n_train is None:
+            raise FactsMissing(f"task {shown(self.task.model_dump())} has not been looked at yet")
+        return self.facts.n_train
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What the task declares of its numbers; empty for classification."""
+        return {} if self.facts is None else self.facts.declared
 
     @property
     def steps_per_epoch(self) -> int:

@@ -44,7 +44,7 @@ class TrialConfig(Settings):
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as records keep it: active keys, all lengths filled in."""
-        raw = self.model_dump(mode="json")
+        raw = self.model_dump(mode="json", exclude={"facts"})
         raw["dense"]["nesterov"] = self.dense.uses_nesterov
         if self.retrains:
             i = self.steps_per_epoch

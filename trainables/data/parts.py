@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from trainables.data.in_memory import InMemory
 from trainables.data.splits import SPLIT_SEED, stratified
 
 
@@ -23,12 +24,21 @@ class Items(Protocol):
 class Splits:
     """Map-style data sets to train on, to choose by, and to report; `test` may be absent.
 
-    `in_order` are the parts as (name, data), those that are there.
+    `n_classes`: how many classes there are, for a network of the catalog on data of the user's.
     """
 
     train: Items
     val: Items
     test: Items | None = None
+    n_classes: int | None = None
+
+    def classes(self) -> int:
+        """How many classes there are: as said, or as labels in memory show."""
+        if self.n_classes is not None:
+            return self.n_classes
+        if isinstance(self.train, InMemory):
+            return int(self.train.labels.max()) + 1
+        raise ValueError("Splits must be given n_classes where the labels are not in memory")
 
     @property
     def in_order(self) -> dict[str, Items]:

@@ -45,7 +45,8 @@ class Record:
     `config` is the resolved configuration, nested; `metrics` and every entry of `cycles` hold names
     of `schema.METRICS`, a missing value being absent; `stages` are the hashes of the stages
     that the trial is made of, the dense run first; `error` has type, message and traceback of a
-    failure; `provenance` says where and with what it ran; `origin` where a search took it from.
+    failure; `provenance` says where and with what it ran; `origin` where a search took it from;
+    `declared` what its task declares of its numbers, nothing for the built-in classification.
     """
 
     fingerprint: str
@@ -62,6 +63,7 @@ class Record:
     error: dict[str, str] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     @property
@@ -74,6 +76,7 @@ _FIELDS = {f.name for f in fields(Record)}
 _KINDS: dict[str, type] = {
     "fingerprint": str, "study": str, "config": dict, "seed": int, "attempt": int, "metrics": dict,
     "cycles": list, "layers": dict, "stages": list, "provenance": dict, "origin": dict,
+    "declared": dict,
 }  # fmt: skip
 _ITEMS: dict[str, type] = {"cycles": dict, "stages": str}
 _ORIGIN: dict[str, type] = {
@@ -84,7 +87,10 @@ _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
 def encode(record: Record) -> bytes:
     """Return the record as JSON; NaN and infinities are refused (a missing value is absent)."""
-    return json.dumps(asdict(record), allow_nan=False, sort_keys=True).encode()
+    plain = asdict(record)
+    if not plain["declared"]:
+        del plain["declared"]  # as records of classification have always been
+    return json.dumps(plain, allow_nan=False, sort_keys=True).encode()
 
 
 def decode(data: bytes | str, source: str) -> Record:
@@ -161,12 +167,12 @@ RECORD_TABLE = pa.schema(
      ("attempt", pa.int64()), ("metrics", pa.map_(pa.string(), pa.float64())),
      ("cycles", pa.string()), ("layers", pa.string()), ("stages", pa.list_(pa.string())),
      ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
-     ("origin", pa.string())]
+     ("origin", pa.string()), ("declared", pa.string())]
 )  # fmt: skip
 """One row a record, one column a field; nested fields but the metrics as canonical JSON text, so
 that ten thousand trials are read without decoding what is not asked for."""
 
-_NESTED = ("config", "cycles", "layers", "error", "provenance", "origin")
+_NESTED = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
 
 
 def record_table(records: Iterable[Record]) -> pa.Table:
@@ -193,8 +199,41 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Return rows of epochs as a table of `CURVE_SCHEMA`; absent values become null."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=CURVE_SCHEMA)
+    """Return rows of epochs as a table of `CURVE_SCHEMA` and of what else their task measures.
+
+    Absent values become null.
+    """
+    plain = [dict(row) for row in rows]
+    further = {name: pa.float64() for row in plain for name in row if name not in _CURVE_COLUMNS}
+    schema = pa.schema([*CURVE_SCHEMA, *sorted(further.items())])
+    return pa.Table.from_pylist(plain, schema=schema)
+
+
+def as_curves(table: pa.Table) -> pa.Table:
+    """Return a table that was read with the columns of `CURVE_SCHEMA` first and the others after.
+
+    KeyError or ArrowException where a column is missing or of another type.
+    """
+    if table.schema.equals(CURVE_SCHEMA):
+        return table
+    further = sorted(name for name in table.column_names if name not in _CURVE_COLUMNS)
+    schema = pa.schema([*CURVE_SCHEMA, *((name, pa.float64()) for name in further)])
+    return table.select(schema.names).cast(schema)
+
+
+def joined_curves(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return tables of curves as one; what some do not measure is null there."""
+    whole = pa.concat_tables(tables, promote_options="default")
+    return as_curves(whole)
+
+
+def _as_records(table: pa.Table) -> pa.Table:
+    """Rows of `RECORD_TABLE`; tables of before there were declarations declare nothing."""
+    if "declared" not in table.column_names:
+        table = table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
+    if table.schema.equals(RECORD_TABLE):
+        return table
+    return table.select(RECORD_TABLE.names).cast(RECORD_TABLE)
 
 
 @dataclass(frozen=True)
@@ -251,7 +290,7 @@ class StudyFolder:
         They come from the compacted table where it covers, else from the loose files. A row covers
         its record unless it failed: only failed records are replaced.
         """
-        table, warnings = self._read_table("tables/records.parquet", RECORD_TABLE)
+        table, warnings = self._read_table("tables/records.parquet", RECORD_TABLE, _as_records)
         covered = table.filter(_current_and_settled(table))
         if foreign := set(table.column("schema").unique().to_pylist()) - {SCHEMA_VERSION}:
             warnings.append(
@@ -281,14 +320,14 @@ class StudyFolder:
         with ThreadPoolExecutor(_REMOTE_READS) as pool:
             return list(pool.map(read, names))
 
-    def _read_table(self, name: str, schema: pa.Schema) -> tuple[pa.Table, list[str]]:
+    def _read_table(
+        self, name: str, schema: pa.Schema, shape: Callable[[pa.Table], pa.Table]
+    ) -> tuple[pa.Table, list[str]]:
         """Return a table, empty when absent or unreadable, with a warning in the latter case."""
         try:
             # One file at a time: `read_table` costs three times as much, for partitioned sets.
             table = pq.ParquetFile(pa.BufferReader(self.folder.read(name))).read()
-            if not table.schema.equals(schema):
-                table = table.select(schema.names).cast(schema)
-            return table, []
+            return shape(table), []
         except FileNotFoundError:
             return schema.empty_table(), []
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
@@ -296,17 +335,20 @@ class StudyFolder:
 
     def curves(self) -> tuple[pa.Table, list[str]]:
         """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
-        table, warnings = self._read_table("tables/curves.parquet", CURVE_SCHEMA)
+        table, warnings = self._read_curves("tables/curves.parquet")
         covered = set(table.column("fingerprint").unique().to_pylist())
         names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
         loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
-        found = self._in_order(lambda name: self._read_table(name, CURVE_SCHEMA), loose)
+        found = self._in_order(self._read_curves, loose)
         faults = [warning for _, ones in found for warning in ones]
-        return pa.concat_tables([table, *(part for part, _ in found)]), warnings + faults
+        return joined_curves([table, *(part for part, _ in found)]), warnings + faults
+
+    def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
+        return self._read_table(name, CURVE_SCHEMA, as_curves)
 
     def read_curve(self, fingerprint: str) -> pa.Table:
         """Return one trial's epochs; an empty table when it has no curve."""
-        table, _ = self._read_table(f"curves/{fingerprint}.parquet", CURVE_SCHEMA)
+        table, _ = self._read_curves(f"curves/{fingerprint}.parquet")
         return table
 
     def compact(self) -> None:

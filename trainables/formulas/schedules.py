@@ -277,8 +277,24 @@ RETRAIN_SCHEDULES: dict[str, RetrainSchedule] = {
 }
 
 
+def schedule_of(
+    name: str, function: Callable[[Retraining, int], float] | None = None
+) -> RetrainSchedule:
+    """Return the schedule of that name, or a record for the user's own, "module:attribute".
+
+    A user's `function(cycle, step)` gives the rate at every step of the cycle; its `peak` is
+    d eta_1 with the discount in use, as under ALLR. Until the function is known the record serves
+    for looking at what it uses.
+    """
+    if name in RETRAIN_SCHEDULES:
+        return RETRAIN_SCHEDULES[name]
+    return RetrainSchedule(
+        name, "the user's own", frozenset({"discount"}), False, function or _linear_to_zero
+    )
+
+
 def retraining(
-    name: str,
+    schedule: str | RetrainSchedule,
     steps: int,
     dense: Sequence[float],
     dense_warmup_steps: int = 0,
@@ -286,11 +302,12 @@ def retraining(
     init: float | None = None,
     warmup: float = FIXED_WARMUP,
 ) -> Retraining:
-    """One cycle under schedule `name`; arguments and errors are those of `retrain_rates`."""
-    schedule = _known(name, RETRAIN_SCHEDULES, "retraining schedule")
+    """One cycle under a schedule; arguments and errors are those of `retrain_rates`."""
+    if isinstance(schedule, str):
+        schedule = _known(schedule, RETRAIN_SCHEDULES, "retraining schedule")
     _check_dense_rates(dense, dense_warmup_steps)
     _require(steps >= 1, "steps must be >= 1", steps)
-    refusal = retrain_refusal(name, steps=steps, dense_steps=len(dense))
+    refusal = retrain_refusal(schedule.name, steps=steps, dense_steps=len(dense))
     if refusal is not None:
         raise ValueError(refusal)
     share = warmup if "warmup" in schedule.uses else FIXED_WARMUP
@@ -313,7 +330,7 @@ def retrain_rate(name: str, step: int, cycle: Retraining) -> float:
 
 
 def retrain_rates(
-    name: str,
+    schedule: str | RetrainSchedule,
     *,
     steps: int,
     dense: Sequence[float],
@@ -325,7 +342,7 @@ def retrain_rates(
     """The learning rate of every step of one cycle of retraining, `steps` numbers.
 
     Args:
-        name: a key of RETRAIN_SCHEDULES.
+        schedule: a key of RETRAIN_SCHEDULES, or a record of `schedule_of`.
         steps: N, the optimiser steps of this cycle.
         dense: the dense run's learning rate at each of its M steps, warm-up included.
         dense_warmup_steps: how many of these are its warm-up.
@@ -340,9 +357,13 @@ def retrain_rates(
     Raises:
         ValueError: unknown name, a value that is read missing or out of range; `retrain_refusal`.
     """
-    cycle = retraining(name, steps, dense, dense_warmup_steps, discount, init, warmup)
-    schedule = RETRAIN_SCHEDULES[name]
-    return [_retrain_value(schedule, cycle, step) for step in range(steps)]
+    cycle = retraining(schedule, steps, dense, dense_warmup_steps, discount, init, warmup)
+    record = RETRAIN_SCHEDULES[schedule] if isinstance(schedule, str) else schedule
+    rates = [_retrain_value(record, cycle, step) for step in range(steps)]
+    for step, rate in enumerate(rates):
+        sound = isinstance(rate, int | float) and 0 <= rate < math.inf
+        _require(sound, f"schedule {record.name!r} must give rates >= 0, at step {step}", rate)
+    return rates
 
 
 def retrain_refusal(name: str, *, steps: int, dense_steps: int) -> str | None:
@@ -350,7 +371,6 @@ def retrain_refusal(name: str, *, steps: int, dense_steps: int) -> str | None:
 
     LRW replays the last steps of the dense run and cannot replay more than it has.
     """
-    _known(name, RETRAIN_SCHEDULES, "retraining schedule")
     if name == "lrw" and steps > dense_steps:
         return (
             f"retraining schedule 'lrw' replays the dense run's last steps: a cycle must have at "

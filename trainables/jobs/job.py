@@ -20,6 +20,7 @@ class Context:
     checkpoint_s: float = 60.0
     unit_s: float = 2.0
     git_commit: str | None = None
+    loader_processes: int = 0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ def identity(job: Job, config: TrialConfig) -> dict[str, Any]:
         "seed": job.seed,
         "attempt": job.attempt,
         "origin": dict(job.origin),
+        "declared": config.declared,
     }
 
 

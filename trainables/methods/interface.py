@@ -6,10 +6,10 @@ The weights in the model are the method's dense weights at all times except betw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,11 +54,23 @@ class ExtraParameters:
     weight_decay: float
 
 
+class NoParameters:
+    """A method without keys of its own."""
+
+
 class Hooks:
     """A method that does nothing; every method overrides what it needs.
 
     `step` counts optimiser steps from 0 within the stage, `epochs_done` finished epochs.
+
+    A user's own, `method: "my_method:Mine"`, is a subclass made with a `Setting`. `Parameters` is a
+    class or function whose typed keywords are its keys in the study file; `controls_sparsity` says
+    whether it ends at the goal by itself, `structures` what it can prune.
     """
+
+    Parameters: ClassVar[Callable[..., Any]] = NoParameters
+    controls_sparsity: ClassVar[bool] = False
+    structures: ClassVar[tuple[str, ...]] = ("weights",)
 
     def extra_parameters(self) -> ExtraParameters | None:
         """Return what the optimiser shall learn beside the model's parameters."""

@@ -61,14 +61,15 @@ def removed_share(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> 
 def parameter_vector(
     target: nn.Module | Prunable, which: Literal["all", "prunable"] = "all"
 ) -> Tensor:
-    """A flat copy [n] of the parameters: "all" or "prunable" (no biases, no norms).
+    """A flat copy [n] of the parameters: "all" that are trained, or "prunable".
 
     ALLR's norm drop is that of "all", as in the authors' public release.
     """
     if which not in ("all", "prunable"):
         raise ValueError(f"which must be one of all, prunable, got {which!r}")
     weights = prunable(target)
-    chosen = weights.model.parameters() if which == "all" else weights.values()
+    trained = [p for p in weights.model.parameters() if p.requires_grad]
+    chosen = trained if which == "all" else weights.values()
     return torch.cat([p.detach().flatten() for p in chosen])
 
 

@@ -1,44 +1,90 @@
-"""The built-in classification: a data set and a network of the catalog, held in memory."""
+"""Classification with a data set and a network of the catalog, or one of them the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.config.catalog import DATASETS
 from trainables.data.parts import Splits
 from trainables.data.tensors import load
 from trainables.networks import models
-from trainables.pruning.prunable import layer_weights
+from trainables.pruning.prunable import layer_weights, trained_weights
+from trainables.pruning.work import Inputs
 from trainables.tasks.classification import Classification
+from trainables.tasks.keywords import arguments
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A name of the catalog, or a function of the user's, with its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    own: Callable[..., Any] | None = None
 
 
 class CatalogTask(Classification):
-    """`task: {dataset: ..., model: ...}`; each is a name with its parameters."""
+    """`task: {dataset: ..., model: ...}`.
 
-    def __init__(
-        self,
-        dataset: tuple[str, Mapping[str, Any]],
-        model: tuple[str, Mapping[str, Any]],
-        root: Path,
-    ) -> None:
+    A user's data set is a function that returns `Splits` of items (image, label); it gives the
+    number of classes as `Splits(..., n_classes=10)` where its data are not in memory. A user's
+    model is a class or function that returns a network; `in_shape` and `n_classes` are filled in
+    where its signature has them.
+    """
+
+    def __init__(self, dataset: Choice, model: Choice, root: Path) -> None:
         self._dataset, self._model, self._root = dataset, model, root
-        self._facts = DATASETS[dataset[0]]
+
+    @cached_property
+    def _parts(self) -> Splits:
+        """The user's own parts, asked for once; a data set of the catalog is kept by the engine."""
+        assert self._dataset.own is not None
+        given = arguments(self._dataset.own, self._dataset.parameters, {"root": self._root})
+        parts = self._dataset.own(**given)
+        if not isinstance(parts, Splits):
+            raise TypeError(f"{self._dataset.name} must return Splits, got {type(parts).__name__}")
+        return parts
 
     def splits(self) -> Splits:
-        name, parameters = self._dataset
-        return load(name, parameters, self._root).splits
+        if self._dataset.own is not None:
+            return self._parts
+        return load(self._dataset.name, self._dataset.parameters, self._root).splits
+
+    @cached_property
+    def shape(self) -> tuple[Shape, int]:
+        """The shape of one image, and the number of classes."""
+        if self._dataset.own is None:
+            facts = DATASETS[self._dataset.name]
+            return facts.in_shape, facts.n_classes
+        image = super().example()
+        assert isinstance(image, torch.Tensor)
+        return tuple(image.shape[1:]), self._parts.classes()
 
     def model(self) -> nn.Module:
-        name, parameters = self._model
-        return models.build(name, self._facts.in_shape, self._facts.n_classes, parameters)
+        in_shape, n_classes = self.shape
+        if self._model.own is None:
+            shape: Any = in_shape
+            return models.build(self._model.name, shape, n_classes, self._model.parameters)
+        filled = {"in_shape": in_shape, "n_classes": n_classes}
+        network = self._model.own(**arguments(self._model.own, self._model.parameters, filled))
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"{self._model.name} must return a network, got {type(network)}")
+        return network
 
-    def example(self) -> Tensor:
-        return torch.empty(1, *self._facts.in_shape)
+    def example(self) -> Inputs:
+        if self._dataset.own is not None:
+            return super().example()
+        return torch.empty(1, *self.shape[0])
 
     def prunable(self, name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
-        return layer_weights(name, parameter, module)
+        rule = layer_weights if self._model.own is None else trained_weights
+        return rule(name, parameter, module)

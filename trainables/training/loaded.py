@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,7 +34,8 @@ class LoadedTask:
 
     `forward` is the model itself or its compiled form; both share their weights. `weights` are the
     prunable ones, `work` the multiply-adds of one input. `draws`: whether torch is reseeded before
-    every step, pass and evaluation, since the network or the task may draw random numbers.
+    every step, pass and evaluation, since the network or the task may draw random numbers. `own` is
+    the user's code of a trial beside its task, by the key of the study file.
     """
 
     task: Task
@@ -45,6 +48,7 @@ class LoadedTask:
     precision: str = "fp32"
     draws: bool = True
     loading: Loading = field(default_factory=Loading)
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Items]:

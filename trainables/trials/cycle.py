@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
+from trainables.formulas.schedules import schedule_of
 from trainables.formulas.sparsity import adaptive_discount, discount_d1, discount_d2, zeros_after
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros
@@ -16,6 +18,7 @@ from trainables.training.batch_norm import reestimate_batch_norm
 from trainables.training.evaluation import evaluated
 from trainables.training.loaded import LoadedTask
 from trainables.training.randomness import generator
+from trainables.trials.own_criterion import own_scores
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,17 @@ def prune_cycle(
     before BatchNorm statistics are re-estimated.
     """
     model, weights = loaded.model, loaded.weights
-    before = measures.parameter_vector(weights, config.retrain.norm)
+    norm = config.retrain.norm
+    before = {which: measures.parameter_vector(weights, which) for which in (norm, "prunable")}
     alive = sum(m.numel() for m in masks.values()) - count_zeros(masks)
     new = _prune(config, seed, spec, loaded, masks)
     companions = companion_masks(weights, new) if config.prune.structure == "filters" else {}
     apply_(model, {**new, **companions})
-    after = measures.parameter_vector(weights, config.retrain.norm)
-    metrics = _discounts(config, spec, measures.norm_drop(before, after), new, masks, alive)
+    drops: dict[str, float] = {
+        which: measures.norm_drop(vector, measures.parameter_vector(weights, which))
+        for which, vector in before.items()
+    }
+    metrics = _discounts(config, spec, drops, new, masks, alive)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
         loaded, config.dense.batch_size, seed, f"cycle {spec.cycle}"
@@ -57,7 +64,7 @@ def prune_cycle(
     scores = evaluated(loaded, "pruned_")
     metrics |= {name: value for name, value in scores.items() if math.isfinite(value)}
     eval_s = time.perf_counter() - start
-    return Pruned(new, companions, metrics, _in_use(config, metrics), eval_s)
+    return Pruned(new, companions, metrics, metrics.get("d", 1.0), eval_s)
 
 
 def _prune(
@@ -67,29 +74,39 @@ def _prune(
     n = sum(mask.numel() for mask in masks.values())
     asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle)
     draws = generator(seed, f"cycle {spec.cycle}", 0, "prune")
+    own = loaded.own.get("prune.criterion")
+    scores = None if own is None else own_scores(loaded, own, config, seed, spec.cycle)
     return prune(
         loaded.weights,
         masks,
         zeros=max(asked, count_zeros(masks)),
         structure=p.structure,
         scope=p.scope,
-        criterion=p.criterion,
+        criterion="magnitude" if own is not None else p.criterion,
         filter_norm=p.filter_norm,
         generator=draws,
         keep_least=p.keep_layer_min,
+        scores=scores,
     )
 
 
 def _discounts(
-    config: TrialConfig, spec: StageSpec, drop: float, new: Masks, old: Masks, alive: int
+    config: TrialConfig,
+    spec: StageSpec,
+    drops: Mapping[str, float],
+    new: Masks,
+    old: Masks,
+    alive: int,
 ) -> dict[str, float]:
     removed = (count_zeros(new) - count_zeros(old)) / alive
+    drop = drops[config.retrain.norm]
     d1 = discount_d1(drop, removed)
     d2 = discount_d2(spec.steps, config.dense_steps)
     return {
         "norm_drop": drop,
         "pruned_fraction": removed,
         "d1": d1,
+        "d1_prunable": discount_d1(drops["prunable"], removed),
         "d2": d2,
         "d_adaptive": adaptive_discount(d1, d2),
         **_d(config, d1, d2),
@@ -98,14 +115,10 @@ def _discounts(
 
 def _d(config: TrialConfig, d1: float, d2: float) -> dict[str, float]:
     """The discount in use, absent where the schedule has none."""
-    if config.retrain.schedule != "allr":
+    if "discount" not in schedule_of(config.retrain.schedule).uses:
         return {}
     chosen = config.retrain.discount
     if isinstance(chosen, float):
         return {"d": chosen}
     choices = {"adaptive": adaptive_discount(d1, d2), "d1": min(d1, 1.0), "d2": min(d2, 1.0)}
     return {"d": choices[chosen]}
-
-
-def _in_use(config: TrialConfig, metrics: dict[str, float]) -> float:
-    return metrics["d"] if config.retrain.schedule == "allr" else 1.0

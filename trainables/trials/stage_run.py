@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
-from trainables.formulas.schedules import dense_rates, retrain_rates
+from trainables.formulas.schedules import dense_rates, retrain_rates, schedule_of
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks
@@ -199,15 +199,18 @@ def rates_of_dense(config: TrialConfig) -> list[float]:
     )
 
 
-def rates_of_cycle(config: TrialConfig, steps: int, discount: float) -> list[float]:
-    """Return the learning rate at every step of a cycle; `discount` is used by allr alone."""
+def rates_of_cycle(
+    config: TrialConfig, steps: int, discount: float, own: Mapping[str, Any]
+) -> list[float]:
+    """Return the learning rate at every step of a cycle; `discount` where the schedule uses it."""
     r = config.retrain
+    schedule = schedule_of(r.schedule, own.get("retrain.schedule"))
     return retrain_rates(
-        r.schedule,
+        schedule,
         steps=steps,
         dense=rates_of_dense(config),
         dense_warmup_steps=epochs_to_steps(config.dense.warmup_epochs, config.steps_per_epoch),
-        discount=discount if r.schedule == "allr" else None,
+        discount=discount if "discount" in schedule.uses else None,
         init=r.init,
         warmup=r.warmup,
     )
@@ -229,7 +232,7 @@ def begin(
     pruned = prune_cycle(config, seed, spec, loaded, masks)
     facts = {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
     hooks = HardMask(model, pruned.masks, pruned.companions)
-    rates = rates_of_cycle(config, spec.steps, pruned.discount)
+    rates = rates_of_cycle(config, spec.steps, pruned.discount, loaded.own)
     memory = before.state if spec.cycle > 1 else {}
     trainer = _trainer(config, seed, spec, loaded, hooks, rates, memory)
     return StageRun(config, spec, loaded, trainer, facts)

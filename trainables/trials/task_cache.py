@@ -17,13 +17,17 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from trainables.code.import_path import ImportPath
+from trainables.code.importing import importing_from
+from trainables.code.loading import load
+from trainables.code.reference import parse
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Items, Splits
 from trainables.networks import models
 from trainables.pruning.prunable import matching, prunable
 from trainables.pruning.work import work_of
-from trainables.tasks.built_in import CatalogTask
+from trainables.tasks.making import make_task
 from trainables.tasks.task import Task
 from trainables.training.loaded import LoadedTask, Loading
 from trainables.training.trainer import draws
@@ -40,9 +44,15 @@ class TaskCache:
     """Data sets and models of one worker, the most recently used ones kept."""
 
     def __init__(
-        self, data_root: Path, device: str, threads: int, loading: Loading | None = None
+        self,
+        data_root: Path,
+        device: str,
+        threads: int,
+        loading: Loading | None = None,
+        copy_of: Callable[[str], Path] | None = None,
     ) -> None:
-        self._root = data_root
+        self._root, self._copy_of = data_root, copy_of
+        self._copy: tuple[str, Path] | None = None
         self.device = torch.device(device)
         self._loading = loading or Loading()
         self._splits: OrderedDict[str, Splits] = OrderedDict()
@@ -51,8 +61,12 @@ class TaskCache:
 
     def loaded(self, config: TrialConfig) -> LoadedTask:
         """Return the task of a trial as its compute options want it, made at its first use."""
-        key = _key(config.task.model_dump(mode="json"), config.compute.model_dump(mode="json"))
+        self._enter(config)
+        key = _key(_task_key(config), config.compute.model_dump(mode="json"))
         loaded = _recall(self._loaded, key, MODELS_KEPT, lambda: self._load(config))
+        if beside := [key for key in config.own_code if not key.startswith("task.")]:
+            own = {key: self._own(key, config.own_code[key]) for key in beside}
+            loaded = replace(loaded, own=own)
         if not config.prune.exclude:
             return loaded
         excluded = matching(loaded.weights, config.prune.exclude, loaded.work.order)
@@ -81,19 +95,33 @@ class TaskCache:
             weights=prunable(model, task.prunable),
             work=work,
             precision=compute.precision,
-            draws=draws(model),
+            draws=_draws(config, model),
             loading=self._loading,
         )
 
     def _task(self, config: TrialConfig) -> Task:
-        dataset, model = config.task.dataset, config.task.model
-        return CatalogTask(
-            (dataset.name, dataset.parameters), (model.name, model.parameters), self._root
-        )
+        return make_task(config.task, self._root, self._own)
+
+    def _enter(self, config: TrialConfig) -> None:
+        """Import the user's code from the copy of this trial; what came from another one goes."""
+        digest = config.facts.copy_digest if config.facts is not None else None
+        if digest is None or (self._copy is not None and self._copy[0] == digest):
+            return
+        if self._copy_of is None:
+            raise ValueError(f"the user's code {digest} needs a study folder to be read from")
+        folder = self._copy_of(digest)
+        importing_from(folder)
+        self._loaded.clear()
+        self._splits.clear()
+        self._copy = digest, folder
+
+    def _own(self, key: str, reference: str) -> Any:
+        folders = [] if self._copy is None else [self._copy[1]]
+        return load(parse(reference, key), ImportPath(folders))
 
     def _data(self, config: TrialConfig, task: Task) -> Splits:
         channels_last = config.compute.channels_last
-        key = _key(config.task.dataset.model_dump(mode="json"), channels_last)
+        key = _key(_data_key(config), channels_last)
 
         def placed(part: Items) -> Items:
             return part.to(self.device, channels_last) if isinstance(part, InMemory) else part
@@ -104,6 +132,22 @@ class TaskCache:
 def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:
     """Return the state of a freshly initialised model: a function of the seed alone."""
     return dict(models.seeded(loaded.task.model, seed).state_dict())
+
+
+def _task_key(config: TrialConfig) -> Any:
+    codes = config.facts.codes if config.facts is not None else {}
+    return [config.task.model_dump(mode="json"), codes]
+
+
+def _data_key(config: TrialConfig) -> Any:
+    """What decides the data: the data set alone where it is one of the catalog's."""
+    dataset = config.catalog_dataset
+    return _task_key(config) if dataset is None else dataset.model_dump(mode="json")
+
+
+def _draws(config: TrialConfig, model: nn.Module) -> bool:
+    """The user's code may draw where nobody sees it; the built-in networks are known."""
+    return any(key.startswith("task.") for key in config.own_code) or draws(model)
 
 
 def _key(*parts: Any) -> str:

@@ -20,7 +20,10 @@ from trainables.training.loaded import LoadedTask
 
 def method_of(config: TrialConfig, loaded: LoadedTask) -> Hooks:
     """Return the method of a trial at its start, on the model as it stands."""
-    assert config.info.function is not None
+    build = loaded.own.get("method")
+    if build is None:
+        assert config.info.function is not None
+        build = resolve(config.info.function)
     setting = Setting(
         model=loaded.model,
         parameters=config.method.parameters,
@@ -34,7 +37,7 @@ def method_of(config: TrialConfig, loaded: LoadedTask) -> Hooks:
         keep_least=config.prune.keep_layer_min,
         chosen=loaded.weights,
     )
-    hooks: Hooks = resolve(config.info.function)(setting)
+    hooks: Hooks = build(setting)
     return hooks
 
 

@@ -100,7 +100,7 @@ def refuse_unknown(model: type[BaseModel], raw: object, at: str = "") -> None:
     for key, value in raw.items():
         path = f"{at}.{key}" if at else str(key)
         if key not in known:
-            raise _unknown(path, str(key), known, value)
+            raise unknown_key(path, str(key), known, value)
         section = _section(known[key].annotation)
         if section is not None and get_origin(known[key].annotation) is dict:
             for name, own in (value if isinstance(value, Mapping) else {}).items():
@@ -120,7 +120,8 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _unknown(path: str, key: str, known: Iterable[str], value: object) -> Refusal:
+def unknown_key(path: str, key: str, known: Iterable[str], value: object) -> Refusal:
+    """Return the refusal of a key that is not known, with the nearest one or all."""
     near = get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
     return Refusal(f"{path} must be a known key, got {shown(value)}; {hint}")

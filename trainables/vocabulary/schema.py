@@ -9,7 +9,7 @@ command line all take names, units and directions from here, so that nothing is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
@@ -137,7 +137,8 @@ FIXED_NAMES: Final = frozenset(measure.name for measure in _FIXED) | {"train_los
 """Names that are the same for every task, and that no metric may make."""
 
 METRICS: Final[dict[str, Measure]] = _measures(CLASSIFICATION)
-"""All numbers that records, cycles and curves of the built-in classification hold, by name."""
+"""All numbers that records, cycles and curves hold, by name: those of the built-in classification,
+and of every other task whose records were read in this process (`declare`)."""
 
 
 @cache
@@ -150,12 +151,46 @@ def measures_of(declared: Mapping[str, Any]) -> dict[str, Measure]:
 
     Nothing declared means the built-in classification.
     """
-    return _known(json.dumps(declared)) if declared else METRICS
+    return _known(json.dumps(declared))
 
 
-TRIAL_METRICS: Final = tuple(m.name for m in METRICS.values() if "trial" in m.levels)
-CYCLE_METRICS: Final = tuple(m.name for m in METRICS.values() if "cycle" in m.levels)
-EPOCH_METRICS: Final = tuple(m.name for m in METRICS.values() if "epoch" in m.levels)
+def declare(declared: Mapping[str, Any]) -> dict[str, Measure]:
+    """Make a task's numbers known to whoever asks `METRICS` from now on, and return them.
+
+    Readers call it for every record that they read. ValueError where a name is known already and
+    means something else: numbers that are better in opposite ways cannot be read together.
+    """
+    measures = measures_of(declared)
+    for name, measure in measures.items():
+        known = METRICS.setdefault(name, measure)
+        if (known.direction, known.percent, known.unit) != (
+            measure.direction,
+            measure.percent,
+            measure.unit,
+        ):
+            raise ValueError(
+                f"{name} must mean the same in everything that is read together, got"
+                f" {_told(known)} and {_told(measure)}"
+            )
+    return measures
+
+
+def _told(measure: Measure) -> str:
+    better = {"max": "better when more", "min": "better when less", None: "neither way better"}
+    unit = "%" if measure.percent else measure.unit
+    return f"{better[measure.direction]} in {unit}"
+
+
+def at_level(level: Level, measures: Iterable[Measure] | None = None) -> tuple[str, ...]:
+    """Return the names that a trial, a cycle or an epoch has, of some measures or of all known."""
+    chosen = METRICS.values() if measures is None else measures
+    return tuple(measure.name for measure in chosen if level in measure.levels)
+
+
+TRIAL_METRICS: Final = at_level("trial", _measures(CLASSIFICATION).values())
+CYCLE_METRICS: Final = at_level("cycle", _measures(CLASSIFICATION).values())
+EPOCH_METRICS: Final = at_level("epoch", _measures(CLASSIFICATION).values())
+"""Names of the built-in classification alone."""
 
 EPOCH_KEYS: Final = ("fingerprint", "phase", "cycle", "epoch", "step")
 """`phase` is dense, retrain or whole; `cycle` counts from 1 (0 in the dense run); `epoch` counts

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trainables.code.copies import restore, shipped_copy
 from trainables.config.trial import TrialConfig
 from trainables.files.leases import Leases, owner
 from trainables.files.records import Record, StudyFolder
@@ -15,6 +16,7 @@ from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now
+from trainables.training.loaded import Loading
 from trainables.trials.procedure import Pace, Procedure, Progress
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
@@ -25,7 +27,14 @@ def tasks_for(job: Job) -> TaskCache:
     """Return a fresh cache of tasks for the resources of a job."""
     context = job.context
     device = "cuda" if context.gpus else "cpu"
-    return TaskCache(Path(context.data_root).expanduser(), device, context.cpus)
+    folder = StudyFolder(context.folder).folder
+    return TaskCache(
+        Path(context.data_root).expanduser(),
+        device,
+        context.cpus,
+        Loading(context.loader_processes),
+        lambda digest: shipped_copy(digest) or restore(folder.read, digest),
+    )
 
 
 class JobRun:
@@ -99,7 +108,15 @@ class JobRun:
             "started_at": self._started_at,
             "finished_at": now(),
             "stages_trained": sorted(self._procedure.trained),
+            **self._code(),
         }
+
+    def _code(self) -> dict[str, Any]:
+        """The user's code that ran: its identities as they were hashed, and the copy's digest."""
+        facts = self._config.facts
+        if facts is None:
+            return {}
+        return {"code": {**facts.codes, "copy": facts.copy_digest}}
 
 
 def _report(progress: Progress) -> JobReport:

@@ -44,7 +44,7 @@ def test_configuration_comes_by_section_and_leading_setting() -> None:
 
 
 def test_the_sections_are_those_of_a_configuration() -> None:
-    assert tuple(TrialConfig.model_fields) == SECTIONS
+    assert tuple(TrialConfig.model_fields) == (*SECTIONS, "facts")
 
 
 def test_codes_sort_mixed_kinds_and_keep_missing_missing() -> None:

@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from analysis import frames
 from analysis.columns.names import config_columns, in_schema_order
-from analysis.frames.epoch_frames import EPOCH_COLUMNS
+from analysis.frames.epoch_frames import EPOCH_KEYS
 from analysis.frames.record_frames import RUN_COLUMNS, flatten
 from tests.analysis.small import config, curve, gmp_config, record, write_small, write_stage
 from trainables.files.records import StudyFolder
@@ -122,7 +122,7 @@ def test_layers_by_value(small_either_way: StudyFolder) -> None:
 
 def test_epochs_join_each_trials_own_dense_run(small_either_way: StudyFolder) -> None:
     epochs = frames.epochs(small_either_way.location)
-    assert list(epochs.columns) == list(EPOCH_COLUMNS)
+    assert list(epochs.columns) == [*EPOCH_KEYS, *EPOCH_METRICS]
     assert list(epochs.columns)[-len(EPOCH_METRICS) :] == list(EPOCH_METRICS)
     own = epochs[epochs["fingerprint"] == "allr1"]
     assert own["phase"].tolist() == ["dense"] * 3 + ["retrain"] * 4
@@ -323,7 +323,7 @@ def test_a_study_that_has_just_begun_is_empty(tmp_path: Path) -> None:
     assert list(study.trials.columns) == [
         "study", "fingerprint", "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS,
     ]  # fmt: skip
-    assert list(study.epochs.columns) == list(EPOCH_COLUMNS)
+    assert list(study.epochs.columns) == [*EPOCH_KEYS, *EPOCH_METRICS]
     assert study.warnings == []
 
 
