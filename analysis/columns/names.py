@@ -75,12 +75,17 @@ def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
             return (1, value)
         return (2, value) if isinstance(value, str) else (3, str(value))
 
-    return sorted(dict.fromkeys(map(_present, values)), key=key)
+    return sorted(dict.fromkeys(map(or_none, values)), key=key)
 
 
-def _present(value: Any) -> Any:
-    """The value, None when it is one of pandas' missing ones."""
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None or one of pandas' missing ones; a tuple never is."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def or_none(value: Any) -> Any:
+    """Return the value, None where it is missing: a key that equals itself."""
+    return None if is_missing(value) else value
 
 
 def codes(column: pd.Series[Any]) -> pd.Series[Any]:

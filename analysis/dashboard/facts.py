@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.labels import MISSING, number, shown, words
-from analysis.columns.names import KEYS, config_columns, ordered
+from analysis.columns.names import KEYS, config_columns, is_missing
 from analysis.dashboard.watch import Running, Snapshot
 from analysis.selection import blocks
 from analysis.tables import Grid, lay_out
 from analysis.tables.comparisons import stand_ins_table
 from trainables.files.progress import RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
+from trainables.vocabulary.wording import duration
 
 MANY_CELLS: Final = 150
 """A comparison table with more cells than this is no longer read; the figures show it."""
@@ -71,15 +72,8 @@ def _run_words(p: RunProgress) -> str:
     if p.epochs_per_s:
         parts.append(f"{p.epochs_per_s:.1f} epochs/s")
     if p.seconds_left is not None:
-        parts.append(f"about {_duration(p.seconds_left)} left")
+        parts.append(f"about {duration(p.seconds_left)} left")
     return ", ".join(parts) + "."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{round(seconds)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
@@ -108,7 +102,7 @@ def trial_facts(row: pd.Series[Any]) -> list[Fact]:
     facts += [Fact("state", str(row["state"])), Fact("seed", str(row["seed"]))]
     facts += [Fact("attempt", str(row["attempt"]))]
     for name in ("message", "origin.block", "origin.number", "dense_stage"):
-        if not pd.isna(row[name]):
+        if not is_missing(row[name]):
             facts.append(Fact(name.replace("_", " ").replace(".", " "), _value(name, row[name])))
     return facts
 
@@ -116,7 +110,7 @@ def trial_facts(row: pd.Series[Any]) -> list[Fact]:
 def settings(row: pd.Series[Any]) -> list[Fact]:
     """Return a trial's configuration, key by key; keys that it does not have are left out."""
     names = config_columns(row.to_frame().T)
-    return [Fact(name, _value("", row[name])) for name in names if _present(row[name])]
+    return [Fact(name, _value("", row[name])) for name in names if not is_missing(row[name])]
 
 
 def metrics(row: pd.Series[Any]) -> list[Fact]:
@@ -124,12 +118,8 @@ def metrics(row: pd.Series[Any]) -> list[Fact]:
     return [
         Fact(html.unescape(words(name)), _value(name, row[name]))
         for name in TRIAL_METRICS
-        if _present(row[name])
+        if not is_missing(row[name])
     ]
-
-
-def _present(value: Any) -> bool:
-    return not (value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value))))
 
 
 def _value(name: str, value: Any) -> str:
@@ -210,9 +200,7 @@ def _task(part: pd.DataFrame) -> str:
 
 
 def _span(part: pd.DataFrame, column: str) -> str:
-    values = [v for v in ordered(part[column].tolist(), column) if v is not None] if (
-        column in part
-    ) else []  # fmt: skip
+    values = blocks.values(part, column)
     if len(values) > 4:
         values = [values[0], "to", values[-1]]
         return " ".join(v if v == "to" else html.unescape(shown(column, v)) for v in values)

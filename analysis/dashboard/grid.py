@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import in_percent, label, sign, titled, words
-from analysis.columns.names import KEYS, config_columns, differing
+from analysis.columns.names import KEYS, config_columns, differing, is_missing
 from analysis.dashboard.state import METRIC, View
 from analysis.frames.query import sort
 from trainables.vocabulary.schema import METRICS
@@ -79,11 +79,7 @@ def _plain(column: pd.Series[Any], name: str) -> list[Any]:
         missing = column.isna()
         shown = (column * factor).round(6) if factor != 1.0 else column
         return [None if gone else v for v, gone in zip(shown.tolist(), missing, strict=True)]
-    return [None if _absent(value) else _text(value) for value in column.tolist()]
-
-
-def _absent(value: Any) -> bool:
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    return [None if is_missing(value) else _text(value) for value in column.tolist()]
 
 
 def _text(value: Any) -> str:

@@ -19,7 +19,7 @@ from analysis.dashboard.watch import Snapshot
 from analysis.drawing.canvas import untitled
 from analysis.figures import Figure, choices
 from analysis.figures.importance import EVALUATORS
-from analysis.selection.blocks import comparable, noted, notes, series_column
+from analysis.selection.blocks import comparable, inside, noted, notes, series_column
 from trainables.vocabulary.wording import counted
 
 MANY_EPOCHS: Final = 50_000
@@ -182,12 +182,9 @@ def _table(
     if figure.source != "epochs" or len(frame) <= MANY_EPOCHS:
         return figure.tabulate(frame, **controls)
     at = figure.tabulate(brief, **controls).attrs.get("at", {})
-    keep = pd.Series(True, index=brief.index)
-    for column, value in at.items():
-        keep &= brief[column].isna() if pd.isna(value) else brief[column] == value
-    inside = frame[frame["fingerprint"].isin(brief[keep]["fingerprint"])]
+    rows = frame[frame["fingerprint"].isin(inside(brief, at)["fingerprint"])]
     settled = {"by": series_column(comparable(brief)), **controls, "at": at}
-    return figure.tabulate(inside if len(inside) else frame, **settled)
+    return figure.tabulate(rows if len(rows) else frame, **settled)
 
 
 def _picks(

@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-import pandas as pd
+from analysis.columns.names import is_missing
 
 METRIC: Final = "metric"
 TRIAL: Final = "trial"
@@ -82,7 +82,7 @@ class View:
 
 def token(value: Any) -> str:
     """Return a value as the text that stands for it in an address: `0.9`, `3`, `allr`."""
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_missing(value):
         return NOT_SET
     if isinstance(value, Real) and not isinstance(value, bool):
         return f"{float(value):.12g}"

@@ -22,7 +22,7 @@ from analysis.columns.labels import (
     unit,
     words,
 )
-from analysis.columns.names import ordered, require_columns
+from analysis.columns.names import is_missing, ordered, require_columns
 from analysis.drawing import canvas, theme
 from analysis.frames.constraints import beyond_bounds
 from analysis.selection.blocks import (
@@ -217,7 +217,7 @@ def _text(row: Mapping[str, Any], wanted: Mapping[str, Direction], by: str) -> s
     settings = [
         f"{escape(key)} = {shown(key, value)}"
         for key, value in row.items()
-        if key not in (*wanted, "series", "n", "front", by) and value is not None and value == value
+        if key not in (*wanted, "series", "n", "front", by) and not is_missing(value)
     ]
     return "<br>".join([head, *lines, f"n = {row['n']}", *settings[:8]])
 
@@ -304,7 +304,7 @@ def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
         few = sorted(set(numbers))
         ticks = {"tickvals": few, "ticktext": [number(v) for v in few]}
         return {"label": _short_title(name), "values": numbers.tolist(), **ticks}
-    labels = ["not set" if pd.isna(value) else shown(name, value) for value in column]
+    labels = ["not set" if is_missing(value) else shown(name, value) for value in column]
     known = [shown(name, value) for value in ordered(column.dropna(), name)]
     found = dict.fromkeys([*known, *labels])
     places = {label: place for place, label in enumerate(found)}
@@ -329,7 +329,7 @@ def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) 
     places = numbers.map(np.log10) if by_power else numbers
     low, high = float(places.min()), float(places.max())
     said = {
-        place: "not set" if pd.isna(column[place]) else shown(name, column[place])
+        place: "not set" if is_missing(column[place]) else shown(name, column[place])
         for place in column.index[numbers.isna()]
     }
     below = {

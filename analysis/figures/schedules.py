@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import axis_title, label, number, place, words
-from analysis.columns.names import config_columns, differing, joined
+from analysis.columns.names import config_columns, differing, is_missing, joined
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import (
@@ -139,7 +139,7 @@ def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
     if dataset is None:
         return None
     asked = row.get("task.dataset.n_train")
-    n_train = dataset.n_train({"n_train": asked} if _is_set(asked) else {})
+    n_train = dataset.n_train({"n_train": asked} if not is_missing(asked) else {})
     return -(-n_train // int(row["dense.batch_size"]))
 
 
@@ -147,7 +147,7 @@ def _dense(row: pd.Series[Any], per_epoch: int) -> tuple[list[float], int]:
     """The dense run's rates and its warm-up's steps, from a trial's configuration."""
     warmup = epochs_to_steps(float(row.get("dense.warmup_epochs") or 0.0), per_epoch)
     uses = DENSE_SCHEDULES[row["dense.schedule"]].uses
-    given = {key: row[f"dense.{key}"] for key in uses if _is_set(row.get(f"dense.{key}"))}
+    given = {key: row[f"dense.{key}"] for key in uses if not is_missing(row.get(f"dense.{key}"))}
     rates = dense_rates(
         row["dense.schedule"],
         lr=float(row["dense.lr"]),
@@ -159,10 +159,6 @@ def _dense(row: pd.Series[Any], per_epoch: int) -> tuple[list[float], int]:
     return rates, warmup
 
 
-def _is_set(value: Any) -> bool:
-    return value is not None and (isinstance(value, tuple) or value == value)
-
-
 def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
     """For each schedule to show, what it needs besides the dense run."""
     arguments: dict[str, dict[str, float]] = {}
@@ -170,7 +166,7 @@ def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
     for name, schedule in RETRAIN_SCHEDULES.items():
         if "discount" in schedule.uses:
             discount = here["d_adaptive"].mean() if "d_adaptive" in here else float("nan")
-            if discount == discount:
+            if not is_missing(discount):
                 arguments[name] = {"discount": float(discount)}
         elif not schedule.uses:
             arguments[name] = {}
@@ -196,7 +192,7 @@ def schedules_figure(table: pd.DataFrame) -> go.Figure:
     for name, style in theme.styles(rest["series"], SCHEDULE).items():
         part = rest[rest["series"] == name]
         d = part["d"].iloc[0]
-        named = label(name) if d != d else f"{label(name)}, d = {number(d, 3)}"
+        named = label(name) if is_missing(d) else f"{label(name)}, d = {number(d, 3)}"
         figure.add_trace(_line(part, style, named, "x2"))
     last = rest["epoch"].max() if len(rest) else table.attrs["dense_epochs"] + 1
     figure.update_layout(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import number, place, points, shown, words
-from analysis.columns.names import joined
+from analysis.columns.names import is_missing, joined
 from analysis.figures.discount import DISCOUNT, regret_table
 from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
@@ -138,7 +138,7 @@ def _best(own: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
     if done.empty:
         return ""
     first = records(done)[0]
-    said = [f"{words(c)} {shown(c, first[c])}" for c in settings if first[c] == first[c]]
+    said = [f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])]
     on_test = f", {number(100 * done[REPORTED].mean())} % on test" if REPORTED in done else ""
     return (
         f"At {place(block)} the best of {counted(int(first['n_configurations']), 'configuration')}"

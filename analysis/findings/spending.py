@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.columns.labels import number
 from analysis.figures.cost import costs
 from analysis.selection.blocks import comparable
-from trainables.vocabulary.wording import counted
+from trainables.vocabulary.wording import counted, duration
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,3 @@ def sharing(frame: pd.DataFrame) -> str:
         )
     lost = int((frame["state"] == "failed").sum()) if len(frame) else 0
     return f"{text}." + (f" {counted(lost, 'failed trial')} not counted." if lost else "")
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a reader wants them: `41 s`, `12 min`, `3.4 h`."""
-    if seconds < 120:
-        return f"{number(seconds, 2)} s"
-    return f"{number(seconds / 60, 2)} min" if seconds < 7200 else f"{number(seconds / 3600, 2)} h"

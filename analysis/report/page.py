@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import MISSING, label, number, place, points, shown, words
-from analysis.columns.names import joined
+from analysis.columns.names import is_missing, joined
 from analysis.drawing import theme
 from analysis.findings import sentences, spending
 from analysis.frames.study_frames import Study, read
@@ -33,6 +33,7 @@ from analysis.selection.leaders import leaders
 from analysis.stats import Comparison
 from analysis.tables import to_html
 from analysis.tables.comparisons import methods_comparison, schedules_comparison
+from trainables.vocabulary.wording import duration
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MANY_ROWS: Final = 100
@@ -272,7 +273,7 @@ def run_facts(study: Study) -> list[tuple[str, str]]:
     if spent is not None and math.isfinite(spent.epochs_done):
         facts.append(("epochs trained", number(round(spent.epochs_done, 0))))
     if spent is not None and math.isfinite(spent.seconds_done):
-        facts.append(("training time", spending.duration(spent.seconds_done)))
+        facts.append(("training time", duration(spent.seconds_done)))
     return [(what, said) for what, said in facts if said]
 
 
@@ -311,7 +312,7 @@ def _numeric(column: pd.Series[Any]) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -20,6 +20,7 @@ from analysis.columns.names import (
     config_columns,
     differing,
     distinct_trials,
+    is_missing,
     ordered,
     require_columns,
 )
@@ -152,12 +153,8 @@ def inside(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows whose columns have the values of `at`; a missing value matches missing."""
     keep = pd.Series(True, index=frame.index)
     for column, value in at.items():
-        keep &= frame[column].isna() if _absent(value) else frame[column] == value
+        keep &= frame[column].isna() if is_missing(value) else frame[column] == value
     return frame[keep]
-
-
-def _absent(value: Any) -> bool:
-    return value is None or value != value
 
 
 def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from analysis.columns.names import (
     differing,
     distinct_trials,
     joined,
+    or_none,
     ordered,
     require_columns,
 )
@@ -183,8 +184,7 @@ def _combinations(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[object
     """The combinations of the keys' values that occur, in reading order."""
     places = [{v: i for i, v in enumerate(ordered(frame[key], key))} for key in keys]
     present = {
-        tuple(None if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in row)
-        for row in frame[list(keys)].itertuples(index=False, name=None)
+        tuple(map(or_none, row)) for row in frame[list(keys)].itertuples(index=False, name=None)
     }
     return sorted(present, key=lambda row: [p[v] for p, v in zip(places, row, strict=True)])
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.names import codes
+from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
 from trainables.vocabulary.schema import METRICS
 
@@ -83,7 +83,7 @@ def value_text(value: Any) -> str:
     """Return a setting's value as short text: `0.9`, `3`, `allr`, `(64, 32)`, `none`."""
     if isinstance(value, tuple):
         return f"({', '.join(map(value_text, value))})"
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_missing(value):
         return "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
@@ -97,8 +97,8 @@ def lay_out(table: Table) -> Grid:
     places: dict[tuple[Any, ...], dict[tuple[Any, ...], Cell]] = {}
     columns = _column_places(cells, table.column_keys, metrics)
     for _, cell in cells.iterrows():
-        row = tuple(_key(cell[key]) for key in table.row_keys)
-        column = (*(_key(cell[key]) for key in table.column_keys), cell["metric"])
+        row = tuple(or_none(cell[key]) for key in table.row_keys)
+        column = (*(or_none(cell[key]) for key in table.column_keys), cell["metric"])
         places.setdefault(row, {})[column] = Cell(cell_text(cell, show_n), bool(cell["marked"]))
     names = _short(table.column_keys)
     headers = tuple(
@@ -118,11 +118,6 @@ def lay_out(table: Table) -> Grid:
 EMPTY: Final = "no trials"
 
 
-def _key(value: Any) -> Any:
-    """A key that equals itself: missing values of all kinds become None."""
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
-
-
 def _column_places(
     cells: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]
 ) -> list[tuple[Any, ...]]:
@@ -132,7 +127,7 @@ def _column_places(
     order = [codes(distinct[key]) for key in keys]
     order.append(distinct["metric"].map({name: place for place, name in enumerate(metrics)}))
     positions = pd.concat(order, axis=1).sort_values(by=names, kind="stable").index
-    return [tuple(map(_key, row)) for row in distinct.loc[positions].itertuples(False, None)]
+    return [tuple(map(or_none, row)) for row in distinct.loc[positions].itertuples(False, None)]
 
 
 def _short(keys: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.names import config_columns, differing, require_columns
+from analysis.columns.names import config_columns, differing, is_missing, require_columns
 from analysis.frames import query
 from analysis.frames.study_frames import Study, read
 from analysis.tables import (
@@ -177,7 +177,7 @@ def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> Grid:
 
 def _short(value: Any) -> str:
     """A value for people: five digits, a dash where it is missing, the start of a long text."""
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_missing(value):
         return "-"
     text = f"{value:.5g}" if isinstance(value, float) else value_text(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
@@ -208,7 +208,7 @@ def _is_mixed(column: pd.Series[Any]) -> bool:
 
 
 def _as_text(value: Any) -> str | None:
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+    return None if is_missing(value) else str(value)
 
 
 def write_output(output: str, content: str | bytes) -> None:

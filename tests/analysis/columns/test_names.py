@@ -11,6 +11,7 @@ from analysis.columns.names import (
     config_columns,
     differing,
     in_schema_order,
+    is_missing,
     joined,
     ordered,
 )
@@ -23,6 +24,16 @@ def test_values_come_in_reading_order() -> None:
         9.5, 10, "a", "b", (1,), (2,), None,
     ]  # fmt: skip
     assert ordered(["allr", "ft"]) == ["allr", "ft"]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT])
+def test_every_kind_of_missing_value_is_missing(value: object) -> None:
+    assert is_missing(value)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, "", False, (), (None,), float("inf")])
+def test_what_is_empty_is_not_missing(value: object) -> None:
+    assert not is_missing(value)
 
 
 def test_what_differs_counts_a_missing_value_as_one() -> None:

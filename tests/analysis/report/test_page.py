@@ -249,13 +249,6 @@ def test_spending_and_sharing() -> None:
     assert spending.sharing(trials({})) == ""
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(41.0, "41 s"), (720.0, "12 min"), (12_240.0, "3.4 h")]
-)
-def test_duration(seconds: float, said: str) -> None:
-    assert spending.duration(seconds) == said
-
-
 def test_percent() -> None:
     assert percent(0.97125, 0.002, 3) == "97.12 ± 0.20"
     assert percent(0.97125, NAN, 1) == "97.12"
