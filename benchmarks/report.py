@@ -25,8 +25,8 @@ LIMIT_MB = 15.0
 def measured(folder: Path, output: Path) -> dict[str, Any]:
     """Write the report of a folder and return times in seconds and sizes in megabytes."""
     from analysis.frames.study_frames import read
+    from analysis.report.exhibits import exhibits
     from analysis.report.page import write_report
-    from analysis.report.panels import panels
 
     start, used = time.perf_counter(), time.process_time()
     study = read(str(folder))
@@ -34,7 +34,7 @@ def measured(folder: Path, output: Path) -> dict[str, Any]:
     read_s = time.perf_counter() - start
     write_report([str(folder)], output)
     total_s, cpu_s = time.perf_counter() - start, time.process_time() - used
-    shown, absent = panels(study)
+    shown, absent = exhibits(study)
     return {
         "trials": rows[0],
         "epochs": rows[1],

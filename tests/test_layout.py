@@ -74,15 +74,17 @@ ROOMS: dict[str, Room] = {
         f"{_FRAMES} plotly",
         "optuna scipy",
     ),
+    "analysis.panels": Room("columns selection drawing figures trainables.vocabulary", _FRAMES),
     "analysis.findings": Room(
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES
     ),
     "analysis.report": Room(
-        "columns stats frames selection tables drawing figures findings trainables.vocabulary",
+        "columns stats frames selection tables drawing figures panels findings"
+        " trainables.vocabulary",
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
     "analysis.dashboard": Room(
-        "columns stats frames selection tables drawing figures"
+        "columns stats frames selection tables drawing figures panels"
         " trainables.vocabulary trainables.files",
         f"{_FRAMES} plotly dash dash_ag_grid flask werkzeug",
     ),

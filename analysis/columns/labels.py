@@ -1,11 +1,7 @@
-"""Words and units of figures: axis titles, values and hover text, all of it escaped.
-
-Plotly renders a subset of HTML in every label, so text that comes from a study passes `escape`.
-"""
+"""Words and units of columns and values, as plain text: what draws it escapes it."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 from numbers import Real
@@ -55,11 +51,10 @@ _UNITS: Final = {"1": "ratio", "x": "times", "1/s": "images/s", "s": "seconds", 
 _COUNTS: Final = frozenset({"n_parameters", "n_prunable", "multiply_adds"})
 
 
-def escape(text: object, limit: int = 60) -> str:
-    """Return text that Plotly shows as it stands: `<`, `>` and `&` escaped, overlong text cut."""
+def brief(text: object, limit: int = 60) -> str:
+    """Return text on one line, an overlong one cut."""
     plain = " ".join(str(text).split())
-    cut = plain if len(plain) <= limit else plain[: limit - 1] + "…"
-    return html.escape(cut, quote=False)
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def in_percent(column: str) -> bool:
@@ -74,12 +69,12 @@ def scale(column: str) -> float:
 
 
 def words(column: str) -> str:
-    """Return a column's name in words, escaped: `test_accuracy` gives `test accuracy`."""
+    """Return a column's name in words: `test_accuracy` gives `test accuracy`."""
     if column in _WORDS:
         return _WORDS[column][0]
     if column in METRICS:
         return " ".join("validation" if part == "val" else part for part in column.split("_"))
-    return escape(column)
+    return brief(column)
 
 
 def unit(column: str) -> str:
@@ -119,8 +114,8 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def label(value: Any) -> str:
-    """Return a value of a series or category as a label, escaped: 1.0 gives `1`."""
-    return number(float(value)) if _is_number(value) else escape(value)
+    """Return a value of a series or category as a label: 1.0 gives `1`."""
+    return number(float(value)) if _is_number(value) else brief(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -132,9 +127,9 @@ _SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " 
 
 
 def shown(column: str, value: Any) -> str:
-    """Return a column's value as a reader wants it, escaped: `90 %`, `3 epochs`, `allr`."""
+    """Return a column's value as a reader wants it: `90 %`, `3 epochs`, `allr`."""
     if not _is_number(value):
-        return escape(MISSING if value is None else value)
+        return brief(MISSING if value is None else value)
     text = number(float(value) * scale(column))
     suffix = _SUFFIXES.get(unit(column).split(" ")[0], "")
     if text == MISSING:
@@ -150,7 +145,7 @@ def points(value: float, digits: int = 2) -> str:
     return text[1:] if float(text[1:]) == 0 else text
 
 
-_PLACES: Final = {
+_PHRASES: Final = {
     "prune.sparsity": "{} sparse",
     "retrain.epochs": "{} of retraining",
     "retrain.budget": "retrained for {} of the dense epochs",
@@ -160,11 +155,12 @@ _PLACES: Final = {
 }
 
 
-def place(at: Mapping[str, Any]) -> str:
+def block_words(block: Mapping[str, Any]) -> str:
     """Return a block in words: `90 % sparse, 3 epochs of retraining`; "" for no block."""
-    return ", ".join(_placed(column, shown(column, value)) for column, value in at.items())
+    return ", ".join(_phrase(column, shown(column, value)) for column, value in block.items())
 
 
-def _placed(column: str, value: str) -> str:
+def _phrase(column: str, value: str) -> str:
     # Never `format`: the names of settings, and their values, may hold braces.
-    return _PLACES[column].replace("{}", value) if column in _PLACES else f"{words(column)} {value}"
+    phrase = _PHRASES.get(column)
+    return phrase.replace("{}", value) if phrase else f"{words(column)} {value}"

@@ -21,7 +21,7 @@ SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "com
 _LEADING: Final = ("dense.epochs", "prune.sparsity", "retrain.schedule")
 """Settings that come first in their section."""
 
-_KNOWN_ORDER: Final = {"retrain.schedule": tuple(RETRAIN_SCHEDULES), "method": tuple(METHODS)}
+KNOWN_ORDER: Final = {"retrain.schedule": tuple(RETRAIN_SCHEDULES), "method": tuple(METHODS)}
 """Columns whose values have an order of their own, the order of their catalog."""
 
 
@@ -64,7 +64,7 @@ def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
 
     Schedules and methods come in the order of their catalog, when `column` says that they are.
     """
-    places = {value: place for place, value in enumerate(_KNOWN_ORDER.get(column, ()))}
+    places = {value: place for place, value in enumerate(KNOWN_ORDER.get(column, ()))}
 
     def key(value: Any) -> tuple[int, Any]:
         if value is None:

@@ -6,23 +6,19 @@ made from the address: so there is no state but the link.
 
 from __future__ import annotations
 
-import sys
-import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
 
-from analysis.columns.labels import escape
-from analysis.dashboard import elements, facts, grid
+from analysis.dashboard import document, elements, facts, grid
 from analysis.dashboard.filters import FILTERS, metric_options
 from analysis.dashboard.pages import PANELS, page_of
-from analysis.dashboard.plots import Drawn, Panel, drawn
+from analysis.dashboard.plots import plot_of
 from analysis.dashboard.routes import add_routes
 from analysis.dashboard.sections import SECTIONS
-from analysis.dashboard.state import METRIC, TRIAL, View
+from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot, Watch
-from analysis.drawing import canvas, theme
 from trainables.vocabulary.wording import counted
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -43,11 +39,11 @@ def make_app(watch: Watch, poll_ms: int = POLL_MS) -> Dash:
         suppress_callback_exceptions=True,
         update_title="",
         title="bimp dashboard",
-        index_string=_index(),
+        index_string=document.index(),
         add_log_handler=False,
         enable_mcp=False,
     )
-    app.layout = lambda: _layout(watch, poll_ms)
+    app.layout = lambda: document.layout(watch.snapshot.version, poll_ms)
     _add_scripts(app)
     _add_page(app)
     _add_bar(app, watch)
@@ -57,65 +53,6 @@ def make_app(watch: Watch, poll_ms: int = POLL_MS) -> Dash:
     _add_polling(app, watch)
     add_routes(app.server, watch)
     return app
-
-
-_SCHEMES: Final[tuple[tuple[theme.Mode, str], ...]] = (
-    ("light", "@media all"),
-    ("dark", "@media (prefers-color-scheme: dark)"),
-)
-
-_PLOTLY: Final = "/_dash-component-suites/plotly/package_data/plotly.min.js"
-"""Where Dash serves Plotly's script, and asks for it unless it is there."""
-
-
-def _index() -> str:
-    """The document around the application, with the theme's colours as CSS variables.
-
-    It fetches Plotly at once, as that is largest; Dash asks for it, and runs it, at the first
-    figure, while the server makes what is to be drawn.
-    """
-    css = "".join(
-        f"{at}{{:root{{color-scheme:{mode};{_variables(mode)}}}}}" for mode, at in _SCHEMES
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head>{{%metas%}}<title>{{%title%}}</title>{{%favicon%}}{{%css%}}
-<style>{css}</style><link rel="preload" as="script" href="{_PLOTLY}"></head>
-<body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body></html>"""
-
-
-def _variables(mode: theme.Mode) -> str:
-    page = theme.PAGES[mode]
-    link = {"light": "#0b5cad", "dark": "#7cb8ff"}[mode]
-    return (
-        f"--paper:{page.paper};--ink:{page.ink};--faint:{page.faint};--grid:{page.grid};"
-        f"--raised:{'#f5f6f8' if mode == 'light' else page.hover};--link:{link};"
-        f"--font:{theme.FONT}"
-    )
-
-
-def _layout(watch: Watch, poll_ms: int) -> html.Div:
-    templates = {mode: theme.template(mode).to_plotly_json() for mode in theme.MODES}
-    return html.Div(
-        [
-            dcc.Location(id="address", refresh=False),
-            dcc.Store(id="version", data=watch.snapshot.version),
-            dcc.Store(id="scheme"),
-            dcc.Store(id="templates", data=templates),
-            dcc.Interval(id="tick", interval=poll_ms),
-            html.A("Skip to the content", href="#page", className="skip"),
-            html.Header(
-                [
-                    html.P(id="studies", className="studies"),
-                    html.P(id="running", className="running", role="status"),
-                    html.Nav(id="menu", **elements.aria(label="Pages")),
-                ]
-            ),
-            elements.filter_bar(),
-            html.P(id="said", className="said", role="status"),
-            html.Div(id="warnings", role="status"),
-            html.Main(id="page", tabIndex=-1),
-        ]
-    )
 
 
 def _add_scripts(app: Dash) -> None:
@@ -143,8 +80,8 @@ def _add_page(app: Dash) -> None:
     def show_page(path: str) -> list[Any]:
         page = page_of(path)
         if page is None:
-            said = f"There is no page {path}. The menu above lists all pages."
-            return [html.H1("No such page"), html.P(said, className="empty")]
+            where = f"There is no page {path}. The menu above lists all pages."
+            return [html.H1("No such page"), html.P(where, className="empty")]
         return elements.page(page)
 
 
@@ -169,14 +106,14 @@ def _add_bar(app: Dash, watch: Watch) -> None:
     )
     def show_bar(search: str, _: str, path: str, *before: Any) -> tuple[Any, ...]:
         snapshot, view = watch.snapshot, View.of(search)
-        options = [snapshot.marked.offered(key, view) for key in FILTERS]
+        options = [snapshot.filters.offered(key, view) for key in FILTERS]
         options.append(metric_options(snapshot.trials))
         values = [list(view.all(key)) for key in FILTERS] + [view.one(METRIC)]
         return (
             *_changed([*options, *values], before),
             elements.menu(path, view),
             _studies(snapshot),
-            _said(snapshot, view, path),
+            _count(snapshot, view, path),
             _warnings(snapshot),
         )
 
@@ -194,9 +131,9 @@ def _studies(snapshot: Snapshot) -> str:
     return ", ".join(names) or "no trial yet"
 
 
-def _said(snapshot: Snapshot, view: View, path: str) -> list[Any]:
+def _count(snapshot: Snapshot, view: View, path: str) -> list[Any]:
     """How many trials the filters let through, and a link that clears them."""
-    n, chosen = len(snapshot.trials), int(snapshot.marked.keep(view).sum())
+    n, chosen = len(snapshot.trials), int(snapshot.filters.keep(view).sum())
     if not any(view.all(key) for key in _BAR):
         return [f"{counted(n, 'trial')}, none filtered out."]
     kept = View({k: v for k, v in view.values.items() if k not in _BAR})
@@ -231,41 +168,18 @@ def _add_panels(app: Dash, watch: Watch) -> None:
     ) -> tuple[Any, ...]:
         panel = PANELS[part["panel"]]
         view = View.of(search).of_panel(panel.key)
-        found = drawing_of(panel, watch.snapshot, view)
-        wanted = [[{"value": v, "label": t} for v, t in pick.options] for pick in found.picks]
-        same = (wanted, [pick.value for pick in found.picks]) == (options, values)
+        shown = plot_of(panel, watch.snapshot, view)
+        drawing, picks = shown.drawing, shown.picks
+        wanted = [elements.options(pick) for pick in picks]
+        same = (wanted, [token(pick.value) for pick in picks]) == (options, values)
         return (
-            {"data": found.data, "layout": found.layout, "height": found.height},
-            no_update if same else elements.picks(panel.key, found.picks),
-            found.subtitle,
-            [html.Li(note) for note in found.notes],
+            {"data": drawing.data, "layout": drawing.layout, "height": drawing.height},
+            no_update if same else elements.picks(panel.key, picks),
+            drawing.subtitle,
+            [html.Li(note) for note in drawing.notes],
             f"/data/{panel.key}.csv{view.search()}",
-            not found.rows,
+            not shown.rows,
         )
-
-
-def drawing_of(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
-    """Return a panel under a view, kept for as long as the folders do not change.
-
-    A figure that cannot be drawn says so in its place, with the fault, and does not take the page
-    with it; the traceback goes to standard error.
-    """
-
-    def make() -> Drawn:
-        try:
-            return drawn(panel, snapshot, view)
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            return _undrawn(f"This figure cannot be drawn: {type(error).__name__}: {error}")
-
-    return snapshot.kept.get((panel.key, view.key), make)
-
-
-def _undrawn(why: str) -> Drawn:
-    figure = canvas.blank("", [escape(why, limit=300)])
-    raw = figure.to_plotly_json()
-    layout = {k: v for k, v in raw["layout"].items() if k not in ("template", "title")}
-    return Drawn([], layout, 220, "", (why,), (), 0)
 
 
 def _add_sections(app: Dash, watch: Watch) -> None:
@@ -278,7 +192,7 @@ def _add_sections(app: Dash, watch: Watch) -> None:
     def show_section(search: str, _: str, part: dict[str, str]) -> list[Any]:
         name, view = part["panel"], View.of(search).within([*_BAR, TRIAL])
         snapshot = watch.snapshot
-        return snapshot.kept.get(
+        return snapshot.cache.get(
             ("section", name, view.key), lambda: SECTIONS[name](snapshot, view)
         )
 
@@ -311,14 +225,11 @@ def _add_polling(app: Dash, watch: Watch) -> None:
         State("version", "data"),
         State("running", "children"),
     )
-    def poll(_: int | None, version: str, said: str | None) -> tuple[Any, Any]:
+    def poll(_: int | None, version: str, before: str | None) -> tuple[Any, Any]:
         """Read again where something changed, and say what runs; the same answer is not sent."""
-        found = watch.refresh().version
+        newest = watch.refresh().version
         running = " ".join(facts.running_words(watch.running()))
         return (
-            no_update if found == version else found,
-            no_update if running == said else running,
+            no_update if newest == version else newest,
+            no_update if running == before else running,
         )
-
-
-__all__ = ["drawing_of", "make_app"]

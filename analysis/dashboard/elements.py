@@ -11,9 +11,10 @@ from dash import dcc, html
 from analysis.dashboard.facts import Fact
 from analysis.dashboard.filters import FILTERS
 from analysis.dashboard.pages import PAGES, Page
-from analysis.dashboard.plots import Panel, Pick
-from analysis.dashboard.state import METRIC, View
+from analysis.dashboard.plots import Panel
+from analysis.dashboard.state import METRIC, View, token
 from analysis.drawing import theme
+from analysis.panels.choices import Choice
 from analysis.tables import Grid
 
 EMPTY_METRIC: Final = "default"
@@ -67,22 +68,27 @@ def _labelled(label: str, name: str, box: dcc.Dropdown) -> html.Div:
     )
 
 
-def picks(panel: str, found: Sequence[Pick]) -> list[html.Div]:
-    """Return the choices beside a figure."""
+def options(choice: Choice) -> list[dict[str, str]]:
+    """Return what a choice offers, values as they stand in an address."""
+    return [{"value": token(value), "label": text} for value, text in choice.options]
+
+
+def picks(panel: str, choices: Sequence[Choice]) -> list[html.Div]:
+    """Return the choices beside a figure; `panel` is its key."""
     return [
         _labelled(
-            pick.label,
-            pick.key,
+            choice.label,
+            f"{panel}.{choice.name}",
             dcc.Dropdown(
-                id=control_id(panel, pick.key),
-                options=[{"value": value, "label": text} for value, text in pick.options],
-                value=pick.value,
+                id=control_id(panel, f"{panel}.{choice.name}"),
+                options=options(choice),
+                value=token(choice.value),
                 clearable=False,
-                searchable=len(pick.options) > 12,
+                searchable=len(choice.options) > 12,
                 maxHeight=320,
             ),
         )
-        for pick in found
+        for choice in choices
     ]
 
 

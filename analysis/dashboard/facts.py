@@ -5,7 +5,6 @@ Plain rows of text; the page turns them into elements, which show any text as te
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,13 @@ import pandas as pd
 from analysis.columns.labels import MISSING, number, shown, words
 from analysis.columns.names import KEYS, config_columns, is_missing
 from analysis.dashboard.watch import Running, Snapshot
-from analysis.selection import blocks
+from analysis.selection.series import (
+    SPARSITY,
+    comparable,
+    goal_columns,
+    series_column,
+    values,
+)
 from analysis.tables import Grid, lay_out
 from analysis.tables.comparisons import stand_ins_table
 from trainables.files.progress import RunProgress
@@ -80,13 +85,12 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
     """Return the mean of a metric by series, sparsity and budget, or why there is no such table."""
     if trials.empty:
         return "No trial is left to compare."
-    known = blocks.comparable(trials)
-    rows = blocks.series_column(known)
-    columns = [blocks.SPARSITY, blocks.budget_column(known)]
+    known = comparable(trials)
+    rows, columns = series_column(known), list(goal_columns(known))
     name = metric if metric in METRICS else "test_accuracy"
     lacking = [c for c in (rows, *columns, name) if c not in known or not known[c].notna().any()]
     if lacking:
-        return f"No trial has a value of {' or '.join(html.unescape(words(c)) for c in lacking)}."
+        return f"No trial has a value of {' or '.join(words(c) for c in lacking)}."
     cells = known[rows].nunique() * len(known[columns].drop_duplicates())
     if cells > MANY_CELLS:
         return (
@@ -116,7 +120,7 @@ def settings(row: pd.Series[Any]) -> list[Fact]:
 def metrics(row: pd.Series[Any]) -> list[Fact]:
     """Return a trial's numbers with their units; those not measured are left out."""
     return [
-        Fact(html.unescape(words(name)), _value(name, row[name]))
+        Fact(words(name), _value(name, row[name]))
         for name in TRIAL_METRICS
         if not is_missing(row[name])
     ]
@@ -129,7 +133,7 @@ def _value(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, Real):
         return str(value)
-    return html.unescape(shown(name, value)) if name else html.unescape(number(float(value), 6))
+    return shown(name, value) if name else number(float(value), 6)
 
 
 def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> tuple[list[str], list[list[str]]]:
@@ -142,7 +146,7 @@ def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> tuple[list[str], list[lis
     frame = snapshot.study.cycles
     own = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
     names = [c for c in own.columns if c not in (*KEYS, "cycle") and own[c].notna().any()]
-    rows = [[html.unescape(words(c)), *(_value(c, value) for value in own[c])] for c in names]
+    rows = [[words(c), *(_value(c, value) for value in own[c])] for c in names]
     return ["", *(f"cycle {cycle}" for cycle in own["cycle"])], rows if len(own) > 1 else []
 
 
@@ -187,7 +191,7 @@ def by_study(trials: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         states = part["state"].value_counts()
         rows.append([
             str(name), number(len(part)), *(number(int(states.get(s, 0))) for s in STATES),
-            number(part["seed"].nunique()), _task(part), _span(part, blocks.SPARSITY),
+            number(part["seed"].nunique()), _task(part), _span(part, SPARSITY),
             number(int(shared[part.index].sum())),
         ])  # fmt: skip
     return headings, rows
@@ -200,8 +204,5 @@ def _task(part: pd.DataFrame) -> str:
 
 
 def _span(part: pd.DataFrame, column: str) -> str:
-    values = blocks.values(part, column)
-    if len(values) > 4:
-        values = [values[0], "to", values[-1]]
-        return " ".join(v if v == "to" else html.unescape(shown(column, v)) for v in values)
-    return ", ".join(html.unescape(shown(column, v)) for v in values)
+    texts = [shown(column, value) for value in values(part, column)]
+    return f"{texts[0]} to {texts[-1]}" if len(texts) > 4 else ", ".join(texts)

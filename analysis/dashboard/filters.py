@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.columns.labels import shown, words
 from analysis.columns.names import joined, ordered
 from analysis.dashboard.state import NOT_SET, View, token
-from analysis.selection import blocks
+from analysis.selection.series import budget_column, comparable
 from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
 
 Options = list[dict[str, str]]
@@ -22,9 +21,9 @@ Options = list[dict[str, str]]
 
 def _budget(trials: pd.DataFrame) -> pd.Series[Any]:
     """Each trial's budget: of all its training where any method has one, else of retraining."""
-    column = blocks.budget_column(trials)
+    column = budget_column(trials)
     # Without fingerprints, `comparable` keeps a trial that two studies hold in both of them.
-    filled = blocks.comparable(trials.drop(columns="fingerprint", errors="ignore"))
+    filled = comparable(trials.drop(columns="fingerprint", errors="ignore"))
     return filled[column] if column in filled else pd.Series(np.nan, index=trials.index)
 
 
@@ -49,7 +48,7 @@ class Filter:
 
     def column_of(self, trials: pd.DataFrame) -> str:
         """Return the column whose words and unit the values have."""
-        return self.column or blocks.budget_column(trials)
+        return self.column or budget_column(trials)
 
 
 FILTERS: Final[dict[str, Filter]] = {
@@ -67,7 +66,7 @@ FILTERS: Final[dict[str, Filter]] = {
 
 
 @dataclass(frozen=True)
-class Marked:
+class FilterIndex:
     """What the filters know of one state of the trials.
 
     `tokens` holds, per filter, each trial's value as it stands in an address; `options` what each
@@ -81,9 +80,9 @@ class Marked:
         """Return which trials the view's filters let through."""
         n = len(next(iter(self.tokens.values())))
         keep = np.ones(n, dtype=bool)
-        for key, found in self.tokens.items():
+        for key, tokens in self.tokens.items():
             if wanted := view.all(key):
-                keep &= np.isin(found, np.array(wanted, dtype=object))
+                keep &= np.isin(tokens, np.array(wanted, dtype=object))
         return keep
 
     def offered(self, key: str, view: View) -> Options:
@@ -93,7 +92,7 @@ class Marked:
         return [*self.options[key], *({"label": f"{v} (no trial)", "value": v} for v in absent)]
 
 
-def marked(trials: pd.DataFrame) -> Marked:
+def filter_index(trials: pd.DataFrame) -> FilterIndex:
     """Return what the filters know of a frame of trials."""
     tokens, options = {}, {}
     for key, one in FILTERS.items():
@@ -102,11 +101,11 @@ def marked(trials: pd.DataFrame) -> Marked:
         texts = {value: token(value) for value in values.dropna().unique()}
         tokens[key] = values.map(texts).fillna(NOT_SET).to_numpy(dtype=object)
         options[key] = [_option(column, value) for value in ordered(values.tolist(), column)]
-    return Marked(tokens, options)
+    return FilterIndex(tokens, options)
 
 
 def _option(column: str, value: Any) -> dict[str, str]:
-    label = NOT_SET if value is None else html.unescape(shown(column, value))
+    label = NOT_SET if value is None else shown(column, value)
     return {"label": label, "value": token(value)}
 
 
@@ -120,7 +119,7 @@ def metric_options(trials: pd.DataFrame) -> Options:
     return [{"label": words(name), "value": name} for name in present]
 
 
-def said(view: View) -> str:
+def filter_words(view: View) -> str:
     """Return the view's filters as one phrase: `schedule allr or ft, sparsity 0.9`; "" for none."""
     parts = [
         f"{one.label.lower()} {' or '.join(view.all(key))}"

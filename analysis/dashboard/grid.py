@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, Final
 
 import pandas as pd
@@ -41,7 +40,7 @@ def column_defs(trials: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]
 
 def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
     numeric = pd.api.types.is_numeric_dtype(trials[name])
-    heading = html.unescape(titled(words(name), sign(name) if numeric else ""))
+    heading = titled(words(name), sign(name) if numeric else "")
     column: dict[str, Any] = {
         # Column names hold dots, which the grid would read as paths into a row.
         "field": name.replace(".", "/"),
@@ -86,5 +85,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return html.unescape(label(value))
+        return label(value)
     return str(value)

@@ -5,32 +5,22 @@ Plain data, no Dash: what a page shows and what its CSV file holds come from one
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import shown, words
-from analysis.dashboard.filters import said
+from analysis.columns.labels import brief, words
+from analysis.dashboard.filters import filter_words
 from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot
-from analysis.drawing.canvas import untitled
-from analysis.figures import Figure, choices
-from analysis.figures.importance import EVALUATORS
-from analysis.selection.blocks import comparable, inside, noted, notes, series_column
+from analysis.drawing.canvas import Drawing, blank, untitled
+from analysis.figures import Figure
+from analysis.panels.choices import AT, Choice, choices, keywords, offers
+from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
+from analysis.selection.tabulation import Tabulation, nothing
 from trainables.vocabulary.wording import counted
-
-MANY_EPOCHS: Final = 50_000
-"""With more epochs than this only those of the block that is drawn are averaged."""
-
-_LABELS: Final = {
-    "by": "compare", "of": "gain of", "cost": "cost", "against": "against", "x": "across",
-    "y": "upwards", "evaluator": "judged by",
-}  # fmt: skip
-_COLUMNS: Final = frozenset({"by", "against", "x", "y"})
-"""Controls whose values are columns, shown in words."""
 
 
 @dataclass(frozen=True)
@@ -50,60 +40,37 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Pick:
-    """One choice beside a figure: its key in the address, label, (text, label) options, value."""
+class Plot:
+    """A panel under a view: its drawing, the choices beside it, and how many rows it shows."""
 
-    key: str
-    label: str
-    options: tuple[tuple[str, str], ...]
-    value: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure ready for a page; `layout` has no title and no template, which the page adds."""
-
-    data: list[Any]
-    layout: dict[str, Any]
-    height: int
-    subtitle: str
-    notes: tuple[str, ...]
-    picks: tuple[Pick, ...]
+    drawing: Drawing
+    picks: tuple[Choice, ...]
     rows: int
 
 
-def tabulated(
+def panel_table(
     panel: Panel, snapshot: Snapshot, view: View
-) -> tuple[pd.DataFrame, tuple[Pick, ...]]:
-    """Return a panel's table under a view, with reasons noted, and the picks it offers."""
+) -> tuple[Tabulation, tuple[Choice, ...]]:
+    """Return a panel's table under a view, with reasons noted, and the choices beside it."""
     figure = panel.figure
-    trials = _trials(panel, snapshot, view)
+    trials = one_trial(snapshot, view) if panel.alone else snapshot.chosen(view)
     if trials.empty:
-        return noted(pd.DataFrame(), _why_empty(snapshot, view)), ()
+        return nothing(_why_empty(snapshot, view)), ()
     frame = _adapted(panel, snapshot.rows(figure.source, trials))
     if frame.empty:
-        return noted(pd.DataFrame(), f"No trial here has {_WHAT[figure.source]} recorded."), ()
-    brief = _brief(frame) if figure.source == "epochs" else frame
-    by = _named(panel, view, "by", choices(figure, brief).get("by", []))
-    if panel.alone and "retrain.schedule" in brief and brief["retrain.schedule"].notna().any():
-        by = "retrain.schedule" if "by" in figure.controls and not figure.compares else by
-    offers = choices(figure, brief, by=by)
-    controls = _controls(panel, view, offers, by)
-    metric, remark = _metric(figure, view, offers.get("metric", []))
-    if metric is not None:
-        controls["metric"] = metric
-    table = _table(panel, frame, brief, controls)
-    picks = _picks(panel, offers, controls, table.attrs.get("at", {}))
-    return noted(table, remark), () if panel.alone else picks
+        return nothing(f"No trial here has {_WHAT[figure.source]} recorded."), ()
+    known = one_row_per_trial(figure, frame)
+    by = _series(panel, view, known)
+    offered = offers(figure, known, by=by)
+    controls, remark = _controls(panel, view, offered, by)
+    table = tabulated(figure, frame, controls).noting(remark)
+    if panel.alone:
+        return table, ()
+    beside = {name: o for name, o in offered.items() if name not in (METRIC, *panel.fixed)}
+    return table, choices(beside, controls, table.at)
 
 
 _WHAT: Final = {"trials": "numbers", "epochs": "a curve", "layers": "its layers"}
-
-
-def _trials(panel: Panel, snapshot: Snapshot, view: View) -> pd.DataFrame:
-    if not panel.alone:
-        return snapshot.chosen(view)
-    return one_trial(snapshot, view)
 
 
 def one_trial(snapshot: Snapshot, view: View) -> pd.DataFrame:
@@ -121,9 +88,9 @@ def _why_empty(snapshot: Snapshot, view: View) -> str:
     n = len(snapshot.trials)
     if not n:
         return "No trial has ended yet: there is nothing to draw."
-    if not said(view):
+    if not filter_words(view):
         return "No trial is named here."
-    return f"None of {counted(n, 'trial')} passes the filters: {said(view)}."
+    return f"None of {counted(n, 'trial')} passes the filters: {filter_words(view)}."
 
 
 def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
@@ -132,36 +99,33 @@ def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(state="done") if panel.alone else frame
 
 
-def _brief(epochs: pd.DataFrame) -> pd.DataFrame:
-    """One row a trial, its last epoch: enough to know what may be chosen."""
-    return epochs.drop_duplicates(["study", "fingerprint"], keep="last")
+def _series(panel: Panel, view: View, trials: pd.DataFrame) -> Any:
+    """The column that the page, the address or a lone trial's schedule says to compare by."""
+    figure = panel.figure
+    retrained = "retrain.schedule" in trials and trials["retrain.schedule"].notna().any()
+    if panel.alone and retrained and "by" in figure.controls and not figure.compares:
+        return "retrain.schedule"
+    return _named(panel, view, "by", offers(figure, trials).get("by", []))
 
 
-def _named(panel: Panel, view: View, control: str, offered: list[Any]) -> Any:
-    """The value that the page or the address gives a control; None where neither does."""
-    if control in panel.fixed:
-        return panel.fixed[control]
-    wanted = view.one(f"{panel.key}.{control}")
+def _named(panel: Panel, view: View, name: str, offered: list[Any]) -> Any:
+    """The value that the page or the address gives a choice; None where neither does."""
+    if name in panel.fixed:
+        return panel.fixed[name]
+    wanted = view.one(f"{panel.key}.{name}")
     return next((value for value in offered if token(value) == wanted), None)
 
 
 def _controls(
-    panel: Panel, view: View, offers: Mapping[str, Any], by: Any
-) -> dict[str, Any]:  # fmt: skip
-    """Keywords of the table function, as far as page and address say any."""
-    controls: dict[str, Any] = {"by": by} if by is not None else {}
-    for control in panel.figure.controls:
-        if control in ("metric", "by"):
-            continue
-        if control == "at":
-            at = {
-                column: _named(panel, view, f"at.{column}", values)
-                for column, values in offers["at"].items()
-            }
-            controls["at"] = {column: value for column, value in at.items() if value is not None}
-        else:
-            controls[control] = _named(panel, view, control, offers[control])
-    return {name: value for name, value in controls.items() if value is not None and value != {}}
+    panel: Panel, view: View, offered: Mapping[str, Any], by: Any
+) -> tuple[dict[str, Any], str]:
+    """Keywords of the table function, as far as page and address say any, and a remark on them."""
+    flat = {name: o for name, o in offered.items() if name not in ("at", "by", METRIC)}
+    flat |= {f"{AT}{column}": values for column, values in offered.get("at", {}).items()}
+    values = {name: _named(panel, view, name, options) for name, options in flat.items()}
+    values["metric"], remark = _metric(panel.figure, view, offered.get(METRIC, []))
+    values["by"] = by
+    return keywords({name: value for name, value in values.items() if value is not None}), remark
 
 
 def _metric(figure: Figure, view: View, offered: list[str]) -> tuple[str | None, str]:
@@ -174,64 +138,30 @@ def _metric(figure: Figure, view: View, offered: list[str]) -> tuple[str | None,
     return None, f"This figure{why} shows {words(used)} and not {words(wanted)}."
 
 
-def _table(
-    panel: Panel, frame: pd.DataFrame, brief: pd.DataFrame, controls: dict[str, Any]
-) -> pd.DataFrame:
-    """The figure's table; of very many epochs only those in the block are handed to it."""
-    figure = panel.figure
-    if figure.source != "epochs" or len(frame) <= MANY_EPOCHS:
-        return figure.tabulate(frame, **controls)
-    at = figure.tabulate(brief, **controls).attrs.get("at", {})
-    rows = frame[frame["fingerprint"].isin(inside(brief, at)["fingerprint"])]
-    settled = {"by": series_column(comparable(brief)), **controls, "at": at}
-    return figure.tabulate(rows if len(rows) else frame, **settled)
-
-
-def _picks(
-    panel: Panel, offers: Mapping[str, Any], controls: Mapping[str, Any], at: Mapping[str, Any]
-) -> tuple[Pick, ...]:
-    """What may be chosen beside the figure: every control that offers more than one value."""
-    picks = []
-    for control in panel.figure.controls:
-        if control == "at":
-            picks += [
-                _pick(panel, f"at.{c}", html.unescape(words(c)), c, values, at[c])
-                for c, values in offers["at"].items()
-                if c in at
-            ]
-        elif control != "metric" and control not in panel.fixed and offers[control]:
-            value = controls.get(control, offers[control][0])
-            picks.append(_pick(panel, control, _LABELS[control], control, offers[control], value))
-    return tuple(pick for pick in picks if len(pick.options) > 1)
-
-
-def _pick(
-    panel: Panel, name: str, label: str, column: str, values: list[Any], value: Any
-) -> Pick:  # fmt: skip
-    options = tuple((token(v), html.unescape(_option(column, v))) for v in values)
-    return Pick(f"{panel.key}.{name}", label, options, token(value))
-
-
-def _option(column: str, value: Any) -> str:
-    if column == "evaluator":
-        return EVALUATORS[value]
-    return words(value) if column in _COLUMNS else shown(column, value)
-
-
-def drawn(panel: Panel, snapshot: Snapshot, view: View) -> Drawn:
+def plot(panel: Panel, snapshot: Snapshot, view: View) -> Plot:
     """Return a panel under a view, as plain data for the page's script."""
-    table, picks = tabulated(panel, snapshot, view)
-    figure = untitled(panel.figure.figure(table))
-    said = dict.fromkeys(notes(table) or ([] if figure.data else [figure.said]))
-    return Drawn(
-        data=figure.data,
-        layout={**figure.layout, "uirevision": panel.key},
-        height=figure.height,
-        subtitle=figure.subtitle,
-        notes=tuple(html.unescape(note) for note in said),
-        picks=picks,
-        rows=len(table),
-    )
+    table, picks = panel_table(panel, snapshot, view)
+    drawn = drawing(panel.figure, table)
+    # The name by which Plotly keeps what the reader has zoomed to.
+    drawn.layout["uirevision"] = panel.key
+    return Plot(drawn, picks, len(table.frame))
+
+
+def plot_of(panel: Panel, snapshot: Snapshot, view: View) -> Plot:
+    """Return a panel under a view, kept for as long as the folders do not change.
+
+    A figure that cannot be drawn says so in its place, with the fault, and does not take the page
+    with it; the traceback goes to standard error.
+    """
+
+    def make() -> Plot:
+        try:
+            return plot(panel, snapshot, view)
+        except Exception as error:
+            why = f"This figure cannot be drawn: {fault(error)}"
+            return Plot(untitled(blank("", [brief(why, limit=300)])), (), 0)
+
+    return snapshot.cache.get((panel.key, view.key), make)
 
 
 def as_csv(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Flask, Response, abort, request
 
 from analysis.dashboard.pages import PANELS
-from analysis.dashboard.plots import as_csv, tabulated
+from analysis.dashboard.plots import as_csv, panel_table
 from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 
@@ -52,9 +52,9 @@ def add_routes(server: Flask, watch: Watch) -> None:
         text = csv_of(watch, name, View.of(request.query_string.decode("utf-8", "replace")))
         if text is None:
             return abort(404)
-        sent = Response(text, mimetype="text/csv")
-        sent.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return sent
+        response = Response(text, mimetype="text/csv")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        return response
 
 
 def csv_of(watch: Watch, name: str, view: View) -> str | None:
@@ -64,5 +64,5 @@ def csv_of(watch: Watch, name: str, view: View) -> str | None:
         return as_csv(snapshot.chosen(view))
     if name not in PANELS:
         return None
-    table, _ = tabulated(PANELS[name], snapshot, view)
-    return as_csv(table)
+    table, _ = panel_table(PANELS[name], snapshot, view)
+    return as_csv(table.frame)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dash import html
 
 from analysis.dashboard import elements, facts
-from analysis.dashboard.filters import said
+from analysis.dashboard.filters import filter_words
 from analysis.dashboard.plots import one_trial
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot
@@ -32,17 +32,15 @@ def why_empty(snapshot: Snapshot, view: View) -> str:
             "The study has no trial yet. Trials appear here as soon as the first ones end:"
             " nothing needs to be reloaded."
         )
-    return (
-        f"None of {counted(len(snapshot.trials), 'trial')} passes the filters: {said(view)}."
-        " Clear a filter to see some."
-    )
+    n = counted(len(snapshot.trials), "trial")
+    return f"None of {n} passes the filters: {filter_words(view)}. Clear a filter to see some."
 
 
 def _comparison(snapshot: Snapshot, view: View) -> list[Any]:
-    found = facts.comparison(snapshot.chosen(view), view.one(METRIC))
-    if isinstance(found, Grid):
-        return [elements.grid_table(found)]
-    return [html.P(found, className="notes")] if len(snapshot.trials) else []
+    result = facts.comparison(snapshot.chosen(view), view.one(METRIC))
+    if isinstance(result, Grid):
+        return [elements.grid_table(result)]
+    return [html.P(result, className="notes")] if len(snapshot.trials) else []
 
 
 def _by_study(snapshot: Snapshot, view: View) -> list[Any]:

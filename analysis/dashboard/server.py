@@ -9,8 +9,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from analysis.dashboard.app import drawing_of, make_app
+from analysis.dashboard.app import make_app
 from analysis.dashboard.pages import PAGES, page_of
+from analysis.dashboard.plots import plot_of
 from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 
@@ -52,12 +53,12 @@ def serve(
     """
     from werkzeug.serving import WSGIRequestHandler, make_server
 
-    asked = threading.Event()
+    request = threading.Event()
 
     class Quiet(WSGIRequestHandler):
         def log_request(self, *args: Any, **kwargs: Any) -> None:
             """Say nothing of requests; errors are logged as ever."""
-            asked.set()
+            request.set()
 
     watch = Watch(locations)
     if watch.snapshot.study is None:
@@ -68,17 +69,17 @@ def serve(
         if is_loopback(host):
             # A page of another site cannot read the study by pointing a name of its own here.
             app.server.config["TRUSTED_HOSTS"] = LOCAL_NAMES
-        taken = listening.getsockname()[1]
+        free_port = listening.getsockname()[1]
         server = make_server(
-            host, taken, app.server, threaded=True, request_handler=Quiet, fd=listening.fileno()
+            host, free_port, app.server, threaded=True, request_handler=Quiet, fd=listening.fileno()
         )
         for warning in watch.snapshot.warnings:
             say(f"warning: {warning}")
         draw_beforehand(watch, ["/"])
-        for line in address_in_words(host, taken):
+        for line in address_in_words(host, free_port):
             say(line)
         others = [page.path for page in PAGES.values() if page.listed and page.path != "/"]
-        threading.Thread(target=draw_beforehand, args=(watch, others, asked), daemon=True).start()
+        threading.Thread(target=draw_beforehand, args=(watch, others, request), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -86,18 +87,18 @@ def serve(
 
 
 def draw_beforehand(
-    watch: Watch, paths: Sequence[str], asked: threading.Event | None = None
+    watch: Watch, paths: Sequence[str], request: threading.Event | None = None
 ) -> None:
     """Draw what pages show when nothing is filtered, so that they open at once.
 
-    Between figures it waits until nobody has `asked` for anything for `CALM_S`: readers go first.
+    Between figures it waits until nobody has made a `request` for `CALM_S`: readers go first.
     """
     snapshot = watch.snapshot
     for path in paths:
         page = page_of(path)
         for panel in page.panels if page else ():
-            while asked is not None and asked.wait(CALM_S):
-                asked.clear()
+            while request is not None and request.wait(CALM_S):
+                request.clear()
             if watch.snapshot is not snapshot or sys.is_finalizing():
                 return
-            drawing_of(panel, snapshot, View({}))
+            plot_of(panel, snapshot, View({}))

@@ -21,11 +21,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS
-from analysis.dashboard.filters import Marked, marked
-from analysis.dashboard.kept import Kept
+from analysis.dashboard.cache import Cache
+from analysis.dashboard.filters import FilterIndex, filter_index
 from analysis.dashboard.state import View
 from analysis.figures import source_frame
-from analysis.figures.record import Source
+from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import Study, read
 from trainables.files import progress
@@ -48,9 +48,9 @@ class Snapshot:
         self.version = version
         self._faults = list(faults)
         self._lock = threading.RLock()
-        self._sources: dict[Source, pd.DataFrame] = {}
-        self._owners: dict[Source, NDArray[np.int64]] = {}
-        self.kept: Kept = Kept()
+        self._frames: dict[FrameName, pd.DataFrame] = {}
+        self._owners: dict[FrameName, NDArray[np.int64]] = {}
+        self.cache = Cache()
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -61,9 +61,9 @@ class Snapshot:
             return self.study.trials
 
     @cached_property
-    def marked(self) -> Marked:
+    def filters(self) -> FilterIndex:
         """What the filters know of the trials."""
-        return marked(self.trials)
+        return filter_index(self.trials)
 
     @cached_property
     def records(self) -> dict[tuple[str, str], Record]:
@@ -79,19 +79,19 @@ class Snapshot:
 
     def chosen(self, view: View) -> pd.DataFrame:
         """Return the trials that the view's filters let through."""
-        keep = self.marked.keep(view)
+        keep = self.filters.keep(view)
         return self.trials if keep.all() else self.trials[keep].reset_index(drop=True)
 
-    def source(self, source: Source) -> pd.DataFrame:
+    def source(self, source: FrameName) -> pd.DataFrame:
         """Return a whole frame that figures start from, all trials in it."""
         if source == "trials" or self.study is None:
             return self.trials
         with self._lock:
-            if source not in self._sources:
-                self._sources[source] = source_frame(self.study, source)
-            return self._sources[source]
+            if source not in self._frames:
+                self._frames[source] = source_frame(self.study, source)
+            return self._frames[source]
 
-    def rows(self, source: Source, trials: pd.DataFrame) -> pd.DataFrame:
+    def rows(self, source: FrameName, trials: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a source that belong to some of the trials."""
         if source == "trials" or len(trials) == len(self.trials):
             return trials if source == "trials" else self.source(source)
@@ -104,7 +104,7 @@ class Snapshot:
     def _index(self) -> pd.MultiIndex:
         return pd.MultiIndex.from_frame(self.trials[list(KEYS)])
 
-    def _owner(self, source: Source) -> NDArray[np.int64]:
+    def _owner(self, source: FrameName) -> NDArray[np.int64]:
         """The position, among all trials, of each row of a source."""
         with self._lock:
             if source not in self._owners:
@@ -158,7 +158,7 @@ class Watch:
     def _read(self, version: str) -> Snapshot:
         study, faults = _read_all(self.locations)
         snapshot = Snapshot(study, version, faults)
-        _ = snapshot.marked
+        _ = snapshot.filters
         return snapshot
 
     def running(self, now: datetime | None = None) -> list[Running]:

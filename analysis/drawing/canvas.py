@@ -1,10 +1,14 @@
-"""What all figures share when they are drawn: layout, blanks, error bars, points that scale."""
+"""What all figures share when they are drawn: layout, blanks, error bars, points that scale.
+
+Figures hand over plain text. Plotly renders a subset of HTML in every label, so whatever is text
+passes `markup` here, once.
+"""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +17,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from analysis.columns.labels import escape, number, points
+from analysis.columns.labels import axis_title, in_percent, number, points, unit
 from analysis.drawing.theme import Style, template
 from trainables.vocabulary.wording import counted
 
@@ -42,16 +46,26 @@ With less, Plotly finds out when all is drawn, makes room, and draws everything 
 """
 
 
+def markup(text: str) -> str:
+    """Return plain text as Plotly shows it as it stands: escaped, a line break as `<br>`."""
+    return html.escape(text, quote=False).replace("\n", "<br>")
+
+
+def unmarked(markup: str) -> str:
+    """Return the plain text of some markup, on one line."""
+    return html.unescape(markup.replace("<br>", " "))
+
+
 def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
-    """Return an empty figure with the project's look; title and subtitle must be escaped."""
+    """Return an empty figure with the project's look."""
     # Handed over at once: a figure that is updated piece by piece checks its template each time.
     return go.Figure(
         layout={
             "template": template("light"),
             "height": height,
             "title": {
-                "text": title,
-                "subtitle": {"text": subtitle, "font": {"size": 13}},
+                "text": markup(title),
+                "subtitle": {"text": markup(subtitle), "font": {"size": 13}},
                 "x": 0,
                 "xref": "paper",
                 "yref": "container",
@@ -68,10 +82,10 @@ def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure
 
 
 @dataclass(frozen=True)
-class Untitled:
-    """A figure whose title and subtitle the page shows as text of its own; the template is apart.
+class Drawing:
+    """A figure whose title and notes the page shows as text of its own; the template is apart.
 
-    `data` and `layout` are Plotly's, as plain data; `height` is in pixels; `said` is what a blank
+    `data` and `layout` are Plotly's, as plain data; `height` is in pixels; `reason` is what a blank
     says of itself.
     """
 
@@ -79,27 +93,23 @@ class Untitled:
     layout: dict[str, Any]
     height: int
     subtitle: str
-    said: str
+    reason: str
+    notes: tuple[str, ...] = ()
 
 
-def untitled(figure: go.Figure) -> Untitled:
+def untitled(figure: go.Figure) -> Drawing:
     """Return a figure without its title, as plain data for a page's script."""
     raw = json.loads(figure.to_json())
     layout = raw["layout"]
     del layout["template"]
     subtitle = layout.pop("title", {}).get("subtitle", {}).get("text") or ""
-    said = " ".join(note["text"] for note in layout.get("annotations", []))
+    reason = " ".join(note["text"] for note in layout.get("annotations", []))
     margin = layout["margin"]
     margin["t"] -= TITLE
     if _has_legend(raw["data"], layout):
         margin["b"] = max(margin["b"], LEGEND)
-    return Untitled(
-        raw["data"],
-        layout,
-        int(figure.layout.height) - TITLE,
-        html.unescape(subtitle),
-        html.unescape(said.replace("<br>", " ")),
-    )
+    height = int(figure.layout.height) - TITLE
+    return Drawing(raw["data"], layout, height, unmarked(subtitle), unmarked(reason))
 
 
 def _has_legend(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> bool:
@@ -119,7 +129,12 @@ def blank(title: str, notes: Sequence[str]) -> go.Figure:
         xaxis={"visible": False}, yaxis={"visible": False}, modebar={"remove": _BUTTONS}
     )
     figure.add_annotation(
-        text="<br>".join(_wrapped(why)), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
+        text=markup("\n".join(_wrapped(why))),
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        showarrow=False,
     )
     return figure
 
@@ -138,9 +153,36 @@ def _wrapped(text: str, width: int = 46) -> list[str]:
     return lines
 
 
-def scatter(n_points: int, **options: Any) -> go.Scatter | go.Scattergl:
-    """Return a scatter trace, by WebGL when the figure holds more than `SVG_POINTS` points."""
-    return go.Scattergl(**options) if n_points > SVG_POINTS else go.Scatter(**options)
+def scatter(
+    n_points: int,
+    name: str | None = None,
+    hover: Iterable[str] | None = None,
+    group: str | None = None,
+    **options: Any,
+) -> go.Scatter | go.Scattergl:
+    """Return a scatter trace, by WebGL when the figure holds more than `SVG_POINTS` points.
+
+    `name` stands in the legend, where those of one `group` go together; `hover` has one text per
+    point, of several lines; without it the pointer says nothing.
+    """
+    kind = go.Scattergl if n_points > SVG_POINTS else go.Scatter
+    return kind(
+        name=name and markup(name),
+        legendgroup=group and markup(group),
+        hovertext=None if hover is None else list(map(markup, hover)),
+        hoverinfo="skip" if hover is None else "text",
+        **options,
+    )
+
+
+def axis(title: str, **options: Any) -> dict[str, Any]:
+    """Return an axis under its title."""
+    return {"title": {"text": markup(title)}, **options}
+
+
+def column_axis(column: str, **options: Any) -> dict[str, Any]:
+    """Return an axis under a column's words and unit."""
+    return axis(axis_title(column), **options)
 
 
 def error_bars(
@@ -178,7 +220,7 @@ def mean_text(row: Any, *, percent: bool) -> str:
     text = f"{number(row.mean * factor)}{sign}"
     if np.isfinite(row.lo):
         text += f" [{number(row.lo * factor)}, {number(row.hi * factor)}]"
-    text += f"<br>n = {row.n}"
+    text += f"\nn = {row.n}"
     if np.isfinite(row.std):
         text += f", standard deviation {number(row.std * factor, 2)}"
     return text + _fallen(row)
@@ -190,14 +232,21 @@ def _fallen(row: Any) -> str:
         (row.n_diverged, "diverged"),
         (getattr(row, "n_stopped", 0), "stopped"),
     ]
-    said = [f"{int(count)} {what}" for count, what in parts if count]
-    return f"<br>left out: {', '.join(said)}" if said else ""
+    lost = [f"{int(count)} {what}" for count, what in parts if count]
+    return f"\nleft out: {', '.join(lost)}" if lost else ""
 
 
-def difference_text(mean: float, lo: float, hi: float, n: int) -> str:
-    """Return a paired difference in points with its interval and the number of pairs."""
+def difference_text(metric: str, mean: float, lo: float, hi: float, n: int) -> str:
+    """Return a paired difference: in points with its interval, or in the metric's own unit."""
+    if not in_percent(metric):
+        return f"{number(mean)} {unit(metric)}, n = {n}"
     interval = f" [{points(lo)}, {points(hi)}]" if np.isfinite(lo) else ""
     return f"{points(mean)} points{interval}, {counted(n, 'pair')}"
+
+
+def difference_unit(metric: str) -> str:
+    """Return the unit of a difference between two values of a metric."""
+    return "points of %" if in_percent(metric) else unit(metric)
 
 
 def brief_legend(figure: go.Figure) -> None:
@@ -243,11 +292,6 @@ def compression(sparsity: float) -> float:
     return 1.0 / (1.0 - float(sparsity))
 
 
-def names(values: Sequence[Any]) -> list[str]:
-    """Return values as escaped labels."""
-    return [escape(value) for value in values]
-
-
 def ratio_axis(values: ArrayLike) -> dict[str, Any]:
     """Return an axis for positive ratios: logarithmic, with plain numbers, where they span much."""
     known = np.asarray(values, dtype=float)
@@ -284,5 +328,5 @@ def flat_bar(title: str) -> dict[str, Any]:
         "y": 1.0,
         "yanchor": "bottom",
         "thickness": 10,
-        "title": {"text": title, "side": "top"},
+        "title": {"text": markup(title), "side": "top"},
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.columns.names import ordered
+from analysis.columns.names import KNOWN_ORDER, ordered
 
 Mode = Literal["light", "dark"]
 MODES: Final[tuple[Mode, ...]] = ("light", "dark")
@@ -49,12 +50,34 @@ SLOTS: Final = (
 DENSE: Final = Style("#7f7f7f", "line-ew", "dot")
 """The dense model, and whatever else is a reference and no contestant."""
 
-_SCHEDULES = ("allr", "llr", "clr", "slr", "lrw", "ft", "linear", "cosine", "stepped", "constant")
-_METHODS = ("bimp", "imp", "gmp", "gsm", "lc", "dpf", "dnw", "str", "cs", "dst")
-STYLES: Final[dict[str, Style]] = {
+_FIRST: Final = {
+    "method": ("bimp", "imp", "gmp", "gsm", "lc", "dpf", "dnw", "str", "cs", "dst"),
+    "retrain.schedule": (
+        "allr", "llr", "clr", "slr", "lrw", "ft", "linear", "cosine", "stepped", "constant",
+    ),
+}  # fmt: skip
+"""The order in which methods and schedules are given their styles; others come behind, as their
+catalog has them."""
+
+
+def slot(index: int) -> Style:
+    """Return the style at any place, from 0: `SLOTS`, then their colours with other marks."""
+    turn, first = divmod(index, len(SLOTS))
+    symbol, dash = first + turn, first + turn + turn // len(SLOTS)
+    return Style(
+        SLOTS[first].color, SLOTS[symbol % len(SLOTS)].symbol, SLOTS[dash % len(SLOTS)].dash
+    )
+
+
+def catalog_styles(column: str, catalog: Iterable[str]) -> dict[str, Style]:
+    """Return a style for every name of a catalog, whatever other names stand in it."""
+    return {name: slot(i) for i, name in enumerate(dict.fromkeys([*_FIRST[column], *catalog]))}
+
+
+STYLES: Final[Mapping[str, Style]] = {
     name: style
-    for names in (_METHODS, _SCHEDULES)
-    for name, style in zip(names, SLOTS, strict=True)
+    for column in _FIRST
+    for name, style in catalog_styles(column, KNOWN_ORDER[column]).items()
 }
 """The style of every schedule and every method, wherever it is drawn."""
 
@@ -69,11 +92,10 @@ def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
     wanted = ordered(values, column)
     if len(wanted) > len(SLOTS) and all(isinstance(value, Real) for value in wanted):
         return dict(zip(wanted, shades(len(wanted)), strict=True))
-    taken = {STYLES[value] for value in wanted if value in STYLES}
-    free = [slot for slot in SLOTS if slot not in taken] or list(SLOTS)
-    others = [value for value in ordered(wanted) if value not in STYLES]
-    given = {value: free[i % len(free)] for i, value in enumerate(others)}
-    return {value: STYLES[value] if value in STYLES else given[value] for value in wanted}
+    used = {STYLES[value] for value in wanted if value in STYLES}
+    free = (style for style in map(slot, count()) if style not in used)
+    others = {value: next(free) for value in ordered(wanted) if value not in STYLES}
+    return {value: STYLES.get(value) or others[value] for value in wanted}
 
 
 def shades(n: int) -> list[Style]:
@@ -87,8 +109,8 @@ def shades(n: int) -> list[Style]:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Colours of a page in one scheme: paper, ink, lines, and the ends of a diverging scale.
+class Scheme:
+    """Colours of a page in light or dark: paper, ink, lines, and the ends of a diverging scale.
 
     Ink has a contrast of 5:1 at least on both ends, as numbers stand in a heat map's cells.
     """
@@ -102,9 +124,9 @@ class Page:
     better: str
 
 
-PAGES: Final[dict[Mode, Page]] = {
-    "light": Page("#ffffff", "#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#f09a80", "#6db5ff"),
-    "dark": Page("#14161a", "#e6e8eb", "#a2abb6", "#2c3138", "#1f2329", "#98290f", "#0a58a8"),
+SCHEMES: Final[dict[Mode, Scheme]] = {
+    "light": Scheme("#ffffff", "#1b1f24", "#57606a", "#e3e6ea", "#ffffff", "#f09a80", "#6db5ff"),
+    "dark": Scheme("#14161a", "#e6e8eb", "#a2abb6", "#2c3138", "#1f2329", "#98290f", "#0a58a8"),
 }
 
 SEQUENTIAL: Final = ((0.0, "#2458c7"), (0.5, "#8a7f8f"), (1.0, "#e8a11c"))
@@ -116,20 +138,20 @@ FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', 
 @cache
 def template(mode: Mode = "light") -> go.layout.Template:
     """Return the Plotly template of a scheme; figures carry no other background or ink."""
-    page = PAGES[mode]
+    scheme = SCHEMES[mode]
     axis = {
-        "gridcolor": page.grid,
-        "linecolor": page.faint,
-        "zerolinecolor": page.grid,
+        "gridcolor": scheme.grid,
+        "linecolor": scheme.faint,
+        "zerolinecolor": scheme.grid,
         "ticks": "outside",
-        "tickcolor": page.faint,
+        "tickcolor": scheme.faint,
         "automargin": True,
         "title": {"standoff": 8, "font": {"size": 13}},
     }
     layout = {
-        "paper_bgcolor": page.paper,
-        "plot_bgcolor": page.paper,
-        "font": {"color": page.ink, "family": FONT, "size": 13},
+        "paper_bgcolor": scheme.paper,
+        "plot_bgcolor": scheme.paper,
+        "font": {"color": scheme.ink, "family": FONT, "size": 13},
         "colorway": [slot.color for slot in SLOTS],
         "xaxis": axis,
         "yaxis": axis,
@@ -138,22 +160,22 @@ def template(mode: Mode = "light") -> go.layout.Template:
             "colorbar": {"outlinewidth": 0, "thickness": 14, "title": {"side": "right"}},
         },
         "coloraxis2": {
-            "colorscale": [[0, page.worse], [0.5, page.paper], [1, page.better]], "cmid": 0,
+            "colorscale": [[0, scheme.worse], [0.5, scheme.paper], [1, scheme.better]], "cmid": 0,
         },
         "hoverlabel": {
-            "bgcolor": page.hover,
-            "bordercolor": page.faint,
-            "font": {"color": page.ink, "family": FONT},
+            "bgcolor": scheme.hover,
+            "bordercolor": scheme.faint,
+            "font": {"color": scheme.ink, "family": FONT},
             "align": "left",
         },
         "legend": {"bgcolor": "rgba(0,0,0,0)", "title": {"font": {"size": 13}}},
         "modebar": {
-            "bgcolor": "rgba(0,0,0,0)", "color": page.faint, "activecolor": page.ink,
+            "bgcolor": "rgba(0,0,0,0)", "color": scheme.faint, "activecolor": scheme.ink,
         },
-        "annotationdefaults": {"font": {"color": page.ink}},
-        "shapedefaults": {"line": {"color": page.faint}},
+        "annotationdefaults": {"font": {"color": scheme.ink}},
+        "shapedefaults": {"line": {"color": scheme.faint}},
     }  # fmt: skip
-    data = {"heatmap": [{"textfont": {"color": page.ink}}]}
+    data = {"heatmap": [{"textfont": {"color": scheme.ink}}]}
     return go.layout.Template(layout=layout, data=data)
 
 

@@ -11,36 +11,27 @@ from analysis.figures.accuracy import (
     accuracy_by_budget_table,
     accuracy_by_sparsity_figure,
     accuracy_by_sparsity_table,
+    budget_split_figure,
+    budget_split_table,
 )
+from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.cost import cost_figure, cost_table
 from analysis.figures.curves import learning_curves_figure, learning_curves_table
-from analysis.figures.discount import (
-    discount_figure,
-    discount_table,
-    regret_figure,
-    regret_table,
-)
-from analysis.figures.gains import (
-    gains_figure,
-    gains_table,
-    paired_seeds_figure,
-    paired_seeds_table,
-)
+from analysis.figures.discount import discount_figure, discount_table
+from analysis.figures.gains import gains_figure, gains_table
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.importance import importance_figure, importance_table
-from analysis.figures.landscape import contour_figure, contour_table, slice_figure, slice_table
 from analysis.figures.layers import layers_figure, layers_table
-from analysis.figures.pareto import parallel_figure, parallel_table, pareto_figure, pareto_table
+from analysis.figures.parallel import parallel_figure, parallel_table
+from analysis.figures.pareto import pareto_figure, pareto_table
 from analysis.figures.ranks import ranks_figure, ranks_table
-from analysis.figures.record import (
-    Figure,
-    choices,
-    source_frame,
-)
-from analysis.figures.schedules import rates_table, schedules_figure, schedules_table
-from analysis.figures.split import budget_split_figure, budget_split_table
+from analysis.figures.record import Figure, source_frame
+from analysis.figures.regret import regret_figure, regret_table
+from analysis.figures.schedules import schedules_figure, schedules_table
+from analysis.figures.seeds import paired_seeds_figure, paired_seeds_table
+from analysis.figures.slice import slice_figure, slice_table
 
-__all__ = ["FIGURES", "Figure", "choices", "rates_table", "source_frame"]
+__all__ = ["FIGURES", "Figure", "source_frame"]
 
 _SPARSITY = "prune.sparsity"
 _SCORED = (_SPARSITY, "val_accuracy")

@@ -1,4 +1,4 @@
-"""Accuracy against sparsity and against budget."""
+"""Accuracy against sparsity, against budget, and against the split of BIMP's budget."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import words
 from analysis.figures.lines import line_figure, line_table
-from analysis.selection.blocks import SPARSITY, budget_column, comparable, series_column
+from analysis.selection.series import SPARSITY, budget_column, comparable
+from analysis.selection.tabulation import Tabulation
 
 
 def accuracy_by_sparsity_table(
@@ -19,17 +20,16 @@ def accuracy_by_sparsity_table(
     metric: str = "test_accuracy",
     by: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the means of a metric per series and sparsity, in one block of task and budget.
 
     Columns as in `line_table`, x being the sparsity asked for, a ratio.
     """
-    trials = comparable(frame)
-    return line_table(trials, SPARSITY, metric, by or series_column(trials), at)
+    return line_table(comparable(frame), SPARSITY, metric, by, at)
 
 
-def accuracy_by_sparsity_figure(table: pd.DataFrame) -> go.Figure:
-    """Return one line a series over sparsity, which is spaced by compression."""
+def accuracy_by_sparsity_figure(table: Tabulation) -> go.Figure:
+    """Return one line per series over sparsity, which is spaced by compression."""
     return line_figure(table, f"{_subject(table)} against sparsity")
 
 
@@ -39,20 +39,35 @@ def accuracy_by_budget_table(
     metric: str = "test_accuracy",
     by: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the means of a metric per series and budget, in one block of task and sparsity.
 
     Columns as in `line_table`, x being the epochs of retraining, or of all training where the
     study holds methods that have one budget.
     """
     trials = comparable(frame)
-    return line_table(trials, budget_column(trials), metric, by or series_column(trials), at)
+    return line_table(trials, budget_column(trials), metric, by, at)
 
 
-def accuracy_by_budget_figure(table: pd.DataFrame) -> go.Figure:
-    """Return one line a series over the budget in epochs."""
+def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
+    """Return one line per series over the budget in epochs."""
     return line_figure(table, f"{_subject(table)} against budget")
 
 
-def _subject(table: pd.DataFrame) -> str:
-    return words(table.attrs.get("metric", "test_accuracy")).capitalize()
+def _subject(table: Tabulation) -> str:
+    return words(table.metric or "test_accuracy").capitalize()
+
+
+def budget_split_table(
+    frame: pd.DataFrame, *, metric: str = "val_accuracy", at: Mapping[str, Any] | None = None
+) -> Tabulation:
+    """Return the means of a metric per number of cycles and dense share T0/T, in one block.
+
+    Columns as in `line_table`: series is `prune.cycles`, x `budget.dense_fraction`, a ratio.
+    """
+    return line_table(comparable(frame), "budget.dense_fraction", metric, "prune.cycles", at)
+
+
+def budget_split_figure(table: Tabulation) -> go.Figure:
+    """Return one line per number of cycles over the dense run's share of the budget."""
+    return line_figure(table, "Split of the budget between dense run and retraining")

@@ -9,34 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import (
-    axis_title,
-    in_percent,
-    label,
-    number,
-    place,
-    scale,
-    shown,
-    words,
-)
+from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
+from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.lines import ALONE, MANY
-from analysis.selection.blocks import (
-    block_columns,
-    block_of,
-    budget_column,
-    comparable,
-    described,
-    fallen_note,
-    inside,
-    means,
-    noted,
-    notes,
-    series_column,
-    stand_ins,
-    tuned_note,
-    tuples,
-)
+from analysis.selection.contest import contest, means
+from analysis.selection.series import budget_column, comparable
+from analysis.selection.tabulation import Tabulation
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
 
@@ -63,8 +42,8 @@ def _users(trials: pd.DataFrame) -> pd.Series[float]:
     """How many trials that have a cost started from each trial's dense run; 1 without one."""
     if "dense_stage" not in trials:
         return pd.Series(1.0, trials.index)
-    counted = trials["epochs"].notna() & trials["dense_stage"].notna()
-    size = trials[counted].groupby("dense_stage").size()
+    paying = trials["epochs"].notna() & trials["dense_stage"].notna()
+    size = trials[paying].groupby("dense_stage").size()
     return trials["dense_stage"].map(size).fillna(1).astype(float)
 
 
@@ -75,26 +54,23 @@ def cost_table(
     cost: Cost = "epochs",
     by: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the means of a metric and of the cost, per series and budget, in one block.
 
     The block fixes task and sparsity. Columns: series, budget, cost (mean per trial), mean, std, n,
-    lo, hi, n_failed, n_diverged. `cost` names the account, see `costs`.
+    lo, hi, n_failed, n_diverged. `cost` names the account, see `costs`; it is the table's fact.
     """
     trials = comparable(frame)
-    series = by or series_column(trials)
     budget = budget_column(trials)
-    block = block_of(trials, [c for c in block_columns(trials, series) if c != budget], at)
-    here = inside(trials.assign(_cost=costs(trials)[cost]), block)
-    chosen = stand_ins(here, series, [budget])
-    table = means(chosen, [series, budget], metric)
-    done = chosen[chosen["state"] == "done"]
-    spent = done.groupby([series, budget], dropna=False, sort=False)["_cost"].mean().reset_index()
-    table = table.merge(spent, on=[series, budget], how="left")
-    table = table.rename(columns={series: "series", budget: "budget", "_cost": "cost"})
+    meet = contest(trials.assign(_cost=costs(trials)[cost]), by, at, free=[budget])
+    keys = [meet.by, budget]
+    table = means(meet.entries, keys, metric)
+    done = meet.entries[meet.entries["state"] == "done"]
+    spent = done.groupby(keys, dropna=False, sort=False)["_cost"].mean().reset_index()
+    table = table.merge(spent, on=keys, how="left")
+    table = table.rename(columns={meet.by: "series", budget: "budget", "_cost": "cost"})
     table = table.dropna(subset=["cost"]).reset_index(drop=True)
-    described(table, metric=metric, by=series, cost=cost, at=block, budget=budget)
-    return noted(table, _account(cost), fallen_note(chosen), tuned_note(chosen, series))
+    return meet.tabulation(table, _account(cost), *meet.remarks, metric=metric, facts=cost)
 
 
 def _account(cost: str) -> str:
@@ -103,46 +79,44 @@ def _account(cost: str) -> str:
     return "Every trial pays for its dense run, as if it had been trained for it alone."
 
 
-def cost_figure(table: pd.DataFrame) -> go.Figure:
-    """Return mean accuracy over mean cost, one line a series over the budgets.
+def cost_figure(table: Tabulation) -> go.Figure:
+    """Return mean accuracy over mean cost, one line per series over the budgets.
 
     Series are moved apart a little, as those of one budget cost the same.
     """
-    metric = table.attrs.get("metric", "test_accuracy")
+    frame, metric = table.frame, table.metric or "test_accuracy"
     title = f"{words(metric).capitalize()} against the cost of training"
-    if table.empty or not table["n"].any():
-        return canvas.blank(title, notes(table) or ["No trial with a recorded cost is done."])
-    about = table.attrs
-    figure = canvas.canvas(title, subtitle=place(about["at"]))
-    named = theme.styles(table["series"], about["by"])
-    span = float(np.ptp(table["cost"])) or float(table["cost"].max())
-    for order, (name, style) in enumerate(named.items()):
-        part = table[table["series"] == name].sort_values("cost")
-        dodge = 0.004 * span * (order - (len(named) - 1) / 2)
+    if frame.empty or not frame["n"].any():
+        return canvas.blank(title, table.notes or ["No trial with a recorded cost is done."])
+    figure = canvas.canvas(title, subtitle=block_words(table.at))
+    styles = theme.styles(frame["series"], table.by)
+    currency, _, shared = table.facts.partition(", ")
+    span = float(np.ptp(frame["cost"])) or float(frame["cost"].max())
+    for order, (name, style) in enumerate(styles.items()):
+        part = frame[frame["series"] == name].sort_values("cost")
+        dodge = 0.004 * span * (order - (len(styles) - 1) / 2)
         figure.add_trace(
             canvas.scatter(
-                len(table),
+                len(frame),
+                label(name),
+                [
+                    f"{words(table.by)} {label(name)}, "
+                    f"{words(table.budget)} {shown(table.budget, row.budget)}\n"
+                    f"cost {number(row.cost)} {currency}\n{words(metric)} "
+                    f"{canvas.mean_text(row, percent=in_percent(metric))}"
+                    for row in tuples(part)
+                ],
                 x=part["cost"] + dodge,
                 y=part["mean"] * scale(metric),
                 error_y=canvas.error_bars(part, scale(metric), style.color),
                 mode="lines+markers" if len(part) <= MANY else "markers",
-                name=label(name),
                 line=canvas.line(style, 1.5),
                 marker=canvas.marker(style),
-                hovertext=[
-                    f"{words(about['by'])} {label(name)}, "
-                    f"{words(about['budget'])} {shown(about['budget'], row.budget)}<br>"
-                    f"cost {number(row.cost)} {about['cost'].split(',')[0]}<br>{words(metric)} "
-                    f"{canvas.mean_text(row, percent=in_percent(metric))}"
-                    for row in tuples(part)
-                ],
-                hoverinfo="text",
             )
         )
-    currency, _, shared = about["cost"].partition(", ")
     what = "training per trial, dense run shared" if shared else "training per trial"
-    figure.update_xaxes(title=f"{what} ({currency})")
-    if not np.ptp(table["cost"]):
+    figure.update_xaxes(canvas.axis(f"{what} ({currency})"))
+    if not np.ptp(frame["cost"]):
         figure.update_xaxes(range=[(1 - ALONE) * span, (1 + ALONE) * span])
-    figure.update_yaxes(title=axis_title(metric))
+    figure.update_yaxes(canvas.column_axis(metric))
     return figure

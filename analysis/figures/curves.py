@@ -8,33 +8,14 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import (
-    axis_title,
-    in_percent,
-    label,
-    number,
-    place,
-    scale,
-    shown,
-    words,
-)
+from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
 from analysis.columns.names import distinct_trials
+from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
-from analysis.selection.blocks import (
-    CHOICE,
-    block_columns,
-    block_of,
-    comparable,
-    described,
-    inside,
-    noted,
-    notes,
-    series_column,
-    stand_ins,
-    tuned_note,
-    tuples,
-)
+from analysis.selection.contest import contest, tuned_note
+from analysis.selection.series import CHOICE, comparable
+from analysis.selection.tabulation import Tabulation, nothing
 
 MANY_BOUNDARIES: Final = 20
 FEW: Final = 12
@@ -47,24 +28,21 @@ def learning_curves_table(
     metric: str = "val_accuracy",
     by: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the mean curve of each series over its done seeds, in one block.
 
-    `frame` holds one row an epoch, with configuration, seed and state joined. Columns: series,
+    `frame` holds one row per epoch, with configuration, seed and state joined. Columns: series,
     trained (epochs trained when the metric was measured), cycle (0 in the dense run), mean, std, n,
     lr (mean over seeds, at the epoch's first step). Curves are thinned beyond some hundred epochs.
     """
-    trials = comparable(_last_epochs(frame))
-    series = by or series_column(trials)
-    block = block_of(trials, block_columns(trials, series), at)
-    here = inside(trials, block)
-    chosen = stand_ins(here, series, []) if len(here) else here
-    if chosen.empty:
-        return noted(pd.DataFrame(), f"No trial has a curve at {place(block)}.")
+    meet = contest(comparable(_last_epochs(frame)), by, at)
+    if meet.trials.empty or meet.entries.empty:
+        return nothing(f"No trial has a curve at {block_words(meet.at)}.")
+    chosen = meet.entries
     done = chosen[chosen["state"] == "done"]
     rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
     rows = rows.drop_duplicates(["fingerprint", "total_epoch"])
-    grouped = rows.groupby([series, "total_epoch"], sort=True, dropna=False)
+    grouped = rows.groupby([meet.by, "total_epoch"], sort=True, dropna=False)
     table = grouped.agg(
         cycle=("cycle", "max"),
         mean=(metric, "mean"),
@@ -72,23 +50,22 @@ def learning_curves_table(
         n=(metric, "count"),
         lr=("lr", "mean"),
     ).reset_index()
-    table = table.rename(columns={series: "series"})
+    table = table.rename(columns={meet.by: "series"})
     table["trained"] = table.pop("total_epoch") + 1
     table = pd.concat(
         [_thinned(part) for _, part in table.groupby("series", sort=False)], ignore_index=True
     )
-    described(table, metric=metric, by=series, at=block)
     n_fallen = len(chosen) - len(done)
     fallen = f"{n_fallen} of {len(chosen)} trials did not end and are left out." if n_fallen else ""
     band = (
         "Bands are one standard deviation over seeds. Dashed lines mark where a further cycle"
         " begins. Learning rates are those of each epoch's first step."
     )
-    return noted(table, band, fallen, tuned_note(chosen, series))
+    return meet.tabulation(table, band, fallen, tuned_note(chosen, meet.by), metric=metric)
 
 
 def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a trial: its last epoch, whose validation accuracy is the trial's own."""
+    """One row per trial: its last epoch, whose validation accuracy is the trial's own."""
     last = frame.sort_values("total_epoch", kind="stable").drop_duplicates(
         ["study", "fingerprint"], keep="last"
     )
@@ -102,35 +79,35 @@ def _thinned(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _at(mask: pd.Series[bool]) -> list[int]:
-    return [place for place, hit in enumerate(mask) if hit]
+    return [row for row, hit in enumerate(mask) if hit]
 
 
-def learning_curves_figure(table: pd.DataFrame) -> go.Figure:
+def learning_curves_figure(table: Tabulation) -> go.Figure:
     """Return curves with bands, learning rates below; the dense run on the left, cycles marked.
 
     Methods from scratch, which have no dense run, lie on the left alone.
     """
-    metric = table.attrs.get("metric", "val_accuracy")
+    frame, metric = table.frame, table.metric or "val_accuracy"
     title = f"{words(metric).capitalize()} while training"
-    if table.empty or not table["n"].any():
-        return canvas.blank(title, notes(table) or ["No trial here has a curve of this metric."])
-    figure = canvas.canvas(title, height=600, subtitle=place(table.attrs["at"]))
-    styles = theme.styles(table["series"], table.attrs["by"])
-    shared = _one_dense_run(table)
+    if frame.empty or not frame["n"].any():
+        return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])
+    figure = canvas.canvas(title, height=600, subtitle=block_words(table.at))
+    styles = theme.styles(frame["series"], table.by)
+    shared = _one_dense_run(frame)
     for name, style in styles.items():
-        part = table[table["series"] == name]
+        part = frame[frame["series"] == name]
         dense, cycles = part[part["cycle"] == 0], part[part["cycle"] > 0]
         _add_panel(figure, cycles, metric, style, "2")
         if not len(cycles) or not shared:
             _add_panel(figure, dense, metric, style, "", named=not len(cycles))
     if shared:
-        first = table[(table["series"] == next(iter(styles))) & (table["cycle"] == 0)]
+        first = frame[(frame["series"] == next(iter(styles))) & (frame["cycle"] == 0)]
         _add_panel(figure, first.assign(series="dense run"), metric, theme.DENSE, "")
-    for trained in _boundaries(table):
+    for trained in _boundaries(frame):
         figure.add_vline(
             x=trained, xref="x2", line={"color": theme.DENSE.color, "dash": "dash", "width": 1}
         )
-    figure.update_layout(**_axes(table, metric))
+    figure.update_layout(**_axes(frame, metric))
     return figure
 
 
@@ -157,11 +134,11 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
     if len(retrained):
         axes = canvas.dense_and_retraining(retrained.min() - 1, retrained.max())
     else:
-        axes = {"xaxis": {"title": axis_title("total_epoch")}}
+        axes = {"xaxis": canvas.column_axis("total_epoch")}
     upper, lower = [0.36, 1], [0, 0.27]
     axes["xaxis"]["anchor"] = "y3"
-    rate = {"domain": lower, "title": axis_title("lr"), "rangemode": "tozero"}
-    axes |= {"yaxis": {"domain": upper, "title": axis_title(metric)}, "yaxis3": rate}
+    axes["yaxis"] = canvas.column_axis(metric, domain=upper)
+    axes["yaxis3"] = canvas.column_axis("lr", domain=lower, rangemode="tozero")
     if len(retrained):
         axes["xaxis2"]["anchor"] = "y4"
         axes |= {
@@ -173,9 +150,18 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 def _curve(
     part: pd.DataFrame, metric: str, style: theme.Style, axis: str, *, named: bool
-) -> go.Scatter:
+) -> go.Scatter | go.Scattergl:
     name = label(part["series"].iloc[0])
-    return go.Scatter(
+    return canvas.scatter(
+        len(part),
+        name,
+        [
+            f"{name}, {_phase(row.cycle)}\nafter {number(row.trained)} epochs\n"
+            f"{words(metric)} {shown(metric, row.mean)}, n = {row.n}"
+            + (f"\nstandard deviation {number(row.std * scale(metric), 2)}" if row.n > 1 else "")
+            for row in tuples(part)
+        ],
+        name,
         x=part["trained"],
         y=part["mean"] * scale(metric),
         xaxis=f"x{axis}",
@@ -183,16 +169,7 @@ def _curve(
         mode="lines+markers" if len(part) <= FEW else "lines",
         line=canvas.line(style),
         marker=canvas.marker(style, 7),
-        name=name,
-        legendgroup=name,
         showlegend=named,
-        hovertext=[
-            f"{name}, {_phase(row.cycle)}<br>after {number(row.trained)} epochs<br>"
-            f"{words(metric)} {shown(metric, row.mean)}, n = {row.n}"
-            + (f"<br>standard deviation {number(row.std * scale(metric), 2)}" if row.n > 1 else "")
-            for row in tuples(part)
-        ],
-        hoverinfo="text",
     )
 
 
@@ -200,13 +177,17 @@ def _phase(cycle: float) -> str:
     return f"cycle {int(cycle)}" if cycle > 0 else "before any retraining"
 
 
-def _band(part: pd.DataFrame, metric: str, style: theme.Style, axis: str) -> go.Scatter:
+def _band(
+    part: pd.DataFrame, metric: str, style: theme.Style, axis: str
+) -> go.Scatter | go.Scattergl:
     spread = part["std"].fillna(0.0)
     upper, lower = part["mean"] + spread, part["mean"] - spread
     edge = pd.concat([upper, lower[::-1]]) * scale(metric)
     red, green, blue = (int(style.color[i : i + 2], 16) for i in (1, 3, 5))
     floor, ceiling = (0.0, 100.0) if in_percent(metric) else (None, None)
-    return go.Scatter(
+    return canvas.scatter(
+        len(part),
+        group=label(part["series"].iloc[0]),
         x=pd.concat([part["trained"], part["trained"][::-1]]),
         y=edge.clip(floor, ceiling),
         xaxis=f"x{axis}",
@@ -215,16 +196,18 @@ def _band(part: pd.DataFrame, metric: str, style: theme.Style, axis: str) -> go.
         fillcolor=f"rgba({red},{green},{blue},0.15)",
         line={"width": 0},
         mode="lines",
-        hoverinfo="skip",
         showlegend=False,
-        legendgroup=label(part["series"].iloc[0]),
     )
 
 
-def _rates(part: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter:
+def _rates(part: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter | go.Scattergl:
     """The rate at each epoch's first step, where it is known."""
     name = label(part["series"].iloc[0])
-    return go.Scatter(
+    return canvas.scatter(
+        len(part),
+        name,
+        [f"{name}\nlearning rate {number(rate)}" for rate in part["lr"]],
+        name,
         x=part["trained"] - 1,
         y=part["lr"],
         xaxis=f"x{axis}",
@@ -232,11 +215,7 @@ def _rates(part: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter:
         mode="lines+markers" if len(part) <= FEW else "lines",
         marker=canvas.marker(style, 5),
         line={**canvas.line(style, 1.6), "shape": "hv" if axis == "" else "linear"},
-        name=name,
-        legendgroup=name,
         showlegend=False,
-        hovertext=[f"{name}<br>learning rate {number(rate)}" for rate in part["lr"]],
-        hoverinfo="text",
     )
 
 

@@ -7,10 +7,13 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import axis_title, escape, number, scale, shown, words
+from analysis.columns.labels import brief, number, scale, shown, words
+from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.frames.constraints import BEYOND
-from analysis.selection.blocks import comparable, described, fallen_note, noted, notes, tuples
+from analysis.selection.contest import fallen_note
+from analysis.selection.series import comparable
+from analysis.selection.tabulation import Tabulation
 from analysis.stats import losses, require_choosable
 
 NUMBER: Final = "origin.number"
@@ -20,7 +23,7 @@ MANY: Final = 10
 """More searches than this have no legend: their names stand in the hover text."""
 
 
-def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.DataFrame:
+def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> Tabulation:
     """Return each searched configuration's mean in the order asked for, with the best so far.
 
     Columns: block (the search's own, in words, with what else tells searches apart), number
@@ -53,11 +56,11 @@ def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> pd.Da
     loss = losses(whole.to_frame(metric), metric)
     sign = -1.0 if loss.equals(-whole) else 1.0
     table["best"] = sign * loss.groupby(table["block"]).cummin().groupby(table["block"]).ffill()
-    described(table, metric=metric)
     n = table["block"].nunique()
     many = f"The names of the {n} searches stand in the hover text." if n > MANY else ""
     bounds = "A configuration beyond the search's bounds does not count where another is within."
-    return noted(table, many, bounds if (beyond & fits).any() else "", fallen_note(searched))
+    notes = (many, bounds if (beyond & fits).any() else "", fallen_note(searched))
+    return Tabulation(table, notes, metric=metric)
 
 
 def _names(searched: pd.DataFrame) -> pd.Series[str]:
@@ -75,58 +78,56 @@ def _names(searched: pd.DataFrame) -> pd.Series[str]:
             longer = (searched[column].fillna("").astype(str) + ", " + names).str.strip(", ")
             names = longer if longer.nunique() > names.nunique() else names
     if (own.groupby(names).nunique() > 1).any():
-        places = {search: place for place, search in enumerate(own.unique(), start=1)}
-        names = names + own.map(places).map(" (search {})".format)
+        order = {search: rank for rank, search in enumerate(own.unique(), start=1)}
+        names = names + own.map(order).map(" (search {})".format)
     return names
 
 
-def history_figure(table: pd.DataFrame) -> go.Figure:
-    """Return points over the order asked for and steps of the best so far, one colour a block."""
+def history_figure(table: Tabulation) -> go.Figure:
+    """Return points over the order asked for and steps of the best so far, one colour per block."""
+    frame, metric = table.frame, table.metric
     title = "Course of the search"
-    if table.empty or table["value"].isna().all():
-        return canvas.blank(title, notes(table) or ["No searched configuration is done."])
-    metric = table.attrs["metric"]
+    if frame.empty or frame["value"].isna().all():
+        return canvas.blank(title, table.notes or ["No searched configuration is done."])
     figure = canvas.canvas(title, subtitle=f"{words(metric)}, mean over seeds")
-    named = table["block"].nunique() <= MANY
-    for place, (block, part) in enumerate(table.groupby("block", sort=False)):
-        style = theme.SLOTS[place % len(theme.SLOTS)]
-        name = escape(block) or "one search"
+    few = frame["block"].nunique() <= MANY
+    for index, (block, part) in enumerate(frame.groupby("block", sort=False)):
+        style, name = theme.slot(index), brief(block) or "one search"
+        best = [f"{name}\nbest so far {shown(metric, value)}" for value in part["best"]]
         figure.add_trace(
             canvas.scatter(
-                len(table),
+                len(frame),
+                name,
+                [_text(row, name, metric) for row in tuples(part)],
+                name,
                 x=part["number"],
                 y=part["value"] * scale(metric),
                 mode="markers",
-                name=name,
-                legendgroup=name,
-                showlegend=named,
+                showlegend=few,
                 marker={**canvas.marker(style, 7), "opacity": 0.6},
-                hovertext=[_text(row, name, metric) for row in tuples(part)],
-                hoverinfo="text",
             )
         )
         figure.add_trace(
             canvas.scatter(
-                len(table),
+                len(frame),
+                f"{name}: best so far",
+                best,
+                name,
                 x=part["number"],
                 y=part["best"] * scale(metric),
                 mode="lines",
                 line={"color": style.color, "width": 2, "shape": "hv"},
-                name=f"{name}: best so far",
-                legendgroup=name,
                 showlegend=False,
-                hovertext=[f"{name}<br>best so far {shown(metric, v)}" for v in part["best"]],
-                hoverinfo="text",
             )
         )
-    figure.update_xaxes(title="configuration asked for (count, from 0)", rangemode="tozero")
-    figure.update_yaxes(title=axis_title(metric))
+    figure.update_xaxes(canvas.axis("configuration asked for (count, from 0)", rangemode="tozero"))
+    figure.update_yaxes(canvas.column_axis(metric))
     return figure
 
 
 def _text(row: Any, name: str, metric: str) -> str:
     fallen = f", {int(row.n_fallen)} fallen" if row.n_fallen else ""
     return (
-        f"{name}<br>configuration {row.number}<br>{words(metric)} {shown(metric, row.value)}"
-        f"<br>n = {number(row.n)}{fallen}"
+        f"{name}\nconfiguration {row.number}\n{words(metric)} {shown(metric, row.value)}"
+        f"\nn = {number(row.n)}{fallen}"
     )

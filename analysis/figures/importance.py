@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -11,24 +11,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import label, number, place, words
+from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import joined
+from analysis.columns.rows import records
 from analysis.drawing import canvas, theme
-from analysis.selection.blocks import (
-    block_columns,
-    block_of,
-    comparable,
-    configurations,
-    described,
-    fallen_note,
-    inside,
-    noted,
-    notes,
-    records,
-    varying,
-    wide,
-    without_synonyms,
-)
+from analysis.selection.contest import contest, fallen_note
+from analysis.selection.series import comparable, goal_columns
+from analysis.selection.settings import configurations, varying, wide, without_synonyms
+from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
 
 Evaluator = Literal["ped-anova", "fanova"]
@@ -48,34 +38,31 @@ def importance_table(
     metric: str = "val_accuracy",
     at: Mapping[str, Any] | None = None,
     evaluator: Evaluator = "ped-anova",
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return each varying setting's importance for a metric, per sparsity and budget of one task.
 
-    Computed by Optuna on a study rebuilt in memory, one trial a configuration with its mean over
+    Computed by Optuna on a study rebuilt in memory, one trial per configuration with its mean over
     seeds: PED-ANOVA (Watanabe et al. 2023) or fANOVA (Hutter et al. 2014). Columns: block (in
     words), parameter, importance (in [0, 1], adding up to 1 in a block), n (configurations). A
-    block with fewer than `FEWEST` has one row without parameter. Raises TestSelectionError on a
-    test metric.
+    block with fewer than `FEWEST` has one row without parameter. The table's fact is the evaluator.
+    Raises TestSelectionError on a test metric.
     """
     require_choosable(metric)
     trials = comparable(frame)
-    columns = block_columns(trials, by="")
-    task = block_of(trials, [c for c in columns if c.startswith("task")], at)
-    here = inside(trials, task)
-    keys = [c for c in columns if c not in task]
+    meet = contest(trials, "", at, free=goal_columns(trials))
     rows: list[dict[str, Any]] = []
-    for block, part in _blocks_of(here, keys):
+    for block, part in _blocks_of(meet.trials, meet.keys):
         points = _points(part, metric)
-        found = _importances(points, metric, evaluator)
-        rows += [{"block": place(block), "n": len(points), **row} for row in found]
+        shares = _importances(points, metric, evaluator)
+        rows += [{"block": block_words(block), "n": len(points), **share} for share in shares]
     table = pd.DataFrame(rows, columns=["block", "parameter", "importance", "n"])
-    described(table, metric=metric, at=task, evaluator=evaluator)
-    few = int(table["parameter"].isna().sum())
-    said = (
-        f"{few} of {table['block'].nunique()} blocks have fewer than {FEWEST} configurations that"
+    n_few = int(table["parameter"].isna().sum())
+    few = (
+        f"{n_few} of {table['block'].nunique()} blocks have fewer than {FEWEST} configurations that"
         " differ, too few to say what matters."
     )
-    return noted(table, said if few else "", fallen_note(here), _left_out(here))
+    notes = (few if n_few else "", fallen_note(meet.trials), _left_out(meet.trials))
+    return meet.tabulation(table, *notes, metric=metric, facts=evaluator)
 
 
 def _left_out(frame: pd.DataFrame) -> str:
@@ -87,8 +74,10 @@ def _left_out(frame: pd.DataFrame) -> str:
     return f"Not judged, since only some trials have them: {joined([words(c) for c in partly])}."
 
 
-def _blocks_of(frame: pd.DataFrame, keys: list[str]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    """Blocks by as many keys, in turn, as leave `FEWEST` configurations a block on average."""
+def _blocks_of(
+    frame: pd.DataFrame, keys: Sequence[str]
+) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """Blocks by as many keys, in turn, as leave each `FEWEST` configurations on average."""
     n = configurations(frame).nunique()
     kept: list[str] = []
     for key in keys:
@@ -101,7 +90,7 @@ def _blocks_of(frame: pd.DataFrame, keys: list[str]) -> list[tuple[dict[str, Any
 
 
 def _points(part: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row a configuration: its settings that vary and are set throughout, and the metric."""
+    """One row per configuration: its settings that vary and are set throughout, and the metric."""
     done = part[(part["state"] == "done") & part[metric].notna()]
     settings = without_synonyms(done, [c for c in varying(done) if done[c].notna().all()])
     grouped = done.groupby(configurations(done), sort=False)
@@ -122,10 +111,10 @@ def _importances(points: pd.DataFrame, metric: str, evaluator: Evaluator) -> lis
         else PedAnovaImportanceEvaluator()
     )
     with _quiet():
-        found = optuna.importance.get_param_importances(
+        shares = optuna.importance.get_param_importances(
             _rebuilt(points, metric), evaluator=judge, params=settings
         )
-    return [{"parameter": name, "importance": value} for name, value in found.items()]
+    return [{"parameter": name, "importance": value} for name, value in shares.items()]
 
 
 @contextmanager
@@ -184,35 +173,34 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def importance_figure(table: pd.DataFrame) -> go.Figure:
-    """Return bars of importance, one group a parameter, one colour a block."""
-    title = "Which settings matter"
-    known = table.dropna(subset=["parameter"]) if len(table) else table
+def importance_figure(table: Tabulation) -> go.Figure:
+    """Return bars of importance, one group per parameter, one colour per block."""
+    frame, title = table.frame, "Which settings matter"
+    known = frame.dropna(subset=["parameter"]) if len(frame) else frame
     if known.empty:
-        return canvas.blank(title, notes(table))
-    method = EVALUATORS[table.attrs["evaluator"]]
+        return canvas.blank(title, table.notes)
     order = known.groupby("parameter")["importance"].mean().sort_values().index.tolist()
     blocks = list(dict.fromkeys(known["block"]))
     figure = canvas.canvas(
         title,
         height=180 + 26 * max(1, len(order) * min(len(blocks), 4)),
-        subtitle=f"for {words(table.attrs['metric'])}, by {method}",
+        subtitle=f"for {words(table.metric)}, by {EVALUATORS[table.facts]}",
     )
-    for place_of, block in enumerate(blocks):
+    for index, block in enumerate(blocks):
         part = known[known["block"] == block].set_index("parameter").reindex(order)
         n = int(part["n"].max())
         figure.add_bar(
-            y=[label(name) for name in order],
+            y=[canvas.markup(label(name)) for name in order],
             x=part["importance"],
             orientation="h",
-            name=f"{block or 'all trials'} (n = {n})",
-            marker={"color": theme.SLOTS[place_of % len(theme.SLOTS)].color},
+            name=canvas.markup(f"{block or 'all trials'} (n = {n})"),
+            marker={"color": theme.slot(index).color},
             hovertext=[
-                f"{label(name)}<br>{block}<br>importance {number(value, 3)}, n = {n}"
+                canvas.markup(f"{label(name)}\n{block}\nimportance {number(value, 3)}, n = {n}")
                 for name, value in part["importance"].items()
             ],
             hoverinfo="text",
         )
-    figure.update_xaxes(title="importance (share of 1)", rangemode="tozero")
-    figure.update_yaxes(title="", type="category")
+    figure.update_xaxes(canvas.axis("importance (share of 1)", rangemode="tozero"))
+    figure.update_yaxes(canvas.axis("", type="category"))
     return figure

@@ -9,25 +9,21 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import escape, label, number, place, words
+from analysis.columns.labels import block_words, brief, label, number, words
 from analysis.columns.names import codes, distinct_trials
+from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
-from analysis.selection.blocks import (
+from analysis.selection.blocks import inside, task_columns
+from analysis.selection.contest import Contest
+from analysis.selection.series import (
     CHOICE,
     SPARSITY,
+    budget_column,
     comparable,
-    described,
-    fallen_note,
-    inside,
-    noted,
-    notes,
     series_column,
-    stand_ins,
-    tuned_note,
-    tuples,
     values,
-    varying,
 )
+from analysis.selection.tabulation import Tabulation
 
 TALLEST: Final = 1400
 """Height in pixels that layers share at most."""
@@ -38,34 +34,38 @@ SHARE: Final = "layer_sparsity"
 
 def layers_table(
     frame: pd.DataFrame, *, by: str | None = None, at: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the mean sparsity of every layer, per series, over the done seeds of one block.
 
-    `frame` holds one row a layer and trial: `layer`, `layer_sparsity` (a ratio), configuration,
+    `frame` holds one row per layer and trial: `layer`, `layer_sparsity` (a ratio), configuration,
     seed, state and validation accuracy, by which one of a series' configurations stands for it.
     Columns: series, layer, mean, std, n, in natural order of the layers' names. Compared are
     structures, or what the study compares where all trials have the same structure. A block fixes
     task and sparsity alone: which weights go does not hang on the budget.
     """
-    trials = comparable(frame.drop_duplicates(["study", "fingerprint"]))
-    series = by or (STRUCTURE if trials[STRUCTURE].nunique() > 1 else series_column(trials))
-    task = [c for c in varying(frame) if c.startswith("task")]
-    block = _block(trials, [*task, SPARSITY], series, at)
-    known = trials if CHOICE in trials else trials.assign(**{CHOICE: float("nan")})
-    here = inside(known, block).dropna(subset=[series])
-    chosen = stand_ins(here, series, []) if len(here) else here.assign(n_configurations=1)
+    meet = _contest(frame, by, at)
+    chosen = meet.entries
     done = chosen[chosen["state"] == "done"]
     rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
     rows = rows.drop_duplicates(["fingerprint", "layer"])
-    table = rows.groupby([series, "layer"], sort=False)[SHARE].agg(["mean", "std", "count"])
-    table = table.reset_index().rename(columns={series: "series", "count": "n"})
-    order = {name: place for place, name in enumerate(sorted(set(table["layer"]), key=_natural))}
+    table = rows.groupby([meet.by, "layer"], sort=False)[SHARE].agg(["mean", "std", "count"])
+    table = table.reset_index().rename(columns={meet.by: "series", "count": "n"})
+    order = {name: rank for rank, name in enumerate(sorted(set(table["layer"]), key=_natural))}
     table = table.sort_values("layer", key=lambda names: names.map(order), kind="stable")
     table = table.sort_values("series", kind="stable", ignore_index=True, key=codes)
-    described(table, by=series, at=block)
-    alone = f"Only one {words(series)} was tried here." if table["series"].nunique() == 1 else ""
+    single = table["series"].nunique() == 1
+    alone = f"Only one {words(meet.by)} was tried here." if single else ""
     spread = "Whiskers are one standard deviation over seeds."
-    return noted(table, spread, alone, fallen_note(chosen), tuned_note(chosen, series))
+    return meet.tabulation(table, spread, alone, *meet.remarks)
+
+
+def _contest(frame: pd.DataFrame, by: str | None, at: Mapping[str, Any] | None) -> Contest:
+    """One block's contest, among the trials that have the series at all."""
+    trials = comparable(frame.drop_duplicates(["study", "fingerprint"]))
+    series = by or (STRUCTURE if trials[STRUCTURE].nunique() > 1 else series_column(trials))
+    block = _block(trials, [*task_columns(frame), SPARSITY], series, at)
+    known = trials if CHOICE in trials else trials.assign(**{CHOICE: float("nan")})
+    return Contest(inside(known, block), series, block, (), budget_column(trials)).having(series)
 
 
 def _block(
@@ -90,38 +90,39 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
 
 
-def layers_figure(table: pd.DataFrame) -> go.Figure:
-    """Return the sparsity of each layer, one row a layer, one marker a series."""
-    title = "Sparsity layer by layer"
-    if table.empty:
-        return canvas.blank(title, notes(table) or ["No trial here has its layers recorded."])
-    n = table["layer"].nunique()
-    height = 190 + min(24 * n, TALLEST)
-    figure = canvas.canvas(title, height=height, subtitle=place(table.attrs["at"]))
-    for name, style in theme.styles(table["series"], table.attrs["by"]).items():
-        part = table[table["series"] == name]
+def layers_figure(table: Tabulation) -> go.Figure:
+    """Return the sparsity of each layer, one row per layer, one marker per series."""
+    frame, title = table.frame, "Sparsity layer by layer"
+    if frame.empty:
+        return canvas.blank(title, table.notes or ["No trial here has its layers recorded."])
+    height = 190 + min(24 * frame["layer"].nunique(), TALLEST)
+    figure = canvas.canvas(title, height=height, subtitle=block_words(table.at))
+    axis = {layer: canvas.markup(brief(layer)) for layer in dict.fromkeys(frame["layer"])}
+    for name, style in theme.styles(frame["series"], table.by).items():
+        part = frame[frame["series"] == name]
         spread = part.assign(lo=part["mean"] - part["std"], hi=part["mean"] + part["std"])
         figure.add_trace(
             canvas.scatter(
-                len(table),
-                x=part["mean"] * 100,
-                y=[escape(layer) for layer in part["layer"]],
-                error_x=canvas.error_bars(spread, 100.0, style.color),
-                mode="markers",
-                name=label(name),
-                showlegend=True,
-                marker=canvas.marker(style),
-                hovertext=[
-                    f"{escape(row.layer)}<br>{words(table.attrs['by'])} {label(name)}<br>"
-                    f"sparsity {number(row.mean * 100)} %<br>n = {row.n} trials"
+                len(frame),
+                label(name),
+                [
+                    f"{brief(row.layer)}\n{words(table.by)} {label(name)}\n"
+                    f"sparsity {number(row.mean * 100)} %\nn = {row.n} trials"
                     for row in tuples(part)
                 ],
-                hoverinfo="text",
+                x=part["mean"] * 100,
+                y=[axis[layer] for layer in part["layer"]],
+                error_x=canvas.error_bars(spread, 100.0, style.color),
+                mode="markers",
+                showlegend=True,
+                marker=canvas.marker(style),
             )
         )
-    figure.update_xaxes(title="sparsity of the layer (%)", range=[-2, 102])
-    names = [escape(layer) for layer in dict.fromkeys(table["layer"])]
+    figure.update_xaxes(canvas.axis("sparsity of the layer (%)", range=[-2, 102]))
     figure.update_yaxes(
-        title="", type="category", categoryorder="array", categoryarray=names, autorange="reversed"
-    )
+        canvas.axis(
+            "", type="category", categoryorder="array", categoryarray=list(axis.values()),
+            autorange="reversed",
+        )
+    )  # fmt: skip
     return figure

@@ -1,4 +1,4 @@
-"""Means of a metric over one setting, one line a series, with the dense model's line.
+"""Means of a metric over one setting, one line per series, with the dense model's line.
 
 What accuracy against sparsity, against budget and against the split of a budget have in common.
 """
@@ -13,24 +13,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import axis_title, in_percent, label, place, scale, shown, words
+from analysis.columns.labels import block_words, in_percent, label, scale, shown, words
 from analysis.columns.names import config_columns, differing, joined
+from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
-from analysis.selection.blocks import (
-    SPARSITY,
-    block_columns,
-    block_of,
-    described,
-    fallen_note,
-    inside,
-    means,
-    noted,
-    notes,
-    stand_ins,
-    told,
-    tuned_note,
-    tuples,
-)
+from analysis.selection.contest import contest, means
+from analysis.selection.series import SPARSITY
+from analysis.selection.tabulation import Tabulation
 
 MANY: Final = 12
 """With more levels than this on the axis, points are not joined: they are a search, no grid."""
@@ -56,27 +45,26 @@ HOVERED: Final = (
 
 
 def line_table(
-    trials: pd.DataFrame, x: str, metric: str, by: str, at: Mapping[str, Any] | None
-) -> pd.DataFrame:
+    trials: pd.DataFrame, x: str, metric: str, by: str | None, at: Mapping[str, Any] | None
+) -> Tabulation:
     """Return the mean of a metric per value of `by` and of `x`, in one block.
 
     Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, reference
     (True in the row of the dense model, whose x is missing; no such row where the dense runs are
     of several settings).
     """
-    block = block_of(trials, [c for c in block_columns(trials, by) if c != x], at)
-    here = inside(trials, block).dropna(subset=[x, by])
-    chosen = stand_ins(here, by, [x])
-    table = means(chosen, [by, x], metric)
-    stood = chosen.drop_duplicates([by, x])[[by, x, "n_configurations"]]
-    table = table.merge(stood, on=[by, x], how="left").assign(reference=False)
-    table = table.rename(columns={by: "series", x: "x"})
-    apart = dense_settings(chosen, metric)
-    dense = pd.DataFrame() if apart else dense_row(chosen, metric)
+    meet = contest(trials, by, at, free=[x])
+    meet = meet.having(x, meet.by)
+    table = means(meet.entries, [meet.by, x], metric)
+    stood = meet.entries.drop_duplicates([meet.by, x])[[meet.by, x, "n_configurations"]]
+    table = table.merge(stood, on=[meet.by, x], how="left").assign(reference=False)
+    table = table.rename(columns={meet.by: "series", x: "x"})
+    apart = dense_settings(meet.entries, metric)
+    dense = pd.DataFrame() if apart else dense_row(meet.entries, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
-    described(table, metric=metric, by=by, x=x, at=block)
     spans = HOVERED if _bare(table) else INTERVALS
-    return noted(table, spans, fallen_note(chosen), tuned_note(chosen, by), _mixed_note(apart))
+    notes = (spans, *meet.remarks, _mixed_note(apart))
+    return meet.tabulation(table, *notes, metric=metric, x=x)
 
 
 def _mixed_note(apart: Sequence[str]) -> str:
@@ -121,32 +109,32 @@ def dense_row(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
     return means(runs, ["series"], f"dense_{metric}").assign(reference=True)
 
 
-def line_figure(table: pd.DataFrame, title: str) -> go.Figure:
-    """Return one line a series with intervals and the dense line, or a blank that says why."""
-    rows = table[~table["reference"].astype(bool)] if len(table) else table
+def line_figure(table: Tabulation, title: str) -> go.Figure:
+    """Return one line per series with intervals and the dense line, or a blank that says why."""
+    frame, x = table.frame, table.x
+    rows = frame[~frame["reference"].astype(bool)] if len(frame) else frame
     if rows.empty or not rows["n"].any():
-        return canvas.blank(title, notes(table) if table.empty else ["No trial here is done."])
-    x = table.attrs["x"]
-    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
+        return canvas.blank(title, table.notes if frame.empty else ["No trial here is done."])
+    figure = canvas.canvas(title, subtitle=block_words(table.at))
     levels = sorted(rows["x"].unique())
-    named = theme.styles(rows["series"], table.attrs["by"])
-    for order, (name, style) in enumerate(named.items()):
+    styles = theme.styles(rows["series"], table.by)
+    for order, (name, style) in enumerate(styles.items()):
         part = rows[rows["series"] == name].sort_values("x")
-        dodge = order - (len(named) - 1) / 2 if len(levels) <= MANY else 0.0
+        dodge = order - (len(styles) - 1) / 2 if len(levels) <= MANY else 0.0
         figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
     ends = _ends(x, levels)
     _add_dense(figure, table, ends)
-    figure.update_xaxes(title=axis_title(x), **_ticks(x, levels))
+    figure.update_xaxes(canvas.column_axis(x, **_ticks(x, levels)))
     if len(levels) == 1:  # else series that are set apart would look like several levels
         figure.update_xaxes(range=np.log10(ends) if x == SPARSITY else ends)
-    figure.update_yaxes(title=axis_title(table.attrs["metric"]))
+    figure.update_yaxes(canvas.column_axis(table.metric))
     if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
-        figure.update_layout(legend={"title": {"text": words(table.attrs["by"])}})
+        figure.update_layout(legend={"title": {"text": canvas.markup(words(table.by))}})
     return figure
 
 
 def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], float]:
-    """The place of a level on the axis, moved a little so that series' bars do not overlap."""
+    """Where a level lies on the axis, moved a little so that series' bars do not overlap."""
     if x == SPARSITY:
         return lambda value: canvas.compression(value) * 1.012**dodge
     span = (levels[-1] - levels[0]) or abs(levels[0]) or 1.0
@@ -154,55 +142,54 @@ def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], 
 
 
 def _series(
-    part: pd.DataFrame, table: pd.DataFrame, style: theme.Style, where: Callable[[float], float]
+    part: pd.DataFrame, table: Tabulation, style: theme.Style, where: Callable[[float], float]
 ) -> go.Scatter | go.Scattergl:
-    metric = table.attrs["metric"]
-    name = label(part["series"].iloc[0])
-    joined = table["x"].nunique() <= MANY
+    name, factor = label(part["series"].iloc[0]), scale(table.metric)
+    few = table.frame["x"].nunique() <= MANY
     return canvas.scatter(
-        len(table),
+        len(table.frame),
+        name,
+        [_row_text(row, name, table) for row in tuples(part)],
         x=[where(value) for value in part["x"]],
-        y=part["mean"] * scale(metric),
-        error_y=None if _bare(table) else canvas.error_bars(part, scale(metric), style.color),
-        mode="lines+markers" if joined else "markers",
-        name=name,
+        y=part["mean"] * factor,
+        error_y=None if _bare(table.frame) else canvas.error_bars(part, factor, style.color),
+        mode="lines+markers" if few else "markers",
         line=canvas.line(style),
         marker=canvas.marker(style),
-        hovertext=[_row_text(row, name, told(table)) for row in tuples(part)],
-        hoverinfo="text",
     )
 
 
-def _row_text(row: Any, name: str, about: Mapping[str, Any]) -> str:
-    metric, x = about["metric"], about["x"]
+def _row_text(row: Any, name: str, table: Tabulation) -> str:
     text = (
-        f"{words(about['by'])} {name}, {words(x)} {shown(x, row.x)}<br>"
-        f"{words(metric)} {canvas.mean_text(row, percent=in_percent(metric))}"
+        f"{words(table.by)} {name}, {words(table.x)} {shown(table.x, row.x)}\n"
+        f"{words(table.metric)} {canvas.mean_text(row, percent=in_percent(table.metric))}"
     )
     if row.n_configurations > 1:
-        text += f"<br>best of {int(row.n_configurations)} configurations on validation"
+        text += f"\nbest of {int(row.n_configurations)} configurations on validation"
     return text
 
 
-def _add_dense(figure: go.Figure, table: pd.DataFrame, ends: Sequence[float]) -> None:
-    metric = table.attrs["metric"]
-    for row in tuples(table[table["reference"].astype(bool)]):
-        said = canvas.mean_text(row, percent=in_percent(metric))
-        figure.add_scatter(
-            x=list(ends),
-            y=[row.mean * scale(metric)] * 2,
-            mode="lines",
-            name="dense model",
-            line=canvas.line(theme.DENSE),
-            hovertext=[f"dense model<br>{words(metric)} {said}"] * 2,
-            hoverinfo="text",
+def _add_dense(figure: go.Figure, table: Tabulation, ends: Sequence[float]) -> None:
+    metric = table.metric
+    for row in tuples(table.frame[table.frame["reference"].astype(bool)]):
+        mean = canvas.mean_text(row, percent=in_percent(metric))
+        figure.add_trace(
+            canvas.scatter(
+                2,
+                "dense model",
+                [f"dense model\n{words(metric)} {mean}"] * 2,
+                x=list(ends),
+                y=[row.mean * scale(metric)] * 2,
+                mode="lines",
+                line=canvas.line(theme.DENSE),
+            )
         )
 
 
 def _ends(x: str, levels: Sequence[float]) -> list[float]:
-    """The first and last place on the axis, or room on both sides of a single one."""
-    place = _dodged(x, levels, 0.0)
-    first, last = place(levels[0]), place(levels[-1])
+    """Where the axis begins and ends, with room on both sides of a single level."""
+    where = _dodged(x, levels, 0.0)
+    first, last = where(levels[0]), where(levels[-1])
     if len(levels) > 1:
         return [first, last]
     room = ALONE * (abs(first) or 1.0)
@@ -214,12 +201,12 @@ def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
         return canvas.sparsity_axis(levels)
     if len(levels) > MANY:
         return {}
-    shown_levels = [level * scale(x) for level in levels]
-    gaps = [after - before for before, after in pairwise(shown_levels)]
-    if gaps and min(gaps) < CROWDED * (shown_levels[-1] - shown_levels[0]):
+    ticks = [level * scale(x) for level in levels]
+    gaps = [after - before for before, after in pairwise(ticks)]
+    if gaps and min(gaps) < CROWDED * (ticks[-1] - ticks[0]):
         return {}
     return {
         "tickmode": "array",
-        "tickvals": shown_levels,
-        "ticktext": [f"{level:.4g}" for level in shown_levels],
+        "tickvals": ticks,
+        "ticktext": [f"{level:.4g}" for level in ticks],
     }

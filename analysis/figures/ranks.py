@@ -9,23 +9,12 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import label, number, place, words
+from analysis.columns.labels import block_words, label, number, words
 from analysis.drawing import canvas, theme
-from analysis.selection.blocks import (
-    block_columns,
-    block_of,
-    comparable,
-    described,
-    fallen_note,
-    inside,
-    noted,
-    notes,
-    series_column,
-    stand_ins,
-    told,
-    tuned_note,
-)
-from analysis.stats import critical_differences
+from analysis.selection.contest import contest
+from analysis.selection.series import comparable, goal_columns
+from analysis.selection.tabulation import Tabulation
+from analysis.stats import CriticalDifferences, critical_differences
 
 
 def ranks_table(
@@ -34,122 +23,114 @@ def ranks_table(
     metric: str = "val_accuracy",
     by: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return the contestants' mean ranks over the sparsities and budgets of one task.
 
     A block's value is the mean over the seeds that all contestants have done in it. Columns:
     entrant, mean_rank (1 is best), group (a number for each set that the critical difference does
-    not tell apart, as a tuple). The critical difference, Friedman's p and the number of blocks are
-    in `attrs`. Raises TestSelectionError on a test metric.
+    not tell apart, as a tuple). The table's facts are the `CriticalDifferences`. Raises
+    TestSelectionError on a test metric.
     """
     trials = comparable(frame)
-    series = by or series_column(trials)
-    columns = block_columns(trials, series)
-    task = block_of(trials, [c for c in columns if c.startswith("task")], at)
-    chosen = stand_ins(inside(trials, task), series, columns)
-    found = critical_differences(chosen, metric, series, [c for c in columns if c not in task])
-    table = found.table.copy()
+    meet = contest(trials, by, at, free=goal_columns(trials))
+    ranking = critical_differences(meet.entries, metric, meet.by, meet.keys)
+    table = ranking.table.copy()
     table["group"] = [
-        tuple(place for place, members in enumerate(found.groups) if name in members)
+        tuple(group for group, members in enumerate(ranking.groups) if name in members)
         for name in table["entrant"]
     ]
-    described(
-        table, metric=metric, by=series, at=task, difference=found.difference,
-        n_blocks=found.n_blocks, n_dropped=found.n_dropped, p_friedman=found.p_friedman,
-        n_groups=len(found.groups),
-    )  # fmt: skip
-    fallen = fallen_note(chosen)
+    fallen, tuned = meet.remarks
     fair = "Ranks are by means over the seeds that all contestants of a block have done."
-    return noted(
-        table, *_said(told(table)), fallen, fair if fallen else "", tuned_note(chosen, series)
-    )
+    notes = (*_remarks(ranking), fallen, fair if fallen else "", tuned)
+    return meet.tabulation(table, *notes, metric=metric, facts=ranking)
 
 
-def _said(about: Mapping[str, Any]) -> list[str]:
+def _remarks(ranking: CriticalDifferences) -> list[str]:
+    n, n_dropped = ranking.n_blocks, ranking.n_dropped
     sentences = []
-    if about["n_dropped"]:
+    if n_dropped:
         sentences.append(
-            f"{about['n_dropped']} of {about['n_blocks'] + about['n_dropped']} blocks are left out:"
+            f"{n_dropped} of {n + n_dropped} blocks are left out:"
             " no seed is done by every contestant there."
         )
-    if not math.isfinite(about["difference"]):
+    if not math.isfinite(ranking.difference):
         sentences.append("With fewer than two blocks there is no critical difference.")
-    if math.isfinite(about["p_friedman"]):
+    if math.isfinite(ranking.p_friedman):
         sentences.append(
-            f"Friedman's test over {about['n_blocks']} blocks:"
-            f" p = {number(about['p_friedman'], 2)}. Blocks that share their dense runs are not"
-            " independent, so the p is too small."
+            f"Friedman's test over {n} blocks: p = {number(ranking.p_friedman, 2)}. Blocks that"
+            " share their dense runs are not independent, so the p is too small."
         )
     return sentences
 
 
-def ranks_figure(table: pd.DataFrame) -> go.Figure:
+def ranks_figure(table: Tabulation) -> go.Figure:
     """Return mean ranks, with a bar under each set of contestants that are not told apart."""
+    frame, ranking = table.frame, table.facts
     title = "Mean ranks and critical difference"
-    if len(table) < 2 or not table.attrs.get("n_blocks"):
-        why = (
-            notes(table) if table.empty else ["No block has a seed that every contestant has done."]
+    if frame.empty or not ranking.n_blocks:
+        undone = ["No block has a seed that every contestant has done."]
+        return canvas.blank(title, table.notes if frame.empty else undone)
+    if len(frame) < 2:
+        return canvas.blank(title, ["There is only one contestant."])
+    n_groups = len(ranking.groups)
+    height = 220 + 26 * len(frame) + 12 * n_groups
+    figure = canvas.canvas(title, height=height, subtitle=_subtitle(table))
+    labels = [label(name) for name in frame["entrant"]]
+    styles = theme.styles(frame["entrant"], table.by)
+    figure.add_trace(
+        canvas.scatter(
+            len(frame),
+            hover=[
+                f"{name}\nmean rank {rank:.2f} over {ranking.n_blocks} blocks"
+                for name, rank in zip(labels, frame["mean_rank"], strict=True)
+            ],
+            x=frame["mean_rank"],
+            y=list(range(len(frame))),
+            mode="markers+text",
+            text=[f"  {rank:.2f}" for rank in frame["mean_rank"]],
+            textposition="middle right",
+            marker={
+                "color": [styles[name].color for name in frame["entrant"]],
+                "symbol": [styles[name].symbol for name in frame["entrant"]],
+                "size": 12,
+            },
+            showlegend=False,
         )
-        return canvas.blank(title, why or ["There is only one contestant."])
-    about = told(table)
-    figure = canvas.canvas(
-        title, height=220 + 26 * len(table) + 12 * about["n_groups"], subtitle=_subtitle(about)
     )
-    labels = [label(name) for name in table["entrant"]]
-    named = theme.styles(table["entrant"], about["by"])
-    figure.add_scatter(
-        x=table["mean_rank"],
-        y=list(range(len(table))),
-        mode="markers+text",
-        text=[f"  {rank:.2f}" for rank in table["mean_rank"]],
-        textposition="middle right",
-        marker={
-            "color": [named[name].color for name in table["entrant"]],
-            "symbol": [named[name].symbol for name in table["entrant"]],
-            "size": 12,
-        },
-        hovertext=[
-            f"{label}<br>mean rank {rank:.2f} over {about['n_blocks']} blocks"
-            for label, rank in zip(labels, table["mean_rank"], strict=True)
-        ],
-        hoverinfo="text",
-        showlegend=False,
-    )
-    for group in range(about["n_groups"]):
-        _add_group(figure, table[[group in groups for groups in table["group"]]], group, len(table))
-    figure.update_xaxes(
-        title="mean rank (1 is best)",
-        range=[0.7, len(table) + 1],
-        dtick=1,
-    )
+    for group in range(n_groups):
+        _add_group(figure, frame[[group in groups for groups in frame["group"]]], group, len(frame))
+    figure.update_xaxes(canvas.axis("mean rank (1 is best)", range=[0.7, len(frame) + 1], dtick=1))
     figure.update_yaxes(
         tickmode="array",
-        tickvals=list(range(len(table))),
-        ticktext=labels,
-        range=[len(table) - 0.3 + 0.45 * about["n_groups"], -0.6],
+        tickvals=list(range(len(frame))),
+        ticktext=[canvas.markup(name) for name in labels],
+        range=[len(frame) - 0.3 + 0.45 * n_groups, -0.6],
         showgrid=False,
     )
     return figure
 
 
-def _subtitle(about: Mapping[str, Any]) -> str:
-    parts = [f"by {words(about['metric'])}", place(about["at"]), f"n = {about['n_blocks']} blocks"]
-    if math.isfinite(about["difference"]):
-        parts.append(f"critical difference {number(about['difference'], 3)} ranks")
+def _subtitle(table: Tabulation) -> str:
+    ranking = table.facts
+    parts = [f"by {words(table.metric)}", block_words(table.at), f"n = {ranking.n_blocks} blocks"]
+    if math.isfinite(ranking.difference):
+        parts.append(f"critical difference {number(ranking.difference, 3)} ranks")
     return ", ".join(part for part in parts if part)
 
 
 def _add_group(figure: go.Figure, members: pd.DataFrame, group: int, n: int) -> None:
     """A bar under all contestants, from the best to the worst mean rank of one group."""
-    listed = ", ".join(label(name) for name in members["entrant"])
-    figure.add_scatter(
-        x=[members["mean_rank"].min(), members["mean_rank"].max()],
-        y=[n - 0.4 + 0.45 * group] * 2,
-        mode="lines",
-        line={"color": theme.DENSE.color, "width": 5},
-        name="not told apart",
-        legendgroup="groups",
-        showlegend=group == 0,
-        hovertext=[f"not told apart: {listed}"] * 2,
-        hoverinfo="text",
+    names = ", ".join(label(name) for name in members["entrant"])
+    figure.add_trace(
+        canvas.scatter(
+            2,
+            "not told apart",
+            [f"not told apart: {names}"] * 2,
+            "groups",
+            x=[members["mean_rank"].min(), members["mean_rank"].max()],
+            y=[n - 0.4 + 0.45 * group] * 2,
+            mode="lines",
+            line={"color": theme.DENSE.color, "width": 5},
+            showlegend=group == 0,
+        )
     )

@@ -9,22 +9,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import axis_title, label, number, place, words
+from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import config_columns, differing, is_missing, joined
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
-from analysis.selection.blocks import (
-    CHOICE,
-    block_columns,
-    block_of,
-    comparable,
-    described,
-    inside,
-    noted,
-    notes,
-    stand_ins,
-    values,
-)
+from analysis.selection.blocks import inside
+from analysis.selection.contest import Contest, contest
+from analysis.selection.series import CHOICE, comparable, values
+from analysis.selection.tabulation import Tabulation, nothing
 from trainables.config.catalog import DATASETS
 from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
@@ -44,10 +36,10 @@ def rates_table(
     *,
     steps_per_epoch: int,
     discounts: Mapping[str, float] | None = None,
-) -> pd.DataFrame:
+) -> Tabulation:
     """Return learning rates as points to draw, thinned without losing a jump.
 
-    `dense` and each of `retrain` hold one rate a step. Columns: series (`dense` or a schedule),
+    `dense` and each of `retrain` hold one rate per step. Columns: series (`dense` or a schedule),
     epoch (from the start of the dense run, where retraining begins at its end), lr, d (the
     discount in use, missing where there is none).
     """
@@ -57,8 +49,7 @@ def rates_table(
         _points(name, rates, len(dense), steps_per_epoch, given.get(name, float("nan")))
         for name, rates in retrain.items()
     ]
-    table = pd.concat(parts, ignore_index=True)
-    return described(table, at={}, dense_epochs=len(dense) / steps_per_epoch)
+    return Tabulation(pd.concat(parts, ignore_index=True))
 
 
 def _points(
@@ -72,7 +63,7 @@ def _points(
     )
 
 
-def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None) -> Tabulation:
     """Return the rates of the dense run of one block and of every schedule behind it.
 
     Schedules without parameters of their own are all shown, tried or not; ALLR with the mean
@@ -80,50 +71,49 @@ def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None)
     commonest parameters. Of several cycles the last is shown. Columns as in `rates_table`.
     """
     trials = comparable(frame).dropna(subset=[SCHEDULE, "dense.epochs"])
-    block = block_of(trials, block_columns(trials, SCHEDULE), at)
-    here = inside(trials, block)
-    if here.empty:
-        return noted(pd.DataFrame(), f"No trial retrains at {place(block)}.")
-    here, several = _alike(here)
+    meet = contest(trials, SCHEDULE, at)
+    if meet.trials.empty:
+        return nothing(f"No trial retrains at {block_words(meet.at)}.")
+    here, several = _alike(meet)
     row = here.iloc[0]
     per_epoch = _steps_per_epoch(row)
     if per_epoch is None:
-        return noted(pd.DataFrame(), "The number of steps in an epoch is not known for this data.")
+        return nothing("The number of steps in an epoch is not known for this data.")
     dense, warmup = _dense(row, per_epoch)
     steps = split_steps(row["retrain.epochs"], int(row["prune.cycles"]), per_epoch)[-1]
     arguments = _arguments(here)
-    shown = {
+    rates = {
         name: retrain_rates(name, steps=steps, dense=dense, dense_warmup_steps=warmup, **given)
         for name, given in arguments.items()
         if retrain_refusal(name, steps=steps, dense_steps=len(dense)) is None
     }
     discounts = {name: g["discount"] for name, g in arguments.items() if "discount" in g}
-    table = rates_table(dense, shown, steps_per_epoch=per_epoch, discounts=discounts)
-    described(table, at=block)
-    return noted(table, *_remarks(row, arguments, shown, len(here)), several)
+    table = rates_table(dense, rates, steps_per_epoch=per_epoch, discounts=discounts)
+    remarks = _remarks(row, arguments, rates, len(here))
+    return meet.tabulation(table.frame, *remarks, several)
 
 
-def _alike(here: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _alike(meet: Contest) -> tuple[pd.DataFrame, str]:
     """The trials of one dense run and one split, the best on validation, and a note on others."""
+    here = meet.trials
     split = ("prune.cycles", "retrain.epochs")
     mixed = differing(
         here, [c for c in config_columns(here) if c.startswith("dense.") or c in split]
     )
     if not mixed:
         return here, ""
-    chosen = stand_ins(here, SCHEDULE, [])
-    means = chosen.groupby(SCHEDULE, sort=False)[CHOICE].mean().dropna()
-    best = chosen[chosen[SCHEDULE] == means.idxmax()] if len(means) else chosen
+    means = meet.entries.groupby(SCHEDULE, sort=False)[CHOICE].mean().dropna()
+    best = meet.entries[meet.entries[SCHEDULE] == means.idxmax()] if len(means) else meet.entries
     one = inside(here, {column: best.iloc[0][column] for column in mixed})
     names = joined([words(column) for column in mixed])
     return one, f"Trials here differ in {names}; drawn is the best on validation."
 
 
 def _remarks(
-    row: pd.Series[Any], arguments: Mapping[str, Any], shown: Mapping[str, Any], n: int
+    row: pd.Series[Any], arguments: Mapping[str, Any], rates: Mapping[str, Any], n: int
 ) -> list[str]:
     cycles = int(row["prune.cycles"])
-    absent = [name for name in arguments if name not in shown]
+    absent = [name for name in arguments if name not in rates]
     allr = arguments.get("allr")
     return [
         f"Of {cycles} cycles the last is shown." if cycles > 1 else "",
@@ -180,36 +170,37 @@ def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
     return arguments
 
 
-def schedules_figure(table: pd.DataFrame) -> go.Figure:
-    """Return the dense run's learning rate and, behind it, one line a retraining schedule."""
-    title = "Learning-rate schedules"
-    if table.empty:
-        return canvas.blank(title, notes(table))
-    figure = canvas.canvas(title, subtitle=place(table.attrs["at"]))
-    dense = table[table["series"] == "dense"]
+def schedules_figure(table: Tabulation) -> go.Figure:
+    """Return the dense run's learning rate and, behind it, one line per retraining schedule."""
+    frame, title = table.frame, "Learning-rate schedules"
+    if frame.empty:
+        return canvas.blank(title, table.notes)
+    figure = canvas.canvas(title, subtitle=block_words(table.at))
+    dense, rest = frame[frame["series"] == "dense"], frame[frame["series"] != "dense"]
     figure.add_trace(_line(dense, theme.DENSE, "dense run", "x"))
-    rest = table[table["series"] != "dense"]
     for name, style in theme.styles(rest["series"], SCHEDULE).items():
         part = rest[rest["series"] == name]
         d = part["d"].iloc[0]
         named = label(name) if is_missing(d) else f"{label(name)}, d = {number(d, 3)}"
         figure.add_trace(_line(part, style, named, "x2"))
-    last = rest["epoch"].max() if len(rest) else table.attrs["dense_epochs"] + 1
+    end = dense["epoch"].max()
+    last = rest["epoch"].max() if len(rest) else end + 1
     figure.update_layout(
-        **canvas.dense_and_retraining(table.attrs["dense_epochs"], last),
-        yaxis={"title": axis_title("lr"), "rangemode": "tozero"},
+        **canvas.dense_and_retraining(end, last),
+        yaxis=canvas.column_axis("lr", rangemode="tozero"),
     )
     return figure
 
 
 def _line(part: pd.DataFrame, style: theme.Style, name: str, axis: str) -> go.Scatter:
+    text = canvas.markup(name)
     return go.Scatter(
         x=part["epoch"],
         y=part["lr"],
         xaxis=axis,
         yaxis="y",
         mode="lines",
-        name=name,
+        name=text,
         line=canvas.line(style),
-        hovertemplate=f"{name}<br>epoch %{{x:.3~f}}<br>learning rate %{{y:.3~g}}<extra></extra>",
+        hovertemplate=f"{text}<br>epoch %{{x:.3~f}}<br>learning rate %{{y:.3~g}}<extra></extra>",
     )

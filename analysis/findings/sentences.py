@@ -6,45 +6,33 @@ say anything. Leaders are chosen on validation and reported on test. Plain text,
 
 from __future__ import annotations
 
-import html
 import math
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import number, place, points, shown, words
+from analysis.columns.labels import block_words, number, points, shown, words
 from analysis.columns.names import is_missing, joined
-from analysis.figures.discount import DISCOUNT, regret_table
-from analysis.figures.gains import SUBJECTS
-from analysis.figures.ranks import ranks_table
-from analysis.figures.split import budget_split_table
-from analysis.selection.blocks import (
+from analysis.columns.rows import records
+from analysis.figures.accuracy import budget_split_table
+from analysis.figures.discount import DISCOUNT
+from analysis.figures.regret import regret_table
+from analysis.findings.rivals import against_rivals
+from analysis.selection.blocks import block_columns, blocks, inside, stand_ins, task_columns
+from analysis.selection.leaders import Leader, leaders
+from analysis.selection.series import (
     CHOICE,
+    REPORTED,
     SPARSITY,
-    block_columns,
     comparable,
-    configurations,
-    inside,
-    records,
     series_column,
-    stand_ins,
     values,
-    varying,
-    without_synonyms,
 )
-from analysis.selection.leaders import REPORTED, Leader, leaders
-from analysis.stats import Comparison, holm, paired, smallest_p
+from analysis.selection.settings import configurations, varying, without_synonyms
 from trainables.config.catalog import DATASETS
 from trainables.vocabulary.wording import counted
 
-SETTLED_P: Final = 0.05
 MANY_NAMED: Final = 5
-
-
-def plain(text: str) -> str:
-    """Return text of the figures' labels without their escapes."""
-    return html.unescape(text)
 
 
 def findings(frame: pd.DataFrame) -> list[str]:
@@ -64,7 +52,7 @@ def findings(frame: pd.DataFrame) -> list[str]:
         *split(trials),
         resolution(trials),
     ]
-    return [plain(sentence) for sentence in sentences if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def tally(trials: pd.DataFrame) -> str:
@@ -86,7 +74,7 @@ def fallen(trials: pd.DataFrame) -> pd.DataFrame:
     columns = [by, *block_columns(trials, by)]
     rows = [
         {
-            "trial": plain(place({c: row.get(c) for c in columns})),
+            "trial": block_words({c: row.get(c) for c in columns}),
             "seed": row["seed"],
             "state": row["state"],
             "message": row.get("message") or "",
@@ -121,16 +109,14 @@ def best(trials: pd.DataFrame) -> list[str]:
     by = series_column(trials)
     if trials[by].nunique() > 1:
         return []
-    task = [c for c in block_columns(trials, by) if c.startswith("task")]
+    task = [c for c in task_columns(trials) if c != by]
     chosen = stand_ins(trials, by, [*task, SPARSITY])
     settings = [c for c in varying(trials) if c not in (*task, SPARSITY)]
-    blocks = chosen[[*task, SPARSITY]].drop_duplicates().sort_values([*task, SPARSITY])
-    if not settings or len(blocks) > MANY_NAMED:
+    met = blocks(chosen, [*task, SPARSITY])
+    if not settings or len(met) > MANY_NAMED:
         return []
-    return [
-        _best(inside(chosen, block), block, without_synonyms(trials, settings))
-        for block in records(blocks)
-    ]
+    distinct = without_synonyms(trials, settings)
+    return [_best(inside(chosen, block), block, distinct) for block in met]
 
 
 def _best(own: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
@@ -138,11 +124,12 @@ def _best(own: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
     if done.empty:
         return ""
     first = records(done)[0]
-    said = [f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])]
+    choice = [f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])]
     on_test = f", {number(100 * done[REPORTED].mean())} % on test" if REPORTED in done else ""
+    tried = counted(int(first["n_configurations"]), "configuration")
     return (
-        f"At {place(block)} the best of {counted(int(first['n_configurations']), 'configuration')}"
-        f" on validation has {joined(said)}: {number(100 * done[CHOICE].mean())} %{on_test}"
+        f"At {block_words(block)} the best of {tried}"
+        f" on validation has {joined(choice)}: {number(100 * done[CHOICE].mean())} %{on_test}"
         f" (n = {len(done)})."
     )
 
@@ -169,8 +156,8 @@ def _image(trials: pd.DataFrame) -> float | None:
     names = values(trials, "task.dataset")
     if len(names) != 1 or names[0] not in DATASETS:
         return None
-    asked = values(trials, "task.dataset.n_val") if "task.dataset.n_val" in trials else []
-    return 1 / min([DATASETS[names[0]].n_val, *map(int, asked)])
+    sizes = map(int, values(trials, "task.dataset.n_val"))
+    return 1 / min([DATASETS[names[0]].n_val, *sizes])
 
 
 def _close(leader: Leader, trials: pd.DataFrame) -> bool:
@@ -189,140 +176,27 @@ def resolution(trials: pd.DataFrame) -> str:
     )
 
 
-def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
-    """Return the contestant to report on, the leader by mean rank on validation, and its task.
-
-    The task is the commonest: columns and values, none where all trials are of one.
-    """
-    ranked = ranks_table(trials)
-    led = len(ranked) > 1 and ranked.attrs["n_blocks"]
-    return (ranked["entrant"].iloc[0] if led else None), ranked.attrs["at"]
-
-
-@dataclass(frozen=True)
-class Versus:
-    """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm).
-
-    `task` holds the columns and values of the task it leads in; none where there is but one.
-    `n_rivals` counts the comparisons that `p` is adjusted for.
-    """
-
-    leader: Any
-    rival: Any
-    comparison: Comparison
-    p: float
-    task: dict[str, Any]
-    n_rivals: int
-
-    @property
-    def verdict(self) -> str:
-        """How sure the difference is, in words."""
-        return certainty(self.comparison, self.p, self.n_rivals)
-
-
-def comparisons(trials: pd.DataFrame) -> list[Versus]:
-    """Return the leader by mean rank on validation, compared with every rival on test.
-
-    Of several tasks in the leader's own alone: it was chosen there.
-    """
-    by = series_column(trials)
-    leader, task = subject(trials)
-    if leader is None or REPORTED not in trials or not trials[REPORTED].notna().any():
-        return []
-    columns = block_columns(trials, by)
-    chosen = stand_ins(inside(trials, task), by, columns)
-    rivals = [name for name in values(chosen, by) if name != leader]
-    keys = ["seed", *columns]
-    found = [paired(chosen, REPORTED, leader, rival, by=keys, column=by) for rival in rivals]
-    adjusted = holm([one.p_sign for one in found])
-    return [
-        Versus(leader, rival, one, p, task, len(rivals))
-        for rival, one, p in zip(rivals, found, adjusted, strict=True)
-        if one.n
-    ]
-
-
-def against_rivals(trials: pd.DataFrame) -> list[str]:
-    """Return the leader's paired differences on test, grouped by how sure they are."""
-    found = comparisons(trials)
-    if not found:
-        return []
-    by = series_column(trials)
-    own = next((one.rival for one in found if one.rival in SUBJECTS[:1]), None)
-    behind = f"; {shown(by, own)} is not" if own is not None else ""
-    where = f"At {place(found[0].task)}, by" if found[0].task else "By"
-    first = f"{where} mean rank on validation {shown(by, found[0].leader)} is first{behind}."
-    verdicts = dict.fromkeys(one.verdict for one in found)
-    said = [
-        _grouped(by, verdict, [v for v in found if v.verdict == verdict]) for verdict in verdicts
-    ]
-    few = max(one.comparison.n_units for one in found)
-    return [first, *said, _caution(few, found[0].n_rivals)]
-
-
-def _grouped(by: str, verdict: str, found: list[Versus]) -> str:
-    parts = [
-        f"{points(one.comparison.mean)} points to {shown(by, one.rival)}"
-        f" ({counted(one.comparison.n, 'pair')})"
-        for one in found
-    ]
-    return f"On test {shown(by, found[0].leader)} has {joined(parts)}: {verdict}."
-
-
-def certainty(one: Comparison, p: float, n_rivals: int = 1) -> str:
-    """Return how sure a difference is, in words; `p` is adjusted for the number of rivals."""
-    if one.n_units < 2:
-        return "one seed alone says nothing about the next"
-    beyond = one.lo > 0 or one.hi < 0
-    if p <= SETTLED_P:
-        return "settled, p at most 0.05 after correction"
-    if beyond and _smallest(one.n_units, n_rivals) > SETTLED_P:
-        return "the interval excludes zero, but there are too few seeds to settle it"
-    if beyond:
-        return "the interval excludes zero, but not settled after correction"
-    return "not told apart"
-
-
-def _smallest(n: int, n_rivals: int) -> float:
-    """The smallest p that n seeds can give after Holm's correction for so many rivals."""
-    return min(1.0, n_rivals * smallest_p(n))
-
-
-def _caution(n: int, n_rivals: int) -> str:
-    if n == 0 or _smallest(n, n_rivals) <= SETTLED_P:
-        return ""
-    needed = next(m for m in range(n, 64) if _smallest(m, n_rivals) <= SETTLED_P)
-    corrected = f" after correction for {n_rivals} rivals" if n_rivals > 1 else ""
-    return (
-        f"With {counted(n, 'seed')} no exact paired test can give a p below"
-        f" {number(_smallest(n, n_rivals), 2)}{corrected}: {needed} seeds are needed for one below"
-        f" {SETTLED_P}."
-    )
-
-
 def discount(trials: pd.DataFrame) -> list[str]:
     """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
     if DISCOUNT not in trials or not trials[DISCOUNT].notna().any() or REPORTED not in trials:
         return []
-    tasks = trials.dropna(subset=[DISCOUNT])
-    apart = [c for c in block_columns(tasks, DISCOUNT) if c.startswith("task")]
-    places = records(tasks[apart].drop_duplicates().sort_values(apart)) if apart else [{}]
-    found = [_regret(trials, at) for at in places]
-    return [sentence for sentence in found if sentence]
+    own = trials.dropna(subset=[DISCOUNT])
+    tasks = blocks(own, task_columns(own))
+    return [sentence for task in tasks if (sentence := _regret(trials, task))]
 
 
 def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
-    table = regret_table(trials, metric=REPORTED, at=task or None)
+    regrets = regret_table(trials, metric=REPORTED, at=task)
+    table = regrets.frame
     known = table[table["n"] > 0]
     if not (table["n_tried"] > 1).any():
         return ""
-    where = f"At {place(task)} the" if task else "The"
+    where = f"At {block_words(task)} the" if task else "The"
     if known.empty:
         return f"{where} discounts were tuned, but no adaptive one was tried: no regret is known."
     worst = known.sort_values("regret", kind="stable").iloc[-1]
     beyond = int((known["lo"] > 0).sum())
-    budget = table.attrs["budget"]
-    worst_at = place({SPARSITY: worst["sparsity"], budget: worst["budget"]})
+    worst_at = block_words({SPARSITY: worst["sparsity"], regrets.budget: worst["budget"]})
     return (
         f"{where} regret of the adaptive discount against the one tuned on validation is"
         f" {points(known['regret'].mean())} points of test accuracy on average over"
@@ -339,17 +213,15 @@ def split(trials: pd.DataFrame) -> list[str]:
         return []
     sentences = []
     own = trials.dropna(subset=[column])
-    apart = block_columns(own, column)
-    blocks = own[apart].drop_duplicates().sort_values(apart)
-    for at in records(blocks)[:MANY_NAMED]:
-        table = budget_split_table(trials, at=at)
+    for at in blocks(own, block_columns(own, column))[:MANY_NAMED]:
+        table = budget_split_table(trials, at=at).frame
         rows = table[~table["reference"].astype(bool) & (table["n"] > 0)]
         if rows.empty:
             continue
         best = rows.sort_values(["n", "mean"], ascending=False, kind="stable").iloc[0]
         cycles = counted(int(best["series"]), "cycle")
         sentences.append(
-            f"At {place(at)} the best split on validation gives the dense run"
+            f"At {block_words(at)} the best split on validation gives the dense run"
             f" {number(100 * best['x'], 3)} % of the budget and the rest to {cycles}:"
             f" {number(100 * best['mean'])} % (n = {int(best['n'])})."
         )

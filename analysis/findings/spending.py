@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.columns.labels import number
 from analysis.figures.cost import costs
-from analysis.selection.blocks import comparable
+from analysis.selection.series import comparable
 from trainables.vocabulary.wording import counted, duration
 
 
@@ -46,10 +46,10 @@ def sharing(frame: pd.DataFrame) -> str:
     if not math.isfinite(spent.epochs_asked) or spent.epochs_asked <= 0:
         return ""
     saved = 1 - spent.epochs_done / spent.epochs_asked
-    asked, done = (number(round(epochs, 0)) for epochs in (spent.epochs_asked, spent.epochs_done))
+    alone, shared = (number(round(epochs, 0)) for epochs in (spent.epochs_asked, spent.epochs_done))
     text = (
-        f"The trials ask for {asked} epochs of training; with their"
-        f" {counted(spent.n_dense, 'dense run')} shared they took {done},"
+        f"The trials ask for {alone} epochs of training; with their"
+        f" {counted(spent.n_dense, 'dense run')} shared they took {shared},"
         f" {number(100 * saved, 2)} % less"
     )
     if math.isfinite(spent.seconds_done):

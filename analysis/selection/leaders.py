@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
-from analysis.selection.blocks import (
-    CHOICE,
-    block_columns,
-    inside,
-    records,
-    series_column,
-    stand_ins,
-)
+from analysis.selection.blocks import block_columns, blocks, inside, stand_ins
+from analysis.selection.series import CHOICE, REPORTED, series_column
 from analysis.stats import pairs, summary
-
-REPORTED: Final = "test_accuracy"
 
 
 @dataclass(frozen=True)
@@ -49,9 +41,8 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
     chosen = stand_ins(trials, by, columns)
     if chosen[by].nunique() < 2:
         return []
-    blocks = chosen[columns].drop_duplicates().sort_values(columns)
-    found = [_leader(inside(chosen, block), block, by) for block in records(blocks)]
-    return [leader for leader in found if leader is not None]
+    led = [_leader(inside(chosen, block), block, by) for block in blocks(chosen, columns)]
+    return [leader for leader in led if leader is not None]
 
 
 def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
@@ -64,20 +55,17 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
     first = ranked.index[0]
     own = done[done[by] == first]
     second = ranked.index[1] if len(ranked) > 1 else None
-    matched = (
-        None
-        if second is None
-        else pairs(standing, CHOICE, first, second, by=["seed"], column=by).table
-    )
+    behind = None
+    if n_shared and second is not None:
+        matched = pairs(standing, CHOICE, first, second, by=["seed"], column=by).table
+        behind = float(matched["difference"].mean()) if len(matched) else None
     return Leader(
         block,
         first,
         _summary(own[CHOICE]),
         _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
         second,
-        None
-        if not n_shared or matched is None or matched.empty
-        else float(matched["difference"].mean()),
+        behind,
         n_shared,
         int((part.loc[part[by] == first, "state"] != "done").sum()),
     )
@@ -98,5 +86,5 @@ def _on_equal_seeds(done: pd.DataFrame, by: str) -> tuple[pd.DataFrame, int]:
 
 
 def _summary(column: pd.Series[float]) -> tuple[float, float, int]:
-    found = summary(column)
-    return found.mean, found.std, found.n
+    result = summary(column)
+    return result.mean, result.std, result.n

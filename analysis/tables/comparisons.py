@@ -5,7 +5,6 @@ What `bimp table` prints and the report shows.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,23 +14,22 @@ import pandas as pd
 from analysis.columns.names import require_columns
 from analysis.frames import query
 from analysis.frames.study_frames import read
-from analysis.selection.blocks import (
+from analysis.selection.blocks import block_columns, stand_ins
+from analysis.selection.contest import tuned_note
+from analysis.selection.series import (
+    REPORTED,
     SPARSITY,
-    block_columns,
-    budget_column,
     comparable,
-    stand_ins,
-    tuned_note,
+    goal_columns,
     values,
 )
 from analysis.tables import RENDERERS, Table, comparison_table, methods_table
 from analysis.tables.results import write_output
 
 SCHEDULE: Final = "retrain.schedule"
-ACCURACY: Final = "test_accuracy"
 
 
-def schedules_comparison(frame: pd.DataFrame, metric: str = ACCURACY) -> Table | None:
+def schedules_comparison(frame: pd.DataFrame, metric: str = REPORTED) -> Table | None:
     """Return retraining schedules against sparsity and budget; None where one alone was tried.
 
     Where a search tried several settings, the best one on validation stands for a schedule.
@@ -39,19 +37,19 @@ def schedules_comparison(frame: pd.DataFrame, metric: str = ACCURACY) -> Table |
     trials = comparable(frame)
     if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
         return None
-    return stand_ins_table(trials, SCHEDULE, (SPARSITY, budget_column(trials)), metric)
+    return stand_ins_table(trials, SCHEDULE, goal_columns(trials), metric)
 
 
 def stand_ins_table(
-    trials: pd.DataFrame, rows: str, columns: Sequence[str], metric: str = ACCURACY
+    trials: pd.DataFrame, rows: str, columns: Sequence[str], metric: str = REPORTED
 ) -> Table:
     """Return the means of comparable trials, the best setting of a block standing for its series.
 
     A note says so where there are several settings.
     """
-    chosen = stand_ins(trials, rows, [c for c in block_columns(trials, rows) if c != rows])
+    chosen = stand_ins(trials, rows, block_columns(trials, rows))
     table = comparison_table(chosen.drop(columns="n_configurations"), rows, columns, metric)
-    tuned = html.unescape(tuned_note(chosen, rows))
+    tuned = tuned_note(chosen, rows)
     return replace(table, notes=(*table.notes, tuned)) if tuned else table
 
 
@@ -67,7 +65,7 @@ def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
     if SPARSITY not in trials or trials.empty:
         return False
     require_columns(trials, metrics)
-    return all(trials[name].notna().any() for name in metrics or (ACCURACY,))
+    return all(trials[name].notna().any() for name in metrics or (REPORTED,))
 
 
 def _schedules(frame: pd.DataFrame, metrics: Sequence[str]) -> Table | None:

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from analysis.dashboard import address_in_words, make_app
+from analysis.dashboard.cache import Cache
 from analysis.dashboard.facts import by_study, counts, running_words, trained_epochs
-from analysis.dashboard.filters import FILTERS, marked, said
+from analysis.dashboard.filters import FILTERS, filter_index, filter_words
 from analysis.dashboard.grid import column_defs, columns_of, rows_of
-from analysis.dashboard.kept import Kept
 from analysis.dashboard.pages import PAGES, PANELS, page_of
-from analysis.dashboard.plots import Panel, drawn, one_trial, tabulated
+from analysis.dashboard.plots import Panel, one_trial, panel_table, plot
 from analysis.dashboard.sections import SECTIONS
 from analysis.dashboard.server import is_loopback
 from analysis.dashboard.state import NOT_SET, View, token
@@ -120,7 +120,7 @@ def test_filters_let_through(snapshot: Snapshot, search: str, n: int) -> None:
 
 
 def test_options_are_in_reading_order_and_shown_with_units(snapshot: Snapshot) -> None:
-    options = snapshot.marked.options
+    options = snapshot.filters.options
     assert [o["label"] for o in options["sparsity"]] == ["80 %", "90 %", "95 %"]
     assert [o["value"] for o in options["schedule"]][:2] == ["ft", "lrw"]
     assert [o["label"] for o in options["budget"]] == ["1 epoch", "3 epochs"]
@@ -129,23 +129,23 @@ def test_options_are_in_reading_order_and_shown_with_units(snapshot: Snapshot) -
 def test_a_value_that_no_trial_has_stays_offered_so_that_it_can_be_taken_away(
     snapshot: Snapshot,
 ) -> None:
-    offered = snapshot.marked.offered("sparsity", View.of("?sparsity=0.5&sparsity=0.9"))
+    offered = snapshot.filters.offered("sparsity", View.of("?sparsity=0.5&sparsity=0.9"))
     assert offered[-1] == {"label": "0.5 (no trial)", "value": "0.5"}
     assert len(offered) == 4
 
 
 def test_the_budget_of_methods_from_scratch_is_all_of_their_training(tmp_path: Path) -> None:
     synthetic.write(tmp_path, synthetic.methods(seeds=(0,)))
-    found = marked(Watch([str(tmp_path)]).snapshot.trials)
+    found = filter_index(Watch([str(tmp_path)]).snapshot.trials)
     assert [o["value"] for o in found.options["budget"]] == ["23"]
     assert NOT_SET in found.tokens["schedule"]
 
 
-def test_said_names_each_filter() -> None:
-    assert said(View.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
+def test_the_filters_are_named_one_by_one() -> None:
+    assert filter_words(View.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
         "schedule ft or allr and sparsity 0.9"
     )
-    assert said(View.of("?metric=val_loss")) == ""
+    assert filter_words(View.of("?metric=val_loss")) == ""
     assert list(FILTERS) == ["study", "method", "schedule", "sparsity", "budget", "state"]
 
 
@@ -160,7 +160,7 @@ def test_every_figure_has_a_place() -> None:
 @pytest.mark.parametrize("key", sorted(PANELS))
 def test_every_panel_draws_or_says_why_not(snapshot: Snapshot, key: str) -> None:
     trial = snapshot.trials[snapshot.trials["state"] == "done"]["fingerprint"].iloc[0]
-    found = drawn(PANELS[key], snapshot, View.of(f"?trial={trial}"))
+    found = plot(PANELS[key], snapshot, View.of(f"?trial={trial}")).drawing
     assert found.data or found.layout["annotations"][0]["text"]
     assert "template" not in found.layout and "title" not in found.layout
     json.dumps(found.data)
@@ -168,39 +168,39 @@ def test_every_panel_draws_or_says_why_not(snapshot: Snapshot, key: str) -> None
 
 def test_a_panel_uses_what_the_address_says(snapshot: Snapshot) -> None:
     view = View.of("?gains.of=llr&sparsity=0.9&metric=val_accuracy")
-    table, picks = tabulated(PANELS["gains"], snapshot, view)
-    assert "llr" not in set(table["rival"]) and "ft" in set(table["rival"])
-    assert set(table["prune.sparsity"]) == {0.9}
-    assert table.attrs["metric"] == "val_accuracy"
-    assert {pick.key: pick.value for pick in picks}["gains.of"] == "llr"
+    table, picks = panel_table(PANELS["gains"], snapshot, view)
+    assert "llr" not in set(table.frame["rival"]) and "ft" in set(table.frame["rival"])
+    assert set(table.frame["prune.sparsity"]) == {0.9}
+    assert table.metric == "val_accuracy"
+    assert {pick.name: pick.value for pick in picks}["of"] == "llr"
 
 
 def test_what_an_address_asks_for_and_cannot_be_had_is_left_at_its_default(
     snapshot: Snapshot,
 ) -> None:
-    default, _ = tabulated(PANELS["gains"], snapshot, View({}))
-    asked, _ = tabulated(PANELS["gains"], snapshot, View.of("?gains.of=nobody&gains.by=no.column"))
-    pd.testing.assert_frame_equal(default, asked)
+    default, _ = panel_table(PANELS["gains"], snapshot, View({}))
+    view = View.of("?gains.of=nobody&gains.by=no.column")
+    other, _ = panel_table(PANELS["gains"], snapshot, view)
+    pd.testing.assert_frame_equal(default.frame, other.frame)
 
 
 def test_a_figure_that_chooses_says_that_it_does_not_use_a_test_metric(snapshot: Snapshot) -> None:
-    table, _ = tabulated(PANELS["pareto"], snapshot, View.of("?metric=test_accuracy"))
+    table, _ = panel_table(PANELS["pareto"], snapshot, View.of("?metric=test_accuracy"))
     assert (
-        "This figure chooses, so it shows validation accuracy and not test accuracy."
-        in (table.attrs["notes"])
+        "This figure chooses, so it shows validation accuracy and not test accuracy." in table.notes
     )
 
 
 def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:
-    found = drawn(PANELS["gains"], snapshot, View.of("?sparsity=0.123"))
+    found = plot(PANELS["gains"], snapshot, View.of("?sparsity=0.123")).drawing
     assert found.notes == ("None of 108 trials passes the filters: sparsity 0.123.",)
     assert found.data == []
 
 
-def test_one_colour_a_schedule_on_every_page(snapshot: Snapshot) -> None:
+def test_one_colour_per_schedule_on_every_page(snapshot: Snapshot) -> None:
     colours: dict[str, set[str]] = {}
     for key in ("accuracy_by_sparsity", "accuracy_by_budget", "cost", "learning_curves"):
-        for trace in drawn(PANELS[key], snapshot, View({})).data:
+        for trace in plot(PANELS[key], snapshot, View({})).drawing.data:
             colour = trace.get("line", {}).get("color")
             if colour and trace.get("name") in ("ft", "lrw", "slr", "clr", "llr", "allr"):
                 colours.setdefault(trace["name"], set()).add(colour)
@@ -210,10 +210,10 @@ def test_one_colour_a_schedule_on_every_page(snapshot: Snapshot) -> None:
 def test_many_epochs_are_cut_to_the_block_without_changing_the_curve(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = tabulated(PANELS["learning_curves"], snapshot, View({}))
-    monkeypatch.setattr("analysis.dashboard.plots.MANY_EPOCHS", 10)
-    cut, _ = tabulated(PANELS["learning_curves"], snapshot, View({}))
-    pd.testing.assert_frame_equal(whole, cut)
+    whole, _ = panel_table(PANELS["learning_curves"], snapshot, View({}))
+    monkeypatch.setattr("analysis.panels.drawings.MANY_EPOCHS", 10)
+    cut, _ = panel_table(PANELS["learning_curves"], snapshot, View({}))
+    pd.testing.assert_frame_equal(whole.frame, cut.frame)
 
 
 def test_a_trial_that_diverged_shows_its_curve(tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_a_trial_that_diverged_shows_its_curve(tmp_path: Path) -> None:
     snapshot = Watch([str(tmp_path)]).snapshot
     view = View.of(f"?trial={done.fingerprint}")
     assert one_trial(snapshot, view)["state"].tolist() == ["diverged"]
-    table, _ = tabulated(PANELS["trial_curve"], snapshot, view)
-    assert table["n"].max() == 1 and len(table) == 23
+    table, _ = panel_table(PANELS["trial_curve"], snapshot, view)
+    assert table.frame["n"].max() == 1 and len(table.frame) == 23
 
 
 def test_studies_are_compared_also_where_they_share_trials(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_studies_are_compared_also_where_they_share_trials(tmp_path: Path) -> No
             tmp_path / name, [synthetic.Point(seed=seed, study=name) for seed in (0, 1)]
         )
     snapshot = Watch([str(tmp_path / "one"), str(tmp_path / "two")]).snapshot
-    table, _ = tabulated(PANELS["studies_accuracy_by_budget"], snapshot, View({}))
-    rows = table[~table["reference"].astype(bool)]
+    table, _ = panel_table(PANELS["studies_accuracy_by_budget"], snapshot, View({}))
+    rows = table.frame[~table.frame["reference"].astype(bool)]
     assert dict(zip(rows["series"], rows["n"], strict=True)) == {"one": 2, "two": 2}
     headings, found = by_study(snapshot.trials)
     assert [row[headings.index("shared trials")] for row in found] == ["2", "2"]
@@ -343,7 +343,7 @@ def test_no_folder_at_all_is_an_empty_state_in_words(tmp_path: Path) -> None:
     (said_there,) = SECTIONS["counts"](snapshot, View({}))
     assert "No folder could be read" in said_there.children
     for panel in PANELS.values():
-        assert drawn(panel, snapshot, View({})).notes
+        assert plot(panel, snapshot, View({})).drawing.notes
 
 
 def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
     (said_there,) = SECTIONS["counts"](snapshot, View({}))
     assert "no trial yet" in said_there.children
     for panel in PANELS.values():
-        assert drawn(panel, snapshot, View({})).notes
+        assert plot(panel, snapshot, View({})).drawing.notes
 
 
 @pytest.mark.parametrize(("age_s", "lease", "runs"), [(5, True, 1), (500, True, 0), (5, False, 0)])
@@ -379,20 +379,20 @@ def test_watching_writes_nothing(folder: Path) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*"))
     watch = Watch([str(folder)])
     for panel in PANELS.values():
-        drawn(panel, watch.snapshot, View({}))
+        plot(panel, watch.snapshot, View({}))
     watch.refresh()
     assert sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*")) == before
 
 
 def test_kept_results_are_made_once_and_the_oldest_goes_first() -> None:
-    kept, made = Kept(many=2), []
+    cache, made = Cache(many=2), []
 
     def make(name: str) -> str:
         made.append(name)
         return name
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        kept.get(name, lambda name=name: make(name))  # type: ignore[misc]
+        cache.get(name, lambda name=name: make(name))  # type: ignore[misc]
     assert made == ["a", "b", "c", "b"]
 
 
@@ -402,7 +402,7 @@ def test_kept_results_are_made_once_and_the_oldest_goes_first() -> None:
 @pytest.mark.parametrize("key", sorted(set(PANELS) - {"trial_curve", "trial_layers"}))
 def test_a_csv_equals_the_frame(client: Client, snapshot: Snapshot, key: str) -> None:
     search = "?sparsity=0.9&sparsity=0.95&metric=val_accuracy"
-    table, _ = tabulated(PANELS[key], snapshot, View.of(search))
+    table = panel_table(PANELS[key], snapshot, View.of(search))[0].frame
     answer = client.get(f"/data/{key}.csv{search}")
     assert answer.mimetype == "text/csv"
     if table.empty:
@@ -468,10 +468,10 @@ def test_hostile_text_stays_text_in_what_is_sent(tmp_path: Path) -> None:
     folder.write_record(record("b", 1, study=HOSTILE, config=raw, state="failed", message=HOSTILE))
     snapshot = Watch([str(tmp_path)]).snapshot
     for panel in PANELS.values():
-        found = drawn(panel, snapshot, View.of("?trial=a"))
+        found = plot(panel, snapshot, View.of("?trial=a")).drawing
         assert "<script" not in json.dumps([found.data, found.layout])
     apart = Panel("p", FIGURES["accuracy_by_sparsity"], {"by": "study"}, apart=True)
-    assert "<img" not in json.dumps(drawn(apart, snapshot, View({})).data)
+    assert "<img" not in json.dumps(plot(apart, snapshot, View({})).drawing.data)
 
 
 def test_it_imports_neither_torch_nor_ray() -> None:

@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from analysis.dashboard import make_app
 from analysis.dashboard.pages import PAGES, PANELS
-from analysis.dashboard.plots import tabulated
+from analysis.dashboard.plots import panel_table
 from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 from tests.analysis import synthetic
@@ -206,12 +206,8 @@ def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
     search = "?schedule=allr&schedule=llr&sparsity=0.9&metric=val_accuracy&gains.of=llr"
     browser.open(f"{served.base}/schedules{search}")
     browser.until("return document.getElementById('said').textContent", lambda t: " of " in t)
-    expected, _ = tabulated(
-        PANELS["gains"],
-        served.watch.snapshot,
-        View.of(search),
-    )
-    assert set(expected["rival"]) == {"allr"}
+    expected, _ = panel_table(PANELS["gains"], served.watch.snapshot, View.of(search))
+    assert set(expected.frame["rival"]) == {"allr"}
     shown = browser.until(
         "return document.querySelector('#gains .picks').textContent", lambda t: "llr" in t
     )
@@ -233,10 +229,11 @@ def test_a_csv_download_equals_the_frame(browser: Browser, served: Served) -> No
     )
     with urllib.request.urlopen(address) as answer:
         rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
-    table, _ = tabulated(PANELS["accuracy_by_budget"], served.watch.snapshot, View.of(search))
-    assert [float(row["mean"]) for row in rows] == table["mean"].tolist()
+    table, _ = panel_table(PANELS["accuracy_by_budget"], served.watch.snapshot, View.of(search))
+    assert [float(row["mean"]) for row in rows] == table.frame["mean"].tolist()
     for name in ("allr", "llr"):
-        means = table[table["series"] == name].sort_values("x")["mean"].tolist()
+        rows_of = table.frame[table.frame["series"] == name].sort_values("x")
+        means = rows_of["mean"].tolist()
         assert len(means) > 1
         script = (
             f"{plot_of('accuracy_by_budget')} const found = data.find(t => t.name === '{name}');"

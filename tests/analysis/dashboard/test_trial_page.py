@@ -9,7 +9,7 @@ import pytest
 
 from analysis.dashboard.facts import cycles, metrics, provenance, settings
 from analysis.dashboard.pages import PANELS
-from analysis.dashboard.plots import drawn, one_trial, tabulated
+from analysis.dashboard.plots import one_trial, panel_table, plot
 from analysis.dashboard.state import View
 from analysis.dashboard.watch import Snapshot, Watch
 from analysis.drawing import theme
@@ -74,7 +74,7 @@ def test_a_trials_curve_has_the_colour_of_its_schedule(tmp_path: Path, schedule:
     synthetic.write(tmp_path, [synthetic.Point(schedule=schedule)])
     alone = Watch([str(tmp_path)]).snapshot
     view = View.of(f"?trial={alone.trials['fingerprint'].iloc[0]}")
-    traces = drawn(PANELS["trial_curve"], alone, view).data
+    traces = plot(PANELS["trial_curve"], alone, view).drawing.data
     colours = {t["line"].get("color") for t in traces if t.get("name") == schedule}
     assert colours == {theme.STYLES[schedule].color}
 
@@ -83,18 +83,18 @@ def test_layers_compare_structures_unless_told_otherwise(tmp_path: Path) -> None
     points = synthetic.schedules(seeds=(0,))
     synthetic.write(tmp_path, [*points, synthetic.Point(structure="filters")])
     several = Watch([str(tmp_path)]).snapshot
-    found = drawn(PANELS["layers"], several, View({}))
-    (pick,) = [pick for pick in found.picks if pick.key == "layers.by"]
+    found = plot(PANELS["layers"], several, View({}))
+    (pick,) = [pick for pick in found.picks if pick.name == "by"]
     assert pick.value == "prune.structure"
-    assert {trace["name"] for trace in found.data} == {"weights", "filters"}
-    assert all(trace["showlegend"] for trace in found.data)
-    table, _ = tabulated(PANELS["layers"], several, View.of("?layers.by=retrain.schedule"))
-    assert set(table["series"]) == {"ft", "lrw", "slr", "clr", "llr", "allr"}
+    assert {trace["name"] for trace in found.drawing.data} == {"weights", "filters"}
+    assert all(trace["showlegend"] for trace in found.drawing.data)
+    table, _ = panel_table(PANELS["layers"], several, View.of("?layers.by=retrain.schedule"))
+    assert set(table.frame["series"]) == {"ft", "lrw", "slr", "clr", "llr", "allr"}
 
 
 def test_a_figure_without_data_says_why_below_and_has_no_buttons(tmp_path: Path) -> None:
     StudyFolder(str(tmp_path)).write_record(record("only"))
-    found = drawn(PANELS["history"], Watch([str(tmp_path)]).snapshot, View({}))
-    assert (found.data, found.rows) == ([], 0)
-    assert found.notes == ("No trial comes from a search.",)
-    assert "zoom2d" in found.layout["modebar"]["remove"]
+    found = plot(PANELS["history"], Watch([str(tmp_path)]).snapshot, View({}))
+    assert (found.drawing.data, found.rows) == ([], 0)
+    assert found.drawing.notes == ("No trial comes from a search.",)
+    assert "zoom2d" in found.drawing.layout["modebar"]["remove"]

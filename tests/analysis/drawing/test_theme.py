@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.columns.names import KNOWN_ORDER
 from analysis.drawing import theme
 from trainables.config.catalog import METHODS
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
@@ -59,14 +60,14 @@ def test_colours_are_told_apart_in_every_vision(vision: str) -> None:
 
 @pytest.mark.parametrize("mode", theme.MODES)
 def test_colours_stand_out_on_the_paper(mode: theme.Mode) -> None:
-    paper = theme.PAGES[mode].paper
+    paper = theme.SCHEMES[mode].paper
     for style in (*theme.SLOTS, theme.DENSE):
         assert contrast(style.color, paper) >= 2.95, style
 
 
 @pytest.mark.parametrize("mode", theme.MODES)
 def test_text_is_readable(mode: theme.Mode) -> None:
-    page = theme.PAGES[mode]
+    page = theme.SCHEMES[mode]
     assert contrast(page.ink, page.paper) >= 10
     assert contrast(page.faint, page.paper) >= 4.5
     assert contrast(page.ink, page.hover) >= 7
@@ -78,6 +79,23 @@ def test_every_schedule_and_method_has_a_style_of_its_own() -> None:
     for names in (RETRAIN_SCHEDULES, METHODS):
         given = [theme.STYLES[name] for name in names]
         assert len(set(given)) == len(given)
+
+
+@pytest.mark.parametrize("column", ["method", "retrain.schedule"])
+def test_an_eleventh_name_has_a_style_and_the_others_keep_theirs(column: str) -> None:
+    catalog = list(KNOWN_ORDER[column])
+    known = theme.catalog_styles(column, catalog)
+    for more in (["made_up", *catalog], [*catalog, "made_up", *(f"x{i}" for i in range(30))]):
+        grown = theme.catalog_styles(column, more)
+        assert {name: grown[name] for name in catalog} == known
+        assert len(set(grown.values())) == len(grown)
+        assert grown["made_up"].color == theme.SLOTS[0].color
+        assert grown["made_up"].dash != theme.SLOTS[0].dash  # told apart where no marker is drawn
+
+
+def test_there_are_styles_for_any_number_of_series() -> None:
+    assert tuple(map(theme.slot, range(10))) == theme.SLOTS
+    assert len({theme.slot(i) for i in range(100)}) == 100
 
 
 def test_slots_differ_in_colour_and_symbol() -> None:
@@ -105,9 +123,9 @@ def test_more_values_than_slots_reuse_them() -> None:
 @pytest.mark.parametrize("mode", theme.MODES)
 def test_template_carries_the_page(mode: theme.Mode) -> None:
     layout = theme.template(mode).layout
-    assert layout.paper_bgcolor == layout.plot_bgcolor == theme.PAGES[mode].paper
-    assert layout.font.color == theme.PAGES[mode].ink
-    page = theme.PAGES[mode]
+    assert layout.paper_bgcolor == layout.plot_bgcolor == theme.SCHEMES[mode].paper
+    assert layout.font.color == theme.SCHEMES[mode].ink
+    page = theme.SCHEMES[mode]
     scale = layout.to_plotly_json()["coloraxis2"]["colorscale"]
     assert [list(stop) for stop in scale] == [[0, page.worse], [0.5, page.paper], [1, page.better]]
     assert theme.template(mode).data.heatmap[0].textfont.color == page.ink
@@ -127,4 +145,4 @@ def test_numbers_that_are_more_than_the_slots_have_shades_from_low_to_high() -> 
     assert [eleven[i].color for i in (0, 5, 10)] == [color for _, color in theme.SEQUENTIAL]
     assert len({style.color for style in eleven.values()}) == 11
     words = theme.styles(f"v{i}" for i in range(11))
-    assert set(words.values()) <= set(theme.SLOTS)
+    assert len(set(words.values())) == 11 and set(theme.SLOTS) <= set(words.values())

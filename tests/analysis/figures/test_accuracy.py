@@ -15,10 +15,10 @@ from analysis.figures.accuracy import (
     accuracy_by_budget_table,
     accuracy_by_sparsity_figure,
     accuracy_by_sparsity_table,
+    budget_split_figure,
+    budget_split_table,
 )
 from analysis.figures.cost import cost_figure, cost_table, costs
-from analysis.figures.split import budget_split_figure, budget_split_table
-from analysis.selection.blocks import notes
 from tests.analysis.hand_made import NAN, grid, trials
 
 
@@ -37,7 +37,7 @@ def over_sparsity() -> pd.DataFrame:
 
 def test_table_by_value() -> None:
     table = accuracy_by_sparsity_table(over_sparsity(), metric="val_accuracy")
-    rows: Any = table[~table["reference"]].set_index(["series", "x"])
+    rows: Any = table.frame[~table.frame["reference"]].set_index(["series", "x"])
     assert sorted(rows.index) == [("allr", 0.8), ("ft", 0.8), ("ft", 0.9)]
     ft = rows.loc[("ft", 0.8)]
     assert (ft["mean"], ft["n"], ft["n_failed"]) == (pytest.approx(0.92), 2, 1)
@@ -48,7 +48,7 @@ def test_table_by_value() -> None:
     assert math.isnan(alone["lo"])
     tied = rows.loc[("allr", 0.8)]
     assert (tied["lo"], tied["hi"]) == (pytest.approx(0.95), pytest.approx(0.95))
-    assert any("1 failed" in note for note in notes(table))
+    assert any("1 failed" in note for note in table.notes)
 
 
 def test_dense_run_counts_once() -> None:
@@ -57,14 +57,14 @@ def test_dense_run_counts_once() -> None:
     frame.loc[later, "dense_stage"] = "dense-1"
     frame.loc[later, "dense_val_accuracy"] = 0.99
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
-    (dense,) = [row for row in table.to_dict("records") if row["reference"]]
+    (dense,) = [row for row in table.frame.to_dict("records") if row["reference"]]
     assert (dense["mean"], dense["n"]) == (pytest.approx(0.98), 2)
 
 
 def test_no_dense_row_for_a_metric_without_one() -> None:
     frame = over_sparsity().assign(theoretical_speedup=4.0)
     table = accuracy_by_sparsity_table(frame, metric="theoretical_speedup")
-    assert not table["reference"].any()
+    assert not table.frame["reference"].any()
 
 
 def test_figure_has_a_line_a_series_and_units() -> None:
@@ -88,8 +88,8 @@ def test_the_best_of_several_is_said() -> None:
         "retrain.schedule", "retrain.discount",
     )  # fmt: skip
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
-    assert table.set_index("series").loc["allr", "mean"] == pytest.approx(0.95)
-    assert any("several configurations" in note for note in notes(table))
+    assert table.frame.set_index("series").loc["allr", "mean"] == pytest.approx(0.95)
+    assert any("several configurations" in note for note in table.notes)
     allr = accuracy_by_sparsity_figure(table).data[1]
     assert "best of 2 configurations on validation" in allr.hovertext[0]
 
@@ -99,8 +99,8 @@ def test_over_budget() -> None:
         {("ft", 1.0): [0.8, 0.8], ("ft", 4.0): [0.9, 0.92]}, "retrain.schedule", "retrain.epochs"
     )
     table = accuracy_by_budget_table(frame, metric="val_accuracy")
-    assert table["x"].tolist() == [1.0, 4.0]
-    assert table["mean"].tolist() == pytest.approx([0.8, 0.91])
+    assert table.frame["x"].tolist() == [1.0, 4.0]
+    assert table.frame["mean"].tolist() == pytest.approx([0.8, 0.91])
     figure = accuracy_by_budget_figure(table)
     assert figure.layout.xaxis.title.text == "retraining (epochs)"
     assert list(figure.layout.xaxis.ticktext) == ["1", "4"]
@@ -128,7 +128,7 @@ def test_split_by_value() -> None:
         method="bimp",
     ).assign(**{"budget.epochs": 24.0})  # fmt: skip
     table = budget_split_table(frame)
-    assert table[["series", "x", "mean", "n"]].to_numpy().tolist() == [
+    assert table.frame[["series", "x", "mean", "n"]].to_numpy().tolist() == [
         [1, 0.5, pytest.approx(0.91), 2],
         [1, 0.75, pytest.approx(0.94), 2],
         [2, 0.75, pytest.approx(0.96), 1],
@@ -170,26 +170,27 @@ def test_shared_costs_add_up_to_what_was_spent() -> None:
 def test_cost_table_and_figure() -> None:
     frame = costly().query("method == 'imp' and state == 'done'")
     table = cost_table(frame, metric="val_accuracy", cost="seconds, shared")
-    assert table.set_index("series")["cost"].to_dict() == {"ft": 16.0, "allr": 21.0}
-    assert table.set_index("series")["mean"].to_dict() == {
+    assert table.frame.set_index("series")["cost"].to_dict() == {"ft": 16.0, "allr": 21.0}
+    assert table.frame.set_index("series")["mean"].to_dict() == {
         "ft": pytest.approx(0.8), "allr": pytest.approx(0.91)
     }  # fmt: skip
     figure = cost_figure(table)
     assert figure.layout.xaxis.title.text == "training per trial, dense run shared (seconds)"
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
-    assert any("split evenly" in note for note in notes(table))
+    assert any("split evenly" in note for note in table.notes)
 
 
 def test_cost_of_unequal_seeds_one_of_them_failed() -> None:
     frame = grid({("ft",): [0.8, 0.9, None], ("allr",): [0.7]}, "retrain.schedule")
     frame = frame.assign(dense_epochs=10.0, epochs=[12.0, 14.0, NAN, 13.0])
-    table = cost_table(frame, metric="val_accuracy").set_index("series")
+    costly_ones = cost_table(frame, metric="val_accuracy")
+    table = costly_ones.frame.set_index("series")
     assert table["cost"].to_dict() == {"ft": 13.0, "allr": 13.0}
     assert table["n"].to_dict() == {"ft": 2, "allr": 1}
     assert table["n_failed"].to_dict() == {"ft": 1, "allr": 0}
     assert math.isnan(table["std"]["allr"]) and math.isnan(table["lo"]["allr"])
-    said = [text for trace in cost_figure(table.reset_index()).data for text in trace.hovertext]
-    assert any("left out: 1 failed" in text for text in said)
+    texts = [text for trace in cost_figure(costly_ones).data for text in trace.hovertext]
+    assert any("left out: 1 failed" in text for text in texts)
 
 
 def test_costs_without_recorded_times_are_missing() -> None:
@@ -200,7 +201,7 @@ def test_costs_without_recorded_times_are_missing() -> None:
 def test_costs_that_are_equal_are_set_apart_in_the_drawing_alone() -> None:
     frame = grid({("ft",): [0.8], ("allr",): [0.7], ("llr",): [0.9]}, "retrain.schedule")
     table = cost_table(frame.assign(dense_epochs=10.0, epochs=12.0), metric="val_accuracy")
-    assert table["cost"].tolist() == [12.0] * 3
+    assert table.frame["cost"].tolist() == [12.0] * 3
     places = [trace.x[0] for trace in cost_figure(table).data]
     assert places == pytest.approx([12.0 - 0.048, 12.0, 12.0 + 0.048])
 
@@ -240,11 +241,11 @@ def test_dense_runs_of_several_settings_have_no_line() -> None:
     frame = over_sparsity()
     frame["dense.epochs"] = frame["prune.sparsity"].map({0.8: 10.0, 0.9: 20.0})
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
-    assert not table["reference"].any()
-    assert "dense runs differ in dense.epochs." in " ".join(notes(table))
+    assert not table.frame["reference"].any()
+    assert "dense runs differ in dense.epochs." in " ".join(table.notes)
     recorded = over_sparsity().assign(dense_epochs=[9.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0])
     table = accuracy_by_sparsity_table(recorded, metric="val_accuracy")
-    assert "dense runs differ in dense_epochs." in " ".join(notes(table))
+    assert "dense runs differ in dense_epochs." in " ".join(table.notes)
 
 
 def test_only_the_dense_runs_of_what_is_drawn_count() -> None:
@@ -253,5 +254,5 @@ def test_only_the_dense_runs_of_what_is_drawn_count() -> None:
                  "dense.lr")  # fmt: skip
     frame["dense_val_accuracy"] = [0.5, 0.5, 0.97, 0.99]
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
-    (dense,) = [row for row in table.to_dict("records") if row["reference"]]
+    (dense,) = [row for row in table.frame.to_dict("records") if row["reference"]]
     assert (dense["mean"], dense["n"]) == (pytest.approx(0.98), 2)

@@ -11,9 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from analysis.figures import FIGURES, Figure, choices, source_frame
+from analysis.figures import FIGURES, Figure, source_frame
 from analysis.frames.study_frames import Study, read
-from analysis.selection.blocks import notes
+from analysis.panels.choices import offers
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
 
@@ -95,7 +95,7 @@ def test_every_figure_of_every_study(study: str, figure: Figure, studies: dict[s
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
 def test_every_choice_can_be_drawn(figure: Figure, studies: dict[str, Study]) -> None:
     frame = source_frame(studies[home(figure)], figure.source)
-    for control, offered in choices(figure, frame).items():
+    for control, offered in offers(figure, frame).items():
         if control == "at":
             given = [{"at": {column: values[0]}} for column, values in offered.items() if values]
         else:
@@ -107,11 +107,11 @@ def test_every_choice_can_be_drawn(figure: Figure, studies: dict[str, Study]) ->
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
 def test_an_empty_frame_says_so(figure: Figure) -> None:
     table = figure.tabulate(pd.DataFrame())
-    assert notes(table) == ["There are no trials yet."]
+    assert table.notes == ("There are no trials yet.",)
     plot = figure.figure(table)
     assert not plot.data
     assert "no trials" in plot.layout.annotations[0].text
-    assert choices(figure, pd.DataFrame()) == {
+    assert offers(figure, pd.DataFrame()) == {
         name: {} if name == "at" else [] for name in figure.controls
     }
 
@@ -125,7 +125,7 @@ def test_a_study_in_which_all_failed_says_so(figure: Figure) -> None:
 
 def test_an_absent_column_is_named() -> None:
     table = FIGURES["budget_split"].tabulate(trials({}))
-    assert notes(table) == ["No trial splits one budget between a dense run and retraining."]
+    assert table.notes == ("No trial splits one budget between a dense run and retraining.",)
 
 
 def test_unknown_controls_are_refused() -> None:
@@ -136,11 +136,11 @@ def test_unknown_controls_are_refused() -> None:
 def test_choosing_figures_offer_no_test_metric(studies: dict[str, Study]) -> None:
     frame = studies["schedules"].trials
     for figure in FIGURES.values():
-        offered = choices(figure, source_frame(studies["schedules"], figure.source))
+        offered = offers(figure, source_frame(studies["schedules"], figure.source))
         if figure.metrics == "choosing":
             assert not [name for name in offered["metric"] if "test" in name]
-    assert choices(FIGURES["gains"], frame)["of"][0] == "allr"
-    at = choices(FIGURES["accuracy_by_sparsity"], frame)["at"]
+    assert offers(FIGURES["gains"], frame)["of"][0] == "allr"
+    at = offers(FIGURES["accuracy_by_sparsity"], frame)["at"]
     assert at == {"retrain.epochs": [1.0, 3.0]}
 
 

@@ -8,14 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.figures.discount import (
-    discount_figure,
-    discount_table,
-    regret_figure,
-    regret_table,
-)
+from analysis.figures.discount import discount_figure, discount_table
 from analysis.figures.lines import HOVERED
-from analysis.selection.blocks import notes
+from analysis.figures.regret import regret_figure, regret_table
 from tests.analysis.hand_made import grid
 
 
@@ -41,11 +36,9 @@ def discounts() -> pd.DataFrame:
 
 def test_discount_table_by_value() -> None:
     table = discount_table(discounts())
-    rows: Any = table.set_index(["sparsity", "kind", "d"])
+    rows: Any = table.frame.set_index(["sparsity", "kind", "d"])
     assert len(rows) == 6
-    (adaptive,) = table[(table["sparsity"] == 0.9) & (table["kind"] == "adaptive")].to_dict(
-        "records"
-    )
+    (adaptive,) = table.frame.query("sparsity == 0.9 and kind == 'adaptive'").to_dict("records")
     assert adaptive["d"] == pytest.approx(0.45)
     assert (adaptive["mean"], adaptive["n"]) == (pytest.approx(0.95), 2)
     assert rows.loc[(0.9, "fixed", 0.5)]["tuned"]
@@ -54,14 +47,14 @@ def test_discount_table_by_value() -> None:
 
 
 def test_a_discount_that_lost_a_seed_is_not_the_tuned_one() -> None:
-    rows: Any = discount_table(discounts()).set_index(["sparsity", "kind", "d"])
+    rows: Any = discount_table(discounts()).frame.set_index(["sparsity", "kind", "d"])
     assert rows.loc[(0.8, "fixed", 0.5)]["tuned"]
     assert not rows.loc[(0.8, "fixed", 0.2)]["tuned"]
 
 
 def test_equal_discounts_give_the_smaller() -> None:
     frame = grid({(0.5,): [0.9, 0.9], (0.3,): [0.9, 0.9]}, "retrain.discount").assign(d=0.1)
-    rows: Any = discount_table(frame).set_index("d")
+    rows: Any = discount_table(frame).frame.set_index("d")
     assert rows["tuned"].to_dict() == {0.3: True, 0.5: False}
 
 
@@ -79,7 +72,7 @@ def test_discount_figure() -> None:
 
 
 def test_regret_by_value() -> None:
-    table: Any = regret_table(discounts(), metric="val_accuracy").set_index("sparsity")
+    table: Any = regret_table(discounts(), metric="val_accuracy").frame.set_index("sparsity")
     known = table.loc[0.9]
     assert (known["tuned"], known["n_tried"], known["d"]) == (0.5, 2, pytest.approx(0.45))
     assert known["regret"] == pytest.approx(((0.94 - 0.93) + (0.96 - 0.97)) / 2, abs=1e-12)
@@ -92,7 +85,7 @@ def test_regret_by_value() -> None:
 
 
 def test_regret_is_measured_at_the_discount_chosen_on_validation() -> None:
-    table: Any = regret_table(discounts(), metric="test_accuracy").set_index("sparsity")
+    table: Any = regret_table(discounts(), metric="test_accuracy").frame.set_index("sparsity")
     assert table.loc[0.9]["tuned"] == 0.5
     assert table.loc[0.9]["regret"] == pytest.approx(0.0, abs=1e-12)
 
@@ -101,7 +94,7 @@ def test_regret_of_a_loss_is_turned() -> None:
     frame = discounts()
     frame["val_loss"] = 2 - 2 * frame["val_accuracy"]
     frame.loc[frame["retrain.discount"] == "adaptive", "val_loss"] += 0.1
-    table = regret_table(frame, metric="val_loss").set_index("sparsity")
+    table = regret_table(frame, metric="val_loss").frame.set_index("sparsity")
     assert table.loc[0.9]["regret"] == pytest.approx(0.1)
 
 
@@ -112,7 +105,7 @@ def test_regret_figure_marks_the_missing() -> None:
     missing = [note.y for note in figure.layout.annotations]
     assert missing == ["80 %, 2 epochs", "95 %, 2 epochs"]
     assert figure.layout.xaxis.title.text == "validation accuracy lost (points of %)"
-    assert any("2 of 3 blocks lack" in note for note in notes(table))
+    assert any("2 of 3 blocks lack" in note for note in table.notes)
 
 
 def test_regret_without_any_adaptive_trial_is_said() -> None:
@@ -133,5 +126,5 @@ def test_many_sparsities_have_shades_and_no_bars() -> None:
     figure = discount_figure(table)
     assert len({trace.line.color for trace in figure.data}) == len(figure.data) == 13
     assert all(trace.error_y.array is None for trace in figure.data)
-    assert HOVERED in notes(table)
+    assert HOVERED in table.notes
     assert figure.layout.legend.title.text == "8 of 13:"

@@ -8,15 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.figures.gains import (
-    gains_figure,
-    gains_table,
-    paired_seeds_figure,
-    paired_seeds_table,
-    subject_of,
-)
+from analysis.figures.gains import gains_figure, gains_table, subject_of
 from analysis.figures.ranks import ranks_figure, ranks_table
-from analysis.selection.blocks import notes
+from analysis.figures.seeds import paired_seeds_figure, paired_seeds_table
 from analysis.stats import TestSelectionError, paired
 from tests.analysis.hand_made import grid
 
@@ -36,7 +30,8 @@ def rivals() -> pd.DataFrame:
 
 
 def test_gains_by_value() -> None:
-    table: Any = gains_table(rivals(), metric="val_accuracy").set_index(["rival", "prune.sparsity"])
+    gains = gains_table(rivals(), metric="val_accuracy")
+    table: Any = gains.frame.set_index(["rival", "prune.sparsity"])
     ft = table.loc[("ft", 0.8)]
     assert (ft["mean"], ft["n"]) == (pytest.approx(0.035), 2)
     assert (ft["n_unpaired"], ft["n_failed"]) == (1, 1)
@@ -54,7 +49,7 @@ def test_gains_by_value() -> None:
 def test_gains_agree_with_the_statistics() -> None:
     frame = rivals()
     frame = frame[frame["prune.sparsity"] == 0.8]
-    mine = gains_table(frame, metric="val_accuracy").set_index("rival").loc["ft"]
+    mine = gains_table(frame, metric="val_accuracy").frame.set_index("rival").loc["ft"]
     other = paired(frame, "val_accuracy", "allr", "ft", by=["seed"])
     assert mine["mean"] == pytest.approx(other.mean)
     assert (mine["n"], mine["n_unpaired"]) == (other.n, other.pairs.n_unpaired)
@@ -64,8 +59,8 @@ def test_gains_agree_with_the_statistics() -> None:
 def test_a_lower_loss_is_a_gain() -> None:
     frame = rivals()
     frame["val_loss"] = 1 - frame["val_accuracy"]
-    gain = gains_table(frame, metric="val_loss").set_index(["rival", "prune.sparsity"])["mean"]
-    assert gain[("ft", 0.8)] == pytest.approx(0.035)
+    table = gains_table(frame, metric="val_loss").frame.set_index(["rival", "prune.sparsity"])
+    assert table["mean"][("ft", 0.8)] == pytest.approx(0.035)
 
 
 def test_subject_is_the_methods_own_unless_named() -> None:
@@ -95,7 +90,7 @@ def test_gains_figure() -> None:
 
 def test_gains_of_one_contestant_alone() -> None:
     table = gains_table(grid({("ft",): [0.9]}, "retrain.schedule"), by="retrain.schedule")
-    assert table.empty
+    assert table.frame.empty
     figure = gains_figure(table)
     assert not figure.data
     assert figure.layout.annotations[0].text.startswith("Only one schedule was tried")
@@ -113,13 +108,13 @@ def test_too_many_blocks_are_refused_in_words() -> None:
 
 def test_paired_seeds_by_value() -> None:
     table = paired_seeds_table(rivals(), metric="val_accuracy", at={"prune.sparsity": 0.8})
-    assert table[["series", "seed"]].to_numpy().tolist() == [
+    assert table.frame[["series", "seed"]].to_numpy().tolist() == [
         [name, seed] for name in ("ft", "llr", "allr") for seed in (0, 1, 2)
     ]
-    values = table["value"].tolist()
+    values = table.frame["value"].tolist()
     assert values[:2] == [0.90, 0.91]
     assert math.isnan(values[2])
-    assert any("1 failed" in note for note in notes(table))
+    assert any("1 failed" in note for note in table.notes)
 
 
 def test_paired_seeds_figure() -> None:
@@ -143,12 +138,12 @@ def test_ranks_by_value() -> None:
         "retrain.schedule", "prune.sparsity",
     )  # fmt: skip
     table = ranks_table(frame)
-    assert table["entrant"].tolist() == ["allr", "llr", "ft"]
-    assert table["mean_rank"].tolist() == [1.25, 1.75, 3.0]
-    assert table.attrs["n_blocks"] == 2
+    assert table.frame["entrant"].tolist() == ["allr", "llr", "ft"]
+    assert table.frame["mean_rank"].tolist() == [1.25, 1.75, 3.0]
+    assert table.facts.n_blocks == 2
     # q(.05, 3, inf) = 3.3145 over the root of 2, times the root of 3 * 4 / (6 * 2)
-    assert table.attrs["difference"] == pytest.approx(3.3145 / math.sqrt(2), rel=1e-3)
-    assert table["group"].tolist() == [(0,), (0,), (0,)]
+    assert table.facts.difference == pytest.approx(3.3145 / math.sqrt(2), rel=1e-3)
+    assert table.frame["group"].tolist() == [(0,), (0,), (0,)]
 
 
 def test_ranks_figure() -> None:

@@ -13,18 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.figures import importance
+from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.importance import FEWEST, importance_figure, importance_table
-from analysis.figures.landscape import contour_figure, contour_table, slice_figure, slice_table
-from analysis.figures.pareto import (
-    directions,
-    non_dominated,
-    parallel_figure,
-    parallel_table,
-    pareto_figure,
-    pareto_table,
-)
-from analysis.selection.blocks import notes
+from analysis.figures.parallel import parallel_figure, parallel_table
+from analysis.figures.pareto import directions, non_dominated, pareto_figure, pareto_table
+from analysis.figures.slice import slice_figure, slice_table
 from analysis.stats import TestSelectionError
 from tests.analysis.hand_made import NAN, grid, trials
 
@@ -65,7 +59,7 @@ def front() -> pd.DataFrame:
 
 
 def test_pareto_by_value() -> None:
-    table = pareto_table(front()).set_index("prune.sparsity")
+    table = pareto_table(front()).frame.set_index("prune.sparsity")
     # 0.95 has the highest speedup, but one of its seeds failed.
     assert table["front"].to_dict() == {0.8: True, 0.9: True, 0.85: False, 0.95: False}
     assert table["val_accuracy"].to_dict() == {
@@ -97,16 +91,16 @@ def test_three_objectives_show_the_third_as_colour() -> None:
 
 def test_a_front_of_one_objective_is_refused_in_words() -> None:
     table = pareto_table(front(), metric="theoretical_speedup")
-    assert table.empty
-    assert "these are the same" in notes(table)[0]
+    assert table.frame.empty
+    assert "these are the same" in table.notes[0]
     assert not pareto_figure(table).data
 
 
 def test_parallel_by_value() -> None:
     frame = front().assign(**{"retrain.budget": front()["retrain.epochs"] / 20})
     table = parallel_table(frame)
-    assert list(table.columns) == ["prune.sparsity", "val_accuracy", "n"]
-    assert table["prune.sparsity"].tolist() == [0.95, 0.85, 0.9, 0.8]
+    assert list(table.frame.columns) == ["prune.sparsity", "val_accuracy", "n"]
+    assert table.frame["prune.sparsity"].tolist() == [0.95, 0.85, 0.9, 0.8]
     figure = parallel_figure(table)
     dimensions = figure.data[0].dimensions
     assert [d.label for d in dimensions] == ["sparsity (%)", "validation accuracy (%)"]
@@ -150,7 +144,7 @@ def test_importance_says_what_it_leaves_out() -> None:
     frame = searched(20)
     frame["method.penalty"] = [0.1 + i if i % 2 else None for i in range(len(frame))]
     frame.loc[frame.index[0], "state"] = "failed"
-    said = notes(importance_table(frame))
+    said = importance_table(frame).notes
     assert any(note.startswith("Means leave out 1 failed") for note in said)
     assert "Not judged, since only some trials have them: method.penalty." in said
 
@@ -163,15 +157,15 @@ def test_settings_over_powers_of_ten_are_judged_by_their_logarithm() -> None:
 @pytest.mark.parametrize("evaluator", ["ped-anova", "fanova"])
 def test_importance_finds_what_decides(evaluator: str) -> None:
     table = importance_table(searched(40), evaluator=evaluator)  # type: ignore[arg-type]
-    assert table["n"].tolist() == [40, 40]
-    found = table.set_index("parameter")["importance"]
+    assert table.frame["n"].tolist() == [40, 40]
+    found = table.frame.set_index("parameter")["importance"]
     assert found["dense.lr"] > 0.7
     assert found.sum() == pytest.approx(1)
 
 
 def test_importance_stands_apart_for_each_block() -> None:
     table = importance_table(searched(20, (0.9, 0.95)))
-    blocks = table["block"].unique().tolist()
+    blocks = table.frame["block"].unique().tolist()
     assert [block.split(",")[0] for block in blocks] == ["90 % sparse", "95 % sparse"]
     figure = importance_figure(table)
     assert len(figure.data) == 2
@@ -181,10 +175,10 @@ def test_importance_stands_apart_for_each_block() -> None:
 
 def test_too_few_points_are_said() -> None:
     table = importance_table(searched(FEWEST - 1))
-    assert table["parameter"].isna().all()
+    assert table.frame["parameter"].isna().all()
     figure = importance_figure(table)
     assert not figure.data
-    assert f"fewer than {FEWEST}" in notes(table)[0]
+    assert f"fewer than {FEWEST}" in table.notes[0]
 
 
 def test_importance_does_not_look_at_test_or_talk() -> None:
@@ -209,9 +203,9 @@ def test_slice_by_value() -> None:
         "retrain.discount",
     )  # fmt: skip
     table = slice_table(frame, x="retrain.discount")
-    assert table["x"].tolist() == [0.1, 0.5, 0.7]
-    assert table["value"].tolist() == pytest.approx([0.85, 0.95, 0.7])
-    assert table["n"].tolist() == [2, 1, 1]
+    assert table.frame["x"].tolist() == [0.1, 0.5, 0.7]
+    assert table.frame["value"].tolist() == pytest.approx([0.85, 0.95, 0.7])
+    assert table.frame["n"].tolist() == [2, 1, 1]
     figure = slice_figure(table)
     assert figure.layout.xaxis.title.text == "discount d (share of the top rate)"
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
@@ -224,14 +218,14 @@ def test_slice_over_two_orders_of_magnitude_is_logarithmic() -> None:
 
 def test_slice_without_numbers_is_said() -> None:
     table = slice_table(trials({}, {"retrain.schedule": "ft"}))
-    assert table.empty
-    assert "No setting takes more than two numbers" in notes(table)[0]
+    assert table.frame.empty
+    assert "No setting takes more than two numbers" in table.notes[0]
 
 
 def test_contour_by_value() -> None:
     table = contour_table(searched(10), x="dense.lr", y="retrain.warmup")
-    assert len(table) == 10
-    assert table["n"].unique().tolist() == [2]
+    assert len(table.frame) == 10
+    assert table.frame["n"].unique().tolist() == [2]
     figure = contour_figure(table)
     assert [trace.type for trace in figure.data] == ["contour", "scatter"]
     assert figure.layout.yaxis.title.text == "warm-up (% of the cycle's steps)"
@@ -246,7 +240,7 @@ def test_contour_of_points_on_a_line_has_no_surface() -> None:
 
 def test_contour_needs_two_settings() -> None:
     table = contour_table(grid({(0.1,): [0.8], (0.2,): [0.9], (0.3,): [0.7]}, "dense.lr"))
-    assert table.empty
+    assert table.frame.empty
     assert not contour_figure(table).data
 
 
@@ -259,10 +253,10 @@ def test_history_by_value() -> None:
             place = {"origin.number": number, "seed": seed, "dense.lr": 0.1 * (number + 1)}
             rows.append({**place, **end})
     table = history_table(trials(*rows))
-    assert table["value"].tolist() == pytest.approx([0.85, 0.7, 0.99, 0.91])
-    assert table["best"].tolist() == pytest.approx([0.85, 0.85, 0.85, 0.91])
-    assert table["n"].tolist() == [2, 2, 1, 2]
-    assert table["n_fallen"].tolist() == [0, 0, 1, 0]
+    assert table.frame["value"].tolist() == pytest.approx([0.85, 0.7, 0.99, 0.91])
+    assert table.frame["best"].tolist() == pytest.approx([0.85, 0.85, 0.85, 0.91])
+    assert table.frame["n"].tolist() == [2, 2, 1, 2]
+    assert table.frame["n_fallen"].tolist() == [0, 0, 1, 0]
     figure = history_figure(table)
     assert figure.layout.xaxis.title.text == "configuration asked for (count, from 0)"
     assert list(figure.data[1].y) == pytest.approx([85, 85, 85, 91])
@@ -270,18 +264,18 @@ def test_history_by_value() -> None:
 
 def test_history_of_a_loss_goes_down() -> None:
     frame = searched(5).assign(val_loss=[v for v in (3, 2, 4, 1, 5) for _ in (0, 1)])
-    assert history_table(frame, metric="val_loss")["best"].tolist() == [3, 2, 2, 1, 1]
+    assert history_table(frame, metric="val_loss").frame["best"].tolist() == [3, 2, 2, 1, 1]
 
 
 def test_history_keeps_blocks_apart() -> None:
     table = history_table(searched(3, (0.9, 0.95)))
-    assert table["block"].tolist() == ["prune.sparsity=0.9"] * 3 + ["prune.sparsity=0.95"] * 3
+    assert table.frame["block"].tolist() == ["prune.sparsity=0.9"] * 3 + ["prune.sparsity=0.95"] * 3
     assert len(history_figure(table).data) == 4
 
 
 def test_history_before_anything_is_done() -> None:
     table = history_table(trials({"origin.number": 0, "state": "diverged"}))
-    assert math.isnan(table["best"].iloc[0])
+    assert math.isnan(table.frame["best"].iloc[0])
     assert not history_figure(table).data
     with pytest.raises(TestSelectionError):
         history_table(searched(3), metric="test_accuracy")
@@ -295,10 +289,11 @@ def test_searches_of_several_methods_at_one_sparsity_stay_apart() -> None:
         for number, (lr, value) in enumerate(zip((0.1, 0.2), values, strict=True))
     ]  # fmt: skip
     table = history_table(trials(*rows))
-    assert table["block"].unique().tolist() == ["gmp, prune.sparsity=0.9", "lc, prune.sparsity=0.9"]
-    assert table["best"].tolist() == [0.7, 0.7, 0.4, 0.5]
+    blocks = table.frame["block"].unique().tolist()
+    assert blocks == ["gmp, prune.sparsity=0.9", "lc, prune.sparsity=0.9"]
+    assert table.frame["best"].tolist() == [0.7, 0.7, 0.4, 0.5]
     same = trials(*({**row, "method": "gmp"} for row in rows))
-    assert history_table(same)["block"].unique().tolist() == [
+    assert history_table(same).frame["block"].unique().tolist() == [
         "prune.sparsity=0.9 (search 1)", "prune.sparsity=0.9 (search 2)",
     ]  # fmt: skip
 
@@ -306,14 +301,14 @@ def test_searches_of_several_methods_at_one_sparsity_stay_apart() -> None:
 def test_many_searches_have_no_legend() -> None:
     table = history_table(searched(2, tuple(0.5 + 0.04 * n for n in range(11))))
     assert not any(trace.showlegend for trace in history_figure(table).data)
-    assert any("11 searches" in note for note in notes(table))
+    assert any("11 searches" in note for note in table.notes)
 
 
 def test_parallel_sets_many_numbers_by_their_size_and_words_below() -> None:
     rates: list[Any] = [10.0**-n for n in range(8)]
     frame = trials(*({"dense.lr": lr} for lr in rates), {"dense.lr": None}, {"dense.lr": "auto"})
     (axis, _) = parallel_figure(parallel_table(frame)).data[0].dimensions
-    places = dict(zip(parallel_table(frame)["dense.lr"], axis.values, strict=True))
+    places = dict(zip(parallel_table(frame).frame["dense.lr"], axis.values, strict=True))
     assert [places[rate] for rate in rates] == pytest.approx([-n for n in range(8)])
     assert axis.ticktext[0] == "1e−07" and axis.ticktext[5] == "1"
     assert list(axis.ticktext[6:]) == ["auto", "not set"]
@@ -322,21 +317,21 @@ def test_parallel_sets_many_numbers_by_their_size_and_words_below() -> None:
 
 def test_pareto_of_several_tasks_says_that_they_do_not_compare() -> None:
     mixed = pd.concat([front(), front().assign(**{"task.dataset": "mnist", "fingerprint": "m"})])
-    assert any("do not compare" in note for note in notes(pareto_table(mixed)))
-    assert not any("do not compare" in note for note in notes(pareto_table(front())))
+    assert any("do not compare" in note for note in pareto_table(mixed).notes)
+    assert not any("do not compare" in note for note in pareto_table(front()).notes)
 
 
 def test_what_is_not_on_the_front_keeps_no_other_off_it() -> None:
     frame = grid({(0.1,): [0.99, None], (0.2,): [0.9, 0.9], (0.3,): [0.8, 0.8]}, "dense.lr")
     frame["theoretical_speedup"] = [9.0, 9.0, 2.0, 2.0, 1.0, 1.0]
-    table = pareto_table(frame).set_index("dense.lr")
+    table = pareto_table(frame).frame.set_index("dense.lr")
     assert table["front"].to_dict() == {0.1: False, 0.2: True, 0.3: False}
     searched_ones = frame.assign(**{"origin.block": "b"})
     searched_ones["origin.beyond"] = [0.0, 0.0, 0.0, 0.1, 0.0, 0.0]
-    bounded = pareto_table(searched_ones).set_index("dense.lr")
+    bounded = pareto_table(searched_ones).frame.set_index("dense.lr")
     assert bounded["front"].to_dict() == {0.1: False, 0.2: False, 0.3: True}
     none_within = searched_ones.assign(**{"origin.beyond": 0.1})
-    assert pareto_table(none_within).set_index("dense.lr")["front"].to_dict() == {
+    assert pareto_table(none_within).frame.set_index("dense.lr")["front"].to_dict() == {
         0.1: False, 0.2: True, 0.3: False
     }  # fmt: skip
 
@@ -345,9 +340,9 @@ def test_the_best_so_far_does_not_climb_beyond_the_bounds() -> None:
     frame = searched(4).assign(val_accuracy=[v for v in (0.5, 0.9, 0.6, 0.95) for _ in (0, 1)])
     frame["origin.beyond"] = [0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.2, 0.2]
     table = history_table(frame)
-    assert table["value"].tolist() == pytest.approx([0.5, 0.9, 0.6, 0.95])
-    assert table["best"].tolist() == pytest.approx([0.5, 0.5, 0.6, 0.6])
-    assert any("bounds" in note for note in notes(table))
+    assert table.frame["value"].tolist() == pytest.approx([0.5, 0.9, 0.6, 0.95])
+    assert table.frame["best"].tolist() == pytest.approx([0.5, 0.5, 0.6, 0.6])
+    assert any("bounds" in note for note in table.notes)
     none_within = history_table(frame.assign(**{"origin.beyond": 0.1}))
-    assert none_within["best"].tolist() == pytest.approx([0.5, 0.9, 0.9, 0.95])
-    assert not any("bounds" in note for note in notes(none_within))
+    assert none_within.frame["best"].tolist() == pytest.approx([0.5, 0.9, 0.9, 0.95])
+    assert not any("bounds" in note for note in none_within.notes)

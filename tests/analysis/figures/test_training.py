@@ -14,7 +14,6 @@ from analysis.figures.curves import learning_curves_figure, learning_curves_tabl
 from analysis.figures.layers import layers_figure, layers_table
 from analysis.figures.schedules import rates_table, schedules_figure, schedules_table
 from analysis.frames.study_frames import read
-from analysis.selection.blocks import notes
 from tests.analysis import synthetic
 from tests.analysis.hand_made import grid, trials
 from trainables.formulas.schedules import dense_rates, retrain_rates
@@ -22,13 +21,13 @@ from trainables.formulas.schedules import dense_rates, retrain_rates
 
 def test_rates_by_value() -> None:
     table = rates_table([0.2, 0.1], {"ft": [0.1], "lrw": [0.2, 0.1]}, steps_per_epoch=2)
-    rows = [tuple(row) for row in table[["series", "epoch", "lr"]].to_numpy()]
+    rows = [tuple(row) for row in table.frame[["series", "epoch", "lr"]].to_numpy()]
     assert rows == [
         ("dense", 0.0, 0.2), ("dense", 0.5, 0.1), ("dense", 1.0, 0.1),
         ("ft", 1.0, 0.1), ("ft", 1.5, 0.1),
         ("lrw", 1.0, 0.2), ("lrw", 1.5, 0.1), ("lrw", 2.0, 0.1),
     ]  # fmt: skip
-    assert table["d"].isna().all()
+    assert table.frame["d"].isna().all()
 
 
 def test_rates_of_a_long_run_stay_small_and_keep_their_jumps() -> None:
@@ -39,12 +38,12 @@ def test_rates_of_a_long_run_stay_small_and_keep_their_jumps() -> None:
     )
     retrain = {"slr": retrain_rates("slr", steps=10 * 5005, dense=dense)}
     table = rates_table(dense, retrain, steps_per_epoch=5005)
-    assert len(table) < 2000
-    own = table[table["series"] == "dense"].set_index("epoch")["lr"]
+    assert len(table.frame) < 2000
+    own = table.frame[table.frame["series"] == "dense"].set_index("epoch")["lr"]
     for epoch, before, after in ((30, 0.1, 0.01), (60, 0.01, 0.001)):
         assert own[epoch] == pytest.approx(after)
         assert own[epoch - 1 / 5005] == pytest.approx(before)
-    slr = table[table["series"] == "slr"]["lr"]
+    slr = table.frame[table.frame["series"] == "slr"]["lr"]
     assert slr.max() == pytest.approx(0.1)
 
 
@@ -57,9 +56,9 @@ def schedule_trials() -> pd.DataFrame:
 def test_schedules_show_every_schedule_behind_the_dense_run() -> None:
     table = schedules_table(schedule_trials())
     series = ["dense", "ft", "lrw", "slr", "clr", "llr", "allr"]
-    assert list(dict.fromkeys(table["series"])) == series
-    assert table.attrs["dense_epochs"] == 20
-    allr = table[table["series"] == "allr"]
+    assert list(dict.fromkeys(table.frame["series"])) == series
+    assert table.frame[table.frame["series"] == "dense"]["epoch"].max() == 20
+    allr = table.frame[table.frame["series"] == "allr"]
     assert allr["d"].unique().tolist() == [0.5]
     assert allr["lr"].max() == pytest.approx(0.05)
     assert allr["epoch"].min() == 20
@@ -69,44 +68,44 @@ def test_schedules_show_every_schedule_behind_the_dense_run() -> None:
 def test_schedules_of_the_last_of_several_cycles() -> None:
     frame = schedule_trials().assign(**{"prune.cycles": 2, "retrain.epochs": 5.0})
     table = schedules_table(frame)
-    assert table[table["series"] == "ft"]["epoch"].max() == 23
-    assert "Of 2 cycles the last is shown." in notes(table)
+    assert table.frame[table.frame["series"] == "ft"]["epoch"].max() == 23
+    assert "Of 2 cycles the last is shown." in table.notes
 
 
 def test_of_several_dense_runs_one_trial_s_is_drawn() -> None:
     frame = grid({("allr", 0.1): [0.9], ("allr", 0.2): [0.95]}, "retrain.schedule", "dense.lr")
     table = schedules_table(frame.assign(d_adaptive=[0.4, 0.6]))
-    allr = table[table["series"] == "allr"]
+    allr = table.frame[table.frame["series"] == "allr"]
     assert allr["d"].unique().tolist() == [0.6]
-    assert table[table["series"] == "llr"]["lr"].max() == pytest.approx(0.2)
+    assert table.frame[table.frame["series"] == "llr"]["lr"].max() == pytest.approx(0.2)
     said = "Trials here differ in dense learning rate; drawn is the best on validation."
-    assert said in notes(table)
-    assert not any("differ in" in note for note in notes(schedules_table(schedule_trials())))
+    assert said in table.notes
+    assert not any("differ in" in note for note in schedules_table(schedule_trials()).notes)
 
 
 def test_a_schedule_that_cannot_be_is_said() -> None:
     frame = schedule_trials().assign(**{"retrain.epochs": 30.0})
     table = schedules_table(frame)
-    assert "lrw" not in set(table["series"])
-    assert "lrw cannot retrain for longer than the dense run." in notes(table)
+    assert "lrw" not in set(table.frame["series"])
+    assert "lrw cannot retrain for longer than the dense run." in table.notes
 
 
 def test_without_a_recorded_discount_allr_is_not_shown() -> None:
     table = schedules_table(schedule_trials().drop(columns="d_adaptive"))
-    assert "allr" not in set(table["series"])
-    assert any("ALLR is not shown" in note for note in notes(table))
+    assert "allr" not in set(table.frame["series"])
+    assert any("ALLR is not shown" in note for note in table.notes)
 
 
 def test_a_tunable_schedule_is_shown_with_its_own_peak() -> None:
     frame = trials({"retrain.schedule": "cosine", "retrain.init": 0.03, "retrain.warmup": 0.2})
     table = schedules_table(frame)
-    assert table[table["series"] == "cosine"]["lr"].max() == pytest.approx(0.03)
+    assert table.frame[table.frame["series"] == "cosine"]["lr"].max() == pytest.approx(0.03)
 
 
 def test_an_unknown_data_set_is_said() -> None:
     table = schedules_table(schedule_trials().assign(**{"task.dataset": "elsewhere"}))
-    assert table.empty
-    assert "not known" in notes(table)[0]
+    assert table.frame.empty
+    assert "not known" in table.notes[0]
 
 
 def test_schedules_figure() -> None:
@@ -137,12 +136,12 @@ def curves() -> pd.DataFrame:
 
 def test_learning_curves_by_value() -> None:
     table = learning_curves_table(curves())
-    assert table["trained"].tolist() == [1, 2, 3, 4]
-    assert table["cycle"].tolist() == [0, 0, 1, 2]
-    assert table["mean"].tolist() == pytest.approx([0.51, 0.91, 0.71, 0.81])
-    assert table["std"].tolist() == pytest.approx([0.02 / math.sqrt(2)] * 4)
-    assert table["n"].unique().tolist() == [2]
-    assert "1 of 3 trials did not end and are left out." in notes(table)
+    assert table.frame["trained"].tolist() == [1, 2, 3, 4]
+    assert table.frame["cycle"].tolist() == [0, 0, 1, 2]
+    assert table.frame["mean"].tolist() == pytest.approx([0.51, 0.91, 0.71, 0.81])
+    assert table.frame["std"].tolist() == pytest.approx([0.02 / math.sqrt(2)] * 4)
+    assert table.frame["n"].unique().tolist() == [2]
+    assert "1 of 3 trials did not end and are left out." in table.notes
 
 
 def test_learning_curves_figure_marks_cycles_and_shows_rates_below() -> None:
@@ -160,7 +159,7 @@ def test_learning_curves_figure_marks_cycles_and_shows_rates_below() -> None:
 def test_one_seed_has_a_curve_without_spread() -> None:
     frame = curves()
     table = learning_curves_table(frame[frame["seed"] == 0])
-    assert table["std"].isna().all()
+    assert table.frame["std"].isna().all()
     assert len(learning_curves_figure(table).data) == 6
 
 
@@ -177,8 +176,8 @@ def test_a_long_curve_is_thinned() -> None:
     frame["total_epoch"] = np.arange(n)
     frame["val_accuracy"] = np.linspace(0.1, 0.9, n)
     table = learning_curves_table(frame)
-    assert len(table) < 2500
-    assert table["trained"].iloc[[0, -1]].tolist() == [1, n]
+    assert len(table.frame) < 2500
+    assert table.frame["trained"].iloc[[0, -1]].tolist() == [1, n]
 
 
 def layers() -> pd.DataFrame:
@@ -198,10 +197,10 @@ def layers() -> pd.DataFrame:
 
 def test_layers_by_value() -> None:
     table = layers_table(layers())
-    assert table["layer"].tolist() == ["conv2.weight", "conv10.weight"] * 2
-    assert table["series"].tolist() == ["filters"] * 2 + ["weights"] * 2
-    assert table["mean"].tolist() == pytest.approx([0.51, 0.55, 0.91, 0.95])
-    assert table["n"].unique().tolist() == [2]
+    assert table.frame["layer"].tolist() == ["conv2.weight", "conv10.weight"] * 2
+    assert table.frame["series"].tolist() == ["filters"] * 2 + ["weights"] * 2
+    assert table.frame["mean"].tolist() == pytest.approx([0.51, 0.55, 0.91, 0.95])
+    assert table.frame["n"].unique().tolist() == [2]
 
 
 def test_layers_take_the_sparsity_where_both_structures_met() -> None:
@@ -209,10 +208,10 @@ def test_layers_take_the_sparsity_where_both_structures_met() -> None:
     alone = frame[frame["prune.structure"] == "weights"].assign(**{"prune.sparsity": 0.99})
     alone["fingerprint"] += "x"
     table = layers_table(pd.concat([frame, alone], ignore_index=True))
-    assert table.attrs["at"] == {"prune.sparsity": 0.9}
+    assert table.at == {"prune.sparsity": 0.9}
     asked = layers_table(pd.concat([frame, alone]), at={"prune.sparsity": 0.99})
-    assert asked["series"].unique().tolist() == ["weights"]
-    assert any("Only one" in note for note in notes(asked))
+    assert asked.frame["series"].unique().tolist() == ["weights"]
+    assert any("Only one" in note for note in asked.notes)
 
 
 def test_layers_are_those_of_the_configuration_that_stands_for_a_series() -> None:
@@ -224,12 +223,12 @@ def test_layers_are_those_of_the_configuration_that_stands_for_a_series() -> Non
     worse["fingerprint"] += "x"
     both = pd.concat([worse, frame], ignore_index=True)
     table = layers_table(both)
-    assert table["mean"].tolist() == pytest.approx([0.51, 0.55, 0.91, 0.95])
-    assert any("several configurations" in note for note in notes(table))
+    assert table.frame["mean"].tolist() == pytest.approx([0.51, 0.55, 0.91, 0.95])
+    assert any("several configurations" in note for note in table.notes)
     # Of one structure alone, what varies is compared.
     alone = layers_table(both[both["prune.structure"] == "weights"])
-    assert alone.attrs["by"] == "prune.scope"
-    assert alone.groupby("series")["mean"].max().to_dict() == {
+    assert alone.by == "prune.scope"
+    assert alone.frame.groupby("series")["mean"].max().to_dict() == {
         "global": pytest.approx(0.95), "layer": pytest.approx(0.1)
     }  # fmt: skip
 
@@ -246,8 +245,8 @@ def test_curves_and_layers_of_a_real_folder(tmp_path: Path) -> None:
     points = synthetic.schedules(seeds=(0, 1), sparsities=(0.9,), epochs=(3.0,))
     study = read(synthetic.write(tmp_path / "study", points))
     table = learning_curves_table(source_frame(study, "epochs"))
-    assert set(table["series"]) == set(synthetic.SCHEDULES)
-    assert table.groupby("series")["trained"].max().unique().tolist() == [23]
+    assert set(table.frame["series"]) == set(synthetic.SCHEDULES)
+    assert table.frame.groupby("series")["trained"].max().unique().tolist() == [23]
     by_layer = layers_table(source_frame(study, "layers"))
-    assert set(by_layer["series"]) == set(synthetic.SCHEDULES)
-    assert len(by_layer) == len(synthetic.LAYERS) * len(synthetic.SCHEDULES)
+    assert set(by_layer.frame["series"]) == set(synthetic.SCHEDULES)
+    assert len(by_layer.frame) == len(synthetic.LAYERS) * len(synthetic.SCHEDULES)

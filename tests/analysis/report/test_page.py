@@ -14,21 +14,14 @@ import pandas as pd
 import pytest
 
 from analysis.figures import FIGURES, source_frame
-from analysis.findings import sentences, spending
+from analysis.findings import rivals, sentences, spending
 from analysis.frames.study_frames import read
-from analysis.report.page import (
-    View,
-    comparisons_view,
-    in_script,
-    leaders_view,
-    percent,
-    render_report,
-    run_facts,
-    study_title,
-    write_report,
-)
-from analysis.report.panels import Absent, Panel, panel, thinned
+from analysis.report.exhibits import Absent, Exhibit, exhibit, thinned
+from analysis.report.origins import run_facts
+from analysis.report.page import in_script, render_report, study_title, write_report
+from analysis.report.views import PageTable, comparisons_view, leaders_view, percent
 from analysis.selection.leaders import leaders
+from analysis.selection.tabulation import Tabulation
 from tests.analysis import synthetic
 from tests.analysis.hand_made import NAN, grid, trials
 from trainables.files.records import Record, StudyFolder
@@ -105,7 +98,7 @@ def test_six_seeds_that_agree_settle_it() -> None:
     frame = grid(
         {("llr",): [0.95, 0.96, 0.97, 0.95, 0.96, 0.97], ("ft",): [0.90] * 6}, "retrain.schedule"
     )
-    (one,) = sentences.comparisons(frame)
+    (one,) = rivals.comparisons(frame)
     assert one.comparison.p_sign == pytest.approx(2 / 64)
     assert one.verdict.startswith("settled")
     assert not any("no exact paired test" in s for s in sentences.findings(frame))
@@ -119,12 +112,12 @@ def test_too_few_seeds_for_so_many_rivals() -> None:
             for i, name in enumerate(("ft", "lrw", "slr", "clr", "allr"))}},
         "retrain.schedule",
     )  # fmt: skip
-    found = sentences.comparisons(frame)
+    found = rivals.comparisons(frame)
     assert [one.p for one in found] == pytest.approx([5 / 32] * 5)
     assert {one.verdict for one in found} == {
         "the interval excludes zero, but there are too few seeds to settle it"
     }
-    assert sentences.against_rivals(frame)[-1] == (
+    assert rivals.against_rivals(frame)[-1] == (
         "With 6 seeds no exact paired test can give a p below 0.16 after correction for 5 rivals:"
         " 8 seeds are needed for one below 0.05."
     )
@@ -153,21 +146,19 @@ def test_the_leader_is_compared_in_its_own_task() -> None:
          ("llr", "mlp"): [0.50, 0.50], ("ft", "mlp"): [0.90, 0.90]},
         "retrain.schedule", "task.model",
     )  # fmt: skip
-    (one,) = sentences.comparisons(frame)
+    (one,) = rivals.comparisons(frame)
     assert (one.leader, one.rival, one.task) == ("llr", "ft", {"task.model": "cnn"})
     assert one.comparison.mean == pytest.approx(0.05)
     assert one.comparison.n == 3
-    assert sentences.against_rivals(frame)[0] == (
-        "At cnn, by mean rank on validation llr is first."
-    )
+    assert rivals.against_rivals(frame)[0] == ("At cnn, by mean rank on validation llr is first.")
     assert comparisons_view(frame).title == "llr against its rivals, test accuracy, cnn"
-    (alone,) = sentences.comparisons(frame[frame["task.model"] == "cnn"])
+    (alone,) = rivals.comparisons(frame[frame["task.model"] == "cnn"])
     assert alone.task == {}
 
 
 def test_one_seed_says_nothing() -> None:
     frame = grid({("llr",): [0.95], ("ft",): [0.90]}, "retrain.schedule")
-    (one,) = sentences.comparisons(frame)
+    (one,) = rivals.comparisons(frame)
     assert one.verdict == "one seed alone says nothing about the next"
 
 
@@ -264,7 +255,7 @@ def test_leaders_view() -> None:
     assert [column.numeric for column in view.columns] == [
         False, False, True, True, True, True, False, True
     ]  # fmt: skip
-    assert isinstance(view, View)
+    assert isinstance(view, PageTable)
 
 
 def test_in_script_cannot_end_the_element() -> None:
@@ -274,12 +265,17 @@ def test_in_script_cannot_end_the_element() -> None:
 
 
 def test_thinning_keeps_the_front_and_says_so() -> None:
-    table = pd.DataFrame({"x": range(5000), "front": [i in (7, 4242) for i in range(5000)]})
-    short = thinned(table, 100)
-    assert 100 <= len(short) <= 102
-    assert {7, 4242} <= set(short["x"])
-    assert "points are drawn" in short.attrs["notes"][0]
-    assert thinned(table.head(100), 100) is not table or len(table.head(100)) == 100
+    frame = pd.DataFrame({"x": range(5000), "front": [i in (7, 4242) for i in range(5000)]})
+    short = thinned(Tabulation(frame, ("Before.",), metric="val_accuracy"), 100)
+    assert 100 <= len(short.frame) <= 102
+    assert {7, 4242} <= set(short.frame["x"])
+    assert short.notes == (
+        "Before.",
+        f"{len(short.frame)} of 5000 points are drawn here, evenly taken.",
+    )
+    assert short.metric == "val_accuracy"
+    few = Tabulation(frame.head(100))
+    assert thinned(few, 100) is few
 
 
 @pytest.fixture(scope="module")
@@ -293,11 +289,11 @@ def page(small_study: str) -> str:
     return render_report(read(small_study))
 
 
-def test_panel_draws_every_combination(small_study: str) -> None:
+def test_an_exhibit_draws_every_combination(small_study: str) -> None:
     study = read(small_study)
     figure = FIGURES["accuracy_by_sparsity"]
-    made = panel(figure, source_frame(study, "trials"))
-    assert isinstance(made, Panel)
+    made = exhibit(figure, source_frame(study, "trials"))
+    assert isinstance(made, Exhibit)
     variants = json.loads(made.payload)["variants"]
     (metric,) = made.selectors
     assert [value for value, _ in metric.options] == ["test_accuracy", "val_accuracy"]
@@ -307,8 +303,8 @@ def test_panel_draws_every_combination(small_study: str) -> None:
     assert all("template" not in v["layout"] for v in variants.values())
 
 
-def test_panel_of_nothing_says_why(small_study: str) -> None:
-    made = panel(FIGURES["history"], source_frame(read(small_study), "trials"))
+def test_an_exhibit_of_nothing_says_why(small_study: str) -> None:
+    made = exhibit(FIGURES["history"], source_frame(read(small_study), "trials"))
     assert isinstance(made, Absent)
     assert made.reason == "No trial comes from a search."
 

@@ -11,7 +11,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.columns.rows import records, tuples
 from analysis.selection import blocks
+from analysis.selection.contest import tuned_note
 from tests.analysis.hand_made import NAN, grid, trials
 
 BY = "retrain.schedule"
@@ -67,7 +69,7 @@ def test_the_configuration_with_most_done_seeds_then_the_best_mean_stands(
     chosen = blocks.stand_ins(frame, BY, BLOCK)
     found = {
         (row[BY], row["prune.sparsity"]): (str(row["retrain.discount"]), row["n_configurations"])
-        for row in blocks.records(chosen)
+        for row in records(chosen)
     }
     assert found == standing(points)
     kept = [p for p in points if standing(points).get(p[:2], ("", 0))[0] == str(p[2])]
@@ -96,10 +98,10 @@ def test_no_trial_of_any_series_leaves_none() -> None:
 
 def test_rows_are_named_and_come_in_order() -> None:
     table = pd.DataFrame({"x": [1, 2], "prune.sparsity": [0.5, NAN]}, index=[7, 3])
-    first, second = blocks.tuples(table)
+    first, second = tuples(table)
     assert (first.Index, first.x, first[2]) == (7, 1, 0.5)
     assert (second.Index, second.x) == (3, 2) and math.isnan(second[2])
-    assert blocks.tuples(table.head(0)) == []
+    assert tuples(table.head(0)) == []
 
 
 def test_a_configuration_beyond_its_bounds_stands_only_where_none_is_within() -> None:
@@ -112,6 +114,6 @@ def test_a_configuration_beyond_its_bounds_stands_only_where_none_is_within() ->
     chosen = blocks.stand_ins(frame, BY, BLOCK)
     assert chosen["val_accuracy"].tolist() == [0.8, 0.8, 0.7, 0.7]
     assert chosen["n_configurations"].tolist() == [2, 2, 1, 1]
-    assert "within the search's bounds" in blocks.tuned_note(chosen, BY)
+    assert "within the search's bounds" in tuned_note(chosen, BY)
     frame.loc[frame["val_accuracy"] == 0.8, "state"] = "failed"
     assert blocks.stand_ins(frame, BY, BLOCK)["val_accuracy"].tolist() == [0.9, 0.9, 0.7, 0.7]

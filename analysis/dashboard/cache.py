@@ -12,7 +12,7 @@ T = TypeVar("T")
 MANY: Final = 200
 
 
-class Kept:
+class Cache:
     """Up to `MANY` results by key, the longest unused dropped first. Safe among threads."""
 
     def __init__(self, many: int = MANY) -> None:
@@ -29,8 +29,8 @@ class Kept:
             with self._lock:
                 if key in self._results:
                     self._results.move_to_end(key)
-                    found: T = self._results[key]
-                    return found
+                    result: T = self._results[key]
+                    return result
             made = make()
             with self._lock:
                 self._results[key] = made

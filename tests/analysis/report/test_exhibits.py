@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures import FIGURES
 from analysis.frames.study_frames import read
-from analysis.report.panels import Panel, declared_objectives, panel, panels
+from analysis.report.exhibits import Exhibit, declared_objectives, exhibit, exhibits
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
 from trainables.files.records import StudyFolder
@@ -20,10 +20,10 @@ def test_a_block_without_a_value_has_no_selector(tmp_path: Path) -> None:
     rows = [{"task.dataset": "a", "seed": seed} for seed in range(3)]
     rows += [{"task.dataset": "b", "task.dataset.n_train": n, "seed": 0} for n in (500, 1000)]
     frame = trials(*rows).astype({"task.dataset.n_train": object})
-    made = panel(FIGURES["accuracy_by_sparsity"], frame)
-    assert isinstance(made, Panel)
-    assert "at:task.dataset.n_train" not in [selector.name for selector in made.selectors]
-    assert "at:task.dataset" in [selector.name for selector in made.selectors]
+    made = exhibit(FIGURES["accuracy_by_sparsity"], frame)
+    assert isinstance(made, Exhibit)
+    assert "at.task.dataset.n_train" not in [selector.name for selector in made.selectors]
+    assert "at.task.dataset" in [selector.name for selector in made.selectors]
 
 
 def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: Path) -> None:
@@ -39,8 +39,8 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
     study = read(str(tmp_path))
     objectives = declared_objectives(study)
     assert objectives == {"val_accuracy": "max", "sparsity": "max", "retrain_epochs": "min"}
-    (front,) = [one for one in panels(study)[0] if one.figure.name == "pareto"]
-    assert front.table.attrs["objectives"] == objectives
+    (front,) = [one for one in exhibits(study)[0] if one.figure.name == "pareto"]
+    assert list(front.table.columns[1:4]) == list(objectives)
     by_accuracy = front.table.sort_values("val_accuracy", ascending=False)
     assert by_accuracy["front"].tolist() == [True, True, True, False]
     assert front.selectors == ()
@@ -64,14 +64,14 @@ def test_a_figure_that_fails_leaves_the_others(
             synthetic.record(synthetic.Point(schedule=schedule))
         )
     study = read(str(tmp_path))
-    names = [one.figure.name for one in panels(study)[0]]
+    names = [one.figure.name for one in exhibits(study)[0]]
 
     def failing(table: object) -> None:
         raise KeyError("dense.batch_size")
 
     broken = replace(FIGURES["accuracy_by_sparsity"], figure=failing)
     monkeypatch.setitem(FIGURES, "accuracy_by_sparsity", broken)
-    shown, absent = panels(study)
+    shown, absent = exhibits(study)
     assert [one.figure.name for one in shown] == [n for n in names if n != "accuracy_by_sparsity"]
     (why,) = [one.reason for one in absent if one.figure.name == "accuracy_by_sparsity"]
     assert why == "It could not be drawn (KeyError: 'dense.batch_size')."

@@ -1,0 +1,121 @@
+"""How a metric lies over one setting, one point per configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.columns.labels import block_words, number, scale, shown, words
+from analysis.columns.names import require_columns
+from analysis.columns.rows import tuples
+from analysis.drawing import canvas, theme
+from analysis.selection.contest import contest, fallen_note
+from analysis.selection.series import comparable, goal_columns, series_column
+from analysis.selection.settings import configurations, numbers_of, numeric_settings, wide
+from analysis.selection.tabulation import Tabulation, nothing
+
+
+def slice_table(
+    frame: pd.DataFrame,
+    *,
+    metric: str = "val_accuracy",
+    x: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Tabulation:
+    """Return each configuration's mean of a metric over one setting, in one task.
+
+    `x` is the setting with most values unless given. Columns: x, series, value, std, n, block (the
+    sparsity and budget in words). Configurations that do not have the setting, or have a word
+    there, are left out.
+    """
+    trials = comparable(frame)
+    settings = numeric_settings(trials)
+    if x is None and not settings:
+        return nothing("No setting takes more than two numbers.")
+    column = x or settings[0]
+    require_columns(trials, [column, metric])
+    meet = contest(trials, hue_column(trials, column), at, free=[*goal_columns(trials), column])
+    table = configuration_points(meet.trials, metric, {"x": column}, meet.by)
+    keys = [c for c in meet.keys if c != column]
+    table["block"] = _blocks(meet.trials, metric, keys)
+    table = table.dropna(subset=["x"]).sort_values("x", kind="stable", ignore_index=True)
+    return meet.tabulation(table, fallen_note(meet.trials), metric=metric, x=column)
+
+
+def hue_column(trials: pd.DataFrame, *axes: str) -> str:
+    """Return what points are coloured by: the first of series, sparsity and budget that varies."""
+    first = (series_column(trials), *goal_columns(trials))
+    columns = [c for c in first if c in trials and c not in axes]
+    return next((c for c in columns if trials[c].nunique() > 1), columns[0])
+
+
+def configuration_points(
+    frame: pd.DataFrame, metric: str, axes: Mapping[str, str], series: str
+) -> pd.DataFrame:
+    """Return one row per configuration that is done: the axes, series, value, std and n."""
+    grouped = _by_configuration(frame, metric)
+    table = pd.DataFrame({name: numbers_of(grouped[c].first()) for name, c in axes.items()})
+    table["series"] = grouped[series].first()
+    value = grouped[metric]
+    table["value"], table["std"], table["n"] = value.mean(), value.std(), value.size()
+    return table.reset_index(drop=True)
+
+
+def _by_configuration(frame: pd.DataFrame, metric: str) -> Any:
+    done = frame[(frame["state"] == "done") & frame[metric].notna()]
+    return done.groupby(configurations(done), sort=False)
+
+
+def _blocks(frame: pd.DataFrame, metric: str, keys: Sequence[str]) -> list[str]:
+    """Each configuration's block in words."""
+    grouped = _by_configuration(frame, metric)
+    rows = grouped[list(keys)].first().to_numpy() if keys else [()] * grouped.ngroups
+    return [block_words(dict(zip(keys, row, strict=True))) for row in rows]
+
+
+def slice_figure(table: Tabulation) -> go.Figure:
+    """Return points over one setting, in the colour of their series."""
+    frame, metric, x = table.frame, table.metric, table.x
+    if frame.empty:
+        why = table.notes or ["No configuration has this setting."]
+        return canvas.blank("Metric over one setting", why)
+    title = f"{words(metric).capitalize()} over {words(x)}"
+    figure = canvas.canvas(title, subtitle=block_words(table.at))
+    for name, style in theme.styles(frame["series"], table.by).items():
+        part = frame[frame["series"] == name]
+        figure.add_trace(
+            canvas.scatter(
+                len(frame),
+                shown(table.by, name),
+                [_text(row, table) for row in tuples(part)],
+                x=part["x"] * scale(x),
+                y=part["value"] * scale(metric),
+                mode="markers",
+                marker={**canvas.marker(style, 7), "opacity": 0.75},
+            )
+        )
+    figure.update_xaxes(setting_axis(x, frame["x"]))
+    figure.update_yaxes(canvas.column_axis(metric))
+    canvas.brief_legend(figure)
+    return figure
+
+
+def setting_axis(column: str, values: pd.Series[float]) -> dict[str, Any]:
+    """Return an axis for a setting's values: powers of ten where they span several."""
+    if not wide(values):
+        return canvas.column_axis(column, type="linear")
+    return canvas.column_axis(column, type="log", dtick=1, exponentformat="power")
+
+
+def _text(row: Any, table: Tabulation) -> str:
+    metric = table.metric
+    spread = f", standard deviation {number(row.std * scale(metric), 2)}" if row.n > 1 else ""
+    block = f"\n{row.block}" if row.block else ""
+    return (
+        f"{words(table.by)} {shown(table.by, row.series)}{block}\n"
+        f"{words(table.x)} {shown(table.x, row.x)}\n"
+        f"{words(metric)} {shown(metric, row.value)}\nn = {row.n}{spread}"
+    )

@@ -1,0 +1,225 @@
+"""Figures with their selectors, drawn for a page that has no server behind it.
+
+Every combination of a figure's choices that the page offers is drawn beforehand; what does not fit
+the page's size is thinned or not offered, and said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from math import prod
+from typing import Any, Final, get_args
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns.names import joined
+from analysis.drawing.canvas import Drawing
+from analysis.figures import FIGURES, Figure, source_frame
+from analysis.frames.study_frames import Study
+from analysis.panels.choices import AT, Choice, choices, keywords, offers
+from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
+from analysis.selection.tabulation import Tabulation
+from trainables.vocabulary.schema import METRICS as SCHEMA
+from trainables.vocabulary.schema import Direction
+
+MANY_VARIANTS: Final = 12
+BYTES: Final = 480_000
+"""What one figure, all of its combinations together, may add to a page."""
+
+POINTS: Final = 1_200
+"""Points that one combination shows at most."""
+
+METRICS: Final = ("test_accuracy", "val_accuracy", "val_loss", "theoretical_speedup",
+                  "train_images_per_s")  # fmt: skip
+MANY_METRICS: Final = 2
+
+_OFFERED: Final = frozenset({"metric", "of", "cost", "against", "evaluator"})
+"""Controls that a page offers besides the block."""
+
+_SLOW: Final = frozenset({"evaluator"})
+"""Controls that stay at their default here: fANOVA takes longer than all the rest of a page."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A figure ready for a page.
+
+    `payload` is JSON: `variants` maps the options' positions, joined by `|`, to data, layout,
+    height, subtitle and notes. `start` is the position of each selector's default. `offered` says
+    what is not offered for want of room. `table` is the default's table.
+    """
+
+    figure: Figure
+    selectors: tuple[Choice, ...]
+    start: tuple[int, ...]
+    payload: str
+    height: int
+    subtitle: str
+    notes: tuple[str, ...]
+    offered: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A figure that has nothing to show, and why."""
+
+    figure: Figure
+    reason: str
+
+
+def exhibits(study: Study) -> tuple[list[Exhibit], list[Absent]]:
+    """Return the figures that have something to show for a study, and those that have not."""
+    objectives = declared_objectives(study)
+    made = [_guarded(_under(objectives, figure), study) for figure in FIGURES.values()]
+    return (
+        [one for one in made if isinstance(one, Exhibit)],
+        [one for one in made if isinstance(one, Absent)],
+    )
+
+
+def _guarded(figure: Figure, study: Study) -> Exhibit | Absent:
+    """A figure's exhibit; one fault must not cost the reader all the others."""
+    try:
+        return exhibit(figure, source_frame(study, figure.source))
+    except Exception as error:
+        return Absent(figure, f"It could not be drawn ({fault(error)}).")
+
+
+def declared_objectives(study: Study) -> dict[str, Any]:
+    """Return the objectives that all folders' searches share, with directions, if two or more.
+
+    None where one of them is measured on test or stands in no trial.
+    """
+    searches = [content.get("search") for content in study.settings.values()]
+    named = [search.get("objectives") if isinstance(search, dict) else None for search in searches]
+    shared = named[0] if named and all(one == named[0] for one in named) else None
+    if not isinstance(shared, dict) or len(shared) < 2:
+        return {}
+    trials = study.trials
+    known = [
+        name in SCHEMA
+        and not SCHEMA[name].on_test
+        and name in trials
+        and trials[name].notna().any()
+        and way in get_args(Direction)
+        for name, way in shared.items()
+    ]
+    return dict(shared) if all(known) else {}
+
+
+def _under(objectives: Mapping[str, Any], figure: Figure) -> Figure:
+    """The Pareto front of a search's own objectives, which leave no axes to be chosen."""
+    if figure.name != "pareto" or not objectives:
+        return figure
+    return replace(
+        figure,
+        question="Which configurations does no other beat in all objectives of the search?",
+        controls=("by",),
+        table=partial(figure.table, objectives=dict(objectives)),
+    )
+
+
+def exhibit(figure: Figure, frame: pd.DataFrame) -> Exhibit | Absent:
+    """Return one figure with its selectors for a frame, or why it is empty."""
+    table = tabulated(figure, frame, {})
+    first = drawing(figure, thinned(table))
+    if not first.data:
+        return Absent(figure, first.reason)
+    wanted = _selectors(figure, frame, table)
+    selectors = _fitting(wanted, len(json.dumps(_plain(first))))
+    start = tuple(map(_start, selectors))
+    variants = {"|".join(map(str, start)): _plain(first)}
+    for positions in product(*(range(len(selector.options)) for selector in selectors)):
+        if positions != start:
+            variant = thinned(tabulated(figure, frame, _controls(selectors, positions)))
+            variants["|".join(map(str, positions))] = _plain(drawing(figure, variant))
+    return Exhibit(
+        figure,
+        selectors,
+        start,
+        json.dumps({"variants": variants}),
+        first.height,
+        first.subtitle,
+        first.notes,
+        _offered(wanted, selectors),
+        table.frame,
+    )
+
+
+def _plain(drawn: Drawing) -> dict[str, Any]:
+    return {name: value for name, value in vars(drawn).items() if name != "reason"}
+
+
+def thinned(table: Tabulation, limit: int = POINTS) -> Tabulation:
+    """Return at most about `limit` rows, evenly taken in order; a Pareto front's are all kept."""
+    frame = table.frame
+    if len(frame) <= limit:
+        return table
+    take = np.zeros(len(frame), dtype=bool)
+    take[np.linspace(0, len(frame) - 1, limit).round().astype(int)] = True
+    if "front" in frame:
+        take |= frame["front"].to_numpy(dtype=bool)
+    short = frame[take].reset_index(drop=True)
+    few = f"{len(short)} of {len(frame)} points are drawn here, evenly taken."
+    return replace(table, frame=short).noting(few)
+
+
+def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[Choice, ...]:
+    offered = offers(figure, one_row_per_trial(figure, frame))
+    if "metric" in offered:
+        offered["metric"] = _metrics(offered["metric"])
+    return tuple(
+        choice
+        for choice in choices(offered, {}, table.at)
+        # Where the start has no value of a column, none of the options says so.
+        if choice.name in _OFFERED or (choice.name.startswith(AT) and choice.value in choice.values)
+    )
+
+
+def _metrics(offered: Sequence[str]) -> list[str]:
+    """Of metrics only the default and those most asked for."""
+    return list(dict.fromkeys([*offered[:1], *(m for m in offered if m in METRICS)]))[:MANY_METRICS]
+
+
+def _start(selector: Choice) -> int:
+    """The position of the option that a selector starts at."""
+    return selector.values.index(selector.value)
+
+
+def _fitting(selectors: Sequence[Choice], size: int) -> tuple[Choice, ...]:
+    """Selectors with options dropped from the longest until all combinations fit the page."""
+    kept = [selector for selector in selectors if selector.name not in _SLOW]
+    most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
+    while prod(len(selector.options) for selector in kept) > most:
+        longest = max(range(len(kept)), key=lambda i: len(kept[i].options))
+        kept[longest] = _shortened(kept[longest])
+    return tuple(selector for selector in kept if len(selector.options) > 1)
+
+
+def _shortened(selector: Choice) -> Choice:
+    """A selector without the last of its options that it does not start at."""
+    last = max(i for i in range(len(selector.options)) if i != _start(selector))
+    return replace(selector, options=(*selector.options[:last], *selector.options[last + 1 :]))
+
+
+def _offered(wanted: Sequence[Choice], kept: Sequence[Choice]) -> str:
+    """What the page leaves to the dashboard, in words; "" when nothing."""
+    counts = {selector.name: len(selector.options) for selector in kept}
+    parts = [
+        f"{counts.get(selector.name, 1)} of {len(selector.options)} choices of “{selector.label}”"
+        for selector in wanted
+        if counts.get(selector.name, 1) < len(selector.options)
+    ]
+    return f"Offered here: {joined(parts)}; the dashboard has all." if parts else ""
+
+
+def _controls(selectors: Sequence[Choice], positions: Sequence[int]) -> dict[str, Any]:
+    """The keywords of a figure's table for one combination of options."""
+    chosen = zip(selectors, positions, strict=True)
+    return keywords({s.name: s.values[position] for s, position in chosen})

@@ -1,0 +1,203 @@
+"""The tables of a report: leaders, comparisons, failures, and the numbers behind a figure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns.labels import MISSING, block_words, number, points, shown, words
+from analysis.columns.names import is_missing
+from analysis.columns.rows import tuples
+from analysis.findings import sentences
+from analysis.findings.rivals import comparisons
+from analysis.selection.leaders import leaders
+from analysis.selection.series import (
+    SPARSITY,
+    budget_column,
+    comparable,
+    series_column,
+    values,
+)
+from analysis.stats import Comparison
+from analysis.tables import to_html
+from analysis.tables.comparisons import methods_comparison, schedules_comparison
+
+MANY_ROWS: Final = 100
+MANY_COLUMNS: Final = 16
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a page's table: its heading, and whether it holds numbers."""
+
+    title: str
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table as a page shows it: text in every cell, and a note below."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def leaders_view(frame: pd.DataFrame) -> PageTable:
+    """Return who leads on validation in each block, its test accuracy, and the runner-up."""
+    trials = comparable(frame)
+    found = leaders(trials) if _has_results(trials) else []
+    by = series_column(trials)
+    rows = tuple(
+        (
+            block_words(one.block),
+            shown(by, one.name),
+            percent(*one.val),
+            percent(*one.test),
+            str(one.val[2]),
+            str(one.n_lost),
+            MISSING if one.runner_up is None else shown(by, one.runner_up),
+            MISSING if one.behind is None else points(one.behind),
+        )
+        for one in found[:MANY_ROWS]
+    )
+    columns = (
+        Column("block", False),
+        Column(f"best {words(by)} on validation", False),
+        Column("validation accuracy (%)", True),
+        Column("test accuracy (%)", True),
+        Column("seeds (n)", True),
+        Column("failed or diverged", True),
+        Column("runner-up", False),
+        Column("ahead by (points, validation)", True),
+    )
+    note = (
+        "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
+        " block have done; where that is none, of those with most done. Reported on test."
+    )
+    return PageTable("Leaders", columns, rows, note + _cut(len(found)))
+
+
+def _has_results(trials: pd.DataFrame) -> bool:
+    return bool(
+        len(trials)
+        and (trials["state"] == "done").any()
+        and trials["val_accuracy"].notna().any()
+        and {SPARSITY, budget_column(trials)} <= set(trials)
+    )
+
+
+def _cut(n: int) -> str:
+    return f" The first {MANY_ROWS} of {n} rows are shown." if n > MANY_ROWS else ""
+
+
+def percent(mean: float, std: float, n: int) -> str:
+    """Return an accuracy with its spread in per cent, `97.13 ± 0.21`; a dash where missing."""
+    if n == 0 or not math.isfinite(mean):
+        return MISSING
+    spread = f" ± {100 * std:.2f}" if math.isfinite(std) else ""
+    return f"{100 * mean:.2f}{spread}"
+
+
+def _share(one: Comparison) -> str:
+    """The share of pairs improved, in per cent, with its interval where there is one."""
+    text = number(100 * one.improved, 3)
+    if not math.isfinite(one.improved_lo):
+        return text
+    return f"{text} [{number(100 * one.improved_lo, 3)}, {number(100 * one.improved_hi, 3)}]"
+
+
+def comparisons_view(frame: pd.DataFrame) -> PageTable:
+    """Return the leader against every rival on test: difference, interval, p, verdict."""
+    trials = comparable(frame)
+    found = comparisons(trials) if _has_results(trials) else []
+    by = series_column(trials)
+    rows = tuple(
+        (
+            shown(by, one.rival),
+            points(one.comparison.mean),
+            f"{points(one.comparison.lo)} to {points(one.comparison.hi)}",
+            str(one.comparison.n),
+            str(one.comparison.n_units),
+            _share(one.comparison),
+            number(one.comparison.p_sign, 2),
+            number(one.p, 2),
+            one.verdict,
+        )
+        for one in found
+    )
+    columns = (
+        Column("rival", False),
+        Column("difference (points)", True),
+        Column("95 % interval", True),
+        Column("pairs (n)", True),
+        Column("seeds", True),
+        Column("better in (% of pairs)", True),
+        Column("p", True),
+        Column("p, Holm", True),
+        Column("verdict", False),
+    )
+    leader = shown(by, found[0].leader) if found else ""
+    note = (
+        "Pairs share seed, task, sparsity and budget. Difference, share, interval and exact"
+        " sign-flip p are over the means of each seed, since pairs of one seed share a dense run."
+    )
+    if any(one.comparison.pairs.n_unpaired for one in found):
+        note += " Some trials have no partner, so not all seeds are over the same blocks."
+    at = block_words(found[0].task) if found else ""
+    title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
+    return PageTable(title, columns, rows, note)
+
+
+def comparison_tables(frame: pd.DataFrame) -> list[str]:
+    """Return the tables of schedules and of methods as escaped HTML, where a page has room."""
+    if not _has_results(frame):
+        return []
+    found = []
+    if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
+        found.append(schedules_comparison(frame))
+    if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
+        found.append(methods_comparison(frame))
+    return [to_html(table) for table in found if table is not None]
+
+
+def fallen_view(frame: pd.DataFrame) -> PageTable:
+    """Return the trials that did not end as done, with their message."""
+    lost = sentences.fallen(frame) if len(frame) else pd.DataFrame()
+    rows = tuple(
+        (row.trial, str(row.seed), row.state, str(row.message))
+        for row in tuples(lost.head(MANY_ROWS))
+    )
+    columns = tuple(Column(name, name == "seed") for name in ("trial", "seed", "state", "message"))
+    return PageTable("Trials that did not end as done", columns, rows, _cut(len(lost)).strip())
+
+
+def numbers_view(table: pd.DataFrame) -> PageTable:
+    """Return the numbers behind a figure's first view."""
+    kept = [c for c in table.columns if table[c].notna().any()]
+    columns = tuple(Column(_heading(c), _numeric(table[c])) for c in kept)
+    rows = tuple(
+        tuple(_cell(row[column]) for column in kept)
+        for row in table.head(MANY_ROWS).to_dict("records")
+    )
+    return PageTable("Numbers behind this figure", columns, rows, _cut(len(table)).strip())
+
+
+def _heading(column: str) -> str:
+    return words(str(column))
+
+
+def _numeric(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _cell(value: Any) -> str:
+    if is_missing(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value, 5) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,64 @@
+"""Settings that vary in a study, and the configurations that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.columns.names import config_columns, differing
+
+_DERIVED: Final = ("retrain.epochs", "retrain.budget", "dense.epochs")
+"""Lengths that may follow from others; these go last where one of a kind is kept."""
+
+_LENGTHS: Final = frozenset({*_DERIVED, "budget.epochs", "budget.dense_fraction"})
+
+
+def varying(frame: pd.DataFrame) -> list[str]:
+    """Return the configuration columns with at least two values, often derived ones last."""
+    names = [c for c in config_columns(frame) if frame[c].nunique(dropna=True) > 1]
+    return sorted(names, key=lambda name: _DERIVED.index(name) if name in _DERIVED else -1)
+
+
+def without_synonyms(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return columns without those lengths whose values only rename an earlier length's.
+
+    Lengths alone: two continuous settings of a search rename each other by chance, as every trial
+    has values of its own.
+    """
+    codes: set[bytes] = set()
+    kept = []
+    for column in columns:
+        code = np.ascontiguousarray(pd.factorize(frame[column])[0]).tobytes()
+        if column not in _LENGTHS or code not in codes:
+            kept.append(column)
+        if column in _LENGTHS:
+            codes.add(code)
+    return kept
+
+
+def configurations(frame: pd.DataFrame) -> pd.Series[int]:
+    """Return a number for each row, equal for rows that differ in the seed alone."""
+    columns = differing(frame, config_columns(frame))
+    if not columns:
+        return pd.Series(0, index=frame.index)
+    return frame.groupby(columns, dropna=False, sort=False).ngroup()
+
+
+def numeric_settings(frame: pd.DataFrame) -> list[str]:
+    """Return the varying settings that are numbers wherever they are set, most values first."""
+    names = without_synonyms(frame, varying(frame))
+    counts = {name: numbers_of(frame[name]).nunique() for name in names}
+    return sorted((name for name, n in counts.items() if n > 2), key=lambda name: -counts[name])
+
+
+def numbers_of(column: pd.Series[Any]) -> pd.Series[float]:
+    """Return a column's numbers, its words missing."""
+    return pd.to_numeric(column, errors="coerce")
+
+
+def wide(values: pd.Series[float]) -> bool:
+    """Whether positive values span two orders of magnitude, which a linear axis would crowd."""
+    return bool(values.min() > 0 and values.max() / values.min() >= 100)
