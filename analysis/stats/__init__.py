@@ -1,6 +1,7 @@
 """Statistics for few seeds: intervals, paired comparisons, ranks; scipy loads only when used."""
 
 from analysis.stats.anova import anova, complete
+from analysis.stats.best_of import best_of_table, in_hand_table
 from analysis.stats.candidates import at_seeds, candidates, fresh, regret_of
 from analysis.stats.components import Components, components
 from analysis.stats.crossfit import (
@@ -23,7 +24,9 @@ from analysis.stats.exact import (
     smallest_p,
     wilcoxon_p,
 )
+from analysis.stats.fronts import non_dominated
 from analysis.stats.intervals import CONFIDENCE, Interval, interval, intervals, wilson
+from analysis.stats.matched import Matched, matched
 from analysis.stats.pairs import (
     Comparison,
     Pairs,
@@ -65,6 +68,7 @@ __all__ = [
     "CrossFit",
     "Equivalence",
     "Interval",
+    "Matched",
     "Outcome",
     "Pairs",
     "Summary",
@@ -74,6 +78,7 @@ __all__ = [
     "against",
     "anova",
     "at_seeds",
+    "best_of_table",
     "blocks",
     "candidates",
     "caution",
@@ -89,11 +94,14 @@ __all__ = [
     "gains_by_seed",
     "holm",
     "improvement",
+    "in_hand_table",
     "interval",
     "intervals",
     "losses",
+    "matched",
     "nemenyi_difference",
     "nested_optimum",
+    "non_dominated",
     "optimum",
     "paired",
     "pairing_keys",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,45 +11,68 @@ import pandas as pd
 
 from analysis.columns.names import codes, distinct_trials, require_columns
 from analysis.stats.crossfit import Candidates, CrossFit, regret
+from analysis.stats.intervals import Floats
 from analysis.stats.pairs import require_single
-from analysis.stats.spread import COUNTED, losses, require_choosable, row_groups
+from analysis.stats.spread import COUNTED, require_choosable, row_groups
 from trainables.vocabulary import schema
 
 SEED: Final = "seed"
 
 
-def candidates(
-    frame: pd.DataFrame, among: Sequence[str], choose_by: str, score_by: str
-) -> Candidates:
-    """Return the settings (of the columns `among`) that trials of one place have, by seed.
+@dataclass(frozen=True)
+class Grid:
+    """Metrics of settings by seed: `values` [K, n] by metric, in the metrics' own units.
 
-    A setting done at fewer seeds than others does not stand for choice: a mean over the seeds that
-    survived flatters. Of those that stand the seeds count that all of them have done. Names are
-    the values of `among`, tuples where these are several columns, in reading order. Raises
-    TestSelectionError when `choose_by` is measured on test, ValueError where several trials share
-    their setting and seed.
+    Of the settings only those done at most seeds are here, of the seeds only those that all of
+    these have done; `n_dropped` counts the other settings.
     """
-    require_choosable(choose_by)
-    done = _done(frame, [choose_by, score_by], among)
+
+    names: tuple[Hashable, ...]
+    seeds: tuple[Hashable, ...]
+    values: dict[str, Floats]
+    n_dropped: int
+
+
+def grid_of(frame: pd.DataFrame, among: Sequence[str], metrics: Sequence[str]) -> Grid:
+    """Return metrics of the settings (of the columns `among`) that trials of one place have.
+
+    Names are the values of `among`, tuples where these are several columns, in reading order.
+    Raises ValueError where several trials share their setting and seed.
+    """
+    done = _done(frame, metrics, among)
     number = _settings(done, among)
     n_done = number.map(number.value_counts())
     standing = done[n_done == n_done.max()]
     first = standing[~number[standing.index].duplicated()]
     first = first.sort_values(list(among), key=codes, kind="stable") if among else first
-    loss, score = (
-        values.groupby([number[standing.index], standing[SEED]]).first().unstack()
-        for values in (losses(standing, choose_by), standing[score_by])
-    )
-    seeds = loss.columns[loss.notna().all()]
-    places = number[first.index]
-    return Candidates(
+    places = [number[standing.index], standing[SEED]]
+    tables = {
+        metric: standing[metric].astype(float).groupby(places).first().unstack()
+        for metric in metrics
+    }
+    whole = tables[metrics[0]].notna().all()
+    seeds = tuple(whole.index[whole])
+    return Grid(
         tuple(_name(row) for row in first[list(among)].to_numpy(dtype=object)),
-        tuple(seeds),
-        loss.loc[places, seeds].to_numpy(dtype=float),
-        score.loc[places, seeds].to_numpy(dtype=float),
-        sign_of(score_by),
+        seeds,
+        {m: np.asarray(t.loc[number[first.index], list(seeds)]) for m, t in tables.items()},
         number.nunique() - len(first),
     )
+
+
+def candidates(
+    frame: pd.DataFrame, among: Sequence[str], choose_by: str, score_by: str
+) -> Candidates:
+    """Return the settings that one may choose among, as `grid_of`.
+
+    A setting done at fewer seeds than others does not stand for choice: a mean over the seeds that
+    survived flatters. Raises TestSelectionError when `choose_by` is measured on test.
+    """
+    require_choosable(choose_by)
+    grid = grid_of(frame, among, list(dict.fromkeys([choose_by, score_by])))
+    loss = -sign_of(choose_by) * grid.values[choose_by]
+    score = grid.values[score_by]
+    return Candidates(grid.names, grid.seeds, loss, score, sign_of(score_by), grid.n_dropped)
 
 
 def _done(frame: pd.DataFrame, metrics: Sequence[str], among: Sequence[str]) -> pd.DataFrame:
