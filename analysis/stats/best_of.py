@@ -24,9 +24,9 @@ from analysis.stats.closeness import snapped
 from analysis.stats.crossfit import Candidates, fitted
 from analysis.stats.intervals import Floats, t_quantile
 
-PER_DRAW: Final = 6
-"""`in_hand_table` has intervals while k is at most a sixth of the trials: beyond, resampling trials
-covers too little (at a half of 30, "95 %" is .82; the bootstrap's is .68)."""
+PER_DRAW: Final = 12
+"""`in_hand_table` has intervals while k is at most a twelfth of the trials: beyond, resampling them
+covers too little (at a sixth "95 %" is .91, at a half .82; the bootstrap's is .80 and .68)."""
 
 MANY: Final = 50
 """Beyond so many trials not every k has a point of its own."""
@@ -94,7 +94,7 @@ def in_hand_table(candidates: Candidates) -> pd.DataFrame:
 
     Each seed is a search of its own, and the mean is over seeds. `n` counts the trials of one seed;
     the interval is over other searches (jackknife over settings, Student's t), missing where k is
-    more than a sixth of them.
+    more than a twelfth of them.
     """
     choice, score = candidates.choice, candidates.score
     n, ks = len(choice), sizes(len(choice))

@@ -13,7 +13,14 @@ from typing import Final, Literal
 from analysis.columns.labels import in_percent
 from analysis.stats.closeness import side
 from analysis.stats.crossfit import FEWEST_SEEDS
-from analysis.stats.intervals import Interval, Kind, Values, interval, present, standard_errors
+from analysis.stats.intervals import (
+    BY_CHOICES,
+    Interval,
+    Values,
+    interval,
+    present,
+    standard_errors,
+)
 
 Likeness = Literal["equivalent", "identical", "not shown", "unknown"]
 
@@ -46,24 +53,23 @@ def default_margin(metric: str) -> float | None:
 
 
 def equivalence(
-    differences: Values, margin: float, *, shared_choice: bool = False, level: float = LEVEL
+    differences: Values, margin: float, choices: int = 0, level: float = LEVEL
 ) -> Equivalence:
     """Return whether paired differences, one per seed, are shown to be within the margin.
 
-    `shared_choice` is for cross-fitted differences, see `intervals.standard_errors`. Differences
-    that are all equal but not zero have no spread to judge by: nothing is shown. Raises ValueError
-    unless the margin is above 0.
+    `choices` is for cross-fitted differences, see `intervals.standard_errors`. Differences that are
+    all equal but not zero have no spread to judge by: nothing is shown. Raises ValueError unless
+    the margin is above 0.
     """
     if not margin > 0:
         raise ValueError(f"margin must be > 0, got {margin}")
     values = present(differences)
     n = len(values)
-    kind: Kind = "corrected t" if shared_choice else "t"
-    span = interval(values, 1 - 2 * level, kind)
+    span = interval(values, 1 - 2 * level, BY_CHOICES[choices])
     mean = float(values.mean()) if n else math.nan
     if n < FEWEST_SEEDS:
         return Equivalence(margin, mean, math.nan, math.nan, span, "unknown")
-    error = float(standard_errors(values, shared_choice=shared_choice))
+    error = float(standard_errors(values, choices))
     if error == 0:
         same = not side(mean)
         return Equivalence(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Final, Literal, TypeAlias
 
@@ -24,15 +25,19 @@ from analysis.stats.closeness import SMALLEST, TOLERANCE, side
 Floats = NDArray[np.float64]
 Values: TypeAlias = "Sequence[float] | Floats | pd.Series[float]"
 
-Kind = Literal["t", "corrected t", "bootstrap t", "jackknife t", "Wilson"]
+Kind = Literal["t", "corrected t", "twice corrected t", "bootstrap t", "jackknife t", "Wilson"]
 
 IN_WORDS: Final[dict[Kind, str]] = {
     "t": "Student's t",
-    "corrected t": "Student's t, corrected for the choice that the seeds share",
+    "corrected t": "Student's t, corrected for a choice that the seeds share",
+    "twice corrected t": "Student's t, corrected for two choices that the seeds share",
     "bootstrap t": "bootstrap-t",
     "jackknife t": "Student's t, jackknifed over trials",
     "Wilson": "Wilson's score",
 }
+
+BY_CHOICES: Final[tuple[Kind, ...]] = ("t", "corrected t", "twice corrected t")
+"""The kind of interval by how many choices, made on the other seeds, are in each value."""
 
 CONFIDENCE: Final = 0.95
 FEWEST_RESAMPLED: Final = 5
@@ -97,28 +102,27 @@ def t_p(means: Floats, errors: Floats, n: int) -> Floats:
     return np.asarray(2 * stdtr(n - 1, -t))
 
 
-def standard_errors(values: Floats, *, shared_choice: bool = False) -> Floats:
+def standard_errors(values: Floats, choices: int = 0) -> Floats:
     """Return the standard error of the mean along the last axis [..., n]; 0 where all are equal.
 
-    `shared_choice` is for values each scored at a seed under a choice made on the n - 1 others:
-    any two of them share n - 2 seeds of their choices, and their plain error is too small. The
-    variance is then multiplied by 1/n + 1/(n - 1) in place of 1/n, the values tested over those
-    chosen on (Nadeau and Bengio 2003).
+    `choices` is for values each scored at a seed under a choice made on the n - 1 others, or the
+    difference of two such. Any two of them share n - 2 seeds of their choices, and the plain error
+    is too small: each choice adds 1/(n - 1), the seeds tested over those chosen on, to the 1/n by
+    which the variance is multiplied (Nadeau and Bengio 2003 for one).
     """
     n = values.shape[-1]
     spread = values.std(axis=-1, ddof=1)
     size = np.maximum(np.abs(values).max(axis=-1), SMALLEST)
     spread = np.where(spread <= TOLERANCE * size, 0.0, spread)
-    return np.asarray(spread * math.sqrt(1 / n + (1 / (n - 1) if shared_choice else 0.0)))
+    return np.asarray(spread * math.sqrt(1 / n + (choices / (n - 1) if choices else 0.0)))
 
 
 def t_bounds(
-    values: Floats, confidence: float = CONFIDENCE, *, shared_choice: bool = False
+    values: Floats, confidence: float = CONFIDENCE, choices: int = 0
 ) -> tuple[Floats, Floats]:
     """Return both ends of the t interval of the mean along the last axis [..., n], n >= 2."""
     centre = values.mean(axis=-1)
-    error = standard_errors(values, shared_choice=shared_choice)
-    half = t_quantile(values.shape[-1], confidence) * error
+    half = t_quantile(values.shape[-1], confidence) * standard_errors(values, choices)
     return np.asarray(centre - half), np.asarray(centre + half)
 
 
@@ -159,7 +163,7 @@ def interval(values: Values, confidence: float = CONFIDENCE, kind: Kind = "t") -
 def intervals(
     samples: Sequence[Floats], confidence: float = CONFIDENCE, kind: Kind = "t"
 ) -> list[Interval]:
-    """Return the interval of each sample's mean, of kind t, corrected t or bootstrap t.
+    """Return the interval of each sample's mean: a t, once or twice corrected, or a bootstrap t.
 
     One value gives a missing interval, equal ones the degenerate interval at their value. From
     fewer than `FEWEST_RESAMPLED` values a bootstrap-t is Student's, and its kind says so. Raises
@@ -185,13 +189,8 @@ def _feasible(kind: Kind, n: int) -> Kind:
     return "t" if kind == "bootstrap t" and n < FEWEST_RESAMPLED else kind
 
 
-def _corrected(samples: Floats, confidence: float) -> tuple[Floats, Floats]:
-    return t_bounds(samples, confidence, shared_choice=True)
-
-
 _BOUNDS: Final[dict[Kind, Callable[[Floats, float], tuple[Floats, Floats]]]] = {
-    "t": t_bounds,
-    "corrected t": _corrected,
+    **{kind: partial(t_bounds, choices=choices) for choices, kind in enumerate(BY_CHOICES)},
     "bootstrap t": bootstrap_bounds,
 }
 

@@ -85,10 +85,10 @@ def regrets(val: Floats, test: Floats) -> Floats:
     return np.asarray(optimum_at(-val[:, :-1], test[:, :-1]) - test[:, -1])
 
 
-def regret_coverage(val: Floats, test: Floats, *, shared_choice: bool = True) -> Coverage:
+def regret_coverage(val: Floats, test: Floats, choices: int = 1) -> Coverage:
     """Return how the interval of the regret does where the truth is 0."""
     values = regrets(val, test)
-    low, high = t_bounds(values, shared_choice=shared_choice)
+    low, high = t_bounds(values, choices=choices)
     return coverage(values.mean(axis=-1), low, high)
 
 
@@ -98,18 +98,16 @@ def pair_differences(test: Floats) -> Floats:
     return np.stack([test[:, of] - test[:, rival] for of, rival in pairs], axis=1)
 
 
-def settled(
-    differences: Floats, *, shared_choice: bool = False, level: float = LEVEL
-) -> NDArray[np.bool_]:
+def settled(differences: Floats, choices: int = 0, level: float = LEVEL) -> NDArray[np.bool_]:
     """Return which differences [studies, family, seeds] are settled after Holm's correction."""
-    errors = standard_errors(differences, shared_choice=shared_choice)
+    errors = standard_errors(differences, choices)
     p = t_p(differences.mean(axis=-1), errors, differences.shape[-1])
     return np.asarray(holm_adjusted(np.nan_to_num(p, nan=1.0)) <= level)
 
 
-def false_verdicts(test: Floats, *, shared_choice: bool = False) -> float:
+def false_verdicts(test: Floats, choices: int = 0) -> float:
     """Return the share of studies with any verdict, where all entrants are equally good."""
-    return float(settled(pair_differences(test), shared_choice=shared_choice).any(axis=1).mean())
+    return float(settled(pair_differences(test), choices).any(axis=1).mean())
 
 
 def found(test: Floats, of: int = 0, rival: int = 1) -> float:

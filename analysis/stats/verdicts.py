@@ -26,7 +26,14 @@ from analysis.stats.candidates import SEED, sign_of
 from analysis.stats.closeness import reach
 from analysis.stats.crossfit import FEWEST_SEEDS
 from analysis.stats.exact import holm, sign_flip_p
-from analysis.stats.intervals import Floats, Interval, interval, standard_errors, t_p
+from analysis.stats.intervals import (
+    BY_CHOICES,
+    Floats,
+    Interval,
+    interval,
+    standard_errors,
+    t_p,
+)
 from analysis.stats.pairs import pairing_keys, require_single
 from analysis.stats.spread import COUNTED
 
@@ -99,18 +106,18 @@ def verdicts(
 
     Rows are what the entrants share, see `gains_by_seed` and `crossfit.stand_ins`; rows of one seed
     (an index level of that name) are averaged, each pair over the rows that both have. `tuned`
-    names the entrants whose values were each scored under a choice of the other seeds: of a pair
-    with one of these the error allows for the seeds that the choices share.
+    names the entrants whose values were each scored under a choice of the other seeds: the error of
+    a pair with one or two of these allows for the seeds that the choices share.
     """
     pairs = list(combinations(gains.columns, 2))
     differences = [_differences(gains, of, rival) for of, rival in pairs]
-    shared = [of in tuned or rival in tuned for of, rival in pairs]
-    p_t = [_p(values, both) for values, both in zip(differences, shared, strict=True)]
+    choices = [(of in tuned) + (rival in tuned) for of, rival in pairs]
+    p_t = [_p(values, n_choices) for values, n_choices in zip(differences, choices, strict=True)]
     n_family = sum(not math.isnan(p) for p in p_t)
     return [
-        _verdict(pair, values, both, p, adjusted, n_family, level)
-        for pair, values, both, p, adjusted in zip(
-            pairs, differences, shared, p_t, holm(p_t), strict=True
+        _verdict(pair, values, n_choices, p, adjusted, n_family, level)
+        for pair, values, n_choices, p, adjusted in zip(
+            pairs, differences, choices, p_t, holm(p_t), strict=True
         )
     ]
 
@@ -124,11 +131,11 @@ def _differences(gains: pd.DataFrame, of: Hashable, rival: Hashable) -> Floats:
     return np.asarray(apart.where(apart.abs() > size, 0.0), dtype=float)
 
 
-def _p(differences: Floats, shared_choice: bool) -> float:
+def _p(differences: Floats, choices: int) -> float:
     """The p of one pair; missing with too few seeds, exact where the seeds do not differ."""
     if len(differences) < FEWEST_SEEDS:
         return math.nan
-    error = standard_errors(differences, shared_choice=shared_choice)
+    error = standard_errors(differences, choices)
     p = float(t_p(differences.mean(), error, len(differences)))
     return sign_flip_p(differences) if math.isnan(p) else p
 
@@ -136,14 +143,14 @@ def _p(differences: Floats, shared_choice: bool) -> float:
 def _verdict(
     pair: tuple[Hashable, Hashable],
     differences: Floats,
-    shared_choice: bool,
+    choices: int,
     p: float,
     adjusted: float,
     n_family: int,
     level: float,
 ) -> Verdict:
     gain = float(differences.mean()) if len(differences) else math.nan
-    span = interval(differences, kind="corrected t" if shared_choice else "t")
+    span = interval(differences, kind=BY_CHOICES[choices])
     exact = sign_flip_p(differences)
     return Verdict(*pair, gain, span, p, adjusted, exact, n_family, _outcome(gain, adjusted, level))
 

@@ -66,6 +66,10 @@ def test_the_leaders_advantage_over_the_second_by_hand() -> None:
     found = advantage(three())
     np.testing.assert_allclose(found.values, [0.50 - 0.60, 0.71 - 0.51, 0.62 - 0.72])
     assert found.mean == pytest.approx(0.0)
+    assert found.interval.kind == "twice corrected t"
+    # Rivals that score more than the first at every seed show its advantage to be none, not less.
+    worse = advantage(three(test=-np.array([[0.9] * 3, [0.1, 0.1, 0.1001], [0.1] * 3])))
+    assert worse.interval.lo < 0 <= worse.interval.hi
     with pytest.raises(ValueError, match="an advantage takes two candidates, got 1"):
         advantage(Candidates(("a",), (0, 1, 2), -VAL[:1], TEST[:1]))
 

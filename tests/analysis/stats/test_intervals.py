@@ -31,6 +31,9 @@ def test_the_t_interval_by_hand() -> None:
     corrected = interval([2.0, 4.0, 9.0], kind="corrected t")
     assert (corrected.hi - 5) / (found.hi - 5) == pytest.approx(math.sqrt(2.5))
     assert corrected.kind == "corrected t"
+    # 1/3 + 2/2: twice as wide
+    twice = interval([2.0, 4.0, 9.0], kind="twice corrected t")
+    assert (twice.hi - 5) / (found.hi - 5) == pytest.approx(2)
 
 
 def test_the_t_interval_and_its_p_agree_with_scipy() -> None:
@@ -109,7 +112,10 @@ def test_an_interval_is_a_function_of_its_sample_alone(kind: str) -> None:
 
 
 def test_no_interval_of_a_mean_is_wilsons() -> None:
-    with pytest.raises(ValueError, match="kind must be one of t, corrected t, bootstrap t, got 'W"):
+    with pytest.raises(
+        ValueError,
+        match=r"must be one of t, corrected t, twice .*, bootstrap t, got 'W",
+    ):
         interval([1.0, 2.0], kind="Wilson")
 
 

@@ -80,7 +80,7 @@ def test_verdicts_at_matched_sparsity() -> None:
     rows.loc[(rows["method"] == "imp") & (rows["seed"] == 0), "test_accuracy"] += 1e-4
     found = matched(rows, "method", ["goal"], [0.9, 0.95])
     (one,) = found.verdicts(0.9)
-    assert (one.outcome, one.interval.kind, one.interval.n) == ("better", "corrected t", 3)
+    assert (one.outcome, one.interval.kind, one.interval.n) == ("better", "twice corrected t", 3)
     assert {one.of, one.rival} == {"imp", "dst"}
     (none,) = found.verdicts(0.95)
     assert none.outcome == "unknown"

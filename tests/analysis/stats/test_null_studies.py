@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from analysis.stats import Candidates, optimum, regret, verdicts
-from analysis.stats.crossfit import optimum_at
+from analysis.stats.crossfit import advantage_at, optimum_at
+from analysis.stats.intervals import t_bounds
 from analysis.stats.simulation import (
+    coverage,
     coverage_of,
     false_verdicts,
     found,
@@ -73,8 +75,21 @@ def test_false_verdicts_of_equal_entrants_that_were_tuned(n_seeds: int) -> None:
     val, test = studies(np.random.default_rng(n_seeds), N_STUDIES, [0.0] * 20, n_seeds)
     groups = [slice(first, first + 5) for first in range(0, 20, 5)]
     stands = np.stack([optimum_at(-val[:, g], test[:, g]) for g in groups], axis=1)
-    assert false_verdicts(stands, shared_choice=True) <= 0.05 + room(0.05)
+    assert false_verdicts(stands, choices=2) <= 0.05 + room(0.05)
     assert false_verdicts(stands) > 0.08  # without the allowance for choices that seeds share
+
+
+@pytest.mark.parametrize("n_seeds", [*SEEDS, 12])
+@pytest.mark.parametrize("n_settings", [2, 6])
+def test_the_advantage_of_one_equal_over_another_is_nothing(n_settings: int, n_seeds: int) -> None:
+    val, test = studies(np.random.default_rng(n_seeds), N_STUDIES, [0.0] * n_settings, n_seeds)
+    values = advantage_at(-val, test)
+    low, high = t_bounds(values, choices=2)
+    result = coverage(values.mean(axis=-1), low, np.maximum(high, 0.0))
+    assert abs(result.mean) < 3 * result.error
+    assert result.above <= 0.04
+    plain = coverage(values.mean(axis=-1), *t_bounds(values))
+    assert plain.covered < 0.92  # what no allowance for the choices would cover
 
 
 def test_verdicts_are_those_of_the_simulation() -> None:

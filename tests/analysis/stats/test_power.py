@@ -116,8 +116,8 @@ def test_likeness_at_the_ends() -> None:
 
 def test_shared_choices_make_likeness_harder() -> None:
     values = [0.0, 0.1, 0.2]
-    assert equivalence(values, 0.5, shared_choice=True).p > equivalence(values, 0.5).p
-    assert equivalence(values, 0.5, shared_choice=True).interval.kind == "corrected t"
+    assert equivalence(values, 0.5, choices=1).p > equivalence(values, 0.5).p
+    assert equivalence(values, 0.5, choices=1).interval.kind == "corrected t"
 
 
 def test_half_a_point_is_the_margin_of_per_cent_alone() -> None:

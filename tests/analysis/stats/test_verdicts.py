@@ -141,3 +141,6 @@ def test_tuned_entrants_have_the_error_of_shared_choices() -> None:
     assert width[1] / width[0] == pytest.approx(math.sqrt(2.5))
     assert tuned.interval.kind == "corrected t"
     assert tuned.p_t > plain.p_t
+    (both,) = verdicts(table, tuned=["a", "b"])
+    assert (both.interval.hi - both.gain) / width[0] == pytest.approx(2)
+    assert both.interval.kind == "twice corrected t"
