@@ -238,6 +238,8 @@ def _curves(
     """Means and both ends [studies, k] of the curves of a tenth of the studies."""
     n = max(n_studies // 10, 100)
     luck = SPREAD * rng.normal(size=(n, n_trials, n_seeds))
+    if n_seeds > 1:
+        luck += SPREAD * rng.normal(size=(n, 1, n_seeds))  # the dense runs'
     names, seeds = tuple(range(n_trials)), tuple(range(n_seeds))
     tables = [table(Candidates(names, seeds, -one, one)) for one in luck]
     means, low, high = (

@@ -76,12 +76,15 @@ def best_of_at(choice: Floats, score: Floats, ks: Sequence[int]) -> Floats:
 def best_of_table(candidates: Candidates) -> pd.DataFrame:
     """Return what the setting is worth that k trials choose: k, mean, lo, hi, kind, n (seeds).
 
-    Means and intervals are missing with two seeds or fewer, see `crossfit`.
+    Means and intervals are missing with two seeds or fewer, but those of k = 1; see `crossfit`.
     """
     choice, score, n = candidates.choice, candidates.score, len(candidates.seeds)
     ks = sizes(len(choice))
-    curves = best_of_at(choice, score, ks) if n > 1 else np.full((len(ks), n), np.nan)
-    fits = [fitted(candidates.seeds, curve, len(choice)) for curve in curves]
+    curves = best_of_at(choice, score, ks) if n > 1 else score.mean(axis=0)[None].repeat(len(ks), 0)
+    fits = [  # of a single trial there is no choice
+        fitted(candidates.seeds, curve, min(k, len(choice)))
+        for k, curve in zip(ks, curves, strict=True)
+    ]
     rows = [
         [k, fit.mean, fit.interval.lo, fit.interval.hi, fit.interval.kind, n]
         for k, fit in zip(ks, fits, strict=True)
