@@ -12,15 +12,14 @@ What a run leaves behind is read with `analysis.frames`, here or anywhere else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from study.checks.user_code import LookedAt, opened_study
 from study.definition import studyfile
 from study.definition.locations import folder_of
 from study.definition.studyfile import StudyFile
-from study.points.resolve import resolve
 from study.points.resolved_study import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -38,6 +37,9 @@ class Study:
     """
 
     file: StudyFile
+    _looked_at: dict[str, tuple[ResolvedStudy, LookedAt]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def load(cls, study: str | Path, sets: Sequence[str] = ()) -> Self:
@@ -49,10 +51,18 @@ class Study:
         """Return the study of plain data, as a study file holds it."""
         return cls(StudyFile.of(raw))
 
-    @cached_property
-    def resolved(self) -> ResolvedStudy:
-        """What follows from the study: its blocks, configurations and trials, worked out once."""
-        return resolve(self.file)
+    def resolved(self, out: str | Path | None = None) -> ResolvedStudy:
+        """Return what follows from the study: its blocks, configurations and trials.
+
+        Code of yours that it names is looked at, in a process of its own, for the folder `out`.
+        """
+        return self._opened(out)[0]
+
+    def _opened(self, out: str | Path | None) -> tuple[ResolvedStudy, LookedAt]:
+        location = self.folder(out)
+        if location not in self._looked_at:
+            self._looked_at[location] = opened_study(self.file, location)
+        return self._looked_at[location]
 
     @property
     def name(self) -> str:
@@ -65,13 +75,13 @@ class Study:
 
     def check(self) -> None:
         """Refuse what can be refused without torch, data or a cluster."""
-        self.resolved.check()
+        self.resolved().check()
 
     def plan(self, out: str | Path | None = None) -> Plan:
         """Return what `run` would do: trials, stages, epochs asked and left. Starts nothing."""
         from study.views.plan import plan
 
-        return plan(self.resolved, self.folder(out))
+        return plan(self.resolved(out), self.folder(out))
 
     def run(self, out: str | Path | None = None, address: str | None = None) -> RunSummary:
         """Run what is wanted and not settled, on this machine or on the Ray cluster at `address`.
@@ -80,4 +90,5 @@ class Study:
         """
         from study.driver.launch import run
 
-        return run(self.resolved, self.folder(out), address)
+        resolved, code = self._opened(out)
+        return run(resolved, self.folder(out), address, code)

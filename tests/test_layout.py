@@ -89,7 +89,9 @@ ROOMS: dict[str, Room] = {
         f"{_FRAMES} plotly dash dash_ag_grid flask werkzeug",
     ),
     "study.definition": Room(
-        "trainables.vocabulary trainables.config trainables.files", "pydantic", "ruamel"
+        "trainables.vocabulary trainables.code trainables.config trainables.files",
+        "pydantic",
+        "ruamel",
     ),
     "study.points": Room(
         "definition trainables.vocabulary trainables.config trainables.files",
@@ -97,8 +99,8 @@ ROOMS: dict[str, Room] = {
         "tabulate",
     ),
     "study.checks": Room(
-        "definition trainables.vocabulary trainables.code trainables.config trainables.files"
-        " trainables.data trainables.networks",
+        "definition points trainables.vocabulary trainables.code trainables.config"
+        " trainables.files trainables.data trainables.networks",
         "",
         "torch",
     ),
@@ -115,7 +117,7 @@ ROOMS: dict[str, Room] = {
         "ray",
         "rich ruamel",
     ),
-    "study": Room("definition points driver views"),
+    "study": Room("definition points checks driver views"),
     "study.cli": Room(
         "definition points checks views driver"
         " trainables.vocabulary trainables.formulas trainables.files"

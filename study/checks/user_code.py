@@ -12,192 +12,200 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.definition.own_code import (
+    NO_CODE,
+    Look,
+    Raw,
+    StudyCode,
+    free_keys,
+    kept_code,
+    references,
+    uses,
+)
+from study.definition.space import spaces
+from study.definition.studyfile import StudyFile
+from study.points.resolve import resolve
+from study.points.resolved_study import ResolvedStudy
 from trainables.code.copies import copy_name, keep
 from trainables.code.digest import Declarations, UserCode, user_code
 from trainables.code.import_path import ImportPath
-from trainables.code.reference import Reference, is_reference, parse
+from trainables.code.ledger import canonical, declare_same, read_ledger
+from trainables.code.reference import Reference
 from trainables.config.sections import Facts
+from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
 
 LONGEST_S = 600.0
 """Seconds after which a check that has not ended is given up."""
 
-_BESIDE = {"prune": "criterion", "retrain": "schedule"}
-"""Sections with a key beside task and method that may hold a reference."""
-
-Raw = Mapping[str, Any]
-
-
-def references(raw: Raw) -> dict[str, Reference]:
-    """Return the references to the user's code in a trial's raw configuration, by key."""
-    task = raw.get("task") or {}
-    named = {"task.use": task.get("use") if isinstance(task, Mapping) else None}
-    if isinstance(task, Mapping) and "use" not in task:
-        named |= {f"task.{key}": _name(task.get(key)) for key in ("dataset", "model")}
-    named["method"] = _name(raw.get("method"))
-    for section, leaf in _BESIDE.items():
-        held = raw.get(section)
-        named[f"{section}.{leaf}"] = held.get(leaf) if isinstance(held, Mapping) else None
-    return {key: parse(name, key) for key, name in named.items() if is_reference(name)}
-
-
-def _name(given: Any) -> Any:
-    return given.get("name") if isinstance(given, Mapping) else given
-
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Where the user's code and its data lie.
+class LookedAt:
+    """A study's code as it was just looked at: what is known of it, and its files."""
 
-    `folders`: the study file's folder and the working folder; `data_root`: below which a task finds
-    its data; `leaving_out`: folders that no pattern of `task.files` takes, such as the study's own.
+    known: StudyCode = NO_CODE
+    files: UserCode | None = None
+
+    def keep(self, folder: Folder) -> None:
+        """Keep the files in a study folder, for its workers; nothing where there are none."""
+        if self.files is not None:
+            keep(self.files, folder.read, folder.write)
+
+
+def look_at(
+    study: StudyFile, folder: Folder, same_as: StudyCode | None = None, *, writes: bool = True
+) -> LookedAt:
+    """Return what is known of a study's code; Refusal for the first check that it fails.
+
+    Runs the user's code, in a process of its own. With `same_as`, what a study folder knew before,
+    the code is declared to compute the same as it did then, in the folder's ledger if it `writes`.
     """
+    free = free_keys(every := spaces(study))
+    distinct = uses(every, free)
+    if not distinct:
+        return LookedAt()
+    surroundings = _Surroundings(study, folder)
+    files = surroundings.user_code(list(distinct.values()))
+    answers = _answers(files, list(distinct.values()), surroundings)
+    identities = _Identities(surroundings, folder, same_as, writes)
+    looks = {
+        key: _look(answer, files, identities.of(own))
+        for (key, own), answer in zip(distinct.items(), answers, strict=True)
+    }
+    return LookedAt(StudyCode(looks, free), files)
 
-    folders: Sequence[Path]
-    data_root: Path
-    leaving_out: Sequence[Path] = ()
 
+def opened_study(
+    study: StudyFile, out: str | None, *, same_code: bool = False, writes: bool = True
+) -> tuple[ResolvedStudy, LookedAt]:
+    """Return what follows from a study for its folder, its user's code looked at.
 
-@dataclass(frozen=True)
-class Look:
-    """What was learnt of one raw configuration's code.
-
-    `task` and `method` are these sections with every keyword filled in, where they are the user's;
-    `facts` are those of its trials; `findings` what the checks learnt of the task.
+    Refusal for what is wrong with that code. `same_code` declares that it computes what the code
+    computed that the folder was last run with; without `writes` it only counts so.
     """
+    if not uses(every := spaces(study), free_keys(every)):
+        if same_code:
+            raise Refusal("--same-code must be given for a study of your own code, got none")
+        return resolve(study), LookedAt()
+    from study.definition.locations import folder_of, opened
 
-    facts: Facts
-    task: Mapping[str, Any] | None = None
-    method: Mapping[str, Any] | None = None
-    findings: Mapping[str, Any] = field(default_factory=dict)
-
-    def applied(self, raw: Raw) -> dict[str, Any]:
-        """Return a raw configuration with what was learnt filled in."""
-        changed = {"task": self.task, "method": self.method, "facts": self.facts.model_dump()}
-        return {**raw, **{key: value for key, value in changed.items() if value is not None}}
+    folder = opened(folder_of(study, out), "--out")
+    before = kept_code(folder.read)
+    if same_code and not before.looks:
+        rule = "must be given for a folder that was run with other code before"
+        raise Refusal(f"--same-code {rule}, got {folder.location}, which knows of none")
+    code = look_at(study, folder, before if same_code else None, writes=writes)
+    return resolve(study, code.known), code
 
 
-class UserCodeBook:
-    """What is known of the user's code of a study: one look for each distinct use of it.
+class _Surroundings:
+    """Where the user's code and its data lie."""
 
-    `identities` gives by reference what later trials hash in place of its own identity: the oldest
-    code that counts as the same.
-    """
+    def __init__(self, study: StudyFile, folder: Folder) -> None:
+        self.folders = list(dict.fromkeys([study.origin, Path.cwd()]))
+        self.data_root = Path(study.data.root).expanduser().absolute()
+        self._results = [] if is_remote(folder.location) else [Path(folder.location)]
+        self._path = ImportPath(self.folders)
 
-    def __init__(
-        self,
-        configurations: Sequence[Raw],
-        surroundings: Surroundings,
-        canonical: Callable[[str], str] = lambda digest: digest,
-    ) -> None:
-        self._surroundings, self._canonical = surroundings, canonical
-        self._path = ImportPath(surroundings.folders)
-        used = {_key(raw): raw for raw in configurations if references(raw)}
-        self.code = self._code(list(used.values()))
-        self._identities: dict[tuple[str, str], str] = {}
-        self._looks = self._look_at(used) if used else {}
-
-    def __bool__(self) -> bool:
-        return self.code is not None
-
-    def look(self, raw: Raw) -> Look | None:
-        """Return what is known of a configuration's code; None where it uses none."""
-        return self._looks[_key(raw)] if references(raw) else None
-
-    @property
-    def looks(self) -> list[Look]:
-        """Every distinct look."""
-        return list(self._looks.values())
-
-    def _code(self, used: Sequence[Raw]) -> UserCode | None:
-        named = [reference for raw in used for reference in references(raw).values()]
-        if not named:
-            return None
+    def user_code(self, used: Sequence[Raw], which: Sequence[Reference] = ()) -> UserCode:
+        """The files behind some references, behind all of them unless told otherwise."""
+        named = which or [r for own in used for r in references(own).values()]
         return user_code(named, self._path, self._declared(used))
 
     def _declared(self, used: Sequence[Raw]) -> Declarations:
-        files = sorted({pattern for raw in used for pattern in _task(raw).get("files", ())})
-        versions = {str(v) for raw in used if (v := _task(raw).get("version")) is not None}
+        tasks = [own["task"] for own in used if "task" in own]
+        patterns = sorted({pattern for task in tasks for pattern in task.get("files", ())})
+        versions = sorted({str(task["version"]) for task in tasks if "version" in task})
         if len(versions) > 1:
             raise Refusal(f"task.version must be one for the study, got {', '.join(versions)}")
-        version = next(iter(versions), None)
-        return Declarations(files, version, self._surroundings.leaving_out)
-
-    def _identity(self, key: str, reference: Reference, raw: Raw) -> str:
-        """What trials hash of the code behind one reference; files and version are the task's."""
-        place = (key.partition(".")[0], str(reference))
-        if place not in self._identities:
-            own = key.startswith("task.")
-            declared = self._declared([raw]) if own else Declarations()
-            code = user_code([reference], self._path, declared)
-            self._identities[place] = self._canonical(code.identity)
-        return self._identities[place]
-
-    def _look_at(self, used: Mapping[str, Raw]) -> dict[str, Look]:
-        assert self.code is not None
-        answers = _asked(self.code, list(used.values()), self._surroundings)
-        pairs = zip(used.items(), answers, strict=True)
-        return {key: self._made(raw, answer) for (key, raw), answer in pairs}
-
-    def _made(self, raw: Raw, answer: Mapping[str, Any]) -> Look:
-        assert self.code is not None
-        task, method = answer.get("task") or {}, answer.get("method") or {}
-        findings = task.get("findings", {})
-        lengths = findings.get("lengths", {})
-        facts = Facts(
-            **{f"n_{part}": lengths.get(part) for part in ("train", "val", "test")},
-            declared=task.get("declared", {}),
-            codes={k: self._identity(k, r, raw) for k, r in references(raw).items()},
-            copy_digest=self.code.digest,
-            in_shape=task.get("in_shape"),
-            n_classes=task.get("n_classes"),
-            controls_sparsity=method.get("controls_sparsity", False),
-            structures=tuple(method.get("structures", ("weights",))),
-        )
-        return Look(facts, task.get("given"), method.get("given"), findings)
+        return Declarations(patterns, versions[0] if versions else None, self._results)
 
 
-def _task(raw: Raw) -> Mapping[str, Any]:
-    task = raw.get("task")
-    return task if isinstance(task, Mapping) else {}
+class _Identities:
+    """What trials hash of the code behind each reference: the oldest that counts as the same."""
+
+    def __init__(
+        self,
+        surroundings: _Surroundings,
+        folder: Folder,
+        same_as: StudyCode | None,
+        writes: bool,
+    ) -> None:
+        self._surroundings, self._folder, self._writes = surroundings, folder, writes
+        self._ledger = read_ledger(folder.read)
+        before = same_as.looks.values() if same_as is not None else ()
+        self._before = {k: code for look in before for k, code in look.facts.codes.items()}
+        self._known: dict[tuple[str, str, str], str] = {}
+
+    def of(self, own: Raw) -> dict[str, str]:
+        """The identities of the code that some own sections name, by key of the study file."""
+        return {key: self._identity(key, r, own) for key, r in references(own).items()}
+
+    def _identity(self, key: str, reference: Reference, own: Raw) -> str:
+        """Files and a version that a study declares are those of its task."""
+        mine = [own] if key.startswith("task.") else []
+        place = (key, str(reference), json.dumps(mine, sort_keys=True, default=str))
+        if place not in self._known:
+            code = self._surroundings.user_code(mine, [reference])
+            self._known[place] = self._canonical(key, code.identity)
+        return self._known[place]
+
+    def _canonical(self, key: str, identity: str) -> str:
+        before = self._before.get(key)
+        if before is not None and canonical(identity, self._ledger) != before:
+            write = self._folder.write if self._writes else _nothing
+            self._ledger = declare_same(before, identity, self._folder.read, write)
+        return canonical(identity, self._ledger)
 
 
-def _key(raw: Raw) -> str:
-    """Equal for configurations whose code is used alike."""
-    names = {key: str(reference) for key, reference in references(raw).items()}
-    own_task = any(key.startswith("task.") for key in names)
-    parts = [names, raw.get("task") if own_task else None]
-    parts.append(raw.get("method") if "method" in names else None)
-    return json.dumps(parts, sort_keys=True, default=str)
+def _nothing(_name: str, _data: bytes) -> None:
+    """Writes nothing: for looking at what would be."""
 
 
-def _asked(
-    code: UserCode, used: Sequence[Raw], surroundings: Surroundings
+def _look(answer: Mapping[str, Any], files: UserCode, codes: Mapping[str, str]) -> Look:
+    task, method = answer.get("task") or {}, answer.get("method") or {}
+    findings = task.get("findings", {})
+    lengths = findings.get("lengths", {})
+    facts = Facts(
+        **{f"n_{part}": lengths.get(part) for part in ("train", "val", "test")},
+        declared=task.get("declared", {}),
+        codes=dict(codes),
+        copy_digest=files.digest,
+        in_shape=task.get("in_shape"),
+        n_classes=task.get("n_classes"),
+        controls_sparsity=method.get("controls_sparsity", False),
+        structures=tuple(method.get("structures", ("weights",))),
+    )
+    return Look(facts, task.get("given"), method.get("given"), findings)
+
+
+def _answers(
+    code: UserCode, used: Sequence[Raw], surroundings: _Surroundings
 ) -> list[Mapping[str, Any]]:
     """Run the check process on a copy of the code, and return an answer for each use."""
     with _local_copy(code) as copy:
         request, answer = copy.parent / "request.json", copy.parent / "answer.json"
-        asked = {
+        question = {
             "copy": str(copy),
             "origins": {position: str(file.path) for position, file in code.files.items()},
             "folders": [str(folder.absolute()) for folder in surroundings.folders],
             "root": str(surroundings.data_root),
-            "looks": [_look(raw) for raw in used],
+            "looks": list(used),
         }
-        request.write_text(json.dumps(asked), encoding="utf-8")
+        request.write_text(json.dumps(question, default=str), encoding="utf-8")
         ended = _run([str(request), str(answer)])
         if not answer.exists():
             last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
             rule = "must be checked without ending the process"
             raise Refusal(f"task {rule}, got exit status {ended.returncode}: {last}")
-        told = json.loads(answer.read_text(encoding="utf-8"))
-    if "refusal" in told:
-        raise Refusal(told["refusal"])
-    return list(told["looked_at"])
+        reply = json.loads(answer.read_text(encoding="utf-8"))
+    if "refusal" in reply:
+        raise Refusal(reply["refusal"])
+    return list(reply["looked_at"])
 
 
 def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -221,18 +229,6 @@ def _local_copy(code: UserCode) -> Iterator[Path]:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(data)
 
-        keep(code, lambda name: (root / name).read_bytes(), write)
+        read: Callable[[str], bytes] = lambda name: (root / name).read_bytes()  # noqa: E731
+        keep(code, read, write)
         yield root / copy_name(code.digest)
-
-
-def _look(raw: Raw) -> dict[str, Any]:
-    named = references(raw)
-    own_task = any(key.startswith("task.") for key in named)
-    method = raw.get("method")
-    return {
-        "task": raw.get("task") if own_task else None,
-        "method": ({"name": method} if isinstance(method, str) else method)
-        if "method" in named
-        else None,
-        **{key: str(r) for key, r in named.items() if key.partition(".")[0] in _BESIDE},
-    }

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import click
 
+SAME_CODE = "Your code has changed and computes the same: count what it settled before."
+
 
 @click.command("plan")
 @click.argument("study")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--out", metavar="DIR", help="Folder whose stages and timings count.")
-def command(study: str, sets: tuple[str, ...], out: str | None) -> None:
+@click.option("--same-code", is_flag=True, help=SAME_CODE)
+def command(study: str, sets: tuple[str, ...], out: str | None, same_code: bool) -> None:
     """Say what STUDY would run: trials, stages, epochs asked and after sharing, and the time.
 
     The time is estimated from stages already measured for the same model, task and device, and is
     "unknown" where there are none. Starts nothing.
     """
+    from study.checks.user_code import opened_study
     from study.definition.studyfile import load
-    from study.points.resolve import resolve
 
-    resolved = resolve(load(study, sets))
+    resolved, _ = opened_study(load(study, sets), out, same_code=same_code, writes=False)
     resolved.check()  # before what is slow to import
 
     from study.views.plan import plan, table

@@ -6,7 +6,7 @@ A point is a configuration and a seed. Pure; knows neither torch nor Ray nor Opt
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +39,10 @@ class Trial:
         return stage_chain(self.config, self.seed)
 
 
+def _as_it_is(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return raw
+
+
 @contextmanager
 def _naming(overlay: str) -> Iterator[None]:
     """Within this context a refusal says in which overlay it arose."""
@@ -54,20 +58,26 @@ def _naming(overlay: str) -> Iterator[None]:
 class Space:
     """One space of a study: the fixed part, nested, and the domains by dotted key.
 
-    `overlay` is the path of the overlay that makes it, where the study has any.
+    `overlay` is the path of the overlay that makes it, where the study has any. `fill` puts into a
+    raw configuration what is known of the user's code in it.
     """
 
     fixed: Mapping[str, Any]
     domains: Mapping[str, Domain]
     overlay: str = ""
+    fill: Callable[[Mapping[str, Any]], Mapping[str, Any]] = field(default=_as_it_is, repr=False)
 
-    def config(self, values: Mapping[str, Any]) -> TrialConfig:
-        """Return the configuration with a value for each domain; Refusal when it breaks a rule."""
+    def raw(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fixed part with values for some domains laid over, as nested plain data."""
         raw: dict[str, Any] = dict(self.fixed)
         for key, value in values.items():
             raw = merged(raw, _nested(key, value))
+        return raw
+
+    def config(self, values: Mapping[str, Any]) -> TrialConfig:
+        """Return the configuration with a value for each domain; Refusal when it breaks a rule."""
         with _naming(self.overlay):
-            return TrialConfig.of(raw)
+            return TrialConfig.of(self.fill(self.raw(values)))
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield each combination of the grids' values, the last key varying fastest."""

@@ -12,11 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeGuard
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
-from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
+from trainables.vocabulary.schema import Measure, at_level, measures_of
 
 SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
 """Sections whose leaves may be domains; together with a seed they make a trial."""
@@ -51,22 +51,10 @@ class Search(Section):
     seed: WholeNumber = 0
     enqueue: tuple[Annotated[dict[str, Any], Field(min_length=1)], ...] = ()
 
-    @field_validator("objectives")
-    @classmethod
-    def _known_objectives(cls, given: dict[str, str]) -> dict[str, str]:
-        for name, direction in given.items():
-            key = f"search.objectives.{name}"
-            _require_choosable(key, name)
-            better = METRICS[name].direction
-            if better is not None and direction != better:
-                raise Refusal(f"{key} must be {better} ({METRICS[name].meaning}), got {direction}")
-        return given
-
     @field_validator("constraints")
     @classmethod
-    def _known_constraints(cls, given: dict[str, Bound]) -> dict[str, Bound]:
+    def _bounded(cls, given: dict[str, Bound]) -> dict[str, Bound]:
         for name, bound in given.items():
-            _require_choosable(f"search.constraints.{name}", name)
             if bound.min is None and bound.max is None:
                 raise Refusal(f"search.constraints.{name} must give min or max, got neither")
         return given
@@ -101,16 +89,25 @@ class Search(Section):
             raise Refusal(f"search.confirm {rule}, got {self.confirm}")
 
 
-def _require_choosable(key: str, name: str) -> None:
-    if name not in TRIAL_METRICS:
-        raise Refusal(f"{key} must be a metric of a trial, got {name!r}; {_offered()}")
-    if METRICS[name].on_test:
+def require_metrics(search: Search, measures: Mapping[str, Measure]) -> None:
+    """Refuse objectives and constraints that a task with these measures cannot be judged by."""
+    for name, direction in search.objectives.items():
+        key = f"search.objectives.{name}"
+        measure = _choosable(key, name, measures)
+        if measure.direction is not None and direction != measure.direction:
+            raise Refusal(f"{key} must be {measure.direction} ({measure.meaning}), got {direction}")
+    for name in search.constraints:
+        _choosable(f"search.constraints.{name}", name, measures)
+
+
+def _choosable(key: str, name: str, measures: Mapping[str, Measure]) -> Measure:
+    names = at_level("trial", measures.values())
+    if name not in names:
+        offered = ", ".join(m for m in names if not measures[m].on_test)
+        raise Refusal(f"{key} must be a metric of a trial, got {name!r}; offered are {offered}")
+    if measures[name].on_test:
         raise Refusal(f"{key} must not be measured on test data, got {name!r}")
-
-
-def _offered() -> str:
-    names = [m for m in TRIAL_METRICS if not METRICS[m].on_test]
-    return f"offered are {', '.join(names)}"
+    return measures[name]
 
 
 class Resources(Section):
@@ -152,6 +149,12 @@ class StudyFile(Section):
     resources: Resources = Resources()
     stage_store: str | None = None
     data: Data = Data()
+    _origin: Path | None = PrivateAttr(default=None)
+
+    @property
+    def origin(self) -> Path:
+        """The folder that the study file lies in; the working folder for data without a file."""
+        return self._origin or Path.cwd()
 
     @classmethod
     def of(cls, raw: object) -> Self:
@@ -200,6 +203,13 @@ class StudyFile(Section):
         if self.search.confirm and len(self.seeds) == 1:
             rule = "must be absent where seeds holds one seed"
             raise Refusal(f"search.confirm {rule}, got {self.search.confirm}")
+        return self
+
+    @model_validator(mode="after")
+    def _known_metrics(self) -> Self:
+        """What a task of the user's measures is known only once it has been looked at."""
+        if not any("use" in (raw.get("task") or ()) for raw in (self.space, *self.spaces)):
+            require_metrics(self.search, measures_of({}))
         return self
 
     @property
@@ -291,7 +301,10 @@ def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
         raise Refusal(f"{study} must hold a mapping of sections, got {shown(raw)}")
     for assignment in sets:
         raw = merged(raw, _assigned(assignment))
-    return StudyFile.of(raw)
+    loaded = StudyFile.of(raw)
+    if Path(study).is_file():
+        loaded._origin = Path(study).absolute().parent
+    return loaded
 
 
 def _text(study: str) -> str:

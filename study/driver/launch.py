@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 from study.checks import readiness
+from study.checks.user_code import LookedAt
 from study.definition.locations import folder_of, opened, store_of
+from study.definition.own_code import LOOKS
 from study.definition.studyfile import StudyFile, read_yaml
 from study.driver import ray_session
 from study.driver.progress import Display, display
@@ -20,7 +22,7 @@ from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
 from study.points.resolved_study import Earlier, ResolvedStudy
-from study.views.intentions import sentences
+from study.views.intentions import older_code, sentences
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
@@ -34,10 +36,15 @@ AUTOSCALING_SLOTS = 64
 """Trials that may be pending at once on a cluster whose size may grow."""
 
 
-def run(resolved: ResolvedStudy, out: str | None = None, address: str | None = None) -> RunSummary:
+def run(
+    resolved: ResolvedStudy,
+    out: str | None = None,
+    address: str | None = None,
+    code: LookedAt | None = None,
+) -> RunSummary:
     """Run what is wanted and not settled; Refusal, with nothing started, when a rule is broken."""
     resolved.check()
-    launch = Launch(resolved, folder_of(resolved.study, out))
+    launch = Launch(resolved, folder_of(resolved.study, out), code or LookedAt())
     launch.check_before(address)
     return launch.go(address, display())
 
@@ -45,8 +52,8 @@ def run(resolved: ResolvedStudy, out: str | None = None, address: str | None = N
 class Launch:
     """One run of a study in its folder."""
 
-    def __init__(self, resolved: ResolvedStudy, location: str) -> None:
-        self.resolved, self.study = resolved, resolved.study
+    def __init__(self, resolved: ResolvedStudy, location: str, code: LookedAt) -> None:
+        self.resolved, self.study, self._code = resolved, resolved.study, code
         opened(location, "--out")
         self.folder = StudyFolder(location)
         self.store_location = store_of(self.study, self.folder)
@@ -90,6 +97,8 @@ class Launch:
             earlier = self._earlier(shown)
             standing = self.resolved.standing(earlier.records)
             for sentence in sentences(self.before, self.study, standing):
+                shown.say(sentence)
+            for sentence in older_code(self.resolved.code, earlier.records):
                 shown.say(sentence)
             if standing.settled >= standing.wanted:
                 self._write_study()
@@ -146,6 +155,9 @@ class Launch:
             raw["stage_store"] = self.store_location  # readers may start in another folder
         text = io.BytesIO()
         YAML(typ="safe", pure=True).dump(raw, text)
+        self._code.keep(self.folder.folder)
+        if self._code.files is not None:
+            self.folder.folder.write(LOOKS, self._code.known.encode())
         self.folder.folder.write("study.yaml", text.getvalue())
 
     def _ground(self) -> Ground:

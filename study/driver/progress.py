@@ -97,7 +97,7 @@ def line(tally: Tally, running: int, waiting: int) -> str:
     parts += [f"{tally.states[s]} {s}" for s in troubled if tally.states[s]]
     parts += [f"{running} running", f"{waiting} waiting", f"{tally.epochs_per_s():.1f} epochs/s"]
     if tally.best is not None:
-        shown = f"{tally.best:.2%}" if METRICS[tally.best_metric].unit == "1" else f"{tally.best:g}"
+        shown = f"{tally.best:.2%}" if METRICS[tally.best_metric].percent else f"{tally.best:g}"
         parts.append(f"best {tally.best_metric} {shown}")
     parts.append(f"left {duration(tally.seconds_left())}")
     return ", ".join(parts)

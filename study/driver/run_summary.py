@@ -44,6 +44,7 @@ def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
         f"{summary.settled} of {summary.wanted} trials are settled after"
         f" {duration(summary.seconds)}; {'; '.join(summary.notes) or 'nothing was run'}",
         _failures(summary),
+        _collapsed(summary, resolved),
         _table(summary, resolved),
         f"records, curves and tables: {summary.folder}",
     ]
@@ -67,6 +68,18 @@ def _failures(summary: RunSummary) -> str:
     if not summary.complete:
         lines.append("run the same command again to go on and to retry what failed")
     return "\n".join(lines)
+
+
+def _collapsed(summary: RunSummary, resolved: ResolvedStudy) -> str:
+    """A sentence on models without a path left: their accuracy is chance, their speedup no gain."""
+    members = resolved.members(summary.records)
+    n = sum(record.metrics.get("collapsed_layers", 0) > 0 for record in members)
+    if not n:
+        return ""
+    return (
+        f"collapsed: {counted(n, 'trial')} ended with a layer that has no weight left;"
+        " prune.keep_layer_min keeps some in every layer"
+    )
 
 
 def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:

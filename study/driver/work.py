@@ -59,8 +59,7 @@ class Work:
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
         standing = resolved.standing(records)
         self.agenda = Agenda(self.source, endings, manifests.finished(ground.store), attempts)
-        best = next(iter(resolved.study.search.objectives), "val_accuracy")
-        self.tally = Tally(standing.wanted, standing.settled, best_metric=best)
+        self.tally = Tally(standing.wanted, standing.settled, best_metric=resolved.deciding)
         self._compacted = self._shown_at = time.monotonic()
 
     def _remember(self, point: Point) -> None:

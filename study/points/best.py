@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from study.definition.studyfile import StudyFile
 from study.points.winners import beyond
+from trainables.vocabulary.declarations import Declarations
 from trainables.vocabulary.schema import METRICS
 
 if TYPE_CHECKING:
     from trainables.files.records import Record
 
-REPORTED = "test_accuracy"
 MOST_SHOWN = 20
 
 
@@ -23,7 +23,7 @@ class BestConfiguration:
     """One configuration of a search with its means over all seeds.
 
     `block` are the values of the grids, `params` those that were sampled. `means` are by metric:
-    the objectives, the metrics with bounds, and the test accuracy, by which nothing is chosen.
+    the objectives, the metrics with bounds, and the deciding metric on test, which chooses nothing.
     `within`: whether every seed is within the bounds.
     """
 
@@ -45,13 +45,14 @@ def unbeaten(
     their block are within.
     """
     objectives = study.search.objectives
-    metrics = list(dict.fromkeys([*objectives, *study.search.constraints, REPORTED]))
     blocks: dict[str, list[tuple[float, BestConfiguration]]] = {}
     searched = [r for r in records if r.origin.get("block_key") in wanted]
     for (block, _), seeds in _configurations(searched).items():
         ends = [seeds.get(seed) for seed in study.seeds]
         done = [r for r in ends if r is not None and r.state == "done"]
         if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
+            reported = f"test_{Declarations.of(done[0].declared).deciding}"
+            metrics = list(dict.fromkeys([*objectives, *study.search.constraints, reported]))
             excess = beyond(study.search, done[0].config, done)
             blocks.setdefault(block, []).append((excess, _means(done, metrics, excess <= 0)))
     return [_unbeaten(_nearest(entries), objectives) for entries in blocks.values()]
@@ -119,8 +120,8 @@ def table(study: StudyFile, blocks: Iterable[Iterable[BestConfiguration]]) -> st
         lines.append(f"... and {more} more")
     if not all(f.within for f in every):
         lines += ["", "* beyond a bound, as is every configuration of its block."]
-    if REPORTED in names:
-        lines += ["", f"Nothing is chosen by {REPORTED}."]
+    if on_test := [name for name in names if name in METRICS and METRICS[name].on_test]:
+        lines += ["", f"Nothing is chosen by {', '.join(on_test)}."]
     return "\n".join([*lines, ""])
 
 
@@ -152,5 +153,5 @@ def _value(value: Any) -> str:
 def _mean(metric: str, value: float | None) -> str:
     if value is None:
         return "-"
-    in_per_cent = metric.endswith("accuracy") and METRICS[metric].unit == "1"
+    in_per_cent = metric in METRICS and METRICS[metric].percent
     return f"{100 * value:.2f} %" if in_per_cent else f"{value:.4g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from study.definition.own_code import NO_CODE, StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.grid_study import GridStudy
 from study.points.resolved_study import ResolvedStudy
@@ -10,6 +11,9 @@ from study.points.search_study import SearchStudy
 STRATEGIES: dict[str, type[ResolvedStudy]] = {"grid": GridStudy, "optuna": SearchStudy}
 
 
-def resolve(study: StudyFile) -> ResolvedStudy:
-    """Return what follows from a study, worked out as it is asked for."""
-    return STRATEGIES[study.search.strategy](study)
+def resolve(study: StudyFile, code: StudyCode = NO_CODE) -> ResolvedStudy:
+    """Return what follows from a study, worked out as it is asked for.
+
+    `code` is what is known of the user's code that it names.
+    """
+    return STRATEGIES[study.search.strategy](study, code)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from study.definition.own_code import NO_CODE, StudyCode
 from study.definition.space import Block, Space, Trial, blocks, leaves, spaces
-from study.definition.studyfile import StudyFile
+from study.definition.studyfile import StudyFile, require_metrics
 from study.points.agenda import TrialSource
 from study.points.standing import Standing
 from study.points.suggestions import Point
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
+from trainables.vocabulary.declarations import Declarations
 from trainables.vocabulary.refusal import Refusal, shown
+from trainables.vocabulary.schema import declare, measures_of
 
 if TYPE_CHECKING:
     from trainables.files.records import Record
@@ -40,13 +43,27 @@ class Earlier:
 class ResolvedStudy(ABC):
     """A study and what follows from it."""
 
-    def __init__(self, study: StudyFile) -> None:
-        self.study = study
+    def __init__(self, study: StudyFile, code: StudyCode = NO_CODE) -> None:
+        self.study, self.code = study, code
+        for declared in code.declared:
+            declare(declared)
 
     @cached_property
     def spaces(self) -> list[Space]:
         """The spaces: one for each overlay, or the top level alone."""
-        return spaces(self.study)
+        return [replace(space, fill=self.code.applied) for space in spaces(self.study)]
+
+    @property
+    def deciding(self) -> str:
+        """The number by which the best is told unless the study says otherwise, on validation."""
+        objectives = self.study.search.objectives
+        declared = next(iter(self.code.declared), {})
+        return next(iter(objectives), f"val_{Declarations.of(declared).deciding}")
+
+    def refuse_unknown_metrics(self) -> None:
+        """Refuse an objective or constraint that some task of the study does not measure."""
+        for declared in self.code.declared or [{}]:
+            require_metrics(self.study.search, measures_of(declared))
 
     @cached_property
     def blocks(self) -> list[Block]:

@@ -40,6 +40,7 @@ class SearchStudy(ResolvedStudy):
 
     def check(self) -> None:
         """Refuse a space with nothing to sample, a block without a valid point, idle keys."""
+        self.refuse_unknown_metrics()
         self._refuse_fixed()
         draw = random.Random(0)
         first = [_probe(block, draw, {}) for block in self.blocks]

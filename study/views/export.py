@@ -12,7 +12,7 @@ from trainables.files.records import Record
 from trainables.files.storage import open_folder
 from trainables.vocabulary.constraints import meets
 from trainables.vocabulary.refusal import Refusal
-from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
+from trainables.vocabulary.schema import METRICS, at_level, declare
 
 MOST_LISTED = 5
 
@@ -56,8 +56,10 @@ def best(records: Sequence[Record], metric: str) -> list[Record]:
     their search stand back while one is within. Refusal for a metric that is measured on test, has
     no better direction, or was not recorded.
     """
-    if metric not in TRIAL_METRICS:
-        offered = ", ".join(m for m in TRIAL_METRICS if _choosable(m))
+    for record in records:
+        declare(record.declared)
+    if metric not in at_level("trial"):
+        offered = ", ".join(m for m in at_level("trial") if _choosable(m))
         raise Refusal(f"--best must be a metric of a trial, got {metric!r}; offered are {offered}")
     if METRICS[metric].on_test:
         raise Refusal(f"--best must not be measured on test data, got {metric!r}")

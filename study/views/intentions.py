@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from study.definition.own_code import StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
+from trainables.files.records import Record
 from trainables.vocabulary.wording import counted
 
 
@@ -36,3 +40,24 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
     if stands.others:
         lines.append(f"keeping: {counted(stands.others, 'trial')} outside the study as it is now")
     return lines
+
+
+def older_code(code: StudyCode, records: Iterable[Record]) -> list[str]:
+    """Return a sentence on settled trials that the user's code, as it is now, did not make.
+
+    Nothing where the study names none of the user's code. A trial that runs as one is of the same
+    code: its record says what was hashed.
+    """
+    now = {key: digest for look in code.looks.values() for key, digest in look.facts.codes.items()}
+    if not now:
+        return []
+    before = [r.provenance.get("code") or {} for r in records if r.settled]
+    older = [codes for codes in before if any(codes.get(k, v) != v for k, v in now.items())]
+    if not older:
+        return []
+    changed = sorted({key for codes in older for key, v in now.items() if codes.get(key, v) != v})
+    names = ", ".join(f"{key} is now {now[key]}" for key in changed)
+    return [
+        f"keeping: {counted(len(older), 'settled trial')} of older code ({names}); --same-code"
+        " counts them, if it computes the same"
+    ]

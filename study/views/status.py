@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from study.definition.locations import existing
+from study.definition.own_code import kept_code
 from study.points.resolve import resolve
 from study.points.standing import Standing
 from trainables.files.progress import LiveRun, live_run
@@ -51,7 +52,7 @@ def status(location: str, now: datetime | None = None) -> Status:
     """Return how the study folder stands; Refusal when it is none."""
     folder, study = existing(location)
     reading = folder.records()
-    resolved = resolve(study)
+    resolved = resolve(study, kept_code(folder.folder.read))
     records = resolved.earlier(folder.folder, reading.records).records
     members = resolved.members(records)
     standing = Standing.of(resolved.n_trials, members, records)

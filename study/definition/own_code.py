@@ -1,0 +1,193 @@
+"""The user's code as a study names it, and what is known of it: facts that only running it tells.
+
+Knows where references stand and which configurations use them alike; runs nothing. What finds out
+the facts is in `study.checks.user_code`, and a study folder keeps them for readers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from study.definition.space import Space
+from trainables.code.reference import Reference, is_reference, parse
+from trainables.config.sections import Facts
+
+LOOKS: Final = "code/looks.json"
+"""Where a study folder keeps what is known of the user's code."""
+
+_BESIDE = {"prune": "criterion", "retrain": "schedule"}
+"""Sections with a key beside task and method that may hold a reference."""
+
+Raw = Mapping[str, Any]
+
+
+def references(raw: Raw) -> dict[str, Reference]:
+    """Return the references to the user's code in a trial's raw configuration, by key."""
+    task = raw.get("task")
+    named: dict[str, Any] = {}
+    if isinstance(task, Mapping):
+        named["task.use"] = task.get("use")
+        if "use" not in task:
+            named |= {f"task.{key}": _name(task.get(key)) for key in ("dataset", "model")}
+    named["method"] = _name(raw.get("method"))
+    for section, leaf in _BESIDE.items():
+        held = raw.get(section)
+        named[f"{section}.{leaf}"] = held.get(leaf) if isinstance(held, Mapping) else None
+    return {key: parse(name, key) for key, name in named.items() if is_reference(name)}
+
+
+def _name(given: Any) -> Any:
+    return given.get("name") if isinstance(given, Mapping) else given
+
+
+def own_sections(raw: Raw) -> dict[str, Any]:
+    """Return the part of a raw configuration that the user's code is asked about.
+
+    `task` and `method` where they name the user's code, and the references beside them.
+    """
+    named = references(raw)
+    own: dict[str, Any] = {}
+    if any(key.startswith("task.") for key in named):
+        own["task"] = raw["task"]
+    if "method" in named:
+        method = raw["method"]
+        own["method"] = {"name": method} if isinstance(method, str) else method
+    beside = {key: str(r) for key, r in named.items() if key.partition(".")[0] in _BESIDE}
+    return {**own, **beside}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was learnt of one configuration's code.
+
+    `task` and `method` are these sections with every keyword filled in, where they are the user's;
+    `facts` are those of its trials; `findings` what the checks learnt of the task.
+    """
+
+    facts: Facts
+    task: Mapping[str, Any] | None = None
+    method: Mapping[str, Any] | None = None
+    findings: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the look as plain data."""
+        facts = self.facts.model_dump(mode="json")
+        return {"facts": facts, "task": self.task, "method": self.method, "findings": self.findings}
+
+    @classmethod
+    def of(cls, raw: Raw) -> Look:
+        """Return the look of plain data."""
+        return cls(**{**raw, "facts": Facts.model_validate(raw["facts"])})
+
+
+@dataclass(frozen=True)
+class StudyCode:
+    """The user's code of a study: one look for each distinct use of it; none where it uses none.
+
+    `free` are dotted keys that a search draws from a range: no look hangs on their values.
+    """
+
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+
+    def applied(self, raw: Raw) -> Raw:
+        """Return a raw configuration with what is known of its code filled in.
+
+        As it is where it uses none, or where nothing is known of it.
+        """
+        if not self.looks or not (own := own_sections(raw)):
+            return raw
+        look = self.looks.get(use_key(own, self.free))
+        if look is None:
+            return raw
+        filled = {"task": look.task, "method": look.method}
+        known = {k: self._with_free(k, v, raw[k]) for k, v in filled.items() if v is not None}
+        return {**raw, **known, "facts": look.facts.model_dump(mode="json")}
+
+    def _with_free(self, section: str, filled: Raw, raw: Any) -> dict[str, Any]:
+        """A section as it was filled in, with this configuration's values of the free keys."""
+        values = raw if isinstance(raw, Mapping) else {}
+        drawn = {key for key in values if f"{section}.{key}" in self.free}
+        return {**filled, **{key: values[key] for key in drawn}}
+
+    @property
+    def declared(self) -> list[dict[str, Any]]:
+        """The distinct declarations of the tasks, in order."""
+        texts = dict.fromkeys(json.dumps(look.facts.declared) for look in self.looks.values())
+        return [json.loads(text) for text in texts]
+
+    def encode(self) -> bytes:
+        """Return the looks as a study folder keeps them."""
+        looks = {key: look.plain() for key, look in self.looks.items()}
+        return json.dumps({"looks": looks, "free": sorted(self.free)}, sort_keys=True).encode()
+
+
+NO_CODE: Final = StudyCode()
+"""Of a study that names none of the user's code."""
+
+
+def kept_code(read: Callable[[str], bytes]) -> StudyCode:
+    """Return what a study folder knows of the user's code: nothing where it keeps nothing."""
+    try:
+        raw = json.loads(read(LOOKS))
+        looks = {key: Look.of(look) for key, look in raw["looks"].items()}
+        return StudyCode(looks, frozenset(raw["free"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return NO_CODE
+
+
+def use_key(own: Raw, free: frozenset[str]) -> str:
+    """Return what is equal for configurations that use the user's code alike."""
+    kept = {key: _without(key, value, free) for key, value in own.items()}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _without(section: str, value: Any, free: frozenset[str]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {key: v for key, v in value.items() if f"{section}.{key}" not in free}
+
+
+def free_keys(spaces: list[Space]) -> frozenset[str]:
+    """Return the keys of task and method that a search draws from a range."""
+    return frozenset(
+        key
+        for space in spaces
+        for key, domain in space.domains.items()
+        if domain.kind not in ("grid", "choice") and key.partition(".")[0] in ("task", "method")
+    )
+
+
+def uses(spaces: list[Space], free: frozenset[str]) -> dict[str, Raw]:
+    """Return the distinct uses of the user's code in a study's spaces, by `use_key`.
+
+    Each is the own sections of one raw configuration; a free key stands at the middle of its range.
+    """
+    distinct: dict[str, Raw] = {}
+    for space in spaces:
+        for values in _combinations(space):
+            if own := own_sections(space.raw(values)):
+                distinct.setdefault(use_key(own, free), own)
+    return distinct
+
+
+def _combinations(space: Space) -> Iterator[dict[str, Any]]:
+    """Every combination of the values that decide which code is used, and with which keywords."""
+    deciding = {
+        key: domain.values if domain.kind in ("grid", "choice") else (_middle(domain.values),)
+        for key, domain in space.domains.items()
+        if key.partition(".")[0] in ("task", "method")
+        or key in (f"{section}.{leaf}" for section, leaf in _BESIDE.items())
+    }
+    for combination in itertools.product(*deciding.values()):
+        yield dict(zip(deciding, combination, strict=True))
+
+
+def _middle(bounds: tuple[Any, ...]) -> Any:
+    low, high = bounds
+    middle = (low + high) / 2
+    return int(middle) if isinstance(low, int) else middle
