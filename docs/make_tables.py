@@ -15,7 +15,8 @@ from typing import Any
 from meanings import MEANINGS, RANGES
 
 from study.definition.studyfile import SPACE_SECTIONS, StudyFile
-from trainables.config.catalog import DATASETS, METHODS, MODELS, TORCHVISION_PREFIX
+from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX
+from trainables.config.datasets import DATASETS, Dataset, KnownDataset
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
@@ -159,13 +160,21 @@ def _defaults_to(field: Mapping[str, Any]) -> str:
 def data_sets() -> str:
     """Return the table of data sets."""
     rows = [
-        [f"`{d.name}`", f"{d.n_full - d.n_val:,}", f"{d.n_val:,}", f"{d.n_test:,}",
-         "x".join(map(str, d.in_shape)), d.n_classes, parameters_of(d),
+        [f"`{d.name}`", *_numbers(d), parameters_of(d),
          d.source + ("" if d.loader else "; can be planned, not run")]
         for d in DATASETS.values()
     ]  # fmt: skip
     header = ("name", "training", "validation", "test", "shape", "classes", "parameters", "source")
     return markdown(header, rows)
+
+
+def _numbers(dataset: Dataset) -> list[str]:
+    """Images of the parts, their shape and the number of classes."""
+    if not isinstance(dataset, KnownDataset):
+        return ["-"] * 5
+    counts = (dataset.n_full - dataset.n_val, dataset.n_val, dataset.n_test)
+    shape = "x".join(map(str, dataset.in_shape))
+    return [*(f"{n:,}" for n in counts), shape, str(dataset.n_classes)]
 
 
 def models() -> str:

@@ -17,7 +17,7 @@ from analysis.selection.blocks import inside
 from analysis.selection.contest import Contest, contest
 from analysis.selection.series import CHOICE, comparable, values
 from analysis.selection.tabulation import Tabulation, nothing
-from trainables.config.catalog import DATASETS
+from trainables.config.datasets import known
 from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
     RETRAIN_SCHEDULES,
@@ -125,7 +125,7 @@ def _remarks(
 
 def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
     """Optimiser steps of an epoch, from the data set's counts."""
-    dataset = DATASETS.get(row["task.dataset"])
+    dataset = known(row["task.dataset"])
     if dataset is None:
         return None
     asked = row.get("task.dataset.n_train")

@@ -29,7 +29,7 @@ from analysis.selection.series import (
     values,
 )
 from analysis.selection.settings import configurations, varying, without_synonyms
-from trainables.config.catalog import DATASETS
+from trainables.config.datasets import known
 from trainables.vocabulary.wording import counted
 
 MANY_NAMED: Final = 5
@@ -154,10 +154,11 @@ def _single(leader: Leader, by: str) -> str:
 def _image(trials: pd.DataFrame) -> float | None:
     """The accuracy that one validation image is worth, where the data set is known."""
     names = values(trials, "task.dataset")
-    if len(names) != 1 or names[0] not in DATASETS:
+    dataset = known(names[0]) if len(names) == 1 else None
+    if dataset is None:
         return None
     sizes = map(int, values(trials, "task.dataset.n_val"))
-    return 1 / min([DATASETS[names[0]].n_val, *sizes])
+    return 1 / min([dataset.n_val, *sizes])
 
 
 def _close(leader: Leader, trials: pd.DataFrame) -> bool:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from study.checks.readiness import local_cpus
-from trainables.config.catalog import DATASETS
+from trainables.config.datasets import DATASETS
 
 DISTRIBUTION = "bimp-study"
 LEAST_MEMORY = 4 * 2**30
@@ -139,9 +139,9 @@ def gpus() -> Iterator[Finding]:
 def data_set(name: str, root: Path) -> Finding:
     """Return whether a data set's files are below `root`, or where Debian's packages put them."""
     from trainables.data.raw import DataMissingError
-    from trainables.data.sources import SOURCES, check_available
+    from trainables.data.sources import check_available, source_of
 
-    if SOURCES[name].download is None:
+    if source_of(name).download is None:
         return Finding(f"data {name}", True, "comes with scikit-learn")
     for place in (root, DEBIAN_DATA):
         try:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from study.definition.studyfile import StudyFile
-from trainables.config.catalog import DATASETS, TORCHVISION_PREFIX
+from trainables.config.catalog import TORCHVISION_PREFIX
+from trainables.config.datasets import DATASETS
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import is_remote, open_folder
 from trainables.vocabulary.refusal import Refusal
@@ -75,21 +76,22 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
     The project's own models take images of any size.
     """
     pairs = {
-        (c.task.model.name, dataset.name)
+        (c.task.model.name, *images)
         for c in configs
-        if c.task.model is not None and (dataset := c.catalog_dataset) is not None
+        if c.task.model is not None and (images := c.images) is not None
     }
-    for model, name in sorted(p for p in pairs if p[0].startswith(TORCHVISION_PREFIX)):
+    for model, in_shape, n_classes in sorted(pairs):
+        if not model.startswith(TORCHVISION_PREFIX):
+            continue
         import torch
 
         from trainables.networks.models import build
 
-        facts = DATASETS[name]
         try:
             with torch.device("meta"):
-                build(model, facts.in_shape, facts.n_classes, {})
+                build(model, in_shape, n_classes, {})
         except ValueError as error:
-            shape = "x".join(map(str, facts.in_shape))
+            shape = "x".join(map(str, in_shape))
             reason = str(error.__cause__ or error).splitlines()[0]
             raise Refusal(
                 f"task.model must take images of {shape}, got {model} ({reason})"

@@ -1,7 +1,7 @@
-"""Data sets, models and methods by name: parameters, facts and where their code is.
+"""Models and methods by name: parameters, facts and where their code is.
 
-Pure standard library and pydantic, so that a study is checked without torch. Each record names its
-function as "module:function"; `resolve` imports it when it is used.
+Data sets are in `datasets`. Pure standard library and pydantic, so that a study is checked without
+torch. Each record names its function as "module:function"; `resolve` imports it when it is used.
 """
 
 from __future__ import annotations
@@ -28,78 +28,6 @@ class Parameters(BaseModel):
 
 class NoParameters(Parameters):
     """An entry without parameters."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set: the images it has before the validation split, their shape, and its loader.
-
-    `n_full` counts the training images before 10 % of them are held out for validation; `loader` is
-    None where only planning is possible so far.
-    """
-
-    name: str
-    parameters: type[Parameters]
-    n_full: int
-    n_test: int
-    in_shape: tuple[int, int, int]
-    n_classes: int
-    source: str
-    loader: str | None = "trainables.data.tensors:load"
-
-    @property
-    def n_val(self) -> int:
-        """Images held out for validation: a tenth, rounded."""
-        return round(self.n_full / 10)
-
-    def n_train(self, parameters: Mapping[str, Any]) -> int:
-        """Training images left after the split, or the subset that `n_train` asks for."""
-        return self._subset("n_train", parameters, self.n_full - self.n_val)
-
-    def n_validated(self, parameters: Mapping[str, Any]) -> int:
-        """Images that validation is measured on: those held out, or the subset of `n_val`."""
-        return self._subset("n_val", parameters, self.n_val)
-
-    def _subset(self, key: str, parameters: Mapping[str, Any], available: int) -> int:
-        asked = parameters.get(key)
-        if asked is None:
-            return available
-        if asked > available:
-            raise ValueError(
-                f"task.dataset.{key} must be <= {available} for {self.name}, got {asked}"
-            )
-        return int(asked)
-
-
-class ImageParameters(Parameters):
-    """`n_train`, `n_val`: fixed stratified subsets of the training and of the validation images;
-    `augment`: crops and flips."""
-
-    n_train: Positive | None = None
-    n_val: Positive | None = None
-    augment: bool = False
-
-
-class CifarParameters(ImageParameters):
-    """As `ImageParameters`, with augmentation unless told otherwise."""
-
-    augment: bool = True
-
-
-DATASETS: dict[str, Dataset] = {
-    d.name: d
-    for d in (
-        Dataset("digits", ImageParameters, 1437, 360, (1, 8, 8), 10,
-                "Alpaydin and Kaynak 1998, as scikit-learn ships it"),
-        Dataset("mnist", ImageParameters, 60_000, 10_000, (1, 28, 28), 10, "LeCun et al. 1998"),
-        Dataset("fashion-mnist", ImageParameters, 60_000, 10_000, (1, 28, 28), 10,
-                "Xiao et al. 2017"),
-        Dataset("cifar10", CifarParameters, 50_000, 10_000, (3, 32, 32), 10, "Krizhevsky 2009"),
-        Dataset("cifar100", CifarParameters, 50_000, 10_000, (3, 32, 32), 100, "Krizhevsky 2009"),
-        Dataset("imagenet", CifarParameters, 1_281_167, 50_000, (3, 224, 224), 1000,
-                "Russakovsky et al. 2015", loader=None),
-    )
-}  # fmt: skip
 
 
 class MlpParameters(Parameters):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from trainables.config import catalog
+from trainables.config.datasets import known
 from trainables.config.settings import Settings
 from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
@@ -109,12 +110,12 @@ def _lengths_given_once(c: Settings) -> None:
 
 def _images_are_enough(c: Settings) -> None:
     choice = c.task.dataset
-    if choice is None or choice.is_own:
+    dataset = None if choice is None else known(choice.name)
+    if choice is None or dataset is None:
         return
-    dataset, given = catalog.DATASETS[choice.name], choice.parameters
     for key, count in (("n_train", dataset.n_train), ("n_val", dataset.n_validated)):
         try:
-            n = count(given)
+            n = count(choice.parameters)
         except ValueError as error:
             raise Refusal(str(error)) from None
         if n < dataset.n_classes:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from trainables.code.reference import is_reference, parse
 from trainables.config import catalog
+from trainables.config.datasets import DATASETS
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.refusal import (
     Refusal,
@@ -109,7 +110,7 @@ class Named(Section):
 class DatasetChoice(Named):
     """`task.dataset`."""
 
-    catalog = catalog.DATASETS
+    catalog = DATASETS
     what = "task.dataset"
 
 

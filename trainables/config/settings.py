@@ -12,6 +12,7 @@ from typing import Any
 
 from trainables.code.reference import is_reference
 from trainables.config import catalog
+from trainables.config.datasets import known
 from trainables.config.sections import (
     Budget,
     Compute,
@@ -90,11 +91,25 @@ class Settings(Section):
     @property
     def n_train(self) -> int:
         """Training examples, those held out for validation not among them."""
-        if (dataset := self.catalog_dataset) is not None:
-            return catalog.DATASETS[dataset.name].n_train(dataset.parameters)
+        choice = self.task.dataset
+        if choice is not None and (dataset := known(choice.name)) is not None:
+            return dataset.n_train(choice.parameters)
         if self.facts is None or self.facts.n_train is None:
             raise FactsMissing(f"task {shown(self.task.model_dump())} has not been looked at yet")
         return self.facts.n_train
+
+    @property
+    def images(self) -> tuple[tuple[int, int, int], int] | None:
+        """Shape [C, H, W] of an image and number of classes; None where the task is the user's."""
+        choice = self.catalog_dataset
+        if choice is None:
+            return None
+        if (dataset := known(choice.name)) is not None:
+            return dataset.in_shape, dataset.n_classes
+        if self.facts is None or self.facts.in_shape is None or self.facts.n_classes is None:
+            raise FactsMissing(f"task {shown(self.task.model_dump())} has not been looked at yet")
+        channels, height, width = self.facts.in_shape
+        return (channels, height, width), self.facts.n_classes
 
     @property
     def declared(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.arrays import ArraySource
 from trainables.data.raw import DataFormatError, RawImages, find_folder, how_to_download
 
 FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
@@ -61,3 +62,7 @@ def to_raw(pixels: NDArray[np.uint8], targets: Sequence[int]) -> RawImages:
     """Return torchvision's pixels [N, H, W, C] and list of classes as `RawImages`."""
     images = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
     return RawImages(images, np.asarray(targets, dtype=np.int64))
+
+
+SOURCE = ArraySource(locate, read, download)
+"""The source that the data sets' records name."""

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.config.catalog import DATASETS
+from trainables.data.arrays import ArraySource
 from trainables.data.raw import RawImages
 from trainables.data.splits import SPLIT_SEED, stratified
 
+N_TEST = 360
 Images = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -27,7 +28,7 @@ def read(_name: str, _root: Path) -> tuple[RawImages, RawImages]:
     """
     images, labels = _shipped() or _through_sklearn()
     everything = RawImages(images.astype(np.uint8)[:, None], labels.astype(np.int64))
-    test, train = stratified(everything.labels, DATASETS["digits"].n_test, SPLIT_SEED)
+    test, train = stratified(everything.labels, N_TEST, SPLIT_SEED)
     return everything.take(train), everything.take(test)
 
 
@@ -56,3 +57,7 @@ def _through_sklearn() -> Images:
 def locate(_name: str, root: Path) -> Path:
     """Return `root`: there is nothing to look for."""
     return root
+
+
+SOURCE = ArraySource(locate, read)
+"""The source that the data set's record names."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.arrays import ArraySource
 from trainables.data.idx import read_idx
 from trainables.data.raw import DataFormatError, RawImages, find_folder, how_to_download
 
@@ -75,3 +76,7 @@ def _check_classes(name: str, folder: Path, labels: NDArray[np.int64]) -> None:
             f"{folder} holds another data set than {name}, whose training images are {expected} "
             f"of classes 0 to 9: it has {counts}"
         )
+
+
+SOURCE = ArraySource(locate, read, download)
+"""The source that the data sets' records name."""

@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.config.datasets import Statistics
 from trainables.data.raw import DataFormatError
 
 Bytes = NDArray[np.uint8]
 
 _BLOCK = 256  # images worked on at once: what a block needs stays in the processor's cache
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Mean and standard deviation of each channel, with black at 0 and the brightest level at 1."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 def statistics(images: Bytes, levels: int) -> Statistics:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.splits import Indices
+from trainables.data.splits import SPLIT_SEED, Indices, stratified
 
 
 class DataMissingError(FileNotFoundError):
@@ -33,6 +34,19 @@ class RawImages:
     def take(self, indices: Indices) -> RawImages:
         """Return the images at `indices` [n], in that order."""
         return RawImages(self.images[indices], self.labels[indices])
+
+    def divided(self, n_first: int) -> tuple[RawImages, RawImages]:
+        """Return `n_first` images, a fixed stratified draw, and all others."""
+        first, rest = stratified(self.labels, n_first, SPLIT_SEED)
+        return self.take(first), self.take(rest)
+
+
+class RawParts(NamedTuple):
+    """The images of each part as the files hold them."""
+
+    train: RawImages
+    val: RawImages
+    test: RawImages
 
 
 def check_content(
@@ -74,5 +88,5 @@ def find_folder(
 
 def how_to_download(name: str, root: Path) -> str:
     """Return the sentence that tells how to download a data set to `root`."""
-    call = f"from trainables.data import download; download({name!r}, {str(root)!r})"
+    call = f"from trainables.data.sources import download; download({name!r}, {str(root)!r})"
     return f'To download it: python -c "{call}"'

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.config.catalog import DATASETS
+from trainables.config.datasets import known
 from trainables.data.parts import Splits
-from trainables.data.tensors import load
+from trainables.data.sources import load
 from trainables.networks import models
 from trainables.pruning.prunable import layer_weights, trained_weights
 from trainables.pruning.work import Inputs
@@ -57,14 +57,13 @@ class CatalogTask(Classification):
     def splits(self) -> Splits:
         if self._dataset.own is not None:
             return self._parts
-        return load(self._dataset.name, self._dataset.parameters, self._root).splits
+        return load(self._dataset.name, self._dataset.parameters, self._root)
 
     @cached_property
     def shape(self) -> tuple[Shape, int]:
         """The shape of one image, and the number of classes."""
-        if self._dataset.own is None:
-            facts = DATASETS[self._dataset.name]
-            return facts.in_shape, facts.n_classes
+        if (dataset := known(self._dataset.name)) is not None:
+            return dataset.in_shape, dataset.n_classes
         image = super().example()
         assert isinstance(image, torch.Tensor)
         return tuple(image.shape[1:]), self._parts.classes()

@@ -13,7 +13,7 @@ from study.definition.studyfile import load, presets
 from study.driver.launch import run
 from study.points.resolve import resolve
 from study.views.plan import plan
-from trainables.config.catalog import DATASETS
+from trainables.config.datasets import DATASETS
 from trainables.vocabulary.refusal import Refusal
 
 # name: configurations, seeds, dense runs, epochs asked and after sharing (None: a search)

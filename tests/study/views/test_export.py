@@ -141,7 +141,7 @@ def test_the_weights_of_a_trial(folder: Path, tmp_path: Path, bimp: Command) -> 
 
 def test_what_is_exported_is_the_model_that_was_measured(folder: Path, tmp_path: Path) -> None:
     from study.views.export import export
-    from trainables.data.tensors import load
+    from trainables.data.sources import load
 
     record = record_at(folder, 0.8, seed=1)
     file = tmp_path / "w.safetensors"

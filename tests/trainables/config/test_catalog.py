@@ -10,16 +10,15 @@ import pytest
 
 from study.definition.domains import KINDS, parse
 from trainables.config.catalog import (
-    DATASETS,
     METHODS,
     MODELS,
     TORCHVISION_PREFIX,
-    Dataset,
     Method,
     Model,
     resolve,
     unknown,
 )
+from trainables.config.datasets import DATASETS, Dataset, KnownDataset, known
 from trainables.config.trial import TrialConfig
 
 OWN_MODELS = [m for m in MODELS.values() if not m.name.startswith(TORCHVISION_PREFIX)]
@@ -45,7 +44,9 @@ def test_torchvision_models_share_one_builder() -> None:
 @pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda d: d.name)
 def test_data_sets_resolve_and_add_up(dataset: Dataset) -> None:
     if dataset.loader is not None:
-        assert callable(resolve(dataset.loader))
+        assert callable(resolve(dataset.loader).splits)
+    if not isinstance(dataset, KnownDataset):
+        return
     assert dataset.n_val == round(dataset.n_full / 10)
     assert dataset.n_train({}) == dataset.n_full - dataset.n_val
     assert dataset.n_train({"n_train": 50}) == 50
@@ -63,16 +64,19 @@ def test_data_sets_resolve_and_add_up(dataset: Dataset) -> None:
     ],
 )
 def test_split_sizes(name: str, train: int, val: int, test: int) -> None:
-    dataset = DATASETS[name]
+    dataset = known(name)
+    assert dataset is not None
     assert (dataset.n_train({}), dataset.n_val, dataset.n_test) == (train, val, test)
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "cifar10"])
 def test_the_subset_ends_where_the_images_do(name: str) -> None:
-    most = DATASETS[name].n_train({})
-    assert DATASETS[name].n_train({"n_train": most}) == most
+    dataset = known(name)
+    assert dataset is not None
+    most = dataset.n_train({})
+    assert dataset.n_train({"n_train": most}) == most
     with pytest.raises(ValueError, match=rf"must be <= {most} for {name}, got {most + 1}"):
-        DATASETS[name].n_train({"n_train": most + 1})
+        dataset.n_train({"n_train": most + 1})
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)

@@ -13,9 +13,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from trainables.data import cifar, mnist, tensors
+from trainables.data import cifar, mnist, sources
+from trainables.data.augmentation import Augmentation
 from trainables.data.idx import read_idx
-from trainables.data.raw import DataFormatError, DataMissingError
+from trainables.data.raw import DataFormatError, DataMissingError, how_to_download
 
 Bytes = NDArray[np.uint8]
 
@@ -122,7 +123,7 @@ def test_idx_files_are_found_in_each_layout(
     tmp_path: Path, name: str, folder: str, pack: Callable[[bytes], bytes] | None
 ) -> None:
     write_idx_set(tmp_path / folder, TINY, pack)
-    tensors.check_available(name, {}, tmp_path)
+    sources.check_available(name, {}, tmp_path)
     assert mnist.locate(name, tmp_path) == tmp_path / folder
     train, test = mnist.read(name, tmp_path)
     assert train.images.shape == test.images.shape == (3, 1, 2, 4)
@@ -151,7 +152,7 @@ def test_a_missing_idx_file_is_said_with_folders_files_and_remedy(
 ) -> None:
     write_idx_set(tmp_path / name, TINY)
     (tmp_path / name / absent).unlink()
-    for refuse in (tensors.load, tensors.check_available):
+    for refuse in (sources.load, sources.check_available):
         with pytest.raises(DataMissingError) as raised:
             refuse(name, {}, tmp_path)
         message = str(raised.value)
@@ -161,12 +162,21 @@ def test_a_missing_idx_file_is_said_with_folders_files_and_remedy(
         assert ("dataset-fashion-mnist" in message) == (name == "fashion-mnist")
 
 
+def test_the_advice_on_downloading_can_be_followed(tmp_path: Path) -> None:
+    advice = how_to_download("mnist", tmp_path).partition('"')[2].rstrip('"')
+    imports, _, call = advice.partition("; ")
+    names: dict[str, object] = {}
+    exec(imports, names)
+    assert names["download"] is sources.download
+    assert call == f"download('mnist', '{tmp_path}')"
+
+
 def test_other_numbers_of_images_are_refused(tmp_path: Path) -> None:
     write_idx_set(tmp_path, TINY)
-    tensors.check_available("mnist", {}, tmp_path)
+    sources.check_available("mnist", {}, tmp_path)
     message = f"mnist below {tmp_path}, training images: must be 60000 images .* are 3 and 3"
     with pytest.raises(DataFormatError, match=message):
-        tensors.load("mnist", {}, tmp_path)
+        sources.load("mnist", {}, tmp_path)
 
 
 MNIST_PER_CLASS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
@@ -192,7 +202,7 @@ def mnist_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_mnist_sizes_and_numbers(mnist_root: Path) -> None:
-    task = tensors.load("mnist", {}, mnist_root)
+    task = sources.load("mnist", {}, mnist_root)
     assert [len(part) for part in (task.train, task.val, task.test)] == [54_000, 6_000, 10_000]
     assert task.train.augment is None
     shares = torch.tensor(MNIST_PER_CLASS) / 10
@@ -206,21 +216,21 @@ def test_mnist_sizes_and_numbers(mnist_root: Path) -> None:
 
 
 def test_mnist_subset_with_augmentation(mnist_root: Path) -> None:
-    task = tensors.load("mnist", {"n_train": 1000, "augment": True}, mnist_root)
+    task = sources.load("mnist", {"n_train": 1000, "augment": True}, mnist_root)
     assert [len(part) for part in (task.train, task.val, task.test)] == [1_000, 6_000, 10_000]
-    assert task.train.augment == tensors.Augmentation(4, False, (float(task.test.images.min()),))
+    assert task.train.augment == Augmentation(4, False, (float(task.test.images.min()),))
 
 
 def test_files_of_another_data_set_are_refused(mnist_root: Path) -> None:
     """Fashion-MNIST has the same file names, so a folder may hold the one when asked the other."""
     with pytest.raises(DataFormatError, match=r"than fashion-mnist, .*5923, 6742"):
-        tensors.load("fashion-mnist", {}, mnist_root / "mnist")
+        sources.load("fashion-mnist", {}, mnist_root / "mnist")
 
 
 @needs_fashion
 def test_fashion_mnist_from_debian_s_package() -> None:
-    tensors.check_available("fashion-mnist", {}, DEBIAN)
-    task = tensors.load("fashion-mnist", {"augment": True}, DEBIAN)
+    sources.check_available("fashion-mnist", {}, DEBIAN)
+    task = sources.load("fashion-mnist", {"augment": True}, DEBIAN)
     for part, per_class in ((task.train, 5400), (task.val, 600), (task.test, 1000)):
         assert part.images.shape[1:] == (1, 28, 28)
         assert part.labels.bincount().tolist() == [per_class] * 10
@@ -232,7 +242,7 @@ def test_fashion_mnist_from_debian_s_package() -> None:
 @needs_fashion
 def test_fashion_mnist_is_not_taken_for_mnist() -> None:
     with pytest.raises(DataFormatError, match="another data set than mnist"):
-        tensors.load("mnist", {"n_train": 100}, DEBIAN / "fashion-mnist")
+        sources.load("mnist", {"n_train": 100}, DEBIAN / "fashion-mnist")
 
 
 # CIFAR
@@ -258,7 +268,7 @@ def test_cifar_folders_and_files_are_torchvision_s(name: str) -> None:
 @pytest.mark.parametrize("folder", [".", "cifar100"])
 def test_cifar_is_found_below_the_root_or_its_name(tmp_path: Path, folder: str) -> None:
     fake_cifar_files(tmp_path / folder, "cifar100")
-    tensors.check_available("cifar100", {}, tmp_path)
+    sources.check_available("cifar100", {}, tmp_path)
     assert cifar.locate("cifar100", tmp_path) == tmp_path / folder
 
 
@@ -266,13 +276,13 @@ def test_a_missing_cifar_file_is_said(tmp_path: Path) -> None:
     fake_cifar_files(tmp_path, "cifar10")
     (tmp_path / cifar.FOLDERS["cifar10"] / "data_batch_4").unlink()
     with pytest.raises(DataMissingError, match=r"cifar10 is missing: .*data_batch_4.*download\("):
-        tensors.check_available("cifar10", {}, tmp_path)
+        sources.check_available("cifar10", {}, tmp_path)
 
 
 def test_a_wrong_checksum_is_said_with_the_folder(tmp_path: Path) -> None:
     fake_cifar_files(tmp_path, "cifar10")
     with pytest.raises(DataFormatError, match=f"{tmp_path / 'cifar-10-batches-py'}: .*corrupt"):
-        tensors.load("cifar10", {}, tmp_path)
+        sources.load("cifar10", {}, tmp_path)
 
 
 def test_cifar_pixels_are_turned_channels_first() -> None:
@@ -308,7 +318,7 @@ def test_cifar_split_scale_and_augmentation(
 
     fake_cifar_files(tmp_path, name)
     monkeypatch.setattr(cifar, "_torchvision_class", lambda _name: parts)
-    task = tensors.load(name, {"n_train": 2 * n_classes}, tmp_path)
+    task = sources.load(name, {"n_train": 2 * n_classes}, tmp_path)
     assert [len(part) for part in (task.train, task.val, task.test)] == [
         2 * n_classes, 5_000, 10_000,
     ]  # fmt: skip
@@ -318,4 +328,4 @@ def test_cifar_split_scale_and_augmentation(
     assert task.train.augment is not None
     assert (task.train.augment.padding, task.train.augment.flip) == (4, True)
     assert list(task.train.augment.fill) == task.test.images[0, :, 0, 0].tolist()
-    assert tensors.load(name, {"n_train": 100, "augment": False}, tmp_path).train.augment is None
+    assert sources.load(name, {"n_train": 100, "augment": False}, tmp_path).train.augment is None

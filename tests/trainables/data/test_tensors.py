@@ -16,10 +16,13 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.config.catalog import DATASETS, resolve
-from trainables.data import tensors
+from trainables.config.catalog import resolve
+from trainables.config.datasets import DATASETS
+from trainables.data import sources
+from trainables.data.augmentation import Augmentation
 from trainables.data.in_memory import InMemory
 from trainables.data.normalisation import Statistics, normalised, statistics, value_table
+from trainables.data.parts import Splits
 from trainables.data.raw import DataFormatError, RawImages, check_content
 from trainables.data.splits import class_quotas, stratified
 
@@ -134,8 +137,8 @@ def test_every_image_is_normalised_whatever_their_number(n: int) -> None:
 # digits
 
 
-def digits(**params: Any) -> tensors.ImageData:
-    return tensors.load("digits", params, Path("nowhere"))
+def digits(**params: Any) -> Splits:
+    return sources.load("digits", params, Path("nowhere"))
 
 
 def grey_levels(images: Tensor) -> Bytes:
@@ -146,7 +149,7 @@ def grey_levels(images: Tensor) -> Bytes:
 
 def test_digits_sizes_types_and_shapes() -> None:
     task = digits()
-    assert (task.name, task.n_classes, task.in_shape) == ("digits", 10, (1, 8, 8))
+    assert task.n_classes == 10
     assert [len(part) for part in (task.train, task.val, task.test)] == [1293, 144, 360]
     for part in (task.train, task.val, task.test):
         assert part.images.shape == (len(part), 1, 8, 8)
@@ -231,14 +234,14 @@ def test_smallest_and_largest_subset(n_train: int) -> None:
     ],
 )
 def test_impossible_subsets_are_refused(key: str, n: int, message: str) -> None:
-    for refuse in (tensors.load, tensors.check_available):
+    for refuse in (sources.load, sources.check_available):
         with pytest.raises(ValueError, match=message):
             refuse("digits", {key: n}, Path("nowhere"))
 
 
 def test_augmentation_is_offered_for_digits() -> None:
     task = digits(augment=True)
-    assert task.train.augment == tensors.Augmentation(1, False, (float(task.train.images.min()),))
+    assert task.train.augment == Augmentation(1, False, (float(task.train.images.min()),))
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -254,9 +257,11 @@ def test_moving_keeps_numbers_and_sets_the_layout(channels_last: bool) -> None:
 
 
 def test_every_loadable_data_set_of_the_catalog_has_a_source() -> None:
-    loadable = {name for name, entry in DATASETS.items() if entry.loader is not None}
-    assert set(tensors.SOURCES) == loadable
-    assert all(resolve(str(DATASETS[name].loader)) is tensors.load for name in loadable)
+    loadable = {name: d.loader for name, d in DATASETS.items() if d.loader is not None}
+    assert DATASETS.keys() - loadable.keys() == {"imagenet"}
+    for name, loader in loadable.items():
+        assert sources.source_of(name) is resolve(loader)
+        assert callable(sources.source_of(name).splits)
 
 
 @pytest.mark.parametrize(
@@ -265,16 +270,16 @@ def test_every_loadable_data_set_of_the_catalog_has_a_source() -> None:
      ("imagenet", "got 'imagenet'")],
 )  # fmt: skip
 def test_unknown_data_sets_are_refused(tmp_path: Path, name: str, message: str) -> None:
-    for refuse in (tensors.load, tensors.check_available):
+    for refuse in (sources.load, sources.check_available):
         with pytest.raises(ValueError, match=message):
             refuse(name, {}, tmp_path)
     with pytest.raises(ValueError, match=message):
-        tensors.download(name, tmp_path)
+        sources.download(name, tmp_path)
 
 
 def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="flip"):
-        tensors.check_available("digits", {"flip": True}, tmp_path)
+        sources.check_available("digits", {"flip": True}, tmp_path)
 
 
 def raw(n_images: int, n_labels: int, side: int = 2, label: int = 1) -> RawImages:
@@ -315,17 +320,17 @@ def test_download_is_torchvision_s(
     monkeypatch.setattr(
         f"torchvision.datasets.{kind}", lambda root, download: calls.append((root, download))
     )
-    tensors.download(name, str(tmp_path))
+    sources.download(name, str(tmp_path))
     assert calls == [(tmp_path, True)]
 
 
 def test_slow_packages_are_not_imported_for_checking(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from trainables.data import tensors\n"
+        "import sys; from pathlib import Path; from trainables.data import sources\n"
         f"root = Path({str(tmp_path)!r})\n"
-        "tensors.check_available('digits', {}, root); tensors.download('digits', root)\n"
-        "try: tensors.check_available('cifar10', {}, root)\n"
-        "except tensors.DataMissingError:"
+        "sources.check_available('digits', {}, root); sources.download('digits', root)\n"
+        "try: sources.check_available('cifar10', {}, root)\n"
+        "except FileNotFoundError:"
         " sys.exit(bool({'torchvision', 'sklearn'} & {*sys.modules}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,147 @@
+"""Data sets by name: what a study may set of each, what is known of it, and what loads it.
+
+A data set is one record here and one file in `trainables.data`, whose `Source` the record names as
+"module:attribute". Pure standard library and pydantic, so that a study is checked without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.config.catalog import Parameters, Positive
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set whose numbers only its files know.
+
+    `loader` is None where only planning is possible so far.
+    """
+
+    name: str
+    parameters: type[Parameters]
+    source: str
+    loader: str | None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of each channel, with black at 0 and the brightest level at 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How the images of a data set are kept, normalised and augmented.
+
+    Pixels are 0 to `levels` - 1. `scale`: fixed statistics, or None to compute them from the
+    training part. `padding` in pixels and `flip` are those of `Augmentation`.
+    """
+
+    levels: int
+    padding: int
+    flip: bool
+    scale: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class KnownDataset(Dataset):
+    """A data set of images whose numbers are known before its files are there.
+
+    `n_full` counts the training images before 10 % of them are held out for validation; `pixels`
+    describes those that are held in memory.
+    """
+
+    n_full: int
+    n_test: int
+    in_shape: tuple[int, int, int]
+    n_classes: int
+    pixels: Pixels | None = None
+
+    @property
+    def n_val(self) -> int:
+        """Images held out for validation: a tenth, rounded."""
+        return round(self.n_full / 10)
+
+    def n_train(self, parameters: Mapping[str, Any]) -> int:
+        """Training images left after the split, or the subset that `n_train` asks for."""
+        return self._subset("n_train", parameters, self.n_full - self.n_val)
+
+    def n_validated(self, parameters: Mapping[str, Any]) -> int:
+        """Images that validation is measured on: those held out, or the subset of `n_val`."""
+        return self._subset("n_val", parameters, self.n_val)
+
+    def _subset(self, key: str, parameters: Mapping[str, Any], available: int) -> int:
+        subset = parameters.get(key)
+        if subset is None:
+            return available
+        if subset > available:
+            raise ValueError(
+                f"task.dataset.{key} must be <= {available} for {self.name}, got {subset}"
+            )
+        return int(subset)
+
+
+class ImageParameters(Parameters):
+    """`n_train`, `n_val`: fixed stratified subsets of the training and of the validation images;
+    `augment`: crops and flips."""
+
+    n_train: Positive | None = None
+    n_val: Positive | None = None
+    augment: bool = False
+
+
+class AugmentedParameters(ImageParameters):
+    """As `ImageParameters`, with augmentation unless told otherwise."""
+
+    augment: bool = True
+
+
+_SOURCES = "trainables.data"
+_CIFAR10_SCALE = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+_CIFAR100_SCALE = Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+
+DATASETS: dict[str, Dataset] = {
+    d.name: d
+    for d in (
+        KnownDataset(
+            "digits", ImageParameters, "Alpaydin and Kaynak 1998, as scikit-learn ships it",
+            f"{_SOURCES}.digits:SOURCE", 1437, 360, (1, 8, 8), 10,
+            Pixels(levels=17, padding=1, flip=False),
+        ),
+        KnownDataset(
+            "mnist", ImageParameters, "LeCun et al. 1998",
+            f"{_SOURCES}.mnist:SOURCE", 60_000, 10_000, (1, 28, 28), 10,
+            Pixels(levels=256, padding=4, flip=False),
+        ),
+        KnownDataset(
+            "fashion-mnist", ImageParameters, "Xiao et al. 2017",
+            f"{_SOURCES}.mnist:SOURCE", 60_000, 10_000, (1, 28, 28), 10,
+            Pixels(levels=256, padding=4, flip=True),
+        ),
+        KnownDataset(
+            "cifar10", AugmentedParameters, "Krizhevsky 2009",
+            f"{_SOURCES}.cifar:SOURCE", 50_000, 10_000, (3, 32, 32), 10,
+            Pixels(levels=256, padding=4, flip=True, scale=_CIFAR10_SCALE),
+        ),
+        KnownDataset(
+            "cifar100", AugmentedParameters, "Krizhevsky 2009",
+            f"{_SOURCES}.cifar:SOURCE", 50_000, 10_000, (3, 32, 32), 100,
+            Pixels(levels=256, padding=4, flip=True, scale=_CIFAR100_SCALE),
+        ),
+        KnownDataset(
+            "imagenet", AugmentedParameters, "Russakovsky et al. 2015",
+            None, 1_281_167, 50_000, (3, 224, 224), 1000,
+        ),
+    )
+}  # fmt: skip
+
+
+def known(name: str | None) -> KnownDataset | None:
+    """Return the record of a data set whose numbers are known here; None for any other name."""
+    dataset = DATASETS.get(name) if name is not None else None
+    return dataset if isinstance(dataset, KnownDataset) else None
