@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from analysis.columns.labels import (
     axis_title,
@@ -28,7 +27,7 @@ from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable, series_column
 from analysis.selection.settings import configurations, varying
 from analysis.selection.tabulation import Tabulation, nothing
-from analysis.stats import TestSelectionError
+from analysis.stats import TestSelectionError, non_dominated
 from trainables.vocabulary.schema import METRICS, Direction
 
 OBJECTIVES: Final = ("val_accuracy", "theoretical_speedup")
@@ -52,27 +51,6 @@ def directions(objectives: Mapping[str, Direction] | tuple[str, ...]) -> dict[st
             raise ValueError(f"objective {name} needs a direction, max or min: neither is better")
         resolved[name] = resolved_direction
     return resolved
-
-
-def non_dominated(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which rows of losses [n, objectives] no other row dominates; lower is better.
-
-    A row dominates another when it is nowhere worse and somewhere better, so equal rows stay
-    together. Rows with a missing value are never on the front.
-    """
-    whole = np.isfinite(losses.sum(axis=1))
-    order = np.lexsort(losses[:, ::-1].T)
-    front = np.zeros(len(losses), dtype=bool)
-    kept: list[NDArray[np.float64]] = []
-    for row in order[whole[order]]:
-        point = losses[row]
-        if kept:
-            others = np.array(kept)
-            if bool(((others <= point).all(axis=1) & (others < point).any(axis=1)).any()):
-                continue
-        kept.append(point)
-        front[row] = True
-    return front
 
 
 def pareto_table(

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, number, scale, shown, words
+from analysis.columns.names import config_columns, differing, is_missing
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.discount import ADAPTIVE, DISCOUNT, discount_means
 from analysis.selection.blocks import inside
 from analysis.selection.contest import contest
-from analysis.selection.series import SPARSITY, comparable, goal_columns
+from analysis.selection.series import CHOICE, SPARSITY, comparable, goal_columns
+from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
-from analysis.stats import interval, pairs
-from trainables.vocabulary import schema
+from analysis.stats import SEARCHED, CrossFit, pooled, regret_of, too_few
+
+CHOSEN: Final = (
+    "The tuned discount is chosen on validation at all seeds but one and scored at that one, so no"
+    " seed's luck counts twice. The intervals (95 %, Student's t) allow for the choices that seeds"
+    " share."
+)
 
 
 def regret_table(
@@ -27,62 +34,70 @@ def regret_table(
     """Return what the adaptive discount loses to the best fixed one, per block of one task.
 
     Columns: sparsity, budget, tuned (the fixed d chosen on validation), n_tried (fixed discounts),
-    d (mean adaptive d in use), regret (mean over pairs of seeds of the tuned minus the adaptive,
-    turned for a metric that is better when lower), lo, hi, n (pairs). A block without an
-    adaptive trial, or without a fixed one, keeps its row with regret missing and n 0.
+    d (mean adaptive d in use), regret (mean over seeds of the tuned minus the adaptive, each tuned
+    on the other seeds; turned for a metric that is better when lower), lo, hi, n (seeds that all
+    have done). A block without an adaptive trial, or without a fixed one, keeps its row with regret
+    missing and n 0; with one or two seeds the regret of a choice is missing too. The facts are the
+    `CrossFit` of the mean over the blocks whose regret is known.
     """
     trials = comparable(frame).dropna(subset=[DISCOUNT])
     goals = list(goal_columns(trials))
     task = {column: value for column, value in (at or {}).items() if column not in goals}
     meet = contest(trials, DISCOUNT, task, free=goals)
-    rows = [
-        _regret(part, inside(meet.entries, dict(zip(goals, key, strict=True))), metric)
+    places = [
+        (part, _fit(inside(meet.trials, dict(zip(goals, key, strict=True))), metric))
         for key, part in discount_means(meet, metric).groupby(["sparsity", "budget"], sort=True)
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([_row(part, fit) for part, fit in places])
     lacking = int((table["n"] == 0).sum()) if len(table) else 0
     missing = f"{lacking} of {len(table)} blocks lack an adaptive or a fixed discount."
-    notes = (missing if lacking else "", meet.remarks[0], _optimism(table))
-    return meet.tabulation(table, *notes, metric=metric)
+    known = [fit for _, fit in places if fit.unknown is None]
+    notes = (missing if lacking else "", meet.remarks[0], *_notes(trials, [f for _, f in places]))
+    return meet.tabulation(table, *notes, metric=metric, facts=pooled(known))
 
 
-def _optimism(table: pd.DataFrame) -> str:
-    if table.empty or not table["n"].any():
-        return ""
-    return (
-        "The tuned discount is the best of several on validation, so a regret measured on"
-        " validation is biased upwards; on test it is not."
-    )
+def _notes(trials: pd.DataFrame, fits: list[CrossFit]) -> list[str]:
+    """How the discounts were tuned, and where too few seeds leave the regret unknown."""
+    whys = dict.fromkeys(fit.unknown for fit in fits if fit.unknown and fit.seeds)
+    notes = [f"The regret is missing where, {why}." for why in whys]
+    if any(fit.unknown is None for fit in fits):
+        notes.append(CHOSEN)
+    searched = "origin.number" in trials and trials["origin.number"].notna().any()
+    return [*notes, SEARCHED] if searched else notes
 
 
-def _regret(part: pd.DataFrame, trials: pd.DataFrame, metric: str) -> dict[str, Any]:
-    """One block's row; `part` are its means, `trials` the trials behind them."""
+def _fit(trials: pd.DataFrame, metric: str) -> CrossFit:
+    """The regret in one block, from all of its trials."""
+    fixed = numbers_of(trials[DISCOUNT]).notna()
+    adaptive = trials[DISCOUNT] == ADAPTIVE
+    among = differing(trials, config_columns(trials)) or [DISCOUNT]
+    return regret_of(trials[fixed], trials[adaptive], among, CHOICE, metric)
+
+
+def _row(part: pd.DataFrame, fit: CrossFit) -> dict[str, Any]:
+    """One block's row; `part` are its means by discount."""
     adaptive, tuned = part[part["kind"] == ADAPTIVE], part[part["tuned"]]
-    row: dict[str, Any] = {
+    return {
         "sparsity": part["sparsity"].iloc[0],
         "budget": part["budget"].iloc[0],
         "tuned": tuned["d"].iloc[0] if len(tuned) else np.nan,
         "n_tried": int((part["kind"] == "fixed").sum()),
         "d": adaptive["d"].iloc[0] if len(adaptive) else np.nan,
-        "regret": np.nan, "lo": np.nan, "hi": np.nan, "n": 0,
-    }  # fmt: skip
-    if adaptive.empty or tuned.empty:
-        return row
-    best = tuned["discount"].iloc[0]
-    matched = pairs(trials, metric, best, ADAPTIVE, by=["seed"], column=DISCOUNT).table
-    sign = -1.0 if schema.metric(metric).direction == "min" else 1.0
-    lost = sign * matched["difference"]
-    span = interval(lost)
-    return {**row, "regret": lost.mean(), "lo": span.lo, "hi": span.hi, "n": len(lost)}
+        "regret": fit.mean,
+        "lo": fit.interval.lo,
+        "hi": fit.interval.hi,
+        "n": len(fit.seeds),
+    }
 
 
 def regret_figure(table: Tabulation) -> go.Figure:
     """Return one dot and interval per block: the regret of the adaptive discount, zero marked."""
     frame, metric = table.frame, table.metric
     title = "Regret of the adaptive discount"
-    if frame.empty or not (frame["n"] > 0).any():
+    if frame.empty or frame["regret"].isna().all():
         why = ["No block has both an adaptive and a fixed discount: the regret is missing."]
-        return canvas.blank(title, (table.notes if frame.empty else ()) or why)
+        few = frame.empty or (frame["n"] > 0).any()
+        return canvas.blank(title, (table.notes if few else ()) or why)
     rows = tuples(frame)
     height = 190 + 34 * len(rows)
     figure = canvas.canvas(title, height=height, subtitle=block_words(table.at))
@@ -104,7 +119,7 @@ def regret_figure(table: Tabulation) -> go.Figure:
         )
     )
     for row, name in zip(rows, axis, strict=True):
-        if row.n == 0:
+        if is_missing(row.regret):
             figure.add_annotation(x=0, y=name, text="missing", showarrow=False, xanchor="left")
     figure.add_vline(x=0, line={"color": theme.DENSE.color, "dash": "dot", "width": 1.5})
     figure.update_xaxes(canvas.axis(f"{words(metric)} lost ({canvas.difference_unit(metric)})"))
@@ -115,6 +130,8 @@ def regret_figure(table: Tabulation) -> go.Figure:
 def _text(row: Any, name: str, metric: str) -> str:
     if row.n == 0:
         return f"{name}\nno adaptive or no fixed discount here: missing"
+    if is_missing(row.regret):
+        return f"{name}\n{too_few(row.n)}"
     lost = canvas.difference_text(metric, row.regret, row.lo, row.hi, int(row.n))
     return (
         f"{name}\ntuned d = {number(row.tuned, 3)} of {row.n_tried} tried,"

@@ -29,6 +29,7 @@ from analysis.selection.series import (
     values,
 )
 from analysis.selection.settings import configurations, varying, without_synonyms
+from analysis.stats import CrossFit, side, too_few
 from trainables.config.datasets import known
 from trainables.vocabulary.wording import counted
 
@@ -189,21 +190,26 @@ def discount(trials: pd.DataFrame) -> list[str]:
 def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
     regrets = regret_table(trials, metric=REPORTED, at=task)
     table = regrets.frame
-    known = table[table["n"] > 0]
+    known = table[table["regret"].notna()]
     if not (table["n_tried"] > 1).any():
         return ""
     where = f"At {block_words(task)} the" if task else "The"
-    if known.empty:
+    if known.empty and not table["n"].any():
         return f"{where} discounts were tuned, but no adaptive one was tried: no regret is known."
+    if known.empty:
+        return f"{where} regret of the adaptive discount: {too_few(int(table['n'].max()))}."
     worst = known.sort_values("regret", kind="stable").iloc[-1]
-    beyond = int((known["lo"] > 0).sum())
+    sides = [side(row["lo"]) + side(row["hi"]) for row in records(known)]
+    above, below = sides.count(2), sides.count(-2)
+    mean: CrossFit = regrets.facts
+    span = "" if mean.unknown else f" [{points(mean.interval.lo)} to {points(mean.interval.hi)}]"
     worst_at = block_words({SPARSITY: worst["sparsity"], regrets.budget: worst["budget"]})
     return (
-        f"{where} regret of the adaptive discount against the one tuned on validation is"
-        f" {points(known['regret'].mean())} points of test accuracy on average over"
+        f"{where} regret of the adaptive discount against the one tuned on validation at the other"
+        f" seeds is {points(known['regret'].mean())} points{span} of test accuracy on average over"
         f" {_blocks(len(known))} (at worst {points(worst['regret'])}, at {worst_at},"
-        f" n = {counted(int(worst['n']), 'pair')}); in {beyond} of them the interval lies above"
-        " zero."
+        f" n = {counted(int(worst['n']), 'seed')}); its interval lies above zero in {above} of them"
+        f" and below in {below}."
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.selection.blocks import block_columns, blocks, inside, stand_ins
 from analysis.selection.series import CHOICE, REPORTED, series_column
-from analysis.stats import pairs, summary
+from analysis.stats import pairs, snapped, summary
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
 def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
     done = part[(part["state"] == "done") & part[CHOICE].notna()]
     standing, n_shared = _on_equal_seeds(done, by)
-    means = standing.groupby(by, sort=False)[CHOICE].mean().round(12)
-    ranked = means.sort_values(ascending=False, kind="stable")
+    means = standing.groupby(by, sort=False)[CHOICE].mean()
+    level = pd.Series(snapped(means), index=means.index)
+    ranked = level.sort_values(ascending=False, kind="stable")
     if ranked.empty:
         return None
     first = ranked.index[0]

@@ -2,19 +2,22 @@
 
 from analysis.stats.anova import anova, complete
 from analysis.stats.best_of import best_of_table, in_hand_table
-from analysis.stats.candidates import at_seeds, candidates, fresh, regret_of
+from analysis.stats.candidates import candidates, fresh, regret_of
+from analysis.stats.closeness import close, side, snapped
 from analysis.stats.components import Components, components
 from analysis.stats.crossfit import (
     SEARCHED,
     Candidates,
     CrossFit,
     advantage,
+    gap,
     nested_optimum,
     optimum,
     picks,
     pooled,
     regret,
     stand_ins,
+    too_few,
 )
 from analysis.stats.equivalence import Equivalence, default_margin, equivalence
 from analysis.stats.exact import (
@@ -77,12 +80,12 @@ __all__ = [
     "advantage",
     "against",
     "anova",
-    "at_seeds",
     "best_of_table",
     "blocks",
     "candidates",
     "caution",
     "choose",
+    "close",
     "complete",
     "components",
     "critical_differences",
@@ -92,6 +95,7 @@ __all__ = [
     "friedman_p",
     "gains",
     "gains_by_seed",
+    "gap",
     "holm",
     "improvement",
     "in_hand_table",
@@ -114,13 +118,16 @@ __all__ = [
     "regret_of",
     "require_choosable",
     "seeds_needed",
+    "side",
     "sign_flip_p",
     "smallest_difference",
     "smallest_p",
+    "snapped",
     "spread_range",
     "stand_ins",
     "summaries",
     "summary",
+    "too_few",
     "verdicts",
     "wilcoxon_p",
     "wilson",

@@ -82,7 +82,7 @@ def best_of_table(candidates: Candidates) -> pd.DataFrame:
     ks = sizes(len(choice))
     curves = best_of_at(choice, score, ks) if n > 1 else score.mean(axis=0)[None].repeat(len(ks), 0)
     fits = [  # of a single trial there is no choice
-        fitted(candidates.seeds, curve, min(k, len(choice)))
+        fitted(candidates.seeds, curve, len(choice), int(k > 1))
         for k, curve in zip(ks, curves, strict=True)
     ]
     rows = [

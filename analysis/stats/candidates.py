@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.columns.names import codes, distinct_trials, require_columns
-from analysis.stats.crossfit import Candidates, CrossFit, regret
+from analysis.stats.crossfit import Candidates, CrossFit, gap
 from analysis.stats.intervals import Floats
 from analysis.stats.pairs import require_single
 from analysis.stats.spread import COUNTED, require_choosable, row_groups
@@ -102,26 +102,6 @@ def sign_of(metric: str) -> float:
     return -1.0 if known is not None and known.direction == "min" else 1.0
 
 
-def at_seeds(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """Return a metric by seed of the trials of one setting that are done, say of a reference.
-
-    Raises ValueError where several trials share their seed.
-    """
-    done = _done(frame, [metric], [])
-    return done.set_index(SEED)[metric].astype(float)
-
-
-def under(found: Candidates, seeds: Sequence[Hashable]) -> Candidates:
-    """Return the candidates at those of their seeds that are among `seeds`."""
-    kept = [place for place, seed in enumerate(found.seeds) if seed in set(seeds)]
-    return replace(
-        found,
-        seeds=tuple(found.seeds[place] for place in kept),
-        choice=found.choice[:, kept],
-        score=found.score[:, kept],
-    )
-
-
 def regret_of(
     tuned: pd.DataFrame,
     reference: pd.DataFrame,
@@ -129,13 +109,15 @@ def regret_of(
     choose_by: str,
     score_by: str,
 ) -> CrossFit:
-    """Return by how much the best setting of `tuned` beats the reference, at the seeds of both.
+    """Return by how much the best setting of `tuned` beats that of the reference, seed by seed.
 
-    Both are trials of one place. Raises as `candidates` and `at_seeds`.
+    Both are trials of one place; a reference of a single setting takes no choice. Raises as
+    `candidates`.
     """
-    mark = at_seeds(reference, score_by)
-    found = under(candidates(tuned, among, choose_by, score_by), list(mark.index))
-    return regret(found, np.asarray(mark.reindex(list(found.seeds)), dtype=float))
+    return gap(
+        candidates(tuned, among, choose_by, score_by),
+        candidates(reference, among, choose_by, score_by),
+    )
 
 
 def fresh(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:

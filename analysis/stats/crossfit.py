@@ -132,21 +132,24 @@ def fitted(
     seeds: Sequence[Hashable],
     values: Floats,
     n_candidates: int,
+    choices: int,
     chosen: Mapping[Hashable, float] | None = None,
-    choices: int = 1,
 ) -> CrossFit:
-    """Return the record of values that were each scored at a seed under the others' choice.
+    """Return the record of values [n] with so many `choices` of the other seeds in each.
 
-    `choices` are those in each value. Of a single candidate there was none: its interval is
-    Student's plain one, from two seeds.
+    Without a choice the interval is Student's plain one, and one seed is enough to know the mean.
     """
-    kept = dict(chosen or {})
-    free = n_candidates < 2
-    span = interval(values, kind="t" if free else BY_CHOICES[choices])
-    why = None if len(seeds) >= FEWEST_SEEDS or (free and len(seeds)) else too_few(len(seeds))
-    if why is not None:
-        span = replace(span, lo=math.nan, hi=math.nan, n=len(seeds))
-    return CrossFit(tuple(seeds), values, span, n_candidates, kept, why)
+    kind, n = BY_CHOICES[choices], len(seeds)
+    known = n >= FEWEST_SEEDS or (choices == 0 and n > 0)
+    missing = Interval(math.nan, math.nan, kind, n)
+    return CrossFit(
+        tuple(seeds),
+        values,
+        interval(values, kind=kind) if known else missing,
+        n_candidates,
+        dict(chosen or {}),
+        None if known else too_few(n),
+    )
 
 
 def too_few(n: int) -> str:
@@ -159,7 +162,12 @@ def too_few(n: int) -> str:
 
 def optimum(candidates: Candidates) -> CrossFit:
     """Return what the best setting reaches: the tuned optimum, the best of k, the best split."""
-    return _crossfit(candidates, lambda choice, score: optimum_at(choice, score))
+    return _crossfit(candidates, optimum_at, n_choices(candidates))
+
+
+def n_choices(candidates: Candidates) -> int:
+    """Return how many choices are in an optimum: none among one setting."""
+    return int(len(candidates.names) > 1)
 
 
 def regret(candidates: Candidates, reference: Floats) -> CrossFit:
@@ -170,7 +178,32 @@ def regret(candidates: Candidates, reference: Floats) -> CrossFit:
     """
     sign = candidates.sign
     return _crossfit(
-        candidates, lambda choice, score: sign * (optimum_at(choice, score) - reference)
+        candidates,
+        lambda choice, score: sign * (optimum_at(choice, score) - reference),
+        n_choices(candidates),
+    )
+
+
+def gap(of: Candidates, rival: Candidates) -> CrossFit:
+    """Return by how much the best setting of one beats that of the other, at the seeds of both.
+
+    Each is chosen on the seeds other than the one scored; `chosen` has the settings of `of`.
+    """
+    seeds = [seed for seed in of.seeds if seed in rival.seeds]
+    one, other = at(of, seeds), at(rival, seeds)
+    k = len(one.names) + len(other.names)
+    fit = regret(one, optimum(other).values)
+    return fitted(seeds, fit.values, k, n_choices(one) + n_choices(other), fit.chosen)
+
+
+def at(candidates: Candidates, seeds: Sequence[Hashable]) -> Candidates:
+    """Return the candidates at some of their seeds, in the order given."""
+    places = [candidates.seeds.index(seed) for seed in seeds]
+    return replace(
+        candidates,
+        seeds=tuple(seeds),
+        choice=candidates.choice[:, places],
+        score=candidates.score[:, places],
     )
 
 
@@ -184,18 +217,20 @@ def advantage(candidates: Candidates) -> CrossFit:
     if len(candidates.names) < 2:
         raise ValueError(f"an advantage takes two candidates, got {len(candidates.names)}")
     sign = candidates.sign
-    fit = _crossfit(candidates, lambda choice, score: sign * advantage_at(choice, score), choices=2)
+    fit = _crossfit(candidates, lambda choice, score: sign * advantage_at(choice, score), 2)
     return replace(fit, interval=replace(fit.interval, hi=max(fit.interval.hi, 0.0)))
 
 
 def _crossfit(
-    candidates: Candidates, at: Callable[[Floats, Floats], Floats], choices: int = 1
+    candidates: Candidates, value: Callable[[Floats, Floats], Floats], choices: int
 ) -> CrossFit:
+    """What `value` makes of choice and score [K, n] at each seed; missing where none is chosen."""
     k, n = candidates.choice.shape
-    if k == 0 or (n < 2 and k > 1):
-        return fitted(candidates.seeds, np.full(n, np.nan), k)
+    if k == 0 or n == 0 or (n < 2 and choices):
+        return fitted(candidates.seeds, np.full(n, np.nan), k, choices)
     shares = _shares(picks(candidates.choice), candidates.names)
-    return fitted(candidates.seeds, at(candidates.choice, candidates.score), k, shares, choices)
+    values = value(candidates.choice, candidates.score)
+    return fitted(candidates.seeds, values, k, choices, shares)
 
 
 def _shares(chosen: Booleans, names: Sequence[Hashable]) -> dict[Hashable, float]:
@@ -234,12 +269,12 @@ def nested_optimum(candidates: Candidates, groups: Sequence[Hashable]) -> CrossF
     """
     n, members = len(candidates.seeds), _members(groups)
     if n < FEWEST_SEEDS:
-        return fitted(candidates.seeds, np.full(n, np.nan), len(candidates.names))
+        return fitted(candidates.seeds, np.full(n, np.nan), len(candidates.names), 1)
     losses = np.array([_inner(candidates.choice[rows]) for rows in members.values()])
     chosen = _least(losses, reach(candidates.choice))
     score = stand_ins(candidates, groups).to_numpy().T
     shares = _shares(chosen, list(members))
-    return fitted(candidates.seeds, scored(score, chosen), len(candidates.names), shares)
+    return fitted(candidates.seeds, scored(score, chosen), len(candidates.names), 1, shares)
 
 
 def _inner(choice: Floats) -> Floats:
@@ -257,7 +292,8 @@ def pooled(fits: Sequence[CrossFit]) -> CrossFit:
     """
     seeds = [seed for seed in fits[0].seeds if all(seed in f.seeds for f in fits)] if fits else []
     k = max((fit.n_candidates for fit in fits), default=0)
+    choices = max((BY_CHOICES.index(fit.interval.kind) for fit in fits), default=1)
     if not seeds or any(fit.unknown for fit in fits):
-        return fitted((), np.empty(0), k)
+        return fitted((), np.empty(0), k, max(choices, 1))
     rows = [[fit.values[fit.seeds.index(seed)] for seed in seeds] for fit in fits]
-    return fitted(seeds, np.mean(rows, axis=0), k)
+    return fitted(seeds, np.mean(rows, axis=0), k, choices)

@@ -25,6 +25,7 @@ from analysis.columns.names import (
     require_columns,
 )
 from analysis.frames.constraints import BEYOND, beyond_bounds
+from analysis.stats.closeness import snapped
 from analysis.stats.ranks import choose
 from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
 from trainables.vocabulary.schema import METRICS
@@ -198,7 +199,8 @@ def _ranked(
         known = METRICS.get(str(key[-1]))
         if known is not None and known.direction is not None:
             ascending = known.direction == "min"
-            rank[part.index] = part["mean"].round(12).rank(method="min", ascending=ascending)
+            level = pd.Series(snapped(part["mean"]), part.index)
+            rank[part.index] = level.rank(method="min", ascending=ascending)
     return cells.assign(rank=rank, marked=rank <= mark)
 
 

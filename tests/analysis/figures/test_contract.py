@@ -19,7 +19,7 @@ from tests.analysis.hand_made import trials
 
 STUDIES: dict[str, Callable[[], list[synthetic.Point]]] = {
     "schedules": lambda: synthetic.schedules(seeds=(0, 1)),
-    "discounts": lambda: synthetic.discounts(seeds=(0, 1)),
+    "discounts": lambda: synthetic.discounts(seeds=(0, 1, 2)),
     "splits": lambda: synthetic.splits(seeds=(0,)),
     "methods": lambda: synthetic.methods(seeds=(0, 1)),
     "structures": lambda: synthetic.structures(seeds=(0, 1)),

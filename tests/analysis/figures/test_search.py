@@ -9,35 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from analysis.figures import importance
 from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.importance import FEWEST, importance_figure, importance_table
 from analysis.figures.parallel import parallel_figure, parallel_table
-from analysis.figures.pareto import directions, non_dominated, pareto_figure, pareto_table
+from analysis.figures.pareto import directions, pareto_figure, pareto_table
 from analysis.figures.slice import slice_figure, slice_table
 from analysis.stats import TestSelectionError
-from tests.analysis.hand_made import NAN, grid, trials
-
-
-def test_non_dominated_by_hand() -> None:
-    losses = np.array([[1, 4], [2, 2], [2, 2], [3, 3], [4, 1], [2, 5], [NAN, 0], [1, 5]], float)
-    expected = [True, True, True, False, True, False, False, False]
-    assert non_dominated(losses).tolist() == expected
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=1))
-def test_non_dominated_as_defined(points: list[tuple[int, int, int]]) -> None:
-    losses = np.array(points, dtype=float)
-    naive = [
-        not any(all(o <= p for o, p in zip(other, point, strict=True)) and other != point
-                for other in points)
-        for point in points
-    ]  # fmt: skip
-    assert non_dominated(losses).tolist() == naive
+from tests.analysis.hand_made import grid, trials
 
 
 def test_directions_come_from_the_schema_or_are_given() -> None:

@@ -208,7 +208,7 @@ def test_a_split_of_every_budget_in_words() -> None:
 def test_regret_of_every_task_in_words() -> None:
     tasks = {"cnn": (0.9, 0.94), "mlp": (0.9, 0.9)}
     frame = grid(
-        {(name, d): [value, value]
+        {(name, d): [value, value, value]
          for name, (adaptive, best) in tasks.items()
          for d, value in (("adaptive", adaptive), (0.5, best), (0.2, 0.5))},
         "task.model", "retrain.discount",
@@ -216,10 +216,17 @@ def test_regret_of_every_task_in_words() -> None:
     frame["d"] = [0.4 if d == "adaptive" else d for d in frame["retrain.discount"]]
     one, two = sorted(sentences.discount(frame))
     assert one.startswith("At cnn the regret")
-    assert "+4.00 points" in one
-    assert "n = 2 pairs" in one
+    assert "+4.00 points [+4.00 to +4.00]" in one
+    assert "n = 3 seeds" in one
+    assert one.endswith("its interval lies above zero in 1 of them and below in 0.")
     assert two.startswith("At mlp the regret")
     assert "is 0.00 points" in two
+    assert two.endswith("above zero in 0 of them and below in 0.")  # .0 is not above for rounding
+    few, _ = sentences.discount(frame[frame["seed"] < 2])
+    assert few == (
+        "At cnn the regret of the adaptive discount: with 2 seeds it cannot be known: a choice made"
+        " on all seeds but one and scored on that one takes 3."
+    )
 
 
 def test_spending_and_sharing() -> None:

@@ -15,7 +15,6 @@ from analysis.stats import (
     Candidates,
     TestSelectionError,
     advantage,
-    at_seeds,
     candidates,
     fresh,
     interval,
@@ -224,9 +223,15 @@ def test_the_regret_of_trials_counts_the_seeds_of_both() -> None:
     found = regret_of(tuned, reference, ["retrain.discount"], "val_accuracy", "test_accuracy")
     assert found.seeds == (0, 1, 2)
     np.testing.assert_allclose(found.values, [-0.10, 0.11, 0.02])
-    assert at_seeds(reference, "test_accuracy").index.tolist() == [2, 1, 0, 7]
+    assert found.interval.kind == "corrected t"
     two = reference[reference["seed"] < 2]
     assert regret_of(tuned, two, ["retrain.discount"], "val_accuracy", "test_accuracy").unknown
+    # Of a reference with two settings the others choose the second, the first, the second.
+    other = frame_of(grid((0.6, 0.7, 0.8))[:6])
+    both = regret_of(tuned, other, ["retrain.discount"], "val_accuracy", "test_accuracy")
+    np.testing.assert_allclose(both.values, [0.50 - 0.60, 0.71 - 0.71, 0.62 - 0.62], atol=1e-12)
+    assert both.interval.kind == "twice corrected t"
+    assert both.n_candidates == 5
 
 
 def test_a_confirmed_winner_is_scored_without_the_seed_that_chose_it() -> None:

@@ -1,4 +1,4 @@
-"""Fronts with ties, and methods at matched sparsity and speedup, worked out by hand."""
+"""Methods at matched sparsity and speedup, worked out by hand."""
 
 from __future__ import annotations
 
@@ -9,31 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.stats import TestSelectionError, matched, non_dominated
-from analysis.stats.fronts import along
+from analysis.stats import TestSelectionError, matched
 from tests.analysis.small import hand_frame
-
-
-def test_points_that_differ_by_rounding_stay_on_the_front_together() -> None:
-    losses = np.array([[0.1 + 0.2, 1.0], [0.3, 1.0], [0.3, 0.9 + 1e-13], [0.3, 0.9], [0.2, 5.0]])
-    assert non_dominated(losses).tolist() == [False, False, True, True, True]
-    assert non_dominated(np.array([[math.nan, 0.0], [1.0, 1.0], [-math.inf, 0.0]])).tolist() == [
-        False, True, False,
-    ]  # fmt: skip
-    assert non_dominated(np.empty((0, 2))).tolist() == []
-
-
-def test_along_a_line_by_hand() -> None:
-    x, y = np.array([3.0, 1.0, 1.0, math.nan]), np.array([0.0, 1.0, 2.0, 9.0])
-    at = np.array([0.9, 0.995, 1.0, 2.0, 3.0, 3.005, 3.1])
-    found = along(x, y, at, slack=0.01)
-    assert found[1:6] == pytest.approx([2.0, 2.0, 1.0, 0.0, 0.0])
-    assert np.isnan(found[[0, 6]]).all()
-    assert np.isnan(along(x[3:], y[3:], at)).all()
-    alone = along(np.array([1.0]), np.array([5.0]), np.array([1.0, 1.1]))
-    assert alone[0] == 5.0
-    assert math.isnan(alone[1])
-
 
 COLUMNS = ["method", "goal", "seed", "sparsity", "val_accuracy", "test_accuracy"]
 
