@@ -100,7 +100,7 @@ ROOMS: dict[str, Room] = {
     ),
     "study.checks": Room(
         "definition points trainables.vocabulary trainables.code trainables.config"
-        " trainables.files trainables.data trainables.networks",
+        " trainables.files trainables.data trainables.networks trainables.pruning",
         "",
         "torch",
     ),

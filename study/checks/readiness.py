@@ -98,6 +98,29 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
             ) from error
 
 
+def check_exclusions(configs: Iterable[TrialConfig]) -> None:
+    """Refuse a pattern of `prune.exclude` that fits no weight of a network of the catalog."""
+    from trainables.config.exclusions import excluded
+
+    for config in configs:
+        model, dataset = config.task.model, config.catalog_dataset
+        if not config.prune.exclude or dataset is None or model is None or model.is_own:
+            continue
+        import torch
+
+        from trainables.networks.models import build
+        from trainables.pruning.prunable import prunable
+
+        facts = DATASETS[dataset.name]
+        with torch.device("meta"):
+            network = build(model.name, facts.in_shape, facts.n_classes, model.parameters)
+        weights = prunable(network)
+        try:
+            excluded(weights.kinds, config.prune.exclude, list(weights))
+        except ValueError as error:
+            raise Refusal(f"prune.exclude {error}") from None
+
+
 def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:
     """Refuse a trial that asks for more than there is."""
     asked = study.resources

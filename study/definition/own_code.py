@@ -94,14 +94,18 @@ class StudyCode:
     looks: Mapping[str, Look] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
 
+    def look_of(self, raw: Raw) -> Look | None:
+        """Return what is known of the code in a raw configuration; None where it uses none."""
+        if not self.looks or not (own := own_sections(raw)):
+            return None
+        return self.looks.get(use_key(own, self.free))
+
     def applied(self, raw: Raw) -> Raw:
         """Return a raw configuration with what is known of its code filled in.
 
         As it is where it uses none, or where nothing is known of it.
         """
-        if not self.looks or not (own := own_sections(raw)):
-            return raw
-        look = self.looks.get(use_key(own, self.free))
+        look = self.look_of(raw)
         if look is None:
             return raw
         filled = {"task": look.task, "method": look.method}

@@ -74,6 +74,7 @@ class Launch:
             readiness.check_resources(self.study, readiness.local_cpus(), gpus, "this machine")
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
+        readiness.check_exclusions(configs)
 
     def _study_before(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""

@@ -28,6 +28,7 @@ class GridStudy(ResolvedStudy):
     def check(self) -> None:
         """Refuse the first cell that breaks a rule, and what no trial uses."""
         _ = self.configs
+        self.refuse_wrong_exclusions()
 
     @cached_property
     def configs(self) -> list[TrialConfig]:

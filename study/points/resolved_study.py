@@ -18,6 +18,7 @@ from study.definition.studyfile import StudyFile, require_metrics
 from study.points.agenda import TrialSource
 from study.points.standing import Standing
 from study.points.suggestions import Point
+from trainables.config.exclusions import excluded
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
@@ -59,6 +60,17 @@ class ResolvedStudy(ABC):
         objectives = self.study.search.objectives
         declared = next(iter(self.code.declared), {})
         return next(iter(objectives), f"val_{Declarations.of(declared).deciding}")
+
+    def refuse_wrong_exclusions(self) -> None:
+        """Refuse a pattern of `prune.exclude` that fits no weight of a network of the user's."""
+        for config in self.representatives:
+            look = self.code.look_of(config.model_dump(mode="json"))
+            if look is None or not look.findings or not config.prune.exclude:
+                continue
+            try:
+                excluded(look.findings["kinds"], config.prune.exclude, look.findings["order"])
+            except ValueError as error:
+                raise Refusal(f"prune.exclude {error}") from None
 
     def refuse_unknown_metrics(self) -> None:
         """Refuse an objective or constraint that some task of the study does not measure."""

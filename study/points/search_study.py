@@ -47,6 +47,7 @@ class SearchStudy(ResolvedStudy):
         for config in first:
             bounds_of(self.study.search.constraints, config.resolved())
         self._refuse_wrong_points(draw)
+        self.refuse_wrong_exclusions()
         self.refuse_idle_keys(itertools.chain(first, _probes(self.blocks, draw)))
 
     def _refuse_fixed(self) -> None:

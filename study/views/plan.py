@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
+from study.views.weights import weights_in_words
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
@@ -43,7 +44,8 @@ class Plan:
     """The work of a study.
 
     `seeds` are those at which every configuration runs, `confirmations` the trials of the best ones
-    at the others. `training` is None where a search decides as it goes.
+    at the others. `training` is None where a search decides as it goes. `weights` says in words
+    which weights of the user's own network are pruned.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Plan:
     settled: int
     failed: int
     training: Training | None
+    weights: Sequence[tuple[str, str]] = ()
 
 
 def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
@@ -82,6 +85,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
         settled=standing.settled,
         failed=standing.failed,
         training=training,
+        weights=weights_in_words(resolved),
     )
 
 
@@ -161,5 +165,6 @@ def table(planned: Plan) -> str:
             ("epochs left to train", f"{t.epochs_left:g}"),
         ]
     lines.append(("time left", _time_left(p)))
+    lines += p.weights
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from torch import nn
 
@@ -76,6 +75,11 @@ class Prunable(Mapping[str, nn.Parameter]):
         return len(self.parameters)
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """By name the type of the module that holds a weight."""
+        return {name: type(module).__name__ for name, module in self.modules.items()}
+
+    @property
     def layers(self) -> dict[str, Layer]:
         """Those that are the weight of a convolution or linear layer, by name."""
         return {name: m for name, m in self.modules.items() if isinstance(m, Layer)}
@@ -107,35 +111,3 @@ def prunable(target: nn.Module | Prunable, rule: Rule = layer_weights) -> Prunab
             places.setdefault(id(parameter), []).append((name, parameter, module))
     chosen = [group[0] for group in places.values() if all(rule(*place) for place in group)]
     return Prunable(target, {n: p for n, p, _ in chosen}, {n: m for n, _, m in chosen})
-
-
-def matching(weights: Prunable, patterns: Sequence[str], order: Sequence[str]) -> list[str]:
-    """Return the names that `prune.exclude` keeps dense.
-
-    A pattern is `first` or `last` in `order`, the names as the forward meets them, a pattern over
-    names of weights or of their layers (`head.*`, `blocks.0`), or the name of a module's type
-    (`Embedding`, `Conv*d`).
-
-    Raises:
-        ValueError: a pattern that fits no prunable weight, with those that there are.
-    """
-    chosen: list[str] = []
-    for pattern in patterns:
-        names = _first_or_last(pattern, order) or [n for n in weights if _fits(n, weights, pattern)]
-        if not names:
-            known = ", ".join(weights) or "none"
-            raise ValueError(f"must fit a prunable weight ({known}), got {pattern!r}")
-        chosen += [name for name in names if name not in chosen]
-    return chosen
-
-
-def _first_or_last(pattern: str, order: Sequence[str]) -> list[str]:
-    if pattern == "first":
-        return list(order[:1])
-    return list(order[-1:]) if pattern == "last" else []
-
-
-def _fits(name: str, weights: Prunable, pattern: str) -> bool:
-    layer = name.rpartition(".")[0]
-    kind = type(weights.modules[name]).__name__
-    return any(fnmatchcase(text, pattern) for text in (name, layer, kind))

@@ -39,12 +39,14 @@ class Findings:
     """What the checks learnt: lengths of the parts, sizes, and which weights may be pruned.
 
     `weights` and `dense` are numbers of weights by name, prunable ones and those that a rule keeps
-    dense; `unmet` are prunable weights that a forward of the example does not use.
+    dense; `kinds` the types of the modules that hold the prunable ones; `unmet` are prunable
+    weights that a forward of the example does not use.
     """
 
     lengths: dict[str, int]
     n_parameters: int
     weights: dict[str, int]
+    kinds: dict[str, str]
     dense: dict[str, int]
     order: tuple[str, ...]
     unmet: tuple[str, ...]
@@ -245,6 +247,7 @@ class Checks:
             {name: len(part) for name, part in splits.in_order.items()},
             sum(counts.values()),
             {name: counts[name] for name in weights if name in counts},
+            weights.kinds,
             {name: n for name, n in counts.items() if name not in names},
             work.order,
             tuple(name for name in weights if work.counts.get(name, 0) == 0),

@@ -21,11 +21,12 @@ from trainables.code.import_path import ImportPath
 from trainables.code.importing import importing_from
 from trainables.code.loading import load
 from trainables.code.reference import parse
+from trainables.config.exclusions import excluded
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Items, Splits
 from trainables.networks import models
-from trainables.pruning.prunable import matching, prunable
+from trainables.pruning.prunable import prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
 from trainables.tasks.task import Task
@@ -69,8 +70,8 @@ class TaskCache:
             loaded = replace(loaded, own=own)
         if not config.prune.exclude:
             return loaded
-        excluded = matching(loaded.weights, config.prune.exclude, loaded.work.order)
-        return replace(loaded, weights=loaded.weights.without(excluded))
+        names = excluded(loaded.weights.kinds, config.prune.exclude, loaded.work.order)
+        return replace(loaded, weights=loaded.weights.without(names))
 
     def _load(self, config: TrialConfig) -> LoadedTask:
         compute, task = config.compute, self._task(config)

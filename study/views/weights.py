@@ -1,0 +1,46 @@
+"""Which weights of the user's own network are pruned and which stay dense, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from study.points.resolved_study import ResolvedStudy
+from trainables.config.exclusions import excluded
+
+MOST_NAMED = 12
+
+
+def weights_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
+    """Return lines of a plan on the prunable weights; none where every network is the catalog's.
+
+    Studies of several networks, or of several `prune.exclude`, have lines for each.
+    """
+    lines: dict[tuple[str, str], None] = {}
+    for config in resolved.representatives:
+        look = resolved.code.look_of(config.model_dump(mode="json"))
+        if look is not None and look.findings:
+            lines |= dict.fromkeys(_lines(look.findings, config.prune.exclude))
+    return list(lines)
+
+
+def _lines(findings: Mapping[str, Any], patterns: tuple[str, ...]) -> list[tuple[str, str]]:
+    counts: Mapping[str, int] = findings["weights"]
+    kept = excluded(findings["kinds"], patterns, findings["order"])
+    pruned = {name: n for name, n in counts.items() if name not in kept}
+    n, whole = sum(pruned.values()), findings["n_parameters"]
+    lines = [("pruned weights", f"{n:,} of {whole:,} parameters: {_named(pruned)}")]
+    if kept:
+        lines.append(("kept dense", _named({name: counts[name] for name in kept})))
+    rule = {name: n for name, n in findings["dense"].items() if name.rpartition(".")[2] == "weight"}
+    if rule:
+        lines.append(("dense by rule", _named(rule)))
+    if findings["unmet"]:
+        lines.append(("not met", f"{', '.join(findings['unmet'])}: no operation uses them"))
+    return lines
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    shown = [f"{name} {n:,}" for name, n in list(counts.items())[:MOST_NAMED]]
+    more = len(counts) - MOST_NAMED
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
