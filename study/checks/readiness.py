@@ -103,17 +103,16 @@ def check_exclusions(configs: Iterable[TrialConfig]) -> None:
     from trainables.config.exclusions import excluded
 
     for config in configs:
-        model, dataset = config.task.model, config.catalog_dataset
-        if not config.prune.exclude or dataset is None or model is None or model.is_own:
+        model, images = config.task.model, config.images
+        if not config.prune.exclude or images is None or model is None or model.is_own:
             continue
         import torch
 
         from trainables.networks.models import build
         from trainables.pruning.prunable import prunable
 
-        facts = DATASETS[dataset.name]
         with torch.device("meta"):
-            network = build(model.name, facts.in_shape, facts.n_classes, model.parameters)
+            network = build(model.name, *images, model.parameters)
         weights = prunable(network)
         try:
             excluded(weights.kinds, config.prune.exclude, list(weights))

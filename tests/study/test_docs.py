@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from study.checks.user_code import opened_study
 from study.cli import VERBS, group
 from study.definition.studyfile import StudyFile, presets, read_yaml
-from study.points.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,8 +59,10 @@ def test_the_check_of_the_tables_can_fail(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("page", "text"), [b for b in blocks("yaml") if b[1].startswith("name:")])
-def test_study_files_in_the_text_are_valid(page: str, text: str) -> None:
-    resolve(StudyFile.of(read_yaml(text, page))).check()
+def test_study_files_in_the_text_are_valid(page: str, text: str, tmp_path: Path) -> None:
+    file = StudyFile.of(read_yaml(text, page))
+    file._origin = ROOT / "examples" / "own_task"
+    opened_study(file, str(tmp_path), writes=False)[0].check()
 
 
 def test_there_are_study_files_in_the_text() -> None:
