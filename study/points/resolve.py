@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from study.definition.own_code import NO_CODE, StudyCode
 from study.definition.studyfile import StudyFile
-from study.points.grid_study import GridStudy
 from study.points.resolved_study import ResolvedStudy
-from study.points.search_study import SearchStudy
-
-STRATEGIES: dict[str, type[ResolvedStudy]] = {"grid": GridStudy, "optuna": SearchStudy}
 
 
 def resolve(study: StudyFile, code: StudyCode = NO_CODE) -> ResolvedStudy:
@@ -16,4 +12,10 @@ def resolve(study: StudyFile, code: StudyCode = NO_CODE) -> ResolvedStudy:
 
     `code` is what is known of the user's code that it names.
     """
-    return STRATEGIES[study.search.strategy](study, code)
+    if study.search.strategy == "grid":
+        from study.points.grid_study import GridStudy
+
+        return GridStudy(study, code)
+    from study.points.search_study import SearchStudy
+
+    return SearchStudy(study, code)

@@ -59,7 +59,7 @@ InsideUnit = Annotated[Number, Field(gt=0, lt=1)]
 class Section(BaseModel):
     """A section of the study file: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Named(Section):

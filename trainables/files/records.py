@@ -9,14 +9,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.schema import (
@@ -187,12 +184,17 @@ def _row(record: Record) -> dict[str, Any]:
 
 def table_records(table: pa.Table) -> list[Record]:
     """Return the records of rows of `RECORD_TABLE`."""
-    rows = table.to_pylist(maps_as_pydicts="strict")
-    return [Record(**{**row, **{n: json.loads(row[n]) for n in _NESTED}}) for row in rows]
+    return [_record(row) for row in table.to_pylist(maps_as_pydicts="strict")]
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    return Record(**{**row, **{name: json.loads(row[name]) for name in _NESTED if name in row}})
 
 
 def parquet(table: pa.Table) -> bytes:
     """Return a table as the bytes of a Parquet file."""
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
@@ -227,13 +229,19 @@ def joined_curves(tables: Sequence[pa.Table]) -> pa.Table:
     return as_curves(whole)
 
 
+def _record_columns(table: pa.Table) -> pa.Table:
+    """Rows of `RECORD_TABLE`; tables of before there were declarations have no column of them."""
+    names = [n for n in RECORD_TABLE.names if n != "declared" or n in table.column_names]
+    schema = pa.schema([RECORD_TABLE.field(name) for name in names])
+    return table if table.schema.equals(schema) else table.select(names).cast(schema)
+
+
 def _as_records(table: pa.Table) -> pa.Table:
-    """Rows of `RECORD_TABLE`; tables of before there were declarations declare nothing."""
-    if "declared" not in table.column_names:
-        table = table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
-    if table.schema.equals(RECORD_TABLE):
+    """Rows of `RECORD_TABLE`, all its columns; older ones declare nothing."""
+    table = _record_columns(table)
+    if "declared" in table.column_names:
         return table
-    return table.select(RECORD_TABLE.names).cast(RECORD_TABLE)
+    return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
 
 
 @dataclass(frozen=True)
@@ -280,9 +288,15 @@ class StudyFolder:
         return _stems(self.folder.names("records"), ".json")
 
     def records(self) -> Reading:
-        """Return all records, sorted by fingerprint; what cannot be read becomes a warning."""
-        table, warnings = self.table()
-        return Reading(table_records(table), warnings)
+        """Return all records, sorted by fingerprint; what cannot be read becomes a warning.
+
+        As `table` does, yet without Arrow's functions, at whose first use it imports pandas.
+        """
+        table, warnings = self._compacted(_record_columns)
+        rows = [] if table is None else table.to_pylist(maps_as_pydicts="strict")
+        covered = [_record(row) for row in rows if _covers(row["schema"], row["state"])]
+        loose, faults = self._loose({record.fingerprint for record in covered})
+        return Reading(sorted([*covered, *loose], key=_by_fingerprint), warnings + faults)
 
     def table(self) -> tuple[pa.Table, list[str]]:
         """Return all records as rows of `RECORD_TABLE` sorted by fingerprint, and warnings.
@@ -290,22 +304,32 @@ class StudyFolder:
         They come from the compacted table where it covers, else from the loose files. A row covers
         its record unless it failed: only failed records are replaced.
         """
-        table, warnings = self._read_table("tables/records.parquet", RECORD_TABLE, _as_records)
-        covered = table.filter(_current_and_settled(table))
-        if foreign := set(table.column("schema").unique().to_pylist()) - {SCHEMA_VERSION}:
+        table, warnings = self._compacted(_as_records)
+        table = RECORD_TABLE.empty_table() if table is None else table
+        covered = table.filter(_covering(table))
+        loose, faults = self._loose(set(covered.column("fingerprint").to_pylist()))
+        every = pa.concat_tables([covered, record_table(loose)])
+        return every.sort_by("fingerprint"), warnings + faults
+
+    def _compacted(
+        self, shape: Callable[[pa.Table], pa.Table]
+    ) -> tuple[pa.Table | None, list[str]]:
+        """The compacted table whole, and warnings, of rows of another schema version too."""
+        table, warnings = self._read("tables/records.parquet", shape)
+        schemas = set() if table is None else set(table.column("schema").to_pylist())
+        if foreign := schemas - {SCHEMA_VERSION}:
             warnings.append(
                 f"tables/records.parquet: schema version must be {SCHEMA_VERSION}, got"
                 f" {sorted(foreign)}; those rows were written by another version of bimp-study"
             )
-        known = set(covered.column("fingerprint").to_pylist())
-        names = [name for name in self.loose_fingerprints() if name not in known]
-        loose = []
-        for found in self._in_order(self._read_loose, names):
-            if isinstance(found, RecordError):
-                warnings.append(str(found))
-            elif found is not None:
-                loose.append(found)
-        return pa.concat_tables([covered, record_table(loose)]).sort_by("fingerprint"), warnings
+        return table, warnings
+
+    def _loose(self, covered: Container[str]) -> tuple[list[Record], list[str]]:
+        """The records of the loose files that no row covers, and warnings."""
+        names = [name for name in self.loose_fingerprints() if name not in covered]
+        readings = self._in_order(self._read_loose, names)
+        records = [reading for reading in readings if isinstance(reading, Record)]
+        return records, [str(fault) for fault in readings if isinstance(fault, RecordError)]
 
     def _read_loose(self, fingerprint: str) -> Record | RecordError | None:
         try:
@@ -317,21 +341,25 @@ class StudyFolder:
         """Read each name; several at once where every read waits for a network."""
         if not is_remote(self.location):
             return [read(name) for name in names]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_REMOTE_READS) as pool:
             return list(pool.map(read, names))
 
-    def _read_table(
-        self, name: str, schema: pa.Schema, shape: Callable[[pa.Table], pa.Table]
-    ) -> tuple[pa.Table, list[str]]:
-        """Return a table, empty when absent or unreadable, with a warning in the latter case."""
+    def _read(
+        self, name: str, shape: Callable[[pa.Table], pa.Table]
+    ) -> tuple[pa.Table | None, list[str]]:
+        """Return a table, None when absent or unreadable, with a warning in the latter case."""
         try:
+            data = self.folder.read(name)
+            import pyarrow.parquet as pq
+
             # One file at a time: `read_table` costs three times as much, for partitioned sets.
-            table = pq.ParquetFile(pa.BufferReader(self.folder.read(name))).read()
-            return shape(table), []
+            return shape(pq.ParquetFile(pa.BufferReader(data)).read()), []
         except FileNotFoundError:
-            return schema.empty_table(), []
+            return None, []
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            return schema.empty_table(), [f"{name}: cannot be read ({error})"]
+            return None, [f"{name}: cannot be read ({error})"]
 
     def curves(self) -> tuple[pa.Table, list[str]]:
         """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
@@ -344,7 +372,8 @@ class StudyFolder:
         return joined_curves([table, *(part for part, _ in found)]), warnings + faults
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
-        return self._read_table(name, CURVE_SCHEMA, as_curves)
+        table, warnings = self._read(name, as_curves)
+        return (CURVE_SCHEMA.empty_table() if table is None else table), warnings
 
     def read_curve(self, fingerprint: str) -> pa.Table:
         """Return one trial's epochs; an empty table when it has no curve."""
@@ -356,17 +385,31 @@ class StudyFolder:
 
         Failed records stay loose, since a retry replaces them; so do curves of unsettled trials.
         """
+        import pyarrow.compute as pc
+
         table, _ = self.table()
-        settled = table.filter(_current_and_settled(table))
+        settled = table.filter(_covering(table))
         curves, _ = self.curves()
         mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
         self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
         self.folder.write("tables/records.parquet", parquet(settled))
 
 
-def _current_and_settled(table: pa.Table) -> pa.Array:
+def _covers(schema: int, state: State) -> bool:
+    """Whether a row of the compacted table stands for its record."""
+    return schema == SCHEMA_VERSION and state in SETTLED
+
+
+def _covering(table: pa.Table) -> pa.Array:
+    """`_covers` of every row."""
+    import pyarrow.compute as pc
+
     current = pc.equal(_whole(table, "schema"), SCHEMA_VERSION)
     return pc.and_(current, pc.is_in(_whole(table, "state"), value_set=pa.array(sorted(SETTLED))))
+
+
+def _by_fingerprint(record: Record) -> str:
+    return record.fingerprint
 
 
 def _whole(table: pa.Table, column: str) -> pa.Array:

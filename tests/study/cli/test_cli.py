@@ -60,9 +60,12 @@ def test_help_refusals_and_what_needs_no_data_import_nothing_heavy(
     assert imported_by(*arguments, status=status) == []
 
 
-def test_status_needs_neither_torch_nor_ray(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [("status",), ("plan", "digits", "--out")])
+def test_status_and_plan_need_no_pandas(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Arrow imports it at the first use of many of its functions."""
     write_study(tmp_path)
-    assert not {"torch", "ray", "optuna"} & set(imported_by("status", str(tmp_path), status=0))
+    StudyFolder(str(tmp_path)).compact()
+    assert imported_by(*arguments, str(tmp_path), status=0) == ["pyarrow", "numpy"]
 
 
 def test_help_lists_every_verb(bimp: Command) -> None:
