@@ -8,15 +8,25 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import block_words, number, points, shown
-from analysis.columns.names import joined
+from analysis.columns.names import config_columns, differing, joined
 from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
+from analysis.frames.constraints import beyond_bounds
 from analysis.selection.blocks import block_columns, inside, stand_ins
-from analysis.selection.series import REPORTED, series_column, values
-from analysis.stats import Comparison, holm, paired, smallest_p
+from analysis.selection.series import REPORTED, series_column
+from analysis.stats import (
+    FEWEST_SEEDS,
+    Comparison,
+    Verdict,
+    against,
+    entrants,
+    paired,
+    smallest_difference,
+)
 from trainables.vocabulary.wording import counted
 
 SETTLED_P: Final = 0.05
+MORE_SEEDS: Final = 8
 
 
 def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
@@ -31,23 +41,21 @@ def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Versus:
-    """The leader against one rival on test; `p` is adjusted for the number of rivals (Holm).
+    """The leader against one rival on test, on `n_pairs` pairs in blocks of one task.
 
     `task` holds the columns and values of the task it leads in; none where there is but one.
-    `n_rivals` counts the comparisons that `p` is adjusted for.
+    `verdict` is one of the family of all pairs of contestants, with the leader first; `comparison`
+    is of those that stand for the two.
     """
 
-    leader: Any
-    rival: Any
     comparison: Comparison
-    p: float
+    verdict: Verdict
     task: dict[str, Any]
-    n_rivals: int
 
     @property
-    def verdict(self) -> str:
+    def certainty(self) -> str:
         """How sure the difference is, in words."""
-        return certainty(self.comparison, self.p, self.n_rivals)
+        return certainty(self.verdict)
 
 
 def comparisons(trials: pd.DataFrame) -> list[Versus]:
@@ -60,16 +68,16 @@ def comparisons(trials: pd.DataFrame) -> list[Versus]:
     if leader is None or REPORTED not in trials or not trials[REPORTED].notna().any():
         return []
     columns = block_columns(trials, by)
-    chosen = stand_ins(inside(trials, task), by, columns)
-    rivals = [name for name in values(chosen, by) if name != leader]
-    keys = ["seed", *columns]
-    found = [paired(chosen, REPORTED, leader, rival, by=keys, column=by) for rival in rivals]
-    adjusted = holm([one.p_sign for one in found])
-    return [
-        Versus(leader, rival, one, p, task, len(rivals))
-        for rival, one, p in zip(rivals, found, adjusted, strict=True)
-        if one.n
+    here = inside(trials, task)
+    among = [c for c in differing(here, config_columns(here)) if c not in (by, *columns)]
+    standing = here[~beyond_bounds(here, among, [by, *columns])]
+    family = entrants(standing, REPORTED, by, columns).verdicts()
+    chosen, keys = stand_ins(here, by, columns), ["seed", *columns]
+    found = [
+        Versus(paired(chosen, REPORTED, leader, one.rival, by=keys, column=by), one, task)
+        for one in against(family, leader)
     ]
+    return [one for one in found if one.comparison.n]
 
 
 def against_rivals(trials: pd.DataFrame) -> list[str]:
@@ -77,54 +85,66 @@ def against_rivals(trials: pd.DataFrame) -> list[str]:
     found = comparisons(trials)
     if not found:
         return []
-    by = series_column(trials)
-    own = next((one.rival for one in found if one.rival in SUBJECTS[:1]), None)
-    behind = f"; {shown(by, own)} is not" if own is not None else ""
+    by, leader = series_column(trials), found[0].verdict.of
+    own = next((one for one in found if one.verdict.rival in SUBJECTS[:1]), None)
+    behind = f"; {shown(by, own.verdict.rival)} is not" if own is not None else ""
     where = f"At {block_words(found[0].task)}, by" if found[0].task else "By"
-    first = f"{where} mean rank on validation {shown(by, found[0].leader)} is first{behind}."
-    verdicts = dict.fromkeys(one.verdict for one in found)
-    said = [
-        _grouped(by, verdict, [v for v in found if v.verdict == verdict]) for verdict in verdicts
+    first = f"{where} mean rank on validation {shown(by, leader)} is first{behind}."
+    kinds = dict.fromkeys(one.certainty for one in found)
+    pairs = [one.verdict for one in found]
+    return [
+        first,
+        *(_grouped(by, kind, [one for one in found if one.certainty == kind]) for kind in kinds),
+        _more(by, pairs),
+        _caution(pairs),
     ]
-    few = max(one.comparison.n_units for one in found)
-    return [first, *said, _caution(few, found[0].n_rivals)]
 
 
-def _grouped(by: str, verdict: str, found: list[Versus]) -> str:
+def _grouped(by: str, kind: str, found: list[Versus]) -> str:
     parts = [
-        f"{points(one.comparison.mean)} points to {shown(by, one.rival)}"
+        f"{points(one.verdict.gain)} points to {shown(by, one.verdict.rival)}"
         f" ({counted(one.comparison.n, 'pair')})"
         for one in found
     ]
-    return f"On test {shown(by, found[0].leader)} has {joined(parts)}: {verdict}."
+    return f"On test {shown(by, found[0].verdict.of)} has {joined(parts)}: {kind}."
 
 
-def certainty(one: Comparison, p: float, n_rivals: int = 1) -> str:
-    """Return how sure a difference is, in words; `p` is adjusted for the number of rivals."""
-    if one.n_units < 2:
+def certainty(one: Verdict) -> str:
+    """Return how sure a difference is, in words."""
+    if one.interval.n < 2:
         return "one seed alone says nothing about the next"
-    beyond = one.lo > 0 or one.hi < 0
-    if p <= SETTLED_P:
-        return "settled, p at most 0.05 after correction"
-    if beyond and _smallest(one.n_units, n_rivals) > SETTLED_P:
-        return "the interval excludes zero, but there are too few seeds to settle it"
-    if beyond:
-        return "the interval excludes zero, but not settled after correction"
-    return "not told apart"
+    if one.outcome == "unknown":
+        return "two seeds settle nothing"
+    if one.outcome == "not settled":
+        few = counted(one.interval.n, "seed")
+        return f"likely, but {few} do not settle it" if one.likely else "no clear difference"
+    pairs = "" if one.n_family == 1 else f" for {one.n_family} pairs"
+    return f"settled, p at most {SETTLED_P} after correction{pairs}"
 
 
-def _smallest(n: int, n_rivals: int) -> float:
-    """The smallest p that n seeds can give after Holm's correction for so many rivals."""
-    return min(1.0, n_rivals * smallest_p(n))
-
-
-def _caution(n: int, n_rivals: int) -> str:
-    if n == 0 or _smallest(n, n_rivals) <= SETTLED_P:
+def _more(by: str, found: list[Verdict]) -> str:
+    """How many seeds would settle what is likely."""
+    needed = {one.rival: one.seeds_to_settle for one in found if one.likely}
+    known = [n for n in needed.values() if n is not None]
+    if not known:
         return ""
-    needed = next(m for m in range(n, 64) if _smallest(m, n_rivals) <= SETTLED_P)
-    corrected = f" after correction for {n_rivals} rivals" if n_rivals > 1 else ""
+    names = joined([shown(by, rival) for rival, n in needed.items() if n is not None])
+    return f"If it is as large as it looks, {max(known)} seeds would settle the lead over {names}."
+
+
+def _caution(found: list[Verdict]) -> str:
+    """How large a difference must be for so few seeds to settle it, where they do not."""
+    unsettled = [one for one in found if one.outcome in ("not settled", "unknown")]
+    if not unsettled:
+        return ""
+    n = max(one.interval.n for one in found)
+    if n < FEWEST_SEEDS:
+        return f"No verdict is given on fewer than {FEWEST_SEEDS} seeds."
+    n_pairs = max(one.n_family for one in found)
+    sizes = [number(smallest_difference(1.0, seeds, n_pairs), 2) for seeds in (n, MORE_SEEDS)]
+    more = f"; with {MORE_SEEDS} seeds {sizes[1]}" if n < MORE_SEEDS else ""
+    family = "one pair" if n_pairs == 1 else f"{n_pairs} pairs"
     return (
-        f"With {counted(n, 'seed')} no exact paired test can give a p below"
-        f" {number(_smallest(n, n_rivals), 2)}{corrected}: {needed} seeds are needed for one below"
-        f" {SETTLED_P}."
+        f"With {counted(n, 'seed')} and {family} a difference is settled in four of five studies"
+        f" where it is {sizes[0]} times its own spread from seed to seed{more}."
     )

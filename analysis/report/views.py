@@ -118,15 +118,15 @@ def comparisons_view(frame: pd.DataFrame) -> PageTable:
     by = series_column(trials)
     rows = tuple(
         (
-            shown(by, one.rival),
-            points(one.comparison.mean),
-            f"{points(one.comparison.lo)} to {points(one.comparison.hi)}",
+            shown(by, one.verdict.rival),
+            points(one.verdict.gain),
+            f"{points(one.verdict.interval.lo)} to {points(one.verdict.interval.hi)}",
             str(one.comparison.n),
-            str(one.comparison.n_units),
+            str(one.verdict.interval.n),
             _share(one.comparison),
-            number(one.comparison.p_sign, 2),
-            number(one.p, 2),
-            one.verdict,
+            number(one.verdict.p_sign, 2),
+            number(one.verdict.p_holm, 2),
+            one.certainty,
         )
         for one in found
     )
@@ -137,14 +137,16 @@ def comparisons_view(frame: pd.DataFrame) -> PageTable:
         Column("pairs (n)", True),
         Column("seeds", True),
         Column("better in (% of pairs)", True),
-        Column("p", True),
-        Column("p, Holm", True),
+        Column("p, exact", True),
+        Column("p, t test, Holm", True),
         Column("verdict", False),
     )
-    leader = shown(by, found[0].leader) if found else ""
+    leader = shown(by, found[0].verdict.of) if found else ""
     note = (
-        "Pairs share seed, task, sparsity and budget. Difference, share, interval and exact"
-        " sign-flip p are over the means of each seed, since pairs of one seed share a dense run."
+        "Pairs share seed, task, sparsity and budget. Difference, share, interval (Student's t) and"
+        " both p are over the means of each seed, since pairs of one seed share a dense run. The"
+        " verdict rests on the paired t test, corrected after Holm for all pairs of contestants;"
+        " beside it is the exact sign-flip test."
     )
     if any(one.comparison.pairs.n_unpaired for one in found):
         note += " Some trials have no partner, so not all seeds are over the same blocks."

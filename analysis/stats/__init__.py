@@ -6,6 +6,7 @@ from analysis.stats.candidates import candidates, fresh, regret_of
 from analysis.stats.closeness import close, side, snapped
 from analysis.stats.components import Components, components
 from analysis.stats.crossfit import (
+    FEWEST_SEEDS,
     SEARCHED,
     Candidates,
     CrossFit,
@@ -19,6 +20,7 @@ from analysis.stats.crossfit import (
     stand_ins,
     too_few,
 )
+from analysis.stats.entrants import Entrants, entrants
 from analysis.stats.equivalence import Equivalence, default_margin, equivalence
 from analysis.stats.exact import (
     caution,
@@ -62,6 +64,7 @@ from analysis.stats.verdicts import Outcome, Verdict, against, gains_by_seed, ve
 
 __all__ = [
     "CONFIDENCE",
+    "FEWEST_SEEDS",
     "SEARCHED",
     "Blocks",
     "Candidates",
@@ -69,6 +72,7 @@ __all__ = [
     "Components",
     "CriticalDifferences",
     "CrossFit",
+    "Entrants",
     "Equivalence",
     "Interval",
     "Matched",
@@ -90,6 +94,7 @@ __all__ = [
     "components",
     "critical_differences",
     "default_margin",
+    "entrants",
     "equivalence",
     "fresh",
     "friedman_p",

@@ -35,11 +35,13 @@ from analysis.stats.intervals import (
     t_p,
 )
 from analysis.stats.pairs import pairing_keys, require_single
-from analysis.stats.spread import COUNTED
+from analysis.stats.power import seeds_needed
+from analysis.stats.spread import COUNTED, summary
 
 Outcome = Literal["better", "worse", "not settled", "unknown"]
 
 LEVEL: Final = 0.05
+LIKELY_LEVEL: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Verdict:
     """Whether `of` is better than `rival`, and how sure that is among all pairs of one setting.
 
     `gain` is the mean over seeds of the paired difference, positive where `of` is better, in the
-    metric's unit; `interval` is that of this one difference, not corrected. `p_t` is the paired t
+    metric's unit, `spread` its standard deviation from seed to seed; `interval` is that of this one
+    difference, not corrected. `p_t` is the paired t
     test's, `p_holm` the same corrected over the `n_family` pairs that have one; on it the `outcome`
     rests, in either direction. `p_sign` is the exact sign-flip test's, beside it. The outcome is
     unknown with two seeds or fewer. Where all seeds agree to the last digit a t test is not
@@ -57,12 +60,29 @@ class Verdict:
     of: Hashable
     rival: Hashable
     gain: float
+    spread: float
     interval: Interval
     p_t: float
     p_holm: float
     p_sign: float
     n_family: int
     outcome: Outcome
+
+    @property
+    def likely(self) -> bool:
+        """Whether a verdict that is not settled would be at `LIKELY_LEVEL`.
+
+        Of equal entrants that is said in at most one study of five.
+        """
+        return self.outcome == "not settled" and self.p_holm <= LIKELY_LEVEL
+
+    @property
+    def seeds_to_settle(self) -> int | None:
+        """With how many seeds it is settled in four of five studies, if it is as large as it looks.
+
+        None where it takes very many, or the difference or its spread is not known.
+        """
+        return seeds_needed(self.gain, self.spread, self.n_family)
 
     @property
     def turned(self) -> Verdict:
@@ -149,10 +169,12 @@ def _verdict(
     n_family: int,
     level: float,
 ) -> Verdict:
-    gain = float(differences.mean()) if len(differences) else math.nan
+    total = summary(differences)
     span = interval(differences, kind=BY_CHOICES[choices])
-    exact = sign_flip_p(differences)
-    return Verdict(*pair, gain, span, p, adjusted, exact, n_family, _outcome(gain, adjusted, level))
+    return Verdict(
+        *pair, total.mean, total.std, span, p, adjusted, sign_flip_p(differences), n_family,
+        _outcome(total.mean, adjusted, level),
+    )  # fmt: skip
 
 
 def _outcome(gain: float, p: float, level: float) -> Outcome:

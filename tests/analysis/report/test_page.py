@@ -88,39 +88,46 @@ def test_a_single_series_is_said() -> None:
     assert sentence == "Only one method was tried, imp: there is nothing to compare."
 
 
-def test_too_few_seeds_settle_nothing() -> None:
+def test_two_seeds_settle_nothing() -> None:
     said = sentences.findings(contest().assign(test_accuracy=contest()["val_accuracy"]))
-    assert any("too few seeds to settle it" in s for s in said)
-    assert any("With 2 seeds no exact paired test can give a p below 0.5" in s for s in said)
+    assert any(s.endswith(": two seeds settle nothing.") for s in said)
+    assert "No verdict is given on fewer than 3 seeds." in said
 
 
-def test_six_seeds_that_agree_settle_it() -> None:
-    frame = grid(
-        {("llr",): [0.95, 0.96, 0.97, 0.95, 0.96, 0.97], ("ft",): [0.90] * 6}, "retrain.schedule"
-    )
+def test_seeds_that_agree_settle_it() -> None:
+    frame = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.90, 0.91, 0.925]}, "retrain.schedule")
     (one,) = rivals.comparisons(frame)
-    assert one.comparison.p_sign == pytest.approx(2 / 64)
-    assert one.verdict.startswith("settled")
-    assert not any("no exact paired test" in s for s in sentences.findings(frame))
+    # .05, .05 and .045: t^2 = 29^2, and p of two degrees of freedom is 1 - sqrt(t^2 / (t^2 + 2))
+    assert one.verdict.p_holm == pytest.approx(1 - math.sqrt(29**2 / (29**2 + 2)))
+    assert one.certainty == "settled, p at most 0.05 after correction"
+    assert not any("its own spread" in s for s in sentences.findings(frame))
 
 
-def test_too_few_seeds_for_so_many_rivals() -> None:
-    """Six seeds give p = 1/32; after Holm's correction for five rivals no p is below 5/32."""
+def test_what_is_likely_says_how_many_seeds_would_settle_it() -> None:
+    frame = grid({("llr",): [0.95, 0.95, 0.95], ("ft",): [0.93, 0.90, 0.87]}, "retrain.schedule")
+    (one,) = rivals.comparisons(frame)
+    # mean .05 and spread .03: t^2 = 25/3, p = .102
+    assert one.certainty == "likely, but 3 seeds do not settle it"
+    assert rivals.against_rivals(frame)[1:] == [
+        "On test llr has +5.00 points to ft (3 pairs): likely, but 3 seeds do not settle it.",
+        "If it is as large as it looks, 6 seeds would settle the lead over ft.",
+        "With 3 seeds and one pair a difference is settled in four of five studies where it is 3.3"
+        " times its own spread from seed to seed; with 8 seeds 1.2.",
+    ]
+
+
+def test_every_pair_of_contestants_counts() -> None:
+    """What one pair would settle is not even likely as one of the fifteen pairs of six."""
+    near = {(name,): [0.94 + i / 1000, 0.92 - i / 1000, 0.95] for i, name in
+            enumerate(("lrw", "slr", "clr", "allr"))}  # fmt: skip
     frame = grid(
-        {("llr",): [0.95 + s / 1000 for s in range(6)],
-         **{(name,): [0.9 - i / 100 + s / 1000 for s in range(6)]
-            for i, name in enumerate(("ft", "lrw", "slr", "clr", "allr"))}},
-        "retrain.schedule",
-    )  # fmt: skip
-    found = rivals.comparisons(frame)
-    assert [one.p for one in found] == pytest.approx([5 / 32] * 5)
-    assert {one.verdict for one in found} == {
-        "the interval excludes zero, but there are too few seeds to settle it"
-    }
-    assert rivals.against_rivals(frame)[-1] == (
-        "With 6 seeds no exact paired test can give a p below 0.16 after correction for 5 rivals:"
-        " 8 seeds are needed for one below 0.05."
+        {("llr",): [0.95, 0.95, 0.95], ("ft",): [0.93, 0.92, 0.91], **near}, "retrain.schedule"
     )
+    found = {one.verdict.rival: one for one in rivals.comparisons(frame)}
+    assert found["ft"].verdict.p_t == pytest.approx(1 - math.sqrt(27 / 29))
+    assert found["ft"].verdict.p_holm == pytest.approx(15 * found["ft"].verdict.p_t)
+    assert found["ft"].certainty == "no clear difference"
+    assert "and 15 pairs a difference is settled" in rivals.against_rivals(frame)[-1]
 
 
 def test_a_leader_s_failures_stand_beside_its_mean() -> None:
@@ -147,8 +154,9 @@ def test_the_leader_is_compared_in_its_own_task() -> None:
         "retrain.schedule", "task.model",
     )  # fmt: skip
     (one,) = rivals.comparisons(frame)
-    assert (one.leader, one.rival, one.task) == ("llr", "ft", {"task.model": "cnn"})
-    assert one.comparison.mean == pytest.approx(0.05)
+    assert (one.verdict.of, one.verdict.rival) == ("llr", "ft")
+    assert one.task == {"task.model": "cnn"}
+    assert one.verdict.gain == pytest.approx(0.05)
     assert one.comparison.n == 3
     assert rivals.against_rivals(frame)[0] == ("At cnn, by mean rank on validation llr is first.")
     assert comparisons_view(frame).title == "llr against its rivals, test accuracy, cnn"
@@ -159,7 +167,7 @@ def test_the_leader_is_compared_in_its_own_task() -> None:
 def test_one_seed_says_nothing() -> None:
     frame = grid({("llr",): [0.95], ("ft",): [0.90]}, "retrain.schedule")
     (one,) = rivals.comparisons(frame)
-    assert one.verdict == "one seed alone says nothing about the next"
+    assert one.certainty == "one seed alone says nothing about the next"
 
 
 def test_one_validation_image_is_said_for_digits() -> None:

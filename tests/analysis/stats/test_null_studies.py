@@ -19,10 +19,13 @@ from analysis.stats.simulation import (
     coverage_of,
     false_verdicts,
     found,
+    pair_differences,
     regret_coverage,
     regrets,
+    settled,
     studies,
 )
+from analysis.stats.verdicts import LIKELY_LEVEL
 
 SEEDS = (3, 5, 8)
 N_STUDIES = 4000
@@ -68,6 +71,8 @@ def test_false_verdicts_of_equal_entrants(n_entrants: int, n_seeds: int) -> None
     _, test = studies(rng, N_STUDIES, [0.0] * n_entrants, n_seeds)
     assert false_verdicts(test) <= 0.05 + room(0.05)
     assert false_verdicts(test) > 0.03  # nor are they bought with verdicts that never come
+    likely = settled(pair_differences(test), level=LIKELY_LEVEL).any(axis=1).mean()
+    assert likely <= 0.2 + room(0.2)
 
 
 @pytest.mark.parametrize("n_seeds", SEEDS)

@@ -52,6 +52,19 @@ def test_a_family_is_all_pairs_and_corrected_by_holm() -> None:
     assert about[1].gain == pytest.approx(0.01)
 
 
+def test_what_is_likely_and_with_how_many_seeds_it_is_settled() -> None:
+    # mean .05 and spread .03: t^2 = 25/3, p = .102; 1.67 spreads take six seeds
+    (one,) = verdicts(wide(a=[0.95, 0.95, 0.95], b=[0.93, 0.90, 0.87]))
+    assert (one.outcome, one.likely, one.seeds_to_settle) == ("not settled", True, 6)
+    assert (one.gain, one.spread) == (pytest.approx(0.05), pytest.approx(0.03))
+    (none,) = verdicts(wide(a=[0.95, 0.95, 0.95], b=[0.98, 0.90, 0.90]))
+    assert not none.likely
+    (settled,) = verdicts(wide(a=[0.90, 0.91, 0.92], b=[0.80, 0.80, 0.80]))
+    assert not settled.likely
+    (few,) = verdicts(wide(a=[0.9], b=[0.1]))
+    assert (few.likely, few.seeds_to_settle) == (False, None)
+
+
 def test_the_t_test_agrees_with_scipy() -> None:
     from scipy.stats import ttest_rel
 
