@@ -64,13 +64,17 @@ def trial_columns(names: Iterable[str]) -> list[str]:
 def measures_in(table: pa.Table) -> dict[str, Measure]:
     """Return what the records of a table may hold, by name, and make it known to `METRICS`.
 
-    That of classification where nothing is declared, or where there is no record.
+    That of classification where nothing is declared, or where there is no record. A task without a
+    test part has no names of test.
     """
     declared = table.column("declared").unique().to_pylist() or ["{}"]
     measures: dict[str, Measure] = {}
     for text in declared:
         measures |= declare(json.loads(text))
-    return measures
+    if "{}" in declared:
+        return measures
+    held = set(table.column("metrics").combine_chunks().keys.unique().to_pylist())
+    return {name: m for name, m in measures.items() if name in held or not m.on_test}
 
 
 def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:

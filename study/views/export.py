@@ -141,7 +141,8 @@ def _header(record: Record) -> dict[str, str]:
 def sentence(exported: Export, output: str, metric: str | None = None) -> str:
     """Return in words what was written."""
     record = exported.record
-    model = record.config["task"]["model"]["name"]
+    task = record.config["task"]
+    model = task["use"] if "use" in task else task["model"]["name"]
     chosen = ""
     if metric is not None:
         ties = f", as are {exported.ties} others" if exported.ties else ""

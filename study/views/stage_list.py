@@ -6,7 +6,7 @@ Reads manifests only, and needs neither torch nor ray.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,19 @@ from trainables.files.manifests import Manifest
 from trainables.files.records import RecordError
 from trainables.files.storage import Folder, open_folder
 
-METRICS = ("val_accuracy", "test_accuracy", "train_s")
 COLUMNS = (
     "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",
-    *METRICS, "parent",
 )  # fmt: skip
+"""First columns; then come what the stages measure, their seconds and their parents."""
+_USUAL = ("val_accuracy", "test_accuracy")
 _ORDER = {"dense": 0, "whole": 1, "cycle": 2}
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Rows of `COLUMNS`, where the stages lie, what else the store holds, what was unreadable."""
+    """Rows of `columns`, where the stages lie, what else the store holds, what was unreadable."""
 
+    columns: tuple[str, ...]
     rows: list[dict[str, Any]]
     store: str
     others: int
@@ -47,10 +48,18 @@ def stages(location: str) -> Stages:
     every, faults = _manifests(open_folder(place))
     shared = study.stage_store is not None
     chosen = {h: m for h, m in every.items() if not shared or h in users}
-    rows = [_row(manifest, users[h], every) for h, manifest in chosen.items()]
+    metrics = (*_measured(chosen.values()), "train_s")
+    rows = [_row(manifest, users[h], every, metrics) for h, manifest in chosen.items()]
     rows.sort(key=_rank)
     others = len(every) - len(chosen)
-    return Stages(rows, place, others, [*reading.warnings, *faults])
+    return Stages((*COLUMNS, *metrics, "parent"), rows, place, others, [*reading.warnings, *faults])
+
+
+def _measured(chosen: Iterable[Manifest]) -> list[str]:
+    """What the stages measure on validation and on test beside the loss, by name."""
+    parts = ("val_", "test_")
+    names = dict.fromkeys(n for m in chosen for n in sorted(m.metrics, reverse=True))
+    return [n for n in names if n.startswith(parts) and not n.endswith("_loss")] or list(_USUAL)
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -65,7 +74,9 @@ def _manifests(store: Folder) -> tuple[dict[str, Manifest], list[str]]:
     return {m.hash: m for m in every if isinstance(m, Manifest)}, faults
 
 
-def _row(manifest: Manifest, trials: int, every: Mapping[str, Manifest]) -> dict[str, Any]:
+def _row(
+    manifest: Manifest, trials: int, every: Mapping[str, Manifest], metrics: Iterable[str]
+) -> dict[str, Any]:
     first = _first(manifest, every)
     return {
         "stage": manifest.hash,
@@ -76,9 +87,9 @@ def _row(manifest: Manifest, trials: int, every: Mapping[str, Manifest]) -> dict
         "trials": trials,
         "epochs": manifest.epochs,
         "dataset": first.label.get("dataset", {}).get("name"),
-        "model": first.label.get("model", {}).get("name"),
+        "model": first.label.get("task", {}).get("use") or first.label.get("model", {}).get("name"),
         "what": _what(manifest.label),
-        **{name: manifest.metrics.get(name) for name in METRICS},
+        **{name: manifest.metrics.get(name) for name in metrics},
         "parent": manifest.parent,
     }
 
@@ -108,8 +119,8 @@ def table(found: Stages) -> str:
     """Return the stages as a table for a terminal."""
     from tabulate import tabulate
 
-    rows = [[_cell(row[column]) for column in COLUMNS] for row in found.rows]
-    lines = [tabulate(rows, COLUMNS, tablefmt="simple", disable_numparse=True)]
+    rows = [[_cell(row[column]) for column in found.columns] for row in found.rows]
+    lines = [tabulate(rows, found.columns, tablefmt="simple", disable_numparse=True)]
     kinds = Counter(row["kind"] for row in found.rows)
     counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"
     lines.append(f"{len(rows)} stages ({counts}) in {found.store}")
@@ -130,7 +141,7 @@ def to_csv(found: Stages) -> str:
     import io
 
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, found.columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(found.rows)
     return text.getvalue()

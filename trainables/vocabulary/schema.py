@@ -157,28 +157,20 @@ def measures_of(declared: Mapping[str, Any]) -> dict[str, Measure]:
 def declare(declared: Mapping[str, Any]) -> dict[str, Measure]:
     """Make a task's numbers known to whoever asks `METRICS` from now on, and return them.
 
-    Readers call it for every record that they read. ValueError where a name is known already and
-    means something else: numbers that are better in opposite ways cannot be read together.
+    Readers call it for every record that they read; of two tasks' units for one name the later
+    stands. ValueError where a name is known already and is better the other way: such numbers
+    cannot be read together.
     """
     measures = measures_of(declared)
     for name, measure in measures.items():
-        known = METRICS.setdefault(name, measure)
-        if (known.direction, known.percent, known.unit) != (
-            measure.direction,
-            measure.percent,
-            measure.unit,
-        ):
+        known = METRICS.get(name, measure)
+        if known.direction != measure.direction:
             raise ValueError(
-                f"{name} must mean the same in everything that is read together, got"
-                f" {_told(known)} and {_told(measure)}"
+                f"{name} must be better the same way in everything that is read together, got"
+                f" {known.direction} and {measure.direction}"
             )
+    METRICS.update(measures)
     return measures
-
-
-def _told(measure: Measure) -> str:
-    better = {"max": "better when more", "min": "better when less", None: "neither way better"}
-    unit = "%" if measure.percent else measure.unit
-    return f"{better[measure.direction]} in {unit}"
 
 
 def at_level(level: Level, measures: Iterable[Measure] | None = None) -> tuple[str, ...]:

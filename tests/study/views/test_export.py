@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from study.views.export import Export, best, by_prefix, sentence
-from study.views.stage_list import COLUMNS, stages
+from study.views.stage_list import stages
 from tests.study.conftest import Command
 from tests.trainables.trials.plain import cache, run_trial, tiny
 from trainables.files.records import Record, StudyFolder
@@ -107,7 +107,7 @@ def test_a_stage_that_cannot_be_read_is_a_warning(folder: Path, tmp_path: Path) 
 
 def test_the_stages_as_table_csv_and_json(folder: Path, bimp: Command) -> None:
     shown = bimp("stages", folder).out
-    assert shown.splitlines()[0].split() == list(COLUMNS)
+    assert shown.splitlines()[0].split() == list(stages(str(folder)).columns)
     assert f"6 stages (2 dense, 4 cycle) in {folder / 'stages'}" in shown
     rows = list(csv.DictReader(bimp("stages", folder, "--format", "csv").out.splitlines()))
     plain = json.loads(bimp("stages", folder, "--format", "json").out)
