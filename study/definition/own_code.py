@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from study.definition.space import Space
@@ -95,10 +96,24 @@ class StudyCode:
     free: frozenset[str] = frozenset()
 
     def look_of(self, raw: Raw) -> Look | None:
-        """Return what is known of the code in a raw configuration; None where it uses none."""
+        """Return what is known of the code in a configuration; None where it uses none.
+
+        Raw, as the study file has it, or with every keyword filled in.
+        """
         if not self.looks or not (own := own_sections(raw)):
             return None
-        return self.looks.get(use_key(own, self.free))
+        key = use_key(own, self.free)
+        return self.looks.get(key) or self._by_filled.get(key)
+
+    @cached_property
+    def _by_filled(self) -> dict[str, Look]:
+        """The looks by what `use_key` gives once every keyword is filled in."""
+        filled = {}
+        for key, look in self.looks.items():
+            sections = {"task": look.task, "method": look.method}
+            known = {k: v for k, v in sections.items() if v is not None}
+            filled[use_key({**json.loads(key), **known}, self.free)] = look
+        return filled
 
     def applied(self, raw: Raw) -> Raw:
         """Return a raw configuration with what is known of its code filled in.
