@@ -134,8 +134,8 @@ class Settings(Section):
         if self.budget is None:
             assert self.dense.epochs is not None
             return epochs_to_steps(self.dense.epochs, self.steps_per_epoch)
-        fraction = self.budget.dense_fraction if self.retrains else 1.0
-        return epochs_to_steps(self.budget.epochs * fraction, self.steps_per_epoch)
+        share = exact(self.budget.dense_fraction) if self.retrains else Fraction(1)
+        return epochs_to_steps(exact(self.budget.epochs) * share, self.steps_per_epoch)
 
     @property
     def retrain_epochs(self) -> Fraction:

@@ -106,6 +106,22 @@ def test_bimp_splits_one_budget() -> None:
     assert found.retrain_epochs == 5
 
 
+@pytest.mark.parametrize(
+    ("epochs", "fraction", "steps"), [(3, 0.1, 4), (3, 0.3, 14), (6, 0.95, 86), (3, 0.2, 9)]
+)
+def test_a_share_of_a_budget_is_that_of_the_decimals(
+    epochs: int, fraction: float, steps: int
+) -> None:
+    """15 steps an epoch: 3 * .1 epochs are 4.5 steps, and halves go to the even neighbour; in
+    floats 3 * .1 is above .3."""
+    dataset = {"name": "digits", "n_train": 225}
+    found = config(
+        task={"dataset": dataset, "model": "mlp"}, dense={"batch_size": 15}, method="bimp",
+        retrain={}, budget={"epochs": epochs, "dense_fraction": fraction},
+    )  # fmt: skip
+    assert found.dense_steps == steps
+
+
 @given(
     st.integers(2, 60),
     st.fractions(Fraction(1, 20), Fraction(19, 20), max_denominator=100),
