@@ -28,13 +28,13 @@ from trainables.pruning.ranking import prune
 from trainables.pruning.work import work_of
 from trainables.tasks.classification import Classification
 from trainables.training.loaded import LoadedTask
-from trainables.training.optimisers import Optimiser
+from trainables.training.optimisers import Optimiser, sgd
 from trainables.training.trainer import Trainer, draws
 
 BATCH = 128
 SHAPES = {"mlp": (1, 28, 28), "cnn": (1, 28, 28), "resnet56": (3, 32, 32)}
 STEPS = {"mlp": 100, "cnn": 20, "resnet56": 2}
-OPTIMISER = Optimiser(momentum=0.9, weight_decay=5e-4, nesterov=True)
+OPTIMISER = Optimiser(sgd(momentum=0.9, nesterov=True), weight_decay=5e-4)
 
 
 class Random(Classification):

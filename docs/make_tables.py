@@ -17,6 +17,7 @@ from meanings import MEANINGS, RANGES
 from study.definition.studyfile import SPACE_SECTIONS, StudyFile
 from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX
 from trainables.config.datasets import DATASETS, Dataset, KnownDataset
+from trainables.config.optimisers import OPTIMISERS
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
@@ -200,6 +201,17 @@ def methods() -> str:
     return markdown(header, rows)
 
 
+def optimisers() -> str:
+    """Return the table of optimisers, with the methods that need what one does not offer."""
+    rows = [
+        [f"`{o.name}`", ", ".join(f"`dense.{key}`" for key in sorted(o.uses)),
+         ", ".join(f"`{m.name}`" for m in METHODS.values() if m.needs.keys() - o.offers) or "-",
+         o.source]
+        for o in OPTIMISERS.values()
+    ]  # fmt: skip
+    return markdown(("name", "keys", "refused under", "source"), rows)
+
+
 def dense_schedules() -> str:
     """Return the table of dense schedules."""
     return _schedules(DENSE_SCHEDULES, "dense")
@@ -240,6 +252,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "data-sets": data_sets,
         "models": models,
         "methods": methods,
+        "optimisers": optimisers,
         "dense-schedules": dense_schedules,
         "retrain-schedules": retrain_schedules,
         "metrics": metrics,

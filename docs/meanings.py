@@ -1,5 +1,6 @@
 """One sentence for each key of the study file. `make_tables.py` refuses a key without one."""
 
+from trainables.config.optimisers import OPTIMISERS
 from trainables.config.sections import CRITERIA
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
@@ -27,9 +28,18 @@ MEANINGS = {
     "dense.lr_end": "Rate that the decay would reach one step after the run's last; below"
     " `dense.lr`",
     "dense.warmup_epochs": "Epochs of linear warm-up at the start, part of the run",
+    "dense.optimiser": "Optimiser of all training (see Optimisers); `dense.lr` must then be given"
+    " where it is not SGD",
     "dense.momentum": "Momentum of SGD, in the dense run and in retraining",
-    "dense.weight_decay": "Weight decay of SGD, on all parameters",
+    "dense.weight_decay": "Weight decay, on all parameters that are trained: SGD adds it to the"
+    " gradient, AdamW shrinks the weights by it",
     "dense.nesterov": "Nesterov momentum; unless given, on where momentum and weight decay are",
+    "dense.beta1": "AdamW's decay of the mean gradient",
+    "dense.beta2": "AdamW's decay of the mean squared gradient",
+    "dense.eps": "What AdamW adds to the root of the mean squared gradient",
+    "dense.options": "Keywords of your own optimiser; hashed, and may hold domains",
+    "dense.groups": "Parameters with a rate and a decay of their own, by patterns over names of"
+    " parameters or layers, or module types; of several that fit the first counts",
     "prune.sparsity": "Share of the prunable weights that are zero at the end",
     "prune.cycles": "Prune-and-retrain cycles k; 1 is one shot",
     "prune.structure": "Whether single weights or whole filters are removed",
@@ -88,6 +98,9 @@ RANGES = {
     "task.model": "a name, `module:attribute`, or `{name: ..., key: value}`",
     "task.use": "`module:attribute`",
     "prune.criterion": ", ".join(f"`{name}`" for name in CRITERIA) + ", or `module:attribute`",
+    "dense.optimiser": ", ".join(f"`{name}`" for name in OPTIMISERS) + ", or `module:attribute`",
+    "dense.options": "a mapping of keywords",
+    "dense.groups": "a list of `{match: [patterns], weight_decay: number, lr_scale: number}`",
     "retrain.schedule": ", ".join(f"`{name}`" for name in RETRAIN_SCHEDULES)
     + ", or `module:attribute`",
     "method": "a name, or `{name: ..., key: value}`",

@@ -168,6 +168,7 @@ def _nothing(_name: str, _data: bytes) -> None:
 
 def _look(answer: Mapping[str, Any], files: UserCode, codes: Mapping[str, str]) -> Look:
     task, method = answer.get("task") or {}, answer.get("method") or {}
+    optimiser = answer.get("optimiser") or {}
     findings = task.get("findings", {})
     lengths = findings.get("lengths", {})
     facts = Facts(
@@ -179,8 +180,10 @@ def _look(answer: Mapping[str, Any], files: UserCode, codes: Mapping[str, str]) 
         n_classes=task.get("n_classes"),
         controls_sparsity=method.get("controls_sparsity", False),
         structures=tuple(method.get("structures", ("weights",))),
+        needs=tuple(method.get("needs", ())),
+        takes_decay=optimiser.get("takes_decay", True),
     )
-    return Look(facts, task.get("given"), method.get("given"), findings)
+    return Look(facts, task.get("given"), method.get("given"), optimiser.get("options"), findings)
 
 
 def _answers(

@@ -20,14 +20,20 @@ from trainables.config.sections import Facts
 LOOKS: Final = "code/looks.json"
 """Where a study folder keeps what is known of the user's code."""
 
-_BESIDE = {"prune": "criterion", "retrain": "schedule"}
+_BESIDE = {"dense": "optimiser", "prune": "criterion", "retrain": "schedule"}
 """Sections with a key beside task and method that may hold a reference."""
+
+OPTIONS: Final = "dense.options"
+"""Where the keywords of a user's optimiser stand."""
 
 Raw = Mapping[str, Any]
 
 
 def references(raw: Raw) -> dict[str, Reference]:
-    """Return the references to the user's code in a trial's raw configuration, by key."""
+    """Return the references to the user's code in a trial's raw configuration, by key.
+
+    The own sections of one, where those beside task and method stand under their keys, will do.
+    """
     task = raw.get("task")
     named: dict[str, Any] = {}
     if isinstance(task, Mapping):
@@ -37,7 +43,8 @@ def references(raw: Raw) -> dict[str, Reference]:
     named["method"] = _name(raw.get("method"))
     for section, leaf in _BESIDE.items():
         held = raw.get(section)
-        named[f"{section}.{leaf}"] = held.get(leaf) if isinstance(held, Mapping) else None
+        key = f"{section}.{leaf}"
+        named[key] = held.get(leaf) if isinstance(held, Mapping) else raw.get(key)
     return {key: parse(name, key) for key, name in named.items() if is_reference(name)}
 
 
@@ -48,7 +55,8 @@ def _name(given: Any) -> Any:
 def own_sections(raw: Raw) -> dict[str, Any]:
     """Return the part of a raw configuration that the user's code is asked about.
 
-    `task` and `method` where they name the user's code, and the references beside them.
+    `task` and `method` where they name the user's code, the references beside them, and keywords of
+    an optimiser.
     """
     named = references(raw)
     own: dict[str, Any] = {}
@@ -57,6 +65,8 @@ def own_sections(raw: Raw) -> dict[str, Any]:
     if "method" in named:
         method = raw["method"]
         own["method"] = {"name": method} if isinstance(method, str) else method
+    if "dense.optimiser" in named:
+        own[OPTIONS] = raw["dense"].get("options", {})
     beside = {key: str(r) for key, r in named.items() if key.partition(".")[0] in _BESIDE}
     return {**own, **beside}
 
@@ -65,19 +75,19 @@ def own_sections(raw: Raw) -> dict[str, Any]:
 class Look:
     """What was learnt of one configuration's code.
 
-    `task` and `method` are these sections with every keyword filled in, where they are the user's;
-    `facts` are those of its trials; `findings` what the checks learnt of the task.
+    `task`, `method` and `options` (of the optimiser) are filled in with every keyword, where they
+    are the user's; `facts` are those of its trials; `findings` what the checks learnt of the task.
     """
 
     facts: Facts
     task: Mapping[str, Any] | None = None
     method: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] | None = None
     findings: Mapping[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return the look as plain data."""
-        facts = self.facts.model_dump(mode="json")
-        return {"facts": facts, "task": self.task, "method": self.method, "findings": self.findings}
+        return {**vars(self), "facts": self.facts.model_dump(mode="json")}
 
     @classmethod
     def of(cls, raw: Raw) -> Look:
@@ -125,6 +135,10 @@ class StudyCode:
             return raw
         filled = {"task": look.task, "method": look.method}
         known = {k: self._with_free(k, v, raw[k]) for k, v in filled.items() if v is not None}
+        if look.options is not None:
+            dense = raw["dense"]
+            options = self._with_free(OPTIONS, look.options, dense.get("options"))
+            known["dense"] = {**dense, "options": options}
         return {**raw, **known, "facts": look.facts.model_dump(mode="json")}
 
     def _with_free(self, section: str, filled: Raw, raw: Any) -> dict[str, Any]:
@@ -172,13 +186,18 @@ def _without(section: str, value: Any, free: frozenset[str]) -> Any:
 
 
 def free_keys(spaces: list[Space]) -> frozenset[str]:
-    """Return the keys of task and method that a search draws from a range."""
+    """Return the keywords of the user's code that a search draws from a range."""
     return frozenset(
         key
         for space in spaces
         for key, domain in space.domains.items()
-        if domain.kind not in ("grid", "choice") and key.partition(".")[0] in ("task", "method")
+        if domain.kind not in ("grid", "choice") and _is_keyword(key)
     )
+
+
+def _is_keyword(key: str) -> bool:
+    """Whether a key may be a keyword of the user's code."""
+    return key.partition(".")[0] in ("task", "method") or key.startswith(f"{OPTIONS}.")
 
 
 def uses(spaces: list[Space], free: frozenset[str]) -> dict[str, Raw]:
@@ -199,8 +218,7 @@ def _combinations(space: Space) -> Iterator[dict[str, Any]]:
     deciding = {
         key: domain.values if domain.kind in ("grid", "choice") else (_middle(domain.values),)
         for key, domain in space.domains.items()
-        if key.partition(".")[0] in ("task", "method")
-        or key in (f"{section}.{leaf}" for section, leaf in _BESIDE.items())
+        if _is_keyword(key) or key in (f"{section}.{leaf}" for section, leaf in _BESIDE.items())
     }
     for combination in itertools.product(*deciding.values()):
         yield dict(zip(deciding, combination, strict=True))

@@ -7,12 +7,14 @@ torch. Each record names its function as "module:function"; `resolve` imports it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from trainables.config.optimisers import Need
 
 Positive = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -118,6 +120,7 @@ class Method:
     budget in one run. `domains`: for each parameter the domain a search would sensibly use,
     as it stands in a study file. `controls_sparsity`: whether it ends at the goal by itself.
     `budgeted`: whether `budget.epochs` gives all its lengths, else dense.epochs and retrain.epochs.
+    `needs`: what its optimiser must do, each with the reason.
     """
 
     name: str
@@ -130,6 +133,7 @@ class Method:
     function: str | None = None
     structures: tuple[str, ...] = ("weights",)
     budgeted: bool = True
+    needs: Mapping[Need, str] = field(default_factory=dict)
 
     @property
     def splits_budget(self) -> bool:
@@ -188,6 +192,8 @@ class DstParameters(ToppedUpParameters):
     penalty: NonNegative = 3e-3
 
 
+_SHRINKS = "weights that lose their gradient shrink by the decay that gathers in their momentum"
+
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
@@ -206,11 +212,13 @@ METHODS: dict[str, Method] = {
         Method("gsm", "Global sparse momentum", "from scratch", NoParameters, True,
                "Ding et al. 2019", {"dense.momentum": {"choice": [0.9, 0.95, 0.98, 0.99]},
                 "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},
-               "trainables.methods.gsm:Gsm"),
+               "trainables.methods.gsm:Gsm",
+               needs={"coupled decay": _SHRINKS, "momentum": _SHRINKS}),
         Method("lc", "Learning and compression", "from scratch", NoParameters, True,
                "Carreira-Perpinan and Idelbayev 2018",
                {"dense.weight_decay": {"loguniform": [1e-4, 1e-1]}},
-               "trainables.methods.lc:Lc"),
+               "trainables.methods.lc:Lc",
+               needs={"coupled decay": "it takes the decay of its largest weights back out"}),
         Method("dpf", "Dynamic pruning with feedback", "from scratch", IntervalParameters, True,
                "Lin et al. 2020", {"method.interval": {"choice": [1, 2, 4]}},
                "trainables.methods.dpf:Dpf", structures=("weights", "filters")),
@@ -221,7 +229,8 @@ METHODS: dict[str, Method] = {
         Method("str", "Soft threshold reparameterisation", "from scratch", StrParameters, False,
                "Kusupati et al. 2020", {"method.s_initial": {"uniform": [-8.0, -3.0]},
                                         "dense.weight_decay": {"loguniform": [1e-4, 6e-2]}},
-               "trainables.methods.soft_threshold:SoftThreshold"),
+               "trainables.methods.soft_threshold:SoftThreshold",
+               needs={"coupled decay": "its thresholds stand where decay and gradient balance"}),
         Method("cs", "Continuous sparsification", "from scratch", CsParameters, False,
                "Savarese, Silva and Maire 2020", {"method.s_initial": {"uniform": [-0.3, 0.1]},
                                                   "method.penalty": {"loguniform": [1e-9, 1e-5]}},

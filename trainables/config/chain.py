@@ -92,15 +92,21 @@ def _own(config: TrialConfig, *keys: str) -> dict[str, Any]:
 
 def _training(config: TrialConfig) -> dict[str, Any]:
     """What every optimiser step of the trial depends on."""
-    dense = _section(config, "dense")
-    dense.pop("epochs", None)
-    dense.pop("nesterov", None)
     return {
         "schema": SCHEMA_VERSION,
         **_task(config),
-        "dense": {**dense, "steps": config.dense_steps, "nesterov": config.dense.uses_nesterov},
+        "dense": {**_recipe(config), "steps": config.dense_steps},
         "compute": _section(config, "compute"),
     }
+
+
+def _recipe(config: TrialConfig) -> dict[str, Any]:
+    """The keys of `dense` but its length, with the identity of an optimiser of the user's."""
+    dense = _section(config, "dense")
+    dense.pop("epochs", None)
+    if "dense.nesterov" not in config.inactive:
+        dense["nesterov"] = config.dense.uses_nesterov
+    return {**dense, **_own(config, "dense.optimiser")}
 
 
 def fingerprint(config: TrialConfig, seed: int) -> str:

@@ -11,6 +11,8 @@ from itertools import pairwise
 
 from trainables.config import catalog
 from trainables.config.datasets import known
+from trainables.config.dense import Dense
+from trainables.config.optimisers import NEEDS, OPTIMISERS, optimiser_of
 from trainables.config.settings import Settings
 from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
@@ -43,6 +45,12 @@ def _retrain_uses(leaf: str) -> Condition:
     )
 
 
+def _optimiser_uses(leaf: str) -> Condition:
+    names = [name for name, record in OPTIMISERS.items() if leaf in record.uses]
+    words = f"dense.optimiser is {' or '.join(names) or 'your own'}"
+    return Condition(words, lambda c: leaf in optimiser_of(c.dense.optimiser).uses)
+
+
 def _names(holds: Callable[[catalog.Method], bool]) -> list[str]:
     return [name for name, method in catalog.METHODS.items() if holds(method)]
 
@@ -54,6 +62,10 @@ _RETRAINING = Condition(
 
 CONDITIONS: dict[str, Condition] = {
     **{f"dense.{leaf}": _dense_uses(leaf) for leaf in ("milestones", "gamma", "every", "lr_end")},
+    **{
+        f"dense.{leaf}": _optimiser_uses(leaf)
+        for leaf in ("momentum", "nesterov", "beta1", "beta2", "eps", "options")
+    },
     **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
     **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm")},
     "prune.cycles": _RETRAINING,
@@ -75,7 +87,7 @@ CONDITIONS: dict[str, Condition] = {
 """Keys that matter only under other keys' values; inactive ones are neither sampled nor hashed."""
 
 
-LATER_KEYS = ("prune.exclude", "prune.keep_layer_min")
+LATER_KEYS = ("dense.optimiser", "dense.groups", "prune.exclude", "prune.keep_layer_min")
 """Keys that came after the first records: left out of a record where they are at their default, so
 that older and newer records of one configuration read alike."""
 
@@ -129,8 +141,22 @@ def _dense_run_is_real(c: Settings) -> None:
     warmup_steps = epochs_to_steps(c.dense.warmup_epochs, c.steps_per_epoch)
     if warmup_steps and warmup_steps >= c.dense_steps:
         _refuse("dense.warmup_epochs", "be shorter than the dense run", c.dense.warmup_epochs)
-    if c.dense.nesterov and not c.dense.momentum:
+
+
+def _optimiser_suits(c: Settings) -> None:
+    name = c.dense.optimiser
+    record = optimiser_of(name)
+    if "nesterov" in record.uses and c.dense.nesterov and not c.dense.momentum:
         _refuse("dense.nesterov", "be false without dense.momentum", "true with momentum 0")
+    if name != Dense.model_fields["optimiser"].default and "lr" not in c.dense.model_fields_set:
+        _refuse("dense.lr", f"be given under dense.optimiser {name}", "nothing")
+    if c.facts is not None and not c.facts.takes_decay and c.dense.weight_decay:
+        rule = f"be 0 under {name}, which has no weight_decay"
+        _refuse("dense.weight_decay", rule, c.dense.weight_decay)
+    for need, reason in c.info.needs.items():
+        if need not in record.offers:
+            rule = f"{NEEDS[need]} under {c.method.name} ({reason}), as sgd does"
+            _refuse("dense.optimiser", rule, repr(name))
 
 
 def _schedule_is_complete(c: Settings) -> None:
@@ -180,6 +206,7 @@ RULES: tuple[Callable[[Settings], None], ...] = (
     _lengths_given_once,
     _images_are_enough,
     _dense_run_is_real,
+    _optimiser_suits,
     _schedule_is_complete,
     _cycles_have_steps,
     _structure_is_offered,

@@ -24,6 +24,7 @@ from pydantic import (
 from trainables.code.reference import is_reference, parse
 from trainables.config import catalog
 from trainables.config.datasets import DATASETS
+from trainables.config.optimisers import Need
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.refusal import (
     Refusal,
@@ -189,7 +190,8 @@ class Facts(Section):
     `declared`: metrics and counts of the task, nothing for classification. `codes`: by key of the
     study file the identity of the code behind it, which is hashed. `copy`: the digest under which
     the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
-    catalog. `controls_sparsity`, `structures`: of a method.
+    catalog. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
+    optimiser has a weight decay.
     """
 
     n_train: Count | None = None
@@ -202,37 +204,11 @@ class Facts(Section):
     n_classes: int | None = None
     controls_sparsity: bool = False
     structures: tuple[str, ...] = ("weights",)
+    needs: tuple[Need, ...] = ()
+    takes_decay: bool = True
 
 
-class Dense(Section):
-    """The training before any pruning, and the optimiser of all training.
-
-    `epochs` belongs to imp alone: under other methods `budget` gives it. `nesterov` is on where
-    weight decay and momentum are, unless set. `every`: epochs between drops of `step`.
-    """
-
-    epochs: PositiveNumber | None = None
-    batch_size: Count = 64
-    lr: PositiveNumber = 0.1
-    schedule: Literal["constant", "linear", "cosine", "step", "multistep", "exponential"] = "linear"
-    milestones: tuple[PositiveNumber, ...] = ()
-    gamma: UpToOne = 0.1
-    every: PositiveNumber = 1.0
-    lr_end: NonNegative = 0.0
-    warmup_epochs: NonNegative = 0.0
-    momentum: BelowOne = 0.9
-    weight_decay: NonNegative = 0.0005
-    nesterov: bool | None = None
-
-    @property
-    def uses_nesterov(self) -> bool:
-        """Whether SGD runs with Nesterov momentum."""
-        if self.nesterov is None:
-            return self.weight_decay > 0 and self.momentum > 0
-        return self.nesterov
-
-
-def _name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
+def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
     """A check of a key that holds one of some names, or a reference to the user's code."""
 
     def check(value: Any) -> Any:
@@ -249,8 +225,8 @@ def _name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
 
 
 CRITERIA = ("magnitude", "random")
-_criterion = _name_or_reference("prune.criterion", CRITERIA)
-_retrain_schedule = _name_or_reference("retrain.schedule", tuple(RETRAIN_SCHEDULES))
+_criterion = name_or_reference("prune.criterion", CRITERIA)
+_retrain_schedule = name_or_reference("retrain.schedule", tuple(RETRAIN_SCHEDULES))
 
 
 class Prune(Section):

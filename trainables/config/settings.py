@@ -13,11 +13,11 @@ from typing import Any
 from trainables.code.reference import is_reference
 from trainables.config import catalog
 from trainables.config.datasets import known
+from trainables.config.dense import Dense
 from trainables.config.sections import (
     Budget,
     Compute,
     DatasetChoice,
-    Dense,
     Facts,
     MethodChoice,
     Prune,
@@ -61,6 +61,7 @@ class Settings(Section):
         return catalog.Method(
             self.method.name, self.method.name, "from scratch", catalog.NoParameters,
             facts.controls_sparsity, "the user's own", {}, self.method.name, facts.structures,
+            needs=dict.fromkeys(facts.needs, "as it says itself"),
         )  # fmt: skip
 
     @property
@@ -72,6 +73,7 @@ class Settings(Section):
             "task.dataset": task.dataset and task.dataset.name,
             "task.model": task.model and task.model.name,
             "method": self.method.name,
+            "dense.optimiser": self.dense.optimiser,
             "prune.criterion": self.prune.criterion,
             "retrain.schedule": self.retrain.schedule if self.retrains else None,
         }

@@ -61,7 +61,8 @@ class TrialConfig(Settings):
     def _at_default(self, key: str) -> bool:
         name, _, leaf = key.partition(".")
         section = getattr(self, name)
-        return bool(getattr(section, leaf) == type(section).model_fields[leaf].get_default())
+        default = type(section).model_fields[leaf].get_default(call_default_factory=True)
+        return bool(getattr(section, leaf) == default)
 
 
 def _number(value: Fraction) -> float:

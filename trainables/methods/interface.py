@@ -65,12 +65,14 @@ class Hooks:
 
     A user's own, `method: "my_method:Mine"`, is a subclass made with a `Setting`. `Parameters` is a
     class or function whose typed keywords are its keys in the study file; `controls_sparsity` says
-    whether it ends at the goal by itself, `structures` what it can prune.
+    whether it ends at the goal by itself, `structures` what it can prune, `needs` what its
+    optimiser must do: some of "coupled decay" and "momentum".
     """
 
     Parameters: ClassVar[Callable[..., Any]] = NoParameters
     controls_sparsity: ClassVar[bool] = False
     structures: ClassVar[tuple[str, ...]] = ("weights",)
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def extra_parameters(self) -> ExtraParameters | None:
         """Return what the optimiser shall learn beside the model's parameters."""

@@ -71,13 +71,23 @@ class _User:
 
     def look(self, look: Mapping[str, Any], root: Path) -> dict[str, Any]:
         """The facts of one task section and of the code beside it."""
-        told: dict[str, Any] = {"task": self._task(look["task"], root) if look["task"] else None}
+        told: dict[str, Any] = {
+            "task": self._task(task, root) if (task := look.get("task")) else None
+        }
         for key in ("prune.criterion", "retrain.schedule"):
             if reference := look.get(key):
                 _require_callable(parse(reference, key), self.load(key, reference))
+        if optimiser := look.get("dense.optimiser"):
+            told["optimiser"] = self._optimiser(optimiser, look["dense.options"])
         if method := look.get("method"):
             told["method"] = self._method(method)
         return told
+
+    def _optimiser(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        from trainables.tasks.optimiser_checks import KEY, OptimiserChecks
+
+        checks = OptimiserChecks(name, self.load(KEY, name), options, self.words)
+        return {"options": checks.run(), "takes_decay": checks.takes_decay}
 
     def _method(self, given: Mapping[str, Any]) -> dict[str, Any]:
         from trainables.methods.interface import Hooks
@@ -92,7 +102,17 @@ class _User:
             "given": {"name": given["name"], **keywords},
             "controls_sparsity": bool(target.controls_sparsity),
             "structures": list(target.structures),
+            "needs": self._needs(target),
         }
+
+    def _needs(self, target: Any) -> list[str]:
+        from trainables.config.optimisers import NEEDS
+
+        for need in target.needs:
+            if need not in NEEDS:
+                allowed = ", ".join(NEEDS)
+                raise Refusal(f"method: needs must be some of {allowed}, got {need!r}")
+        return list(target.needs)
 
     def _task(self, given: Mapping[str, Any], root: Path) -> dict[str, Any]:
         from trainables.config.sections import TaskChoice

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
@@ -16,18 +16,25 @@ GIVEN = ("root", "in_shape", "n_classes")
 """Parameters that the engine fills in where a signature has them; never keys of a study file."""
 
 _STRICT = ConfigDict(strict=False, allow_inf_nan=False)
+_ANY = ConfigDict(strict=False, allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
-def resolved(target: Callable[..., Any], given: Mapping[str, Any], key: str) -> dict[str, Any]:
+def resolved(
+    target: Callable[..., Any],
+    given: Mapping[str, Any],
+    key: str,
+    filled: Sequence[str] = GIVEN,
+) -> dict[str, Any]:
     """Return every keyword of a class or function with its value, as plain data.
 
-    Each is converted to the type of its annotation; those left out take their defaults.
+    Each is converted to the type of its annotation; those left out take their defaults. `filled`
+    are parameters that the engine gives.
 
     Raises:
         Refusal: an unknown keyword, one without a value or an annotation, a value of another type,
             or a value that a study's files cannot hold; each names the key, the rule and the value.
     """
-    keywords = _keywords(target, key)
+    keywords = _keywords(target, key, filled)
     for name, value in given.items():
         if name not in keywords:
             raise unknown_key(f"{key}.{name}", name, keywords, value)
@@ -55,12 +62,14 @@ def _signature(target: Callable[..., Any], key: str) -> Mapping[str, inspect.Par
         raise Refusal(f"{key} must be a class or function, got {shown(target)} ({error})") from None
 
 
-def _keywords(target: Callable[..., Any], key: str) -> dict[str, inspect.Parameter]:
+def _keywords(
+    target: Callable[..., Any], key: str, filled: Sequence[str]
+) -> dict[str, inspect.Parameter]:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {
         name: parameter
         for name, parameter in _signature(target, key).items()
-        if name not in GIVEN and parameter.kind not in variadic
+        if name not in filled and parameter.kind not in variadic
     }
 
 
@@ -92,6 +101,8 @@ def _adapter(hint: Any, key: str) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(hint, config=_STRICT)
     except PydanticSchemaGenerationError:
+        if get_args(hint):  # some of its types may be plain, as in torch's float | Tensor
+            return TypeAdapter(hint, config=_ANY)
         rule = "must have a type that a study file can hold"
         raise Refusal(f"{key} {rule}, got {shown(hint)}") from None
     except Exception:  # a type with a configuration of its own
@@ -109,4 +120,4 @@ def _plain(key: str, hint: Any, value: Any) -> Any:
 
 
 def _converted(value: Any, hint: Any) -> Any:
-    return TypeAdapter(hint).validate_python(value)
+    return _adapter(hint, "task").validate_python(value)

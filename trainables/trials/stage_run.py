@@ -20,9 +20,12 @@ from trainables.methods.interface import Hooks
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, dense_masks
 from trainables.pruning.work import theoretical_speedup
+from trainables.tasks.keywords import arguments
+from trainables.training import optimisers
 from trainables.training.evaluation import evaluated
 from trainables.training.loaded import LoadedTask
 from trainables.training.optimisers import (
+    Group,
     Optimiser,
     load_optimiser_state,
     optimiser_state,
@@ -178,9 +181,16 @@ def _sizes(loaded: LoadedTask, masks: Masks | None) -> dict[str, float]:
     return sizes
 
 
-def _optimiser(config: TrialConfig) -> Optimiser:
+def _optimiser(config: TrialConfig, loaded: LoadedTask) -> Optimiser:
     dense = config.dense
-    return Optimiser(dense.momentum, dense.weight_decay, dense.uses_nesterov)
+    groups = [Group(g.match, g.weight_decay, g.lr_scale) for g in dense.groups]
+    if (target := loaded.own.get("dense.optimiser")) is not None:
+        make = optimisers.own(target, arguments(target, dense.options, {}))
+    elif dense.optimiser == "adamw":
+        make = optimisers.adamw(dense.beta1, dense.beta2, dense.eps)
+    else:
+        make = optimisers.sgd(dense.momentum, dense.uses_nesterov)
+    return Optimiser(make, dense.weight_decay, groups)
 
 
 def rates_of_dense(config: TrialConfig) -> list[float]:
@@ -284,7 +294,7 @@ def _trainer(
     rates: list[float],
     memory: Mapping[str, Tensor] | None = None,
 ) -> Trainer:
-    optimiser = _optimiser(config).build(loaded.model, hooks)
+    optimiser = _optimiser(config, loaded).build(loaded.model, hooks)
     name = f"cycle {spec.cycle}" if spec.cycle else "dense"
     trainer = Trainer(loaded, hooks, optimiser, rates, config.dense.batch_size, seed, name)
     load_optimiser_state(optimiser, _learnt(trainer), memory or {})

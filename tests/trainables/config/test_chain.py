@@ -62,6 +62,7 @@ BASE = fingerprint(config(), 0)
         {"task": {"model": "cnn", "dataset": {"name": "digits", "augment": False}}},
         {"compute": {"precision": "fp32"}},
         {"budget": None},
+        {"dense": {"epochs": 20, "optimiser": "sgd", "groups": [], "beta1": 0.5}},
     ],
 )
 def test_the_same_said_otherwise_has_the_same_fingerprint(sections: dict[str, Any]) -> None:
@@ -78,6 +79,8 @@ def test_the_same_said_otherwise_has_the_same_fingerprint(sections: dict[str, An
         {"dense": {"epochs": 20, "weight_decay": 0}},
         {"dense": {"epochs": 20, "nesterov": False}},
         {"dense": {"epochs": 20, "warmup_epochs": 1}},
+        {"dense": {"epochs": 20, "optimiser": "adamw", "lr": 0.1}},
+        {"dense": {"epochs": 20, "groups": [{"match": ["*"]}]}},
         {"prune": {"sparsity": 0.91}},
         {"prune": {"sparsity": 0.9, "cycles": 2}},
         {"prune": {"sparsity": 0.9, "scope": "layer"}},

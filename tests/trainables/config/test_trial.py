@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from trainables.config.catalog import METHODS
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.vocabulary.refusal import Refusal
@@ -270,6 +271,16 @@ def test_a_configuration_is_frozen_and_reads_back() -> None:
         ({"method": "bimp", "dense": {}, "budget": {"epochs": 3}}, r"retrain\.epochs must be abs"),
         ({"method": "bimp", "dense": {}, "retrain": {"budget": 0.1}, "budget": {"epochs": 3}},
          r"retrain\.budget must be absent under bimp, where budget gives it, got 0\.1"),
+        ({"dense": {"epochs": 9, "optimiser": "adamw"}},
+         r"dense\.lr must be given under dense\.optimiser adamw, got nothing"),
+        ({"dense": {"epochs": 9, "optimiser": "adam"}},
+         r"dense\.optimiser must be 'sgd' or 'adamw', got 'adam'; did you mean adamw\?"),
+        ({"dense": {"epochs": 9, "optimiser": "adamw", "lr": 0.001, "eps": 0}},
+         r"dense\.eps must be > 0, got 0"),
+        ({"dense": {"epochs": 9, "groups": [{"match": []}]}},
+         r"dense\.groups\.0\.match must hold 1 or more entries"),
+        ({"dense": {"epochs": 9, "groups": [{"match": ["a"], "lr": 1}]}},
+         r"dense\.groups\.0\.lr must be a known key, got 1"),
         ({"prune": None}, r"prune must be given, got nothing"),
         ({"compute": {"precision": "fp8"}}, r"compute\.precision must be 'fp32', 'bf16' or 'fp16'"),
     ],
@@ -277,6 +288,34 @@ def test_a_configuration_is_frozen_and_reads_back() -> None:
 def test_rules(sections: dict[str, Any], message: str) -> None:
     with pytest.raises(Refusal, match=message):
         config(**sections)
+
+
+REFUSES_ADAMW = {
+    "gsm": "add weight decay to the gradient under gsm .weights that lose their gradient shrink",
+    "lc": "add weight decay to the gradient under lc .it takes the decay of its largest weights",
+    "str": "add weight decay to the gradient under str .its thresholds stand where decay and",
+}
+
+
+@pytest.mark.parametrize("method", [m.name for m in METHODS.values() if m.kind == "from scratch"])
+def test_rivals_that_rest_on_sgds_decay_refuse_adamw(method: str) -> None:
+    dense = {"optimiser": "adamw", "lr": 0.001}
+    given = {"method": method, "dense": dense, "retrain": {}, "budget": {"epochs": 8}}
+    if method in REFUSES_ADAMW:
+        with pytest.raises(Refusal, match=f"dense.optimiser must {REFUSES_ADAMW[method]}.*'adamw'"):
+            config(**given)
+    else:
+        assert config(**given).dense.optimiser == "adamw"
+
+
+def test_keys_of_one_optimiser_are_idle_under_another() -> None:
+    adamw = config(dense={"epochs": 2, "optimiser": "adamw", "lr": 0.001})
+    assert {"dense.momentum", "dense.nesterov", "dense.options"} <= adamw.inactive
+    assert not {"dense.beta1", "dense.beta2", "dense.eps"} & adamw.inactive
+    resolved = adamw.resolved()["dense"]
+    assert resolved["optimiser"] == "adamw"
+    assert "momentum" not in resolved
+    assert {"dense.beta1", "dense.beta2", "dense.eps", "dense.options"} <= config().inactive
 
 
 @pytest.mark.parametrize(("lr_end", "warmup"), [(0.0999, 19.9), (0, 0)])

@@ -15,7 +15,7 @@ from trainables.data.parts import Splits
 from trainables.methods.interface import Hooks
 from trainables.training.batch_norm import reestimate_batch_norm
 from trainables.training.loaded import LoadedTask
-from trainables.training.optimisers import Optimiser
+from trainables.training.optimisers import Optimiser, sgd
 from trainables.training.trainer import Trainer, draws
 
 
@@ -29,7 +29,7 @@ def noisy(model: nn.Module) -> LoadedTask:
 def test_an_overflow_in_the_first_step_of_fp16_leaves_no_trace() -> None:
     model = nn.Linear(2, 1, bias=False)
     start = model.weight.detach().clone()
-    optimiser = Optimiser(momentum=0.9, weight_decay=0.0, nesterov=False).build(model, Hooks())
+    optimiser = Optimiser(sgd(0.9, nesterov=False), weight_decay=0.0).build(model, Hooks())
     optimiser.param_groups[0]["lr"] = 0.5
     scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     for gradient in (float("inf"), 1.0):
@@ -58,7 +58,7 @@ class Paths(nn.Module):
 def trained(noise: int) -> list[Tensor]:
     torch.manual_seed(1)
     task = noisy(Paths())
-    optimiser = Optimiser(0.9, 0.0, False).build(task.model, Hooks())
+    optimiser = Optimiser(sgd(0.9, False), 0.0).build(task.model, Hooks())
     trainer = Trainer(task, Hooks(), optimiser, [0.1] * 4, 4, 0, "dense")
     torch.manual_seed(noise)
     trainer.run(float("inf"))

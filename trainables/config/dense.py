@@ -1,0 +1,68 @@
+"""The `dense` section: the training before any pruning, and the optimiser of all training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from trainables.config.optimisers import OPTIMISERS
+from trainables.config.sections import (
+    BelowOne,
+    Count,
+    NonNegative,
+    PositiveNumber,
+    Section,
+    UpToOne,
+    name_or_reference,
+)
+
+_optimiser = name_or_reference("dense.optimiser", tuple(OPTIMISERS))
+
+
+class ParameterGroup(Section):
+    """Parameters with a rate and a decay of their own.
+
+    `match`: patterns over names of parameters or of the layers that hold them, or names of module
+    types. `weight_decay`: that of `dense` unless given. `lr_scale` times each step's rate.
+    """
+
+    match: Annotated[tuple[str, ...], Field(min_length=1)]
+    weight_decay: NonNegative | None = None
+    lr_scale: NonNegative = 1.0
+
+
+class Dense(Section):
+    """The training before any pruning, and the optimiser of all training.
+
+    `epochs` belongs to imp alone: under other methods `budget` gives it. `every`: epochs between
+    drops of `step`. `nesterov` is on where weight decay and momentum are, unless set. `options` are
+    keywords of an optimiser that a reference names; of several `groups` that fit a parameter the
+    first counts.
+    """
+
+    epochs: PositiveNumber | None = None
+    batch_size: Count = 64
+    lr: PositiveNumber = 0.1
+    schedule: Literal["constant", "linear", "cosine", "step", "multistep", "exponential"] = "linear"
+    milestones: tuple[PositiveNumber, ...] = ()
+    gamma: UpToOne = 0.1
+    every: PositiveNumber = 1.0
+    lr_end: NonNegative = 0.0
+    warmup_epochs: NonNegative = 0.0
+    optimiser: Annotated[str, BeforeValidator(_optimiser)] = "sgd"
+    momentum: BelowOne = 0.9
+    weight_decay: NonNegative = 0.0005
+    nesterov: bool | None = None
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    eps: PositiveNumber = 1e-8
+    options: dict[str, Any] = Field(default_factory=dict)
+    groups: tuple[ParameterGroup, ...] = ()
+
+    @property
+    def uses_nesterov(self) -> bool:
+        """Whether SGD runs with Nesterov momentum."""
+        if self.nesterov is None:
+            return self.weight_decay > 0 and self.momentum > 0
+        return self.nesterov
