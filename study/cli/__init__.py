@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from trainables.vocabulary import packages
+
 VERBS = {
     "plan": "Say what a study would run and what sharing saves; starts nothing.",
     "run": "Run a study; run it again to resume, retry or extend it.",
@@ -64,6 +66,9 @@ def main() -> None:
     """Run the command; a broken rule is one message on standard error and exit status 2."""
     import sys
 
+    if (sentence := packages.fault()) is not None:
+        click.echo(f"bimp: {sentence}", err=True)
+        sys.exit(2)
     try:
         group(standalone_mode=True)
     except Exception as error:

@@ -29,6 +29,7 @@ from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
 from trainables.jobs.job import Context
 from trainables.jobs.provenance import git_commit
+from trainables.vocabulary import packages
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import counted
 
@@ -43,6 +44,8 @@ def run(
     code: LookedAt | None = None,
 ) -> RunSummary:
     """Run what is wanted and not settled; Refusal, with nothing started, when a rule is broken."""
+    if (sentence := packages.fault()) is not None:
+        raise Refusal(sentence)
     resolved.check()
     launch = Launch(resolved, folder_of(resolved.study, out), code or LookedAt())
     launch.check_before(address)
@@ -69,7 +72,7 @@ class Launch:
             readiness.check_folder(self.store_location, "stage_store")
         refuse_another_run(self.folder.folder, self._run_lease)
         self.before = self._study_before()
-        if address is None:
+        if address is None and not ray_session.is_up():
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
             readiness.check_resources(self.study, readiness.local_cpus(), gpus, "this machine")
         readiness.check_data(configs, self.study)
@@ -104,18 +107,24 @@ class Launch:
             if standing.settled >= standing.wanted:
                 self._write_study()
                 return self._summary(started)
-            cpus = readiness.local_cpus()
-            gpus = readiness.local_gpus() if self.study.resources.gpus else 0
-            with ray_session.session(address, cpus, gpus) as machines:
-                self._write_study()  # a cluster that cannot be reached leaves the folder as it was
-                slots = self._slots(machines, address)
-                self._say_machines(machines, slots, address, shown)
-                work = Work(self._ground(), earlier, slots, shown)
-                work.fit()
-            return self._summary(started, work)
+            return self._summary(started, self._work(earlier, address, shown))
         finally:
             shown.close()
             self._run_lease.release(RUN_LEASE)
+
+    def _work(self, earlier: Earlier, address: str | None, shown: Display) -> Work:
+        """Make what is missing on Ray."""
+        cpus = readiness.local_cpus()
+        gpus = readiness.local_gpus() if self.study.resources.gpus else 0
+        with ray_session.session(address, cpus, gpus) as machines:
+            if address is None:
+                readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
+            self._write_study()  # a cluster that cannot be reached leaves the folder as it was
+            slots = self._slots(machines, address)
+            self._say_machines(machines, slots, address, shown)
+            work = Work(self._ground(), earlier, slots, shown)
+            work.fit()
+        return work
 
     def _earlier(self, shown: Display) -> Earlier:
         reading = self.folder.records()
@@ -191,7 +200,7 @@ class Launch:
             failed=failed,
             seconds=time.monotonic() - started,
             seconds_to_first_result=None if first is None else first - started,
-            notes=work.notes() if work else [],
+            notes=work.notes(started) if work else [],
             exhausted=work is not None and work.exhausted,
             lost=sorted(work.settled - written) if work else [],
             records=records,

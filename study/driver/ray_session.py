@@ -1,13 +1,18 @@
-"""Ray for a run: a local one started and ended with it, or a cluster that is joined."""
+"""Ray for a run: a local one started and ended with it, or one that is up already."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from trainables.vocabulary.packages import NAMES, ROOT
 from trainables.vocabulary.refusal import Refusal
 
 _SETTINGS = {
@@ -20,6 +25,14 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+_LOCAL_SETTINGS = {
+    "RAY_AUTH_MODE": "disabled",  # loopback only, ends with the run
+    # Ray's node tries once whether its object store is up, then sleeps for a whole second.
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",
+    "RAY_raylet_client_num_connect_attempts": "600",
+    "PL_DISABLE_FORK": "1",  # as Tune would set it for each of its actors
 }
 
 STARTS = 3
@@ -36,9 +49,56 @@ class Machines:
     each: tuple[tuple[float, float], ...] = ()
     """CPUs and GPUs of every node."""
 
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The most CPUs and the most GPUs that some node offers."""
+        cpus, gpus = ([node[at] for node in self.each] for at in (0, 1))
+        return max(cpus, default=0.0), max(gpus, default=0.0)
+
     def fits(self, cpus: float, gpus: float) -> bool:
         """Whether a node offers as much as one trial asks for."""
         return any(cpus <= c and gpus <= g for c, g in self.each)
+
+
+def is_up() -> bool:
+    """Whether this process has joined a Ray already."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+@contextmanager
+def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
+    """Within this context Ray is up.
+
+    It is the one that this process has joined already, if there is one, and then it is left as it
+    was found; else the cluster at `address`, or without one a local Ray of its own. Refusal when
+    the cluster cannot be reached, or is another than the one that is up.
+    """
+    with _environment(_SETTINGS):
+        if is_up():
+            _refuse_another(address)
+            yield _machines()
+        else:
+            with _own_session(address, cpus, gpus):
+                yield _machines()
+
+
+@contextmanager
+def _own_session(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
+    local = address is None
+    with _environment(_LOCAL_SETTINGS if local else {}):
+        import ray
+
+        with _importing_tune():
+            if address is None:
+                _start(cpus, gpus)
+            else:
+                _join(address)
+        try:
+            with _ready_workers() if local else nullcontext():
+                yield
+        finally:
+            ray.shutdown()
 
 
 def _start(cpus: int, gpus: int) -> None:
@@ -49,7 +109,7 @@ def _start(cpus: int, gpus: int) -> None:
         try:
             ray.init(
                 address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False,
-                log_to_driver=False, logging_level=logging.ERROR,
+                log_to_driver=False, logging_level=logging.ERROR, **_search_path(),
             )  # fmt: skip
             return
         except Exception as error:  # Ray raises a plain one
@@ -73,35 +133,114 @@ def _join(address: str) -> None:
             " from elsewhere `bimp submit` hands the run to the cluster"
         )
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=address, log_to_driver=False, logging_level=logging.ERROR, **_search_path()
+        )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise Refusal(f"--address must be a running Ray cluster, got {address} ({error})") from (
             error
         )
 
 
-@contextmanager
-def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
-    """Within this context Ray is up: a local one of its own, or the cluster at `address`.
-
-    Refusal when the cluster cannot be reached.
-    """
-    for key, value in _SETTINGS.items():
-        os.environ.setdefault(key, value)
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, ends with the run
+def _refuse_another(address: str | None) -> None:
+    """Refuse an address beside a Ray that this process has joined, and a client's connection."""
     import ray
 
-    if address is None:
-        _start(cpus, gpus)
-    else:
-        _join(address)
+    if ray.util.client.ray.is_connected():  # type: ignore[no-untyped-call]
+        raise Refusal(
+            "Ray must be joined from a machine of its cluster, got a client's connection;"
+            " end it with ray.shutdown(), or hand the study over with `bimp submit`"
+        )
+    joined = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", joined):
+        raise Refusal(
+            f"--address must be the Ray that this process has joined, {joined}, got {address};"
+            " ray.shutdown() leaves it"
+        )
+
+
+def _machines() -> Machines:
+    import ray
+
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    offered = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+    each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
+    return Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), len(nodes), each)
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Within this context the settings hold that are not set otherwise; after it, none of them."""
+    added = {key: value for key, value in settings.items() if key not in os.environ}
+    os.environ.update(added)
     try:
-        offered = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
-        each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
-        yield Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), len(nodes), each)
+        yield
     finally:
-        ray.shutdown()
+        for key in added:
+            os.environ.pop(key, None)
+
+
+@contextmanager
+def _importing_tune() -> Iterator[None]:
+    """Within this context Tune is imported, while Ray's processes are waited for.
+
+    What starting Ray imports needs nothing of Tune, so neither waits for the other.
+    """
+    thread = threading.Thread(target=_import_tune, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _import_tune() -> None:
+    with suppress(Exception):  # raised again where Tune is used
+        import ray.tune  # noqa: F401
+
+
+@contextmanager
+def _ready_workers() -> Iterator[None]:
+    """Within this context Tune's actors run in the processes that a local Ray has started ahead.
+
+    Tune gives them an environment of their own, for which Ray starts further processes; here all
+    that it would set is set for the whole session. Where a Ray to come does that otherwise, its
+    actors only start later.
+    """
+    from ray.tune.execution import class_cache
+
+    defaults: Any = getattr(class_cache, "DEFAULT_ENV_VARS", {})
+    passed_on: Any = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
+    kept = (dict(defaults), set(passed_on))
+    defaults.clear()
+    passed_on.clear()
+    try:
+        yield
+    finally:
+        defaults.update(kept[0])
+        passed_on.update(kept[1])
+
+
+class _Last(list[str]):
+    """Folders for the workers' search path that stay behind those that Ray adds.
+
+    A worker puts each in front of the ones before it, so the last is searched first.
+    """
+
+    def extend(self, folders: Iterable[str]) -> None:
+        self[:0] = folders
+
+
+def _search_path() -> dict[str, Any]:
+    """What makes workers find this project's packages before a user's of the same name.
+
+    Ray puts the folder that the driver is started in first on their search path.
+    """
+    import ray
+
+    here = Path.cwd()
+    if here == ROOT or not any((here / n).exists() or (here / f"{n}.py").exists() for n in NAMES):
+        return {}
+    return {"job_config": ray.job_config.JobConfig(_py_driver_sys_path=_Last([str(ROOT)]))}

@@ -201,11 +201,11 @@ class Work:
         """Whether a search ended for want of new points, with every trial of it settled."""
         return self.agenda.finished and not self.tally.failed and bool(self.source.ended_early)
 
-    def notes(self) -> list[str]:
-        """What the reader of the summary should know."""
+    def notes(self, since: float) -> list[str]:
+        """What the reader of the summary should know of a run that began then."""
         start = "nothing was trained"
         if self.tally.first_result:
-            start = f"started in {duration(self.tally.first_result - self.tally.started)}"
+            start = f"started in {duration(self.tally.first_result - since)}"
         early = [
             f"the search of {cell} ended early: its points only repeated"
             for cell in self.source.ended_early

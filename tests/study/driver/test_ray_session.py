@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from study.definition.studyfile import load
 from study.driver import ray_session
 from study.driver.launch import run
 from study.points.resolve import resolve
+from trainables.vocabulary.packages import ROOT
 from trainables.vocabulary.refusal import Refusal
 
 SLOW = Exception("The current node timed out during startup. This could happen because ...")
@@ -30,7 +32,7 @@ class FakeRay:
         monkeypatch.setattr(ray, "nodes", lambda: [
             {"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 9.0}},
         ])  # fmt: skip
-        for name in (*ray_session._SETTINGS, "RAY_AUTH_MODE"):
+        for name in (*ray_session._SETTINGS, *ray_session._LOCAL_SETTINGS):
             monkeypatch.setenv(name, "put back after the test")
             monkeypatch.delenv(name)
 
@@ -51,6 +53,72 @@ def test_a_local_session_is_started_and_ended(monkeypatch: pytest.MonkeyPatch) -
     assert fake.shut_down == 1
     assert fake.asked[0]["address"] == "local"
     assert fake.asked[0]["num_cpus"] == 2
+
+
+def test_what_a_session_sets_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeRay(monkeypatch, [])
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "of the user")
+    before = dict(os.environ)
+    with ray_session.session(None, cpus=2, gpus=0):
+        assert os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "1000000000"
+        assert os.environ["RAY_CHDIR_TO_TRIAL_DIR"] == "of the user"
+    assert dict(os.environ) == before
+
+
+def test_tune_s_actors_get_no_environment_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Ray starts new processes for them, and lets those wait that it has started ahead."""
+    from ray.tune.execution import class_cache
+
+    FakeRay(monkeypatch, [])
+    before = (dict(class_cache.DEFAULT_ENV_VARS), set(class_cache.ENV_VARS_TO_PROPAGATE))
+    assert all(before), "Tune does it otherwise now"
+    with ray_session.session(None, cpus=2, gpus=0):
+        actor = class_cache._ActorClassCache().get(FakeRay)
+        assert not actor._default_options["runtime_env"]
+    after = (dict(class_cache.DEFAULT_ENV_VARS), set(class_cache.ENV_VARS_TO_PROPAGATE))
+    assert after == before
+
+
+def test_the_project_s_folder_is_searched_first_where_names_clash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ray adds the driver's folders to what it is given, and each is put before the last."""
+    fake = FakeRay(monkeypatch, [])
+    monkeypatch.chdir(tmp_path)
+    for made in (False, True):
+        if made:
+            (tmp_path / "analysis").mkdir()
+        with ray_session.session(None, cpus=2, gpus=0):
+            pass
+    without, with_clash = fake.asked
+    assert "job_config" not in without
+    folders = with_clash["job_config"]._py_driver_sys_path
+    folders.extend(["the script's folder", str(tmp_path)])
+    assert folders == ["the script's folder", str(tmp_path), str(ROOT)]
+
+
+def test_a_ray_that_is_up_is_used_and_left_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay(monkeypatch, [])
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="h:1"))
+    for address in (None, "auto", "h:1"):
+        with ray_session.session(address, cpus=8, gpus=0) as machines:
+            assert machines.cpus == 2
+            assert "RAY_AUTH_MODE" not in os.environ
+    with (
+        pytest.raises(Refusal, match="the Ray that this process has joined, h:1, got other:1"),
+        ray_session.session("other:1", cpus=8, gpus=0),
+    ):
+        pass
+    assert (fake.asked, fake.shut_down) == ([], 0)
+
+
+def test_a_client_s_connection_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeRay(monkeypatch, [])
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray.util.client.ray, "is_connected", lambda: True)
+    with pytest.raises(Refusal, match="client's connection"), ray_session.session(None, 2, 0):
+        pass
 
 
 def test_a_slow_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

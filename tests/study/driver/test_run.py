@@ -88,14 +88,35 @@ def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> Non
     assert attempts == {2}
 
 
+Broken = Callable[[str], None]
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Broken:
+    """Make a package unusable in the processes that are started from here on."""
+
+    def breaking(package: str) -> None:
+        folder = tmp_path / "broken" / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("raise ImportError('built for another Python')\n")
+        path = [str(folder.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+    return breaking
+
+
+def test_a_study_that_needs_no_torchvision_runs_beside_a_broken_one(
+    tmp_path: Path, broken: Broken
+) -> None:
+    broken("torchvision")
+    assert "4 of 4 trials are settled" in finished(bimp(TINY, tmp_path / "out", seeds="[0]"))
+
+
 def test_an_import_that_fails_in_a_worker_reaches_the_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, broken: Broken
 ) -> None:
     """The driver needs no safetensors; the dense run fails, and all that wait for it say why."""
-    broken = tmp_path / "broken" / "safetensors"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise ImportError('built for another Python')\n")
-    monkeypatch.setenv("PYTHONPATH", f"{broken.parent}{os.pathsep}{os.environ.get('PYTHONPATH')}")
+    broken("safetensors")
     started = time.monotonic()
     text = finished(bimp(TINY, tmp_path / "out", seeds="[0]"), status=1)
     assert time.monotonic() - started < 90
