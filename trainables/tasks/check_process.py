@@ -22,6 +22,9 @@ from trainables.code.loading import fault, load
 from trainables.code.reference import Reference, parse
 from trainables.vocabulary.refusal import Refusal
 
+_NAMED = ("name", "parameters")
+"""Keys of a section that names an entry of the catalog, or the user's own."""
+
 
 def main(request: Path, answer: Path) -> None:
     """Answer a request."""
@@ -97,7 +100,7 @@ class _User:
         if not (isinstance(target, type) and issubclass(target, Hooks)):
             raise Refusal(f"method must be a subclass of Hooks, got {given['name']}")
         parameters = {key: value for key, value in given.items() if key != "name"}
-        keywords = resolved(target.Parameters, parameters, "method")
+        keywords = resolved(target.Parameters, parameters, "method", taken=_NAMED)
         return {
             "given": {"name": given["name"], **keywords},
             "controls_sparsity": bool(target.controls_sparsity),
@@ -159,7 +162,8 @@ class _User:
                 )
             named = ("use", "files", "version")
             keywords = {key: value for key, value in given.items() if key not in named}
-            return {"use": given["use"], **resolved(target, keywords, "task"), **beside}
+            taken = (*named, "dataset", "model")
+            return {"use": given["use"], **resolved(target, keywords, "task", taken), **beside}
         for key in ("dataset", "model"):
             beside[key] = self._named(f"task.{key}", given[key])
         return beside
@@ -171,7 +175,7 @@ class _User:
             return given
         choice = {"name": given} if isinstance(given, str) else dict(given)
         name = choice.pop("name")
-        return {"name": name, **resolved(self.load(key, name), choice, key)}
+        return {"name": name, **resolved(self.load(key, name), choice, key, taken=_NAMED)}
 
 
 def _is_own(given: Any) -> bool:

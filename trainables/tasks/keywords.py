@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from trainables.vocabulary.refusal import Refusal, first_refusal, shown, unknown_key
 
@@ -24,23 +26,34 @@ def resolved(
     given: Mapping[str, Any],
     key: str,
     filled: Sequence[str] = GIVEN,
+    taken: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return every keyword of a class or function with its value, as plain data.
 
     Each is converted to the type of its annotation; those left out take their defaults. `filled`
-    are parameters that the engine gives.
+    are parameters that the engine gives, `taken` names that mean something else in the same section
+    of the study file.
 
     Raises:
-        Refusal: an unknown keyword, one without a value or an annotation, a value of another type,
-            or a value that a study's files cannot hold; each names the key, the rule and the value.
+        Refusal: an unknown keyword, one without a value or an annotation, one whose name is taken,
+            a value of another type, or a value that a study's files cannot hold; each names the
+            key, the rule and the value.
     """
     keywords = _keywords(target, key, filled)
+    if clash := [name for name in keywords if name in taken]:
+        rule = "must not be a parameter, for every such section has a key of that name"
+        raise Refusal(f"{key}.{clash[0]} {rule}, got one of {_name(target)}")
     for name, value in given.items():
+        if name in filled and name in _signature(target, key):
+            rule = "must be left out, as it is filled in"
+            raise Refusal(f"{key}.{name} {rule}, got {shown(value)}")
         if name not in keywords:
             raise unknown_key(f"{key}.{name}", name, keywords, value)
     hints = _hints(target, key)
     return {
-        name: _value(f"{key}.{name}", parameter, given.get(name, parameter.default), hints)
+        name: _value(
+            f"{key}.{name}", parameter, given.get(name, _default(target, parameter)), hints
+        )
         for name, parameter in keywords.items()
     }
 
@@ -51,8 +64,8 @@ def arguments(
     """Return what to call a class or function with: its keywords, and what it takes of `given`."""
     hints = _hints(target, "task")
     typed = {name: _converted(value, hints.get(name, Any)) for name, value in keywords.items()}
-    taken = {name: value for name, value in given.items() if name in _signature(target, "task")}
-    return {**typed, **taken}
+    filled = {name: value for name, value in given.items() if name in _signature(target, "task")}
+    return {**typed, **filled}
 
 
 def _signature(target: Callable[..., Any], key: str) -> Mapping[str, inspect.Parameter]:
@@ -66,11 +79,28 @@ def _keywords(
     target: Callable[..., Any], key: str, filled: Sequence[str]
 ) -> dict[str, inspect.Parameter]:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {
+    keywords = {
         name: parameter
         for name, parameter in _signature(target, key).items()
         if name not in filled and parameter.kind not in variadic
     }
+    for name, parameter in keywords.items():
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            rule = "must be a parameter that is given by its name"
+            raise Refusal(f"{key}.{name} {rule}, got one before the / of {_name(target)}")
+    return keywords
+
+
+def _name(target: Callable[..., Any]) -> str:
+    return str(getattr(target, "__qualname__", target))
+
+
+def _default(target: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """A parameter's default; of a dataclass's field also one that is made anew every time."""
+    declared = getattr(target, "__dataclass_fields__", {}).get(parameter.name)
+    if declared is not None and declared.default_factory is not MISSING:
+        return declared.default_factory()
+    return parameter.default
 
 
 def _hints(target: Callable[..., Any], key: str) -> dict[str, Any]:
@@ -88,25 +118,50 @@ def _value(key: str, parameter: inspect.Parameter, value: Any, hints: Mapping[st
     if parameter.name not in hints:
         raise Refusal(f"{key} must have a type in its signature, such as {parameter.name}: int")
     hint = hints[parameter.name]
-    if isinstance(value, bool) and hint in (int, float):
-        raise Refusal(f"{key} must be a number, got {shown(value)}")
     try:
         converted = _adapter(hint, key).validate_python(value)
     except ValidationError as error:
         raise first_refusal(error, at=key) from None
+    _refuse_silent_change(key, value, converted)
     return _plain(key, hint, converted)
+
+
+def _refuse_silent_change(key: str, given: Any, converted: Any) -> None:
+    """Refuse what the conversion or JSON would change without a word.
+
+    A truth value that became a number, a number beyond all, a set, whose order is none.
+    """
+    if isinstance(given, bool) and not isinstance(converted, bool):
+        raise Refusal(f"{key} must be a number, got {shown(given)}")
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise Refusal(f"{key} must be a finite number, got {shown(converted)}")
+    if isinstance(converted, set | frozenset):
+        raise Refusal(f"{key} must be typed as a list or tuple, which has an order, got a set")
+    for name, before, after in _inner(given, converted):
+        _refuse_silent_change(f"{key}.{name}", before, after)
+
+
+def _inner(given: Any, converted: Any) -> list[tuple[Any, Any, Any]]:
+    """The entries of a mapping or list, each with its name, as given and as converted."""
+    if isinstance(given, Mapping) and isinstance(converted, Mapping):
+        return [(name, given.get(name), value) for name, value in converted.items()]
+    if isinstance(given, list | tuple) and isinstance(converted, list | tuple):
+        pairs = zip(given, converted, strict=True)
+        return [(place, before, after) for place, (before, after) in enumerate(pairs)]
+    return []
 
 
 def _adapter(hint: Any, key: str) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(hint, config=_STRICT)
-    except PydanticSchemaGenerationError:
+    except PydanticUserError as error:
+        if error.code == "type-adapter-config-unused":  # a dataclass, say, has one of its own
+            return TypeAdapter(hint)
         if get_args(hint):  # some of its types may be plain, as in torch's float | Tensor
             return TypeAdapter(hint, config=_ANY)
         rule = "must have a type that a study file can hold"
-        raise Refusal(f"{key} {rule}, got {shown(hint)}") from None
-    except Exception:  # a type with a configuration of its own
-        return TypeAdapter(hint)
+        why = "" if error.code is None else f" ({str(error).splitlines()[0]})"
+        raise Refusal(f"{key} {rule}, got {shown(hint)}{why}") from None
 
 
 def _plain(key: str, hint: Any, value: Any) -> Any:
@@ -120,4 +175,5 @@ def _plain(key: str, hint: Any, value: Any) -> Any:
 
 
 def _converted(value: Any, hint: Any) -> Any:
-    return _adapter(hint, "task").validate_python(value)
+    converted = _adapter(hint, "task").validate_python(value)
+    return converted.expanduser() if isinstance(converted, Path) else converted
