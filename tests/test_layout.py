@@ -48,7 +48,7 @@ ROOMS: dict[str, Room] = {
     "trainables.pruning": Room("formulas", _TORCH),
     "trainables.methods": Room("formulas pruning", _TORCH),
     "trainables.tasks": Room(
-        "vocabulary code config data networks pruning methods", f"{_TORCH} pydantic"
+        "vocabulary code formulas config data networks pruning methods", f"{_TORCH} pydantic"
     ),
     "trainables.training": Room("data pruning methods tasks", _TORCH),
     "trainables.trials": Room(

@@ -18,9 +18,12 @@ from trainables.networks import models
 from trainables.pruning.prunable import layer_weights, trained_weights
 from trainables.pruning.work import Inputs
 from trainables.tasks.classification import Classification
-from trainables.tasks.keywords import arguments
+from trainables.tasks.keywords import arguments, filled_in
 
 Shape = tuple[int, ...]
+
+_SHAPE = ("in_shape", "n_classes")
+"""Keywords of a user's network that are filled in from the data."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +68,35 @@ class CatalogTask(Classification):
         if (dataset := known(self._dataset.name)) is not None:
             return dataset.in_shape, dataset.n_classes
         image = super().example()
-        assert isinstance(image, torch.Tensor)
+        if not isinstance(image, torch.Tensor):
+            rule = "must give images as tensors to a network that asks for their shape"
+            raise TypeError(f"{self._dataset.name} {rule}, got {type(image).__name__}")
         return tuple(image.shape[1:]), self._parts.classes()
 
     def model(self) -> nn.Module:
-        in_shape, n_classes = self.shape
         if self._model.own is None:
-            shape: Any = in_shape
-            return models.build(self._model.name, shape, n_classes, self._model.parameters)
-        filled = {"in_shape": in_shape, "n_classes": n_classes}
-        network = self._model.own(**arguments(self._model.own, self._model.parameters, filled))
-        if not isinstance(network, nn.Module):
-            raise TypeError(f"{self._model.name} must return a network, got {type(network)}")
+            shape: Any = self.shape[0]
+            return models.build(self._model.name, shape, self.shape[1], self._model.parameters)
+        # the shape is asked for only where it is wanted: not all data have one
+        wanted = filled_in(self._model.own)
+        filled = dict(zip(_SHAPE, self.shape, strict=True)) if wanted.intersection(_SHAPE) else {}
+        network: nn.Module = self._model.own(
+            **arguments(self._model.own, self._model.parameters, filled)
+        )
         return network
 
     def example(self) -> Inputs:
         if self._dataset.own is not None:
             return super().example()
-        return torch.empty(1, *self.shape[0])
+        return torch.zeros(1, *self.shape[0])
 
     def prunable(self, name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
         rule = layer_weights if self._model.own is None else trained_weights
         return rule(name, parameter, module)
+
+    def own_functions(self, method: str) -> dict[str, Callable[..., Any]]:
+        """Return the user's functions by key of the study file, the one first that a method asks
+        most of."""
+        choices = {"task.dataset": self._dataset.own, "task.model": self._model.own}
+        keys = list(choices) if method in ("splits", "example", "weight") else [*choices][::-1]
+        return {key: own for key in keys if (own := choices[key]) is not None}

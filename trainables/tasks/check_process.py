@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainables.code.import_path import ImportPath
 from trainables.code.importing import importing_from, strays
-from trainables.code.loading import fault, load
-from trainables.code.reference import Reference, parse
+from trainables.code.loading import Line, fault, load, user_line
+from trainables.code.reference import parse
 from trainables.vocabulary.refusal import Refusal
+
+if TYPE_CHECKING:
+    from trainables.tasks.task import Task
 
 _NAMED = ("name", "parameters")
 """Keys of a section that names an entry of the catalog, or the user's own."""
@@ -66,25 +69,70 @@ class _User:
             return Path(self._origins.get(path.relative_to(self._copy).as_posix(), path))
         return path
 
-    def words(self, error: BaseException) -> str:
-        return fault(error, self._path, self.origin)
+    def line(self, place: tuple[Path, int]) -> str | None:
+        """A line of a file as messages name it, where the file is the user's."""
+        path, number = place
+        return str(Line(self.origin(path), number)) if self._path.is_local(path) else None
+
+    def words(self, error: BaseException, otherwise: str | None = None) -> str:
+        """A fault with the user's line in it; `otherwise` stands in for a line that is missing."""
+        words = fault(error, self._path, self.origin)
+        if otherwise is None or user_line(error, self._path, self.origin):
+            return words
+        return f"{words} ({otherwise})"
 
     def load(self, key: str, reference: str) -> Any:
         return load(parse(reference, key), self._path, self.origin)
 
     def look(self, look: Mapping[str, Any], root: Path) -> dict[str, Any]:
         """The facts of one task section and of the code beside it."""
-        told: dict[str, Any] = {
-            "task": self._task(task, root) if (task := look.get("task")) else None
-        }
+        from trainables.tasks.beside import check_beside
+
+        told: dict[str, Any] = {"task": None}
+        task: Task | None = None
+        if section := look.get("task"):
+            task, told["task"] = self._task(section, root)
         for key in ("prune.criterion", "retrain.schedule"):
             if reference := look.get(key):
-                _require_callable(parse(reference, key), self.load(key, reference))
+                check_beside(key, reference, self.load(key, reference), self, task)
         if optimiser := look.get("dense.optimiser"):
             told["optimiser"] = self._optimiser(optimiser, look["dense.options"])
         if method := look.get("method"):
             told["method"] = self._method(method)
         return told
+
+    def keywords(
+        self, target: Any, given: Mapping[str, Any], key: str, taken: Collection[str]
+    ) -> dict[str, Any]:
+        """Every keyword of the user's class or function with its value, as plain data."""
+        from trainables.tasks.keywords import resolved
+
+        try:
+            return resolved(target, given, key, taken=taken)
+        except Refusal as refusal:
+            raise Refusal(f"{refusal}{self._at(target)}") from None
+
+    def _at(self, target: Any) -> str:
+        """Where a class or function of the user's is defined, as the end of a sentence."""
+        from trainables.tasks.sentences import definition
+
+        place = definition(target)
+        line = place and self.line(place)
+        return f" ({line})" if line else ""
+
+    def _method(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        from trainables.tasks.beside import check_beside
+
+        target = self.load("method", given["name"])
+        check_beside("method", given["name"], target, self, None)
+        parameters = {key: value for key, value in given.items() if key != "name"}
+        keywords = self.keywords(target.Parameters, parameters, "method", _NAMED)
+        return {
+            "given": {"name": given["name"], **keywords},
+            "controls_sparsity": bool(target.controls_sparsity),
+            "structures": list(target.structures),
+            "needs": list(target.needs),
+        }
 
     def _optimiser(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         from trainables.tasks.optimiser_checks import KEY, OptimiserChecks
@@ -92,46 +140,21 @@ class _User:
         checks = OptimiserChecks(name, self.load(KEY, name), options, self.words)
         return {"options": checks.run(), "takes_decay": checks.takes_decay}
 
-    def _method(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        from trainables.methods.interface import Hooks
-        from trainables.tasks.keywords import resolved
-
-        target = self.load("method", given["name"])
-        if not (isinstance(target, type) and issubclass(target, Hooks)):
-            raise Refusal(f"method must be a subclass of Hooks, got {given['name']}")
-        parameters = {key: value for key, value in given.items() if key != "name"}
-        keywords = resolved(target.Parameters, parameters, "method", taken=_NAMED)
-        return {
-            "given": {"name": given["name"], **keywords},
-            "controls_sparsity": bool(target.controls_sparsity),
-            "structures": list(target.structures),
-            "needs": self._needs(target),
-        }
-
-    def _needs(self, target: Any) -> list[str]:
-        from trainables.config.optimisers import NEEDS
-
-        for need in target.needs:
-            if need not in NEEDS:
-                allowed = ", ".join(NEEDS)
-                raise Refusal(f"method: needs must be some of {allowed}, got {need!r}")
-        return list(target.needs)
-
-    def _task(self, given: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    def _task(self, given: Mapping[str, Any], root: Path) -> tuple[Task, dict[str, Any]]:
+        """The task of a section, and the facts that the checks found."""
         from trainables.config.sections import TaskChoice
-        from trainables.tasks.checks import Checks
+        from trainables.tasks.built_in import CatalogTask
+        from trainables.tasks.checks import check_task
         from trainables.tasks.making import make_task
-        from trainables.tasks.task import Task
         from trainables.vocabulary.declarations import CLASSIFICATION
 
         section = self._resolved(given)
         choice = TaskChoice.model_validate(section)
-        key = next(k for k in ("use", "dataset", "model") if k in section and _is_own(section[k]))
 
         def make() -> Task:
             return make_task(choice, root, self.load)
 
-        findings = Checks(make, f"task.{key}", self.words).run()
+        findings = check_task(make, self)
         task = make()
         declared = task.declarations()
         told: dict[str, Any] = {
@@ -139,13 +162,12 @@ class _User:
             "declared": {} if declared == CLASSIFICATION else declared.plain(),
             "findings": asdict(findings),
         }
-        if shape := getattr(task, "shape", None):
-            told |= {"in_shape": list(shape[0]), "n_classes": shape[1]}
-        return told
+        if isinstance(task, CatalogTask) and choice.model and not choice.model.is_own:
+            told |= {"in_shape": list(task.shape[0]), "n_classes": task.shape[1]}
+        return task, told
 
     def _resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The section with every keyword of the user's code filled in."""
-        from trainables.tasks.keywords import resolved
         from trainables.tasks.task import Task
 
         beside: dict[str, Any] = {key: given[key] for key in ("files", "version") if key in given}
@@ -157,36 +179,27 @@ class _User:
                     f" {given['use']}, a {type(target).__name__}"
                 )
             if missing := sorted(getattr(target, "__abstractmethods__", ())):
-                raise Refusal(
-                    f"task.use must define {', '.join(missing)}, got {given['use']} without"
-                )
+                lacking = f"{given['use']} without{self._at(target)}"
+                raise Refusal(f"task.use must define {', '.join(missing)}, got {lacking}")
             named = ("use", "files", "version")
             keywords = {key: value for key, value in given.items() if key not in named}
             taken = (*named, "dataset", "model")
-            return {"use": given["use"], **resolved(target, keywords, "task", taken), **beside}
+            return {"use": given["use"], **self.keywords(target, keywords, "task", taken), **beside}
         for key in ("dataset", "model"):
             beside[key] = self._named(f"task.{key}", given[key])
         return beside
 
     def _named(self, key: str, given: Any) -> Any:
-        from trainables.tasks.keywords import resolved
-
         if not _is_own(given):
             return given
         choice = {"name": given} if isinstance(given, str) else dict(given)
         name = choice.pop("name")
-        return {"name": name, **resolved(self.load(key, name), choice, key, taken=_NAMED)}
+        return {"name": name, **self.keywords(self.load(key, name), choice, key, _NAMED)}
 
 
 def _is_own(given: Any) -> bool:
     name = given.get("name") if isinstance(given, Mapping) else given
     return isinstance(name, str) and ":" in name
-
-
-def _require_callable(reference: Reference, target: Any) -> None:
-    if not callable(target):
-        kind = type(target).__name__
-        raise Refusal(f"{reference.key} must be a function, got {reference}, a {kind}")
 
 
 if __name__ == "__main__":

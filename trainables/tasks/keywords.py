@@ -68,6 +68,11 @@ def arguments(
     return {**typed, **filled}
 
 
+def filled_in(target: Callable[..., Any]) -> set[str]:
+    """Return the names of `GIVEN` that a class or function takes."""
+    return set(GIVEN).intersection(_signature(target, "task"))
+
+
 def _signature(target: Callable[..., Any], key: str) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(target).parameters

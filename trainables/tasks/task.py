@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from trainables.data.in_memory import InMemory
 from trainables.data.parts import Splits
 from trainables.pruning.prunable import trained_weights
 from trainables.pruning.work import Inputs
@@ -22,6 +23,9 @@ from trainables.vocabulary.declarations import LOSS, Declarations, Metric
 
 Forward = Callable[..., Any]
 """The network, or its compiled form: what `loss` and `score` call."""
+
+WEIGHT: Final = "weight"
+"""Under which `finish` gets the sum of `weight`."""
 
 
 class Task(ABC):
@@ -72,7 +76,7 @@ class Task(ABC):
 
         Tensors and numbers are summed over the batches (use int64 or float64 where exact sums
         matter), lists are joined in the order of the data. `loss` is the sum over the batch of the
-        loss, weighted as `weight` says and without any smoothing.
+        loss, weighted as `weight` says and without any smoothing. No entry may be called `weight`.
         """
 
     def finish(self, sums: Mapping[str, Any]) -> dict[str, float]:
@@ -80,7 +84,7 @@ class Task(ABC):
 
         `sums["weight"]` is the sum of `weight`. The default divides each sum by it.
         """
-        weight = sums["weight"]
+        weight = sums[WEIGHT]
         return {name: float(sums[name]) / weight for name in (*self.metrics, LOSS)}
 
     def loss(self, model: Forward, batch: Any) -> Tensor:
@@ -94,8 +98,8 @@ class Task(ABC):
     def weight(self, batch: Any) -> int | Tensor:
         """Return how many images, pixels or tokens the batch holds.
 
-        A tensor [] is read once per epoch, so that no step waits for the device. The default is the
-        length of the batch's first tensor.
+        A tensor [] of an integer type is read once per epoch, so that no step waits for the device.
+        The default is the length of the batch's first tensor.
         """
         return len(first_tensor(batch))
 
@@ -109,10 +113,7 @@ class Task(ABC):
         For counting, checking and exporting. The default takes the first training item; of a tuple
         of two or more its first entry.
         """
-        batch = self.collate([self.splits().train[0]])
-        if isinstance(batch, tuple | list) and len(batch) > 1:
-            return batch[0]  # type: ignore[no-any-return]
-        return batch  # type: ignore[no-any-return]
+        return _first_input(self, self.splits())
 
     def prunable(self, name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
         """Whether a weight may be pruned, at each place where it stands.
@@ -126,6 +127,32 @@ class Task(ABC):
     def declarations(cls) -> Declarations:
         """Return what the class declares of its numbers; ValueError for a name that cannot be."""
         return Declarations(dict(cls.metrics), cls.counts, cls.loss_unit)
+
+
+def example_of(task: Task, splits: Splits) -> Inputs:
+    """Return the task's example; where it has none of its own, without asking for splits again."""
+    if type(task).example is Task.example:
+        return _first_input(task, splits)
+    return task.example()
+
+
+def first_batch(task: Task, splits: Splits, n: int) -> Any:
+    """Return the first n training examples, augmented; the only one several times if need be."""
+    train = splits.train
+    places = [place % len(train) for place in range(n)]
+    if not isinstance(train, InMemory):
+        return task.collate([train[place] for place in places])
+    batch = train.take(torch.tensor(places))
+    if train.augment is None:
+        return batch
+    return train.augmented(batch, train.augment.draw(n, torch.Generator()).to("cpu"))
+
+
+def _first_input(task: Task, splits: Splits) -> Inputs:
+    batch = task.collate([splits.train[0]])
+    if isinstance(batch, tuple | list) and len(batch) > 1:
+        return batch[0]  # type: ignore[no-any-return]
+    return batch  # type: ignore[no-any-return]
 
 
 def first_tensor(batch: Any) -> Tensor:
