@@ -67,7 +67,7 @@ def test_every_keyword_is_filled_in() -> None:
     [
         (3, {}, r"must be a subclass of torch\.optim\.Optimizer, got mine:3, a int"),
         (Signed, {"gamma": 1}, r"dense\.options\.gamma must be a known key, got 1; known are beta"),
-        (Signed, {"lr": 1}, r"dense\.options\.lr must be a known key"),
+        (Signed, {"lr": 1}, r"dense\.options\.lr must be left out, as it is filled in"),
         (Signed, {"beta": "much"}, r"dense\.options\.beta must be a number, got 'much'"),
         (Noisy, {}, r"must leave an entry at zero .* got mine:Noisy, which moves it"),
         (Forgetful, {}, r"must keep all that it remembers in its state or its groups, got mine:F"),
