@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from meanings import MEANINGS, RANGES
 
 from study.definition.studyfile import SPACE_SECTIONS, StudyFile
 from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX
-from trainables.config.datasets import DATASETS, Dataset, KnownDataset
+from trainables.config.datasets import DATASETS, KnownDataset
 from trainables.config.optimisers import OPTIMISERS
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
@@ -72,11 +72,17 @@ def bounds(field: Mapping[str, Any]) -> str:
             return bounds(choice)
     if "enum" in field:
         return ", ".join(code(value) for value in field["enum"])
-    limits = [f"{sign} {field[name]:g}" for name, sign in _BOUNDS.items() if name in field]
+    limits = [f"{sign} {_limit(field[name])}" for name, sign in _BOUNDS.items() if name in field]
     words = _TYPES[field["type"]]
-    if field["type"] == "array" and field.get("items"):
+    if field.get("prefixItems"):
+        words = f"list of {field['maxItems']} numbers"
+    elif field["type"] == "array" and field.get("items"):
         words = f"list of {bounds(field['items']).replace('number', 'numbers', 1)}"
     return " ".join([words, ", ".join(limits)]).strip()
+
+
+def _limit(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def default(field: Mapping[str, Any], required: bool) -> str:
@@ -149,8 +155,33 @@ def top_level() -> str:
 
 def parameters_of(entry: Any) -> str:
     """Return a catalog entry's parameters with range and default."""
-    fields = entry.parameters.model_json_schema().get("properties", {})
+    fields = dict(_fields(entry.parameters.model_json_schema()))
     return "; ".join(f"`{k}`: {bounds(f)}{_defaults_to(f)}" for k, f in fields.items()) or "-"
+
+
+def _fields(
+    schema: Mapping[str, Any], defined: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each field of a schema by dotted key, those of sections inside it included."""
+    defined = schema.get("$defs", {}) if defined is None else defined
+    for key, field in schema.get("properties", {}).items():
+        if "$ref" in field:
+            inner = defined[field["$ref"].rpartition("/")[2]]
+            yield from ((f"{key}.{leaf}", found) for leaf, found in _fields(inner, defined))
+        else:
+            yield key, field
+
+
+def image_folder() -> str:
+    """Return the table of the keys of a folder of images."""
+    schema = DATASETS["image-folder"].parameters.model_json_schema()
+    required = schema.get("required", ())
+    rows = [
+        [f"`task.dataset.{key}`", bounds(field), default(field, key in required),
+         MEANINGS[f"task.dataset.{key}"]]
+        for key, field in _fields(schema)
+    ]  # fmt: skip
+    return markdown(("key", "value", "default", "meaning"), rows)
 
 
 def _defaults_to(field: Mapping[str, Any]) -> str:
@@ -164,15 +195,14 @@ def data_sets() -> str:
         [f"`{d.name}`", *_numbers(d), parameters_of(d),
          d.source + ("" if d.loader else "; can be planned, not run")]
         for d in DATASETS.values()
+        if isinstance(d, KnownDataset)
     ]  # fmt: skip
     header = ("name", "training", "validation", "test", "shape", "classes", "parameters", "source")
     return markdown(header, rows)
 
 
-def _numbers(dataset: Dataset) -> list[str]:
+def _numbers(dataset: KnownDataset) -> list[str]:
     """Images of the parts, their shape and the number of classes."""
-    if not isinstance(dataset, KnownDataset):
-        return ["-"] * 5
     counts = (dataset.n_full - dataset.n_val, dataset.n_val, dataset.n_test)
     shape = "x".join(map(str, dataset.in_shape))
     return [*(f"{n:,}" for n in counts), shape, str(dataset.n_classes)]
@@ -250,6 +280,7 @@ def tables() -> dict[str, Callable[[], str]]:
         **sections,
         **own,
         "data-sets": data_sets,
+        "image-folder": image_folder,
         "models": models,
         "methods": methods,
         "optimisers": optimisers,

@@ -12,6 +12,25 @@ MEANINGS = {
     "stage_store": "Where stages are kept, to share them between studies; a path or an object"
     " store's URI. `stages/` in the study folder unless given",
     "task.dataset": "Data set, by name or with parameters (see Data sets)",
+    "task.dataset.path": "Folder of class folders, below `data.root` unless absolute; moving it"
+    " makes no trial new",
+    "task.dataset.size": "Side of the square that a network gets, in pixels",
+    "task.dataset.crop": "Share of the resized image's side that an evaluation's centre crop keeps",
+    "task.dataset.augment": "Whether training images are cropped at random",
+    "task.dataset.area": "Smallest share of an image's area that such a crop keeps",
+    "task.dataset.flip": "Whether half of them are mirrored",
+    "task.dataset.normalise": "`standard`: by `mean` and `std` or, without them, those of up to"
+    " 1,024 training images; `unit`: to [0, 1] alone; `imagenet`: by ImageNet's constants",
+    "task.dataset.mean": "Mean of red, green and blue, black being 0 and white 1",
+    "task.dataset.std": "Standard deviations of these",
+    "task.dataset.val": "Share held out for validation, a tenth unless the folder has `val`",
+    "task.dataset.test": "Share held out for testing; no test part without it or a folder `test`",
+    "task.dataset.split.kind": "Whether shares are held out class by class or at random",
+    "task.dataset.split.seed": "Seed of the one draw of these shares",
+    "task.dataset.n_train": "A fixed stratified subset to train on",
+    "task.dataset.n_val": "A fixed stratified subset to validate on",
+    "task.dataset.broken": "What becomes of files that cannot be read: the run is refused and names"
+    " them, or they are left out",
     "task.model": "Model, by name or with parameters (see Models)",
     "task.use": "A task of your own in place of data set and model; its keywords stand beside it",
     "task.files": "Patterns of files that your code reads, relative to the study file; hashed",

@@ -44,6 +44,7 @@ ROOMS: dict[str, Room] = {
     "trainables.files": Room("vocabulary", "pyarrow"),
     "trainables.jobs": Room("vocabulary config files", "", "torch"),
     "trainables.data": Room("vocabulary config", _TORCH, "torchvision sklearn"),
+    "trainables.folders": Room("vocabulary config data", _TORCH, "torchvision PIL"),
     "trainables.networks": Room("config", _TORCH, "torchvision"),
     "trainables.pruning": Room("formulas", _TORCH),
     "trainables.methods": Room("formulas pruning", _TORCH),

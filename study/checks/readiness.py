@@ -47,14 +47,17 @@ def check_loadable(configs: Iterable[TrialConfig]) -> None:
 
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
-    from trainables.data.raw import DataMissingError
+    from trainables.data.raw import DataFormatError, DataMissingError
     from trainables.data.sources import check_available
 
     root = Path(study.data.root).expanduser()
     choices = [choice for config in configs if (choice := config.catalog_dataset) is not None]
-    for name, choice in {choice.name: choice for choice in choices}.items():
+    for choice in {choice.model_dump_json(): choice for choice in choices}.values():
+        name = choice.name
         try:
             check_available(name, choice.parameters, root)
+        except DataFormatError as fault:
+            raise Refusal(str(fault)) from None
         except DataMissingError as missing:
             if not study.data.download:
                 raise Refusal(f"data.root must hold {name}, got {root}: {missing}") from None

@@ -23,6 +23,7 @@ from study.definition.own_code import (
     StudyCode,
     free_keys,
     kept_code,
+    own_folder,
     references,
     uses,
 )
@@ -35,7 +36,7 @@ from trainables.code.digest import Declarations, UserCode, user_code
 from trainables.code.import_path import ImportPath
 from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
-from trainables.config.sections import Facts
+from trainables.config.sections import DatasetChoice, Facts
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
 
@@ -69,12 +70,19 @@ def look_at(
     if not distinct:
         return LookedAt()
     surroundings = _Surroundings(study, folder)
-    files = surroundings.user_code(list(distinct.values()))
-    answers = _answers(files, list(distinct.values()), surroundings)
+    coded = {key: own for key, own in distinct.items() if references(own)}
+    files = surroundings.user_code(list(coded.values())) if coded else None
+    replies = _answers(files, list(coded.values()), surroundings) if files else []
+    answers = dict(zip(coded, replies, strict=True))
     identities = _Identities(surroundings, folder, same_as, writes)
     looks = {
-        key: _look(answer, files, identities.of(own))
-        for (key, own), answer in zip(distinct.items(), answers, strict=True)
+        key: _look(
+            answers.get(key, {}),
+            files.digest if files and key in coded else None,
+            identities.of(own),
+            _folder_facts(own, surroundings.data_root),
+        )
+        for key, own in distinct.items()
     }
     return LookedAt(StudyCode(looks, free), files)
 
@@ -166,23 +174,43 @@ def _nothing(_name: str, _data: bytes) -> None:
     """Writes nothing: for looking at what would be."""
 
 
-def _look(answer: Mapping[str, Any], files: UserCode, codes: Mapping[str, str]) -> Look:
+def _folder_facts(own: Raw, root: Path) -> dict[str, Any]:
+    """What only its files know of a data set of the catalog; nothing where there is none."""
+    choice = own_folder(own)
+    if choice is None:
+        return {}
+    from trainables.data.sources import facts_of
+
+    named = DatasetChoice.of(choice)
+    try:
+        return facts_of(named.name, named.parameters, root)
+    except (OSError, ValueError) as error:
+        raise Refusal(str(error)) from error
+
+
+def _look(
+    answer: Mapping[str, Any],
+    copy_digest: str | None,
+    codes: Mapping[str, str],
+    files: Mapping[str, Any],
+) -> Look:
     task, method = answer.get("task") or {}, answer.get("method") or {}
     optimiser = answer.get("optimiser") or {}
     findings = task.get("findings", {})
     lengths = findings.get("lengths", {})
-    facts = Facts(
+    known = {
         **{f"n_{part}": lengths.get(part) for part in ("train", "val", "test")},
-        declared=task.get("declared", {}),
-        codes=dict(codes),
-        copy_digest=files.digest,
-        in_shape=task.get("in_shape"),
-        n_classes=task.get("n_classes"),
-        controls_sparsity=method.get("controls_sparsity", False),
-        structures=tuple(method.get("structures", ("weights",))),
-        needs=tuple(method.get("needs", ())),
-        takes_decay=optimiser.get("takes_decay", True),
-    )
+        "in_shape": task.get("in_shape"),
+        "n_classes": task.get("n_classes"),
+        "declared": task.get("declared", {}),
+        "codes": codes,
+        "copy_digest": copy_digest,
+        "controls_sparsity": method.get("controls_sparsity", False),
+        "structures": method.get("structures", ("weights",)),
+        "needs": method.get("needs", ()),
+        "takes_decay": optimiser.get("takes_decay", True),
+    }
+    facts = Facts.model_validate({**known, **files})
     return Look(facts, task.get("given"), method.get("given"), optimiser.get("options"), findings)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from study.definition.space import Space
 from trainables.code.reference import Reference, is_reference, parse
+from trainables.config.datasets import folder
 from trainables.config.sections import Facts
 
 LOOKS: Final = "code/looks.json"
@@ -52,15 +53,25 @@ def _name(given: Any) -> Any:
     return given.get("name") if isinstance(given, Mapping) else given
 
 
+def own_folder(raw: Raw) -> dict[str, Any] | None:
+    """Return the data set of a raw configuration where only its files know its numbers."""
+    task = raw.get("task")
+    choice = task.get("dataset") if isinstance(task, Mapping) else None
+    name = _name(choice)
+    if not isinstance(name, str) or folder(name) is None:
+        return None
+    return dict(choice) if isinstance(choice, Mapping) else {"name": name}
+
+
 def own_sections(raw: Raw) -> dict[str, Any]:
-    """Return the part of a raw configuration that the user's code is asked about.
+    """Return the part of a raw configuration that the user's code and data are asked about.
 
     `task` and `method` where they name the user's code, the references beside them, and keywords of
-    an optimiser.
+    an optimiser; `task` also where only its files know the numbers of its data set.
     """
     named = references(raw)
     own: dict[str, Any] = {}
-    if any(key.startswith("task.") for key in named):
+    if any(key.startswith("task.") for key in named) or own_folder(raw) is not None:
         own["task"] = raw["task"]
     if "method" in named:
         method = raw["method"]

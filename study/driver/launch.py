@@ -166,7 +166,7 @@ class Launch:
         text = io.BytesIO()
         YAML(typ="safe", pure=True).dump(raw, text)
         self._code.keep(self.folder.folder)
-        if self._code.files is not None:
+        if self._code.known.looks:
             self.folder.folder.write(LOOKS, self._code.known.encode())
         self.folder.folder.write("study.yaml", text.getvalue())
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,9 +23,21 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Parameters(BaseModel):
-    """Parameters of a catalog entry; unknown keys are refused."""
+    """Parameters of a catalog entry; unknown keys are refused.
+
+    `UNHASHED` are keys that change no bit of a result by themselves. `LATER` are keys that came
+    after the first records, and stay out of records where they are at their default.
+    """
+
+    UNHASHED: ClassVar[frozenset[str]] = frozenset()
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, defer_build=True)
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the default of every parameter that has one, as plain data."""
+        return cls.model_construct().model_dump()
 
 
 class NoParameters(Parameters):

@@ -55,16 +55,18 @@ def _section(config: TrialConfig, name: str) -> dict[str, Any]:
     return {key: value for key, value in dumped.items() if f"{name}.{key}" not in inactive}
 
 
-def _named(choice: Any, code: str | None = None) -> dict[str, Any]:
+def _named(choice: Any, code: str | None = None, listing: str | None = None) -> dict[str, Any]:
     """A catalog entry with only those parameters that differ from their default.
 
-    The user's own with all of its parameters, and with the identity of its code.
+    The user's own with all of its parameters, and with the identity of its code. Where files lie is
+    left out; a digest of their listing stands for them.
     """
     if choice.is_own:
         return {"name": choice.name, **choice.parameters, "code": code}
-    defaults = choice.catalog[choice.name].parameters().model_dump()
-    changed = {k: v for k, v in choice.parameters.items() if defaults[k] != v}
-    return {"name": choice.name, **changed}
+    parameters = choice.catalog[choice.name].parameters
+    same = {*parameters.UNHASHED, *choice.at_default()}
+    changed = {k: v for k, v in choice.parameters.items() if k not in same}
+    return {"name": choice.name, **changed, **({} if listing is None else {"files": listing})}
 
 
 def _task(config: TrialConfig) -> dict[str, Any]:
@@ -74,7 +76,9 @@ def _task(config: TrialConfig) -> dict[str, Any]:
         code = _code(config, "task.use")
         return {"task": {"use": task.use, "keywords": task.keywords, "code": code}}
     return {
-        "dataset": _named(task.dataset, _code(config, "task.dataset")),
+        "dataset": _named(
+            task.dataset, _code(config, "task.dataset"), _listing(config, "task.dataset")
+        ),
         "model": _named(task.model, _code(config, "task.model")),
     }
 
@@ -82,6 +86,11 @@ def _task(config: TrialConfig) -> dict[str, Any]:
 def _code(config: TrialConfig, key: str) -> str | None:
     """The identity of the user's code behind a key; None where there is none."""
     return config.facts.codes.get(key) if config.facts is not None else None
+
+
+def _listing(config: TrialConfig, key: str) -> str | None:
+    """The digest of the files behind a key, where only they know the numbers of the data set."""
+    return config.facts.listings.get(key) if config.facts is not None else None
 
 
 def _own(config: TrialConfig, *keys: str) -> dict[str, Any]:

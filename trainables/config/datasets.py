@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from trainables.config.catalog import Parameters, Positive
+from pydantic import Field, model_validator
+
+from trainables.config.catalog import Finite, Parameters, Positive
+from trainables.vocabulary.refusal import Refusal
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set whose numbers only its files know.
+    """A data set: what it is called, what a study may set of it, and what loads it.
 
     `loader` is None where only planning is possible so far.
     """
@@ -86,6 +89,15 @@ class KnownDataset(Dataset):
         return int(subset)
 
 
+@dataclass(frozen=True)
+class FolderDataset(Dataset):
+    """A data set of images whose numbers only its folder knows: they are among a trial's facts."""
+
+    def image_shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
+        """The shape [C, H, W] in which a network gets an image."""
+        return 3, parameters["size"], parameters["size"]
+
+
 class ImageParameters(Parameters):
     """`n_train`, `n_val`: fixed stratified subsets of the training and of the validation images;
     `augment`: crops and flips."""
@@ -99,6 +111,67 @@ class AugmentedParameters(ImageParameters):
     """As `ImageParameters`, with augmentation unless told otherwise."""
 
     augment: bool = True
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+HeldShare = Annotated[float, Field(gt=0, lt=1)]
+Channels = tuple[Finite, Finite, Finite]
+
+
+class SplitParameters(Parameters):
+    """How examples are held out: `stratified` by class, or at `random`; `seed` of the one draw."""
+
+    kind: Literal["stratified", "random"] = "stratified"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+
+
+class FolderParameters(Parameters):
+    """`path`: a folder of class folders, or of such folders `train`, `val`, `test`; below data.root
+    unless absolute. `size`: side of the square input; `crop`: share of the resized image's side
+    that the centre crop of an evaluation keeps. `augment`: a random crop of at least the share
+    `area` of the image, resized, and, with `flip`, mirrored half of the time. `normalise`: by
+    `mean` and `std` or those of the training images, to [0, 1] alone, or by ImageNet's.
+    `val`, `test`: shares held out by `split`, where no folder holds them: a tenth and none unless
+    told otherwise. `n_train`, `n_val`: fixed stratified subsets. `broken`: what becomes of files
+    that cannot be read."""
+
+    UNHASHED: ClassVar = frozenset({"path", "broken"})
+
+    path: Annotated[str, Field(min_length=1)]
+    size: Positive = 224
+    crop: Share = 0.875
+    augment: bool = True
+    area: Share = 0.08
+    flip: bool = True
+    normalise: Literal["standard", "unit", "imagenet"] = "standard"
+    mean: Channels | None = None
+    std: Channels | None = None
+    val: HeldShare | None = None
+    test: HeldShare | None = None
+    split: SplitParameters = SplitParameters()
+    n_train: Positive | None = None
+    n_val: Positive | None = None
+    broken: Literal["refuse", "skip"] = "refuse"
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise Refusal("task.dataset.mean must be given with std, got one without the other")
+        if self.std is not None and min(self.std) <= 0:
+            raise Refusal(f"task.dataset.std must be > 0, got {list(self.std)}")
+        if self.mean is not None and self.normalise != "standard":
+            rule = "must be absent unless task.dataset.normalise is standard"
+            raise Refusal(f"task.dataset.mean {rule}, got {list(self.mean)}")
+        for key in ("area", "flip"):
+            if not self.augment and key in self.model_fields_set:
+                default = type(self).model_fields[key].default
+                if (value := getattr(self, key)) != default:
+                    rule = "must be absent where task.dataset.augment is false"
+                    raise Refusal(f"task.dataset.{key} {rule}, got {value}")
+        if (self.val or 0) + (self.test or 0) >= 1:
+            rule = "must leave images to train on beside task.dataset.test"
+            raise Refusal(f"task.dataset.val {rule}, got {self.val} and {self.test}")
+        return self
 
 
 _SOURCES = "trainables.data"
@@ -137,8 +210,18 @@ DATASETS: dict[str, Dataset] = {
             "imagenet", AugmentedParameters, "Russakovsky et al. 2015",
             None, 1_281_167, 50_000, (3, 224, 224), 1000,
         ),
+        FolderDataset(
+            "image-folder", FolderParameters, "your own images, in torchvision's layout",
+            "trainables.folders.source:SOURCE",
+        ),
     )
 }  # fmt: skip
+
+
+def folder(name: str | None) -> FolderDataset | None:
+    """Return the record of a data set whose numbers only its folder knows; None for other names."""
+    dataset = DATASETS.get(name) if name is not None else None
+    return dataset if isinstance(dataset, FolderDataset) else None
 
 
 def known(name: str | None) -> KnownDataset | None:

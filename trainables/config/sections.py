@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -75,6 +75,14 @@ class Named(Section):
     name: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @classmethod
+    def of(cls, raw: Any) -> Self:
+        """Return the choice of a study file; Refusal names key, rule and value."""
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise first_refusal(error, at=cls.what) from None
+
     @model_validator(mode="before")
     @classmethod
     def _look_up(cls, given: Any) -> Any:
@@ -98,6 +106,13 @@ class Named(Section):
             raise first_refusal(error, at=cls.what) from None
         return {"name": name, "parameters": parameters.model_dump()}
 
+    def at_default(self) -> frozenset[str]:
+        """The parameters of a catalog entry that are at their default."""
+        if self.is_own:
+            return frozenset()
+        defaults = self.catalog[self.name].parameters.defaults()
+        return frozenset(k for k, v in defaults.items() if self.parameters[k] == v)
+
     @property
     def is_own(self) -> bool:
         """Whether it is the user's code rather than an entry of the catalog."""
@@ -105,7 +120,10 @@ class Named(Section):
 
     @model_serializer
     def _flat(self) -> dict[str, Any]:
-        return {"name": self.name, **self.parameters}
+        later = frozenset() if self.is_own else self.catalog[self.name].parameters.LATER
+        left_out = later & self.at_default() if later else later
+        kept = {key: value for key, value in self.parameters.items() if key not in left_out}
+        return {"name": self.name, **kept}
 
 
 class DatasetChoice(Named):
@@ -190,7 +208,8 @@ class Facts(Section):
     `declared`: metrics and counts of the task, nothing for classification. `codes`: by key of the
     study file the identity of the code behind it, which is hashed. `copy`: the digest under which
     the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
-    catalog. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
+    catalog. `listings`: by key a digest of the names and sizes of the files behind it, which is
+    hashed. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
     optimiser has a weight decay.
     """
 
@@ -202,6 +221,7 @@ class Facts(Section):
     copy_digest: str | None = None
     in_shape: tuple[int, ...] | None = None
     n_classes: int | None = None
+    listings: dict[str, str] = Field(default_factory=dict)
     controls_sparsity: bool = False
     structures: tuple[str, ...] = ("weights",)
     needs: tuple[Need, ...] = ()

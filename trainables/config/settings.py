@@ -12,7 +12,7 @@ from typing import Any
 
 from trainables.code.reference import is_reference
 from trainables.config import catalog
-from trainables.config.datasets import known
+from trainables.config.datasets import folder, known
 from trainables.config.dense import Dense
 from trainables.config.sections import (
     Budget,
@@ -108,10 +108,11 @@ class Settings(Section):
             return None
         if (dataset := known(choice.name)) is not None:
             return dataset.in_shape, dataset.n_classes
-        if self.facts is None or self.facts.in_shape is None or self.facts.n_classes is None:
+        if self.facts is None or self.facts.n_classes is None:
             raise FactsMissing(f"task {shown(self.task.model_dump())} has not been looked at yet")
-        channels, height, width = self.facts.in_shape
-        return (channels, height, width), self.facts.n_classes
+        record = folder(choice.name)
+        assert record is not None
+        return record.image_shape(choice.parameters), self.facts.n_classes
 
     @property
     def declared(self) -> dict[str, Any]:

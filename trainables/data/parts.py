@@ -25,12 +25,14 @@ class Splits:
     """Map-style data sets to train on, to choose by, and to report; `test` may be absent.
 
     `n_classes`: how many classes there are, for a network of the catalog on data of the user's.
+    `listing`: a digest of the names and sizes of the files, where only they say what there is.
     """
 
     train: Items
     val: Items
     test: Items | None = None
     n_classes: int | None = None
+    listing: str | None = None
 
     def classes(self) -> int:
         """How many classes there are: as said, or as labels in memory show."""

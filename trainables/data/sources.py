@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from trainables.config.catalog import resolve, unknown
 from trainables.config.datasets import DATASETS, Dataset
@@ -35,11 +35,20 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsFacts(Protocol):
+    """A source of a data set whose numbers only its files know."""
+
+    def facts(self, dataset: Dataset, options: Any, root: Path) -> dict[str, Any]:
+        """Return the lengths of the parts, the classes and the listing, by the names of `Facts`."""
+        ...
+
+
 def check_available(name: str, params: Mapping[str, object], root: Path) -> None:
     """Raise what `load` would raise for a wrong name, a wrong parameter or missing files.
 
-    Cheap: nothing slow is imported. DataMissingError names the folders and files looked for and how
-    to get them.
+    Nothing slow is imported. Of images in a folder every header is read. DataMissingError names the
+    folders and files looked for and how to get them.
     """
     source_of(name).check(DATASETS[name], _options(name, params), root)
 
@@ -51,6 +60,17 @@ def load(name: str, params: Mapping[str, object], root: Path) -> Splits:
     DataMissingError and DataFormatError (a ValueError) for missing and for broken or foreign files.
     """
     return source_of(name).splits(DATASETS[name], _options(name, params), root)
+
+
+def facts_of(name: str, params: Mapping[str, object], root: Path) -> dict[str, Any]:
+    """Return what only the files know of a data set, by the names of `Facts`; nothing of others.
+
+    Raises what `load` raises for missing or foreign files.
+    """
+    source = source_of(name)
+    if not isinstance(source, KnowsFacts):
+        return {}
+    return source.facts(DATASETS[name], _options(name, params), root)
 
 
 def download(name: str, root: Path | str) -> None:

@@ -6,6 +6,8 @@ that a split is the same under every version.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,3 +47,14 @@ def stratified(labels: Labels, n_held: int, seed: int) -> tuple[Indices, Indices
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     held = rank < np.repeat(quotas, counts)
     return np.sort(by_class[held]), np.sort(by_class[~held])
+
+
+def held_out(
+    labels: Labels, n_held: int, kind: Literal["stratified", "random"], seed: int
+) -> tuple[Indices, Indices]:
+    """Return the indices of `n_held` images and of all others, both sorted.
+
+    `stratified` draws class by class, `random` whatever the classes. Raises as `stratified` does.
+    """
+    alike = labels if kind == "stratified" else np.zeros_like(labels)
+    return stratified(alike, n_held, seed)

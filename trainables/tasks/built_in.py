@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.config.datasets import known
+from trainables.config.datasets import folder, known
 from trainables.data.parts import Splits
 from trainables.data.sources import load
 from trainables.networks import models
@@ -49,8 +49,9 @@ class CatalogTask(Classification):
 
     @cached_property
     def _parts(self) -> Splits:
-        """The user's own parts, asked for once; a data set of the catalog is kept by the engine."""
-        assert self._dataset.own is not None
+        """The user's own parts, asked for once; a known data set is kept by the engine."""
+        if self._dataset.own is None:
+            return load(self._dataset.name, self._dataset.parameters, self._root)
         given = arguments(self._dataset.own, self._dataset.parameters, {"root": self._root})
         parts = self._dataset.own(**given)
         if not isinstance(parts, Splits):
@@ -58,7 +59,7 @@ class CatalogTask(Classification):
         return parts
 
     def splits(self) -> Splits:
-        if self._dataset.own is not None:
+        if known(self._dataset.name) is None:
             return self._parts
         return load(self._dataset.name, self._dataset.parameters, self._root)
 
@@ -67,6 +68,8 @@ class CatalogTask(Classification):
         """The shape of one image, and the number of classes."""
         if (dataset := known(self._dataset.name)) is not None:
             return dataset.in_shape, dataset.n_classes
+        if (images := folder(self._dataset.name)) is not None:
+            return images.image_shape(self._dataset.parameters), self._parts.classes()
         image = super().example()
         if not isinstance(image, torch.Tensor):
             rule = "must give images as tensors to a network that asks for their shape"

@@ -22,6 +22,7 @@ from trainables.code.importing import importing_from
 from trainables.code.loading import load
 from trainables.code.reference import parse
 from trainables.config.exclusions import excluded
+from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Items, Splits
@@ -76,6 +77,7 @@ class TaskCache:
     def _load(self, config: TrialConfig) -> LoadedTask:
         compute, task = config.compute, self._task(config)
         splits = self._data(config, task)
+        _require_files(config, splits)
         plain = models.seeded(task.model, 0)
         weights = prunable(plain, task.prunable)
         work = work_of(weights, task.example())
@@ -136,14 +138,28 @@ def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:
 
 
 def _task_key(config: TrialConfig) -> Any:
-    codes = config.facts.codes if config.facts is not None else {}
-    return [config.task.model_dump(mode="json"), codes]
+    facts = config.facts or Facts()
+    return [config.task.model_dump(mode="json"), facts.codes, facts.listings]
 
 
 def _data_key(config: TrialConfig) -> Any:
     """What decides the data: the data set alone where it is one of the catalog's."""
     dataset = config.catalog_dataset
-    return _task_key(config) if dataset is None else dataset.model_dump(mode="json")
+    if dataset is None:
+        return _task_key(config)
+    listings = config.facts.listings if config.facts is not None else {}
+    return [dataset.model_dump(mode="json"), listings]
+
+
+def _require_files(config: TrialConfig, splits: Splits) -> None:
+    """Refuse a folder that has changed since the trial was planned: another one is hashed."""
+    listings = config.facts.listings if config.facts is not None else {}
+    planned = listings.get("task.dataset")
+    if planned != splits.listing:
+        raise ValueError(
+            f"task.dataset.path must hold what it held when the study was planned ({planned}),"
+            f" got other files ({splits.listing}): run the study again"
+        )
 
 
 def _draws(config: TrialConfig, model: nn.Module) -> bool:

@@ -41,11 +41,12 @@ def kill_self_at(n: int, when: str) -> None:
 
 def run(study: str, out: str, at: Sequence[str] = ()) -> None:
     """Run a study as `bimp run` does."""
-    from study import Study
+    from study.definition import studyfile
+    from study.driver import launch
 
     if at:
         kill_self_at(int(at[0]), at[1])
-    summary = Study.load(study).run(out)
+    summary = launch.run(studyfile.load(study), out)
     assert summary.complete, summary
 
 

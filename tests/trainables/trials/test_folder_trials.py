@@ -1,0 +1,75 @@
+"""Trials on a folder of images: the same bits with any number of loader processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainables.folders.pictures import folder_of, noise
+from tests.trainables.trials.plain import job_for, run_job
+from trainables.config.sections import Facts
+from trainables.config.trial import TrialConfig
+from trainables.data.sources import facts_of
+from trainables.files.records import Record, StudyFolder
+from trainables.training.loaded import Loading
+from trainables.trials.task_cache import TaskCache
+
+
+def config_on(folder: Path, **dataset: Any) -> TrialConfig:
+    """A trial of three steps per epoch."""
+    options = {"path": str(folder), "size": 8, **dataset}
+    facts = Facts.model_validate(facts_of("image-folder", options, folder))
+    return TrialConfig.of(
+        {
+            "task": {
+                "dataset": {"name": "image-folder", **options},
+                "model": {"name": "cnn", "channels": [4, 4]},
+            },
+            "dense": {"epochs": 2, "batch_size": 8, "lr": 0.1},
+            "prune": {"sparsity": 0.5},
+            "retrain": {"schedule": "llr", "epochs": 1},
+            "facts": facts.model_dump(),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder_of(tmp_path_factory.mktemp("images"), {"a": 14, "b": 10})
+
+
+def record_of(config: TrialConfig, out: Path, loading: Loading) -> Record:
+    job = job_for(config, out)
+    tasks = TaskCache(Path("/nonexistent"), "cpu", 1, loading)
+    report = run_job(job, tasks)
+    assert report.outcome == "done", report.fault
+    (record,) = StudyFolder(str(out)).records().records
+    return record
+
+
+_TIMES = ("_s", "_per_s")
+
+
+def numbers(record: Record) -> dict[str, float]:
+    return {k: v for k, v in record.metrics.items() if not k.endswith(_TIMES)}
+
+
+def test_loader_processes_change_no_bit(folder: Path, tmp_path: Path) -> None:
+    config = config_on(folder)
+    assert config.steps_per_epoch == 3
+    one, other = (record_of(config, tmp_path / str(n), Loading(processes=n)) for n in (0, 2))
+    assert numbers(one) == numbers(other)
+    assert one.config["task"]["dataset"]["path"] == str(folder)
+    assert "test_accuracy" not in one.metrics
+
+
+def test_a_folder_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "images", {"a": 14, "b": 10})
+    config = config_on(folder, normalise="unit")
+    noise(folder / "a" / "new.png", 5)
+    report = run_job(job_for(config, tmp_path / "out"), TaskCache(Path("/"), "cpu", 1))
+    assert report.outcome == "failed"
+    assert report.fault is not None
+    assert "must hold what it held when the study was planned" in report.fault.message

@@ -1,0 +1,1 @@
+"""Images in folders: listed, checked, divided into parts, and decoded when they are asked for."""
