@@ -86,6 +86,14 @@ MEANINGS = {
     "compute.precision": "Arithmetic of forward and backward; weights stay in fp32. Under fp32 an"
     " NVIDIA GPU may still run convolutions in TF32, as is PyTorch's default",
     "compute.channels_last": "Memory layout of images and convolutions",
+    "dense.clip_norm": "Norm to which the gradient of all that is trained is clipped, after it was"
+    " masked",
+    "dense.label_smoothing": "Share of each label that training spreads over all classes; what is"
+    " measured is never smoothed. For tasks whose loss has `smoothing`",
+    "dense.freeze": "Parameters that are never trained, decayed or pruned, by patterns over names"
+    " of parameters or layers, or module types; frozen BatchNorm keeps its statistics",
+    "compute.micro_batch": "Examples per forward and backward, where `dense.batch_size` does not"
+    " fit in memory: gradients are summed over the parts of each step. BatchNorm sees the parts",
     "compute.compile": "Whether the model runs through `torch.compile`",
     "search.strategy": "All cells of the grids, or Optuna's search inside each cell",
     "search.trials": "Configurations of each block, those of `search.enqueue` included. Given under"
@@ -120,6 +128,7 @@ RANGES = {
     "dense.optimiser": ", ".join(f"`{name}`" for name in OPTIMISERS) + ", or `module:attribute`",
     "dense.options": "a mapping of keywords",
     "dense.groups": "a list of `{match: [patterns], weight_decay: number, lr_scale: number}`",
+    "dense.freeze": "a list of patterns",
     "retrain.schedule": ", ".join(f"`{name}`" for name in RETRAIN_SCHEDULES)
     + ", or `module:attribute`",
     "method": "a name, or `{name: ..., key: value}`",

@@ -209,6 +209,7 @@ def _look(
         "structures": method.get("structures", ("weights",)),
         "needs": method.get("needs", ()),
         "takes_decay": optimiser.get("takes_decay", True),
+        "smooths": task.get("smooths", False),
     }
     facts = Facts.model_validate({**known, **files})
     return Look(facts, task.get("given"), method.get("given"), optimiser.get("options"), findings)

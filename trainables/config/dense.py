@@ -38,7 +38,8 @@ class Dense(Section):
     `epochs` belongs to imp alone: under other methods `budget` gives it. `every`: epochs between
     drops of `step`. `nesterov` is on where weight decay and momentum are, unless set. `options` are
     keywords of an optimiser that a reference names; of several `groups` that fit a parameter the
-    first counts.
+    first counts. `freeze`: patterns of parameters that are never trained. All of it but the length
+    and the schedule holds in retraining.
     """
 
     epochs: PositiveNumber | None = None
@@ -59,6 +60,9 @@ class Dense(Section):
     eps: PositiveNumber = 1e-8
     options: dict[str, Any] = Field(default_factory=dict)
     groups: tuple[ParameterGroup, ...] = ()
+    clip_norm: PositiveNumber | None = None
+    label_smoothing: BelowOne = 0.0
+    freeze: tuple[str, ...] = ()
 
     @property
     def uses_nesterov(self) -> bool:

@@ -87,7 +87,16 @@ CONDITIONS: dict[str, Condition] = {
 """Keys that matter only under other keys' values; inactive ones are neither sampled nor hashed."""
 
 
-LATER_KEYS = ("dense.optimiser", "dense.groups", "prune.exclude", "prune.keep_layer_min")
+LATER_KEYS = (
+    "dense.optimiser",
+    "dense.groups",
+    "dense.clip_norm",
+    "dense.label_smoothing",
+    "dense.freeze",
+    "prune.exclude",
+    "prune.keep_layer_min",
+    "compute.micro_batch",
+)
 """Keys that came after the first records: left out of a record where they are at their default, so
 that older and newer records of one configuration read alike."""
 
@@ -159,6 +168,15 @@ def _optimiser_suits(c: Settings) -> None:
             _refuse("dense.optimiser", rule, repr(name))
 
 
+def _steps_are_as_told(c: Settings) -> None:
+    micro, whole = c.compute.micro_batch, c.dense.batch_size
+    if micro is not None and micro >= whole:
+        _refuse("compute.micro_batch", f"be below dense.batch_size ({whole})", micro)
+    if c.dense.label_smoothing and c.task.use is not None and not (c.facts and c.facts.smooths):
+        rule = "be absent for a task whose loss has no smoothing"
+        _refuse("dense.label_smoothing", rule, c.dense.label_smoothing)
+
+
 def _schedule_is_complete(c: Settings) -> None:
     if c.dense.schedule == "multistep":
         stones = c.dense.milestones
@@ -207,6 +225,7 @@ RULES: tuple[Callable[[Settings], None], ...] = (
     _images_are_enough,
     _dense_run_is_real,
     _optimiser_suits,
+    _steps_are_as_told,
     _schedule_is_complete,
     _cycles_have_steps,
     _structure_is_offered,

@@ -210,7 +210,7 @@ class Facts(Section):
     the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
     catalog. `listings`: by key a digest of the names and sizes of the files behind it, which is
     hashed. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
-    optimiser has a weight decay.
+    optimiser has a weight decay. `smooths`: whether a task offers label smoothing.
     """
 
     n_train: Count | None = None
@@ -226,6 +226,7 @@ class Facts(Section):
     structures: tuple[str, ...] = ("weights",)
     needs: tuple[Need, ...] = ()
     takes_decay: bool = True
+    smooths: bool = False
 
 
 def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
@@ -296,8 +297,12 @@ class Budget(Section):
 
 
 class Compute(Section):
-    """Numerical options that a worker sets up once; each changes the bits of a result."""
+    """Numerical options; each changes the bits of a result.
+
+    `micro_batch`: examples per forward and backward, where a whole batch does not fit in memory.
+    """
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
+    micro_batch: Count | None = None

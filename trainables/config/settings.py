@@ -120,6 +120,11 @@ class Settings(Section):
         return {} if self.facts is None else self.facts.declared
 
     @property
+    def forward_size(self) -> int:
+        """Training examples of one forward at most."""
+        return self.compute.micro_batch or self.dense.batch_size
+
+    @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps of one epoch, the last smaller batch kept."""
         return math.ceil(self.n_train / self.dense.batch_size)

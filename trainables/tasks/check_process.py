@@ -146,6 +146,7 @@ class _User:
         from trainables.tasks.built_in import CatalogTask
         from trainables.tasks.checks import check_task
         from trainables.tasks.making import make_task
+        from trainables.tasks.smoothing import smooths
         from trainables.vocabulary.declarations import CLASSIFICATION
 
         section = self._resolved(given)
@@ -161,6 +162,7 @@ class _User:
             "given": section,
             "declared": {} if declared == CLASSIFICATION else declared.plain(),
             "findings": asdict(findings),
+            "smooths": smooths(task),
         }
         if isinstance(task, CatalogTask) and choice.model and not choice.model.is_own:
             told |= {"in_shape": list(task.shape[0]), "n_classes": task.shape[1]}

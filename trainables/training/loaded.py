@@ -35,7 +35,8 @@ class LoadedTask:
     `forward` is the model itself or its compiled form; both share their weights. `weights` are the
     prunable ones, `work` the multiply-adds of one input. `draws`: whether torch is reseeded before
     every step, pass and evaluation, since the network or the task may draw random numbers. `own` is
-    the user's code of a trial beside its task, by the key of the study file.
+    the user's code of a trial beside its task, by the key of the study file. `still` are frozen
+    layers that keep their statistics in training.
     """
 
     task: Task
@@ -49,11 +50,18 @@ class LoadedTask:
     draws: bool = True
     loading: Loading = field(default_factory=Loading)
     own: Mapping[str, Any] = field(default_factory=dict)
+    still: tuple[nn.Module, ...] = ()
 
     @property
     def parts(self) -> dict[str, Items]:
         """The parts that are evaluated: val and, if there is one, test."""
         return {name: part for name, part in self.splits.in_order.items() if name != "train"}
+
+    def train_(self) -> None:
+        """Put the model in training mode, what stands still left in evaluation mode."""
+        self.model.train()
+        for module in self.still:
+            module.eval()
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which the forward runs."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainables.methods.interface import Hooks
+from trainables.training.parameters import matches
 
 Make = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 """Makes an optimiser of groups of parameters, at rate 0."""
@@ -66,26 +66,21 @@ def parameters_by_group(model: nn.Module, groups: Sequence[Group]) -> list[list[
     parameter that is trained.
     """
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    fits = {
-        (at, pattern): {name for name in trained if _fits(model, name, pattern)}
+    members = [
+        {name for names in _matches(model, trained, at, group).values() for name in names}
         for at, group in enumerate(groups)
-        for pattern in group.match
-    }
-    for (at, pattern), names in fits.items():
-        if not names:
-            rule = f"dense.groups.{at}.match must fit a parameter that is trained"
-            raise ValueError(f"{rule}, such as {next(iter(trained), 'none')}, got {pattern!r}")
+    ]
     chosen: list[list[nn.Parameter]] = [[] for _ in range(len(groups) + 1)]
     for name, parameter in trained.items():
-        places = [at for (at, _), names in fits.items() if name in names]
-        chosen[min(places) + 1 if places else 0].append(parameter)
+        place = next((at for at, names in enumerate(members, start=1) if name in names), 0)
+        chosen[place].append(parameter)
     return chosen
 
 
-def _fits(model: nn.Module, name: str, pattern: str) -> bool:
-    layer = name.rpartition(".")[0]
-    kind = type(model.get_submodule(layer)).__name__
-    return any(fnmatchcase(text, pattern) for text in (name, layer, kind))
+def _matches(
+    model: nn.Module, trained: Mapping[str, Any], at: int, group: Group
+) -> dict[str, list[str]]:
+    return matches(model, list(trained), group.match, f"dense.groups.{at}.match")
 
 
 def sgd(momentum: float, nesterov: bool) -> Make:

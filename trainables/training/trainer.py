@@ -85,7 +85,7 @@ class Trainer:
         Returns whether the epoch ended (the last one may be cut short by the stage's length).
         """
         start = time.perf_counter()
-        self.loaded.model.train()
+        self.loaded.train_()
         epoch = self.epoch
         last = min((epoch + 1) * self.steps_per_epoch, len(self.rates))
         total = torch.zeros((), device=self.loaded.device)

@@ -57,7 +57,7 @@ def prune_cycle(
     metrics = _discounts(config, spec, drops, new, masks, alive)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
-        loaded, config.dense.batch_size, seed, f"cycle {spec.cycle}"
+        loaded, config.forward_size, seed, f"cycle {spec.cycle}"
     ):
         metrics["bn_s"] = time.perf_counter() - start
     start = time.perf_counter()

@@ -28,7 +28,7 @@ def own_scores(
     """
     stage = f"cycle {cycle}"
     torch.manual_seed(derived_seed(seed, stage, 0, "prune", 1))
-    batches = augmented_in_order(loaded, config.dense.batch_size, seed, stage)
+    batches = augmented_in_order(loaded, config.forward_size, seed, stage)
     model = loaded.model.eval()  # whatever this process has done with it before
     state = {name: value.clone() for name, value in model.state_dict().items()}
     scores = criterion(dict(loaded.weights), model, loaded.task, batches)

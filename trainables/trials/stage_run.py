@@ -296,7 +296,17 @@ def _trainer(
 ) -> Trainer:
     optimiser = _optimiser(config, loaded).build(loaded.model, hooks)
     name = f"cycle {spec.cycle}" if spec.cycle else "dense"
-    trainer = Trainer(loaded, hooks, optimiser, rates, config.dense.batch_size, seed, name)
+    trainer = Trainer(
+        loaded,
+        hooks,
+        optimiser,
+        rates,
+        config.dense.batch_size,
+        seed,
+        name,
+        micro_batch=config.compute.micro_batch,
+        clip_norm=config.dense.clip_norm,
+    )
     load_optimiser_state(optimiser, _learnt(trainer), memory or {})
     hooks.bind(optimiser)
     return trainer

@@ -27,11 +27,12 @@ from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Items, Splits
 from trainables.networks import models
-from trainables.pruning.prunable import prunable
+from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
 from trainables.tasks.task import Task
 from trainables.training.loaded import LoadedTask, Loading
+from trainables.training.parameters import freeze_
 from trainables.training.trainer import draws
 
 _Kept = TypeVar("_Kept")
@@ -64,7 +65,7 @@ class TaskCache:
     def loaded(self, config: TrialConfig) -> LoadedTask:
         """Return the task of a trial as its compute options want it, made at its first use."""
         self._enter(config)
-        key = _key(_task_key(config), config.compute.model_dump(mode="json"))
+        key = _key(_task_key(config), *_model_key(config))
         loaded = _recall(self._loaded, key, MODELS_KEPT, lambda: self._load(config))
         if beside := [key for key in config.own_code if not key.startswith("task.")]:
             own = {key: self._own(key, config.own_code[key]) for key in beside}
@@ -79,7 +80,8 @@ class TaskCache:
         splits = self._data(config, task)
         _require_files(config, splits)
         plain = models.seeded(task.model, 0)
-        weights = prunable(plain, task.prunable)
+        still = freeze_(plain, config.dense.freeze)
+        weights = _trained_weights(plain, task)
         work = work_of(weights, task.example())
         model = plain.to(self.device)
         if compute.channels_last:
@@ -95,15 +97,19 @@ class TaskCache:
             model=model,
             forward=forward,
             device=self.device,
-            weights=prunable(model, task.prunable),
+            weights=_trained_weights(model, task),
             work=work,
             precision=compute.precision,
             draws=_draws(config, model),
             loading=self._loading,
+            still=still,
         )
 
     def _task(self, config: TrialConfig) -> Task:
-        return make_task(config.task, self._root, self._own)
+        task = make_task(config.task, self._root, self._own)
+        if config.dense.label_smoothing:
+            task.smoothing = config.dense.label_smoothing  # type: ignore[attr-defined]
+        return task
 
     def _enter(self, config: TrialConfig) -> None:
         """Import the user's code from the copy of this trial; what came from another one goes."""
@@ -140,6 +146,20 @@ def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:
 def _task_key(config: TrialConfig) -> Any:
     facts = config.facts or Facts()
     return [config.task.model_dump(mode="json"), facts.codes, facts.listings]
+
+
+def _model_key(config: TrialConfig) -> list[Any]:
+    """What decides, beside the task, how the model stands in memory and what of it is trained."""
+    compute = config.compute.model_dump(mode="json", exclude={"micro_batch"})
+    return [compute, config.dense.freeze, config.dense.label_smoothing]
+
+
+def _trained_weights(model: nn.Module, task: Task) -> Prunable:
+    """The prunable weights; what is frozen stays as it is, whatever the task says."""
+    weights = prunable(model, lambda name, p, m: p.requires_grad and task.prunable(name, p, m))
+    if not weights:
+        raise ValueError("dense.freeze must leave a prunable weight that is trained, got none")
+    return weights
 
 
 def _data_key(config: TrialConfig) -> Any:

@@ -67,7 +67,7 @@ def finish_whole(
         apply_(model, masks)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
-        loaded, config.dense.batch_size, seed, "dense"
+        loaded, config.forward_size, seed, "dense"
     ):
         metrics["bn_s"] = time.perf_counter() - start
     return masks
