@@ -14,12 +14,11 @@ from analysis.columns.names import config_columns, differing, is_missing
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.discount import ADAPTIVE, DISCOUNT, discount_means
-from analysis.selection.blocks import inside
 from analysis.selection.contest import contest
 from analysis.selection.series import CHOICE, SPARSITY, comparable, goal_columns
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
-from analysis.stats import SEARCHED, CrossFit, pooled, regret_of, too_few
+from analysis.stats import NOBODY, SEARCHED, CrossFit, candidates_by, gap, pooled, too_few
 
 CHOSEN: Final = (
     "The tuned discount is chosen on validation at all seeds but one and scored at that one, so no"
@@ -44,8 +43,9 @@ def regret_table(
     goals = list(goal_columns(trials))
     task = {column: value for column, value in (at or {}).items() if column not in goals}
     meet = contest(trials, DISCOUNT, task, free=goals)
+    fits = _fits(meet.trials, goals, metric)
     places = [
-        (part, _fit(inside(meet.trials, dict(zip(goals, key, strict=True))), metric))
+        (part, fits[key])
         for key, part in discount_means(meet, metric).groupby(["sparsity", "budget"], sort=True)
     ]
     table = pd.DataFrame([_row(part, fit) for part, fit in places])
@@ -66,12 +66,16 @@ def _notes(trials: pd.DataFrame, fits: list[CrossFit]) -> list[str]:
     return [*notes, SEARCHED] if searched else notes
 
 
-def _fit(trials: pd.DataFrame, metric: str) -> CrossFit:
-    """The regret in one block, from all of its trials."""
-    fixed = numbers_of(trials[DISCOUNT]).notna()
-    adaptive = trials[DISCOUNT] == ADAPTIVE
-    among = differing(trials, config_columns(trials)) or [DISCOUNT]
-    return regret_of(trials[fixed], trials[adaptive], among, CHOICE, metric)
+def _fits(trials: pd.DataFrame, goals: list[str], metric: str) -> dict[Any, CrossFit]:
+    """The regret by block, from all of its trials."""
+    fixed, adaptive = numbers_of(trials[DISCOUNT]).notna(), trials[DISCOUNT] == ADAPTIVE
+    among = [c for c in differing(trials, config_columns(trials)) if c not in goals]
+    tuned, reference = (
+        candidates_by(trials[kind], goals, among or [DISCOUNT], CHOICE, metric)
+        for kind in (fixed, adaptive)
+    )
+    places = {*tuned, *reference}
+    return {key: gap(tuned.get(key, NOBODY), reference.get(key, NOBODY)) for key in places}
 
 
 def _row(part: pd.DataFrame, fit: CrossFit) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from analysis.stats.anova import anova, complete
 from analysis.stats.best_of import best_of_table, in_hand_table
-from analysis.stats.candidates import candidates, fresh, regret_of
+from analysis.stats.candidates import candidates, candidates_by, fresh
 from analysis.stats.closeness import close, side, snapped
 from analysis.stats.components import Components, components
 from analysis.stats.crossfit import (
     FEWEST_SEEDS,
+    NOBODY,
     SEARCHED,
     Candidates,
     CrossFit,
@@ -65,6 +66,7 @@ from analysis.stats.verdicts import Outcome, Verdict, against, gains_by_seed, ve
 __all__ = [
     "CONFIDENCE",
     "FEWEST_SEEDS",
+    "NOBODY",
     "SEARCHED",
     "Blocks",
     "Candidates",
@@ -87,6 +89,7 @@ __all__ = [
     "best_of_table",
     "blocks",
     "candidates",
+    "candidates_by",
     "caution",
     "choose",
     "close",
@@ -120,7 +123,6 @@ __all__ = [
     "power",
     "ranks",
     "regret",
-    "regret_of",
     "require_choosable",
     "seeds_needed",
     "side",

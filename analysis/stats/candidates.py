@@ -8,13 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.columns.names import codes, distinct_trials, require_columns
-from analysis.stats.crossfit import Candidates, CrossFit, gap
+from analysis.stats.crossfit import Candidates
 from analysis.stats.intervals import Floats
 from analysis.stats.pairs import require_single
-from analysis.stats.spread import COUNTED, require_choosable, row_groups
+from analysis.stats.spread import COUNTED, require_choosable
 from trainables.vocabulary import schema
+
+Integers = NDArray[np.int64]
 
 SEED: Final = "seed"
 
@@ -33,62 +36,83 @@ class Grid:
     n_dropped: int
 
 
-def grid_of(frame: pd.DataFrame, among: Sequence[str], metrics: Sequence[str]) -> Grid:
-    """Return metrics of the settings (of the columns `among`) that trials of one place have.
+def grids(
+    frame: pd.DataFrame, by: Sequence[str], among: Sequence[str], metrics: Sequence[str]
+) -> dict[tuple[Hashable, ...], Grid]:
+    """Return metrics of the settings (of the columns `among`) by place, a value of the keys `by`.
 
-    Names are the values of `among`, tuples where these are several columns, in reading order.
-    Raises ValueError where several trials share their setting and seed.
+    Names are the values of `among`, tuples where these are several columns, in reading order. A
+    place without a trial that is done has an empty grid. Raises ValueError where several trials
+    share their place, setting and seed.
     """
-    done = _done(frame, metrics, among)
-    number = _settings(done, among)
-    n_done = number.map(number.value_counts())
-    standing = done[n_done == n_done.max()]
-    first = standing[~number[standing.index].duplicated()]
-    first = first.sort_values(list(among), key=codes, kind="stable") if among else first
-    places = [number[standing.index], standing[SEED]]
-    tables = {
-        metric: standing[metric].astype(float).groupby(places).first().unstack()
-        for metric in metrics
+    once = distinct_trials(frame)
+    require_columns(once, [*by, *among, SEED, "state", *metrics])
+    done = (once["state"] == COUNTED) & once[list(metrics)].notna().all(axis=1)
+    require_single(once[done], [*by, *among, SEED], "one setting")
+    setting, names = _in_order(once, among)
+    seed, seeds = _in_order(once, [SEED])
+    values = {metric: once[metric].to_numpy(dtype=float) for metric in metrics}
+    return {
+        key: _grid(rows[done.to_numpy()[rows]], setting, names, seed, seeds, values)
+        for key, rows in _rows_by(once, by)
     }
-    whole = tables[metrics[0]].notna().all()
-    seeds = tuple(whole.index[whole])
+
+
+def _grid(
+    rows: Integers,
+    setting: Integers,
+    names: Sequence[Hashable],
+    seed: Integers,
+    seeds: Sequence[Hashable],
+    values: dict[str, Floats],
+) -> Grid:
+    """One place's grid from the rows of its trials that are done."""
+    here, line = np.unique(setting[rows], return_inverse=True)
+    met, column = np.unique(seed[rows], return_inverse=True)
+    held = np.zeros((len(here), len(met)), dtype=bool)
+    held[line, column] = True
+    n_done = held.sum(axis=1)
+    standing = n_done == n_done.max(initial=0)
+    whole = held[standing].all(axis=0)
+    tables = {}
+    for metric, numbers in values.items():
+        table = np.full(held.shape, np.nan)
+        table[line, column] = numbers[rows]
+        tables[metric] = table[standing][:, whole]
     return Grid(
-        tuple(_name(row) for row in first[list(among)].to_numpy(dtype=object)),
-        seeds,
-        {m: np.asarray(t.loc[number[first.index], list(seeds)]) for m, t in tables.items()},
-        number.nunique() - len(first),
+        tuple(names[place] for place in here[standing]),
+        tuple(seeds[place] for place in met[whole]),
+        tables,
+        int((~standing).sum()),
     )
 
 
-def candidates(
-    frame: pd.DataFrame, among: Sequence[str], choose_by: str, score_by: str
-) -> Candidates:
-    """Return the settings that one may choose among, as `grid_of`.
+def _in_order(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Integers, list[Hashable]]:
+    """Each row's combination of the columns' values as a number in reading order, and their names.
 
-    A setting done at fewer seeds than others does not stand for choice: a mean over the seeds that
-    survived flatters. Raises TestSelectionError when `choose_by` is measured on test.
+    The name is the value, a tuple of several columns' values.
     """
-    require_choosable(choose_by)
-    grid = grid_of(frame, among, list(dict.fromkeys([choose_by, score_by])))
-    loss = -sign_of(choose_by) * grid.values[choose_by]
-    score = grid.values[score_by]
-    return Candidates(grid.names, grid.seeds, loss, score, sign_of(score_by), grid.n_dropped)
+    if not columns:
+        return np.zeros(len(frame), dtype=np.int64), [()]
+    number = frame.groupby(list(columns), dropna=False, sort=False).ngroup().to_numpy()
+    first = frame[list(columns)][~pd.Series(number).duplicated().to_numpy()]
+    ordered = first.reset_index(drop=True).sort_values(list(columns), key=codes, kind="stable")
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[ordered.index] = np.arange(len(first))
+    return rank[number], [_name(row) for row in ordered.to_numpy(dtype=object)]
 
 
-def _done(frame: pd.DataFrame, metrics: Sequence[str], among: Sequence[str]) -> pd.DataFrame:
-    """The trials that are done and have the metrics, each once, under an index of their own."""
-    require_columns(frame, [*among, SEED, "state", *metrics])
-    once = distinct_trials(frame)
-    done = once[(once["state"] == COUNTED) & once[list(metrics)].notna().all(axis=1)]
-    require_single(done, [*among, SEED], "one setting")
-    return done.reset_index(drop=True)
-
-
-def _settings(done: pd.DataFrame, among: Sequence[str]) -> pd.Series[int]:
-    """A number for each trial, equal for those of one setting."""
-    if not among:
-        return pd.Series(0, index=done.index)
-    return done.groupby(list(among), dropna=False, sort=False).ngroup()
+def _rows_by(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[tuple[Hashable, ...], Integers]]:
+    """The row numbers of each place, places in order of appearance."""
+    if not by:
+        return [((), np.arange(len(frame)))]
+    grouped = frame.groupby(list(by), dropna=False, sort=False, observed=True)
+    places = [key if isinstance(key, tuple) else (key,) for key in grouped.size().index]
+    number = grouped.ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    ends = np.cumsum(np.bincount(number, minlength=len(places)))[:-1]
+    parts = np.split(order, ends)[: len(places)]  # one even of nothing
+    return list(zip(places, parts, strict=True))
 
 
 def _name(setting: Iterable[Any]) -> Hashable:
@@ -96,28 +120,45 @@ def _name(setting: Iterable[Any]) -> Hashable:
     return values[0] if len(values) == 1 else values
 
 
+def candidates(
+    frame: pd.DataFrame, among: Sequence[str], choose_by: str, score_by: str
+) -> Candidates:
+    """Return the settings that one may choose among in one place, see `candidates_by`."""
+    return candidates_by(frame, [], among, choose_by, score_by)[()]
+
+
+def candidates_by(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    among: Sequence[str],
+    choose_by: str,
+    score_by: str,
+) -> dict[tuple[Hashable, ...], Candidates]:
+    """Return the settings that one may choose among, by place, as `grids`.
+
+    A setting done at fewer seeds than others does not stand for choice: a mean over the seeds that
+    survived flatters. Raises TestSelectionError when `choose_by` is measured on test.
+    """
+    require_choosable(choose_by)
+    turned = -sign_of(choose_by)
+    found = grids(frame, by, among, list(dict.fromkeys([choose_by, score_by])))
+    return {
+        key: Candidates(
+            grid.names,
+            grid.seeds,
+            turned * grid.values[choose_by],
+            grid.values[score_by],
+            sign_of(score_by),
+            grid.n_dropped,
+        )
+        for key, grid in found.items()
+    }
+
+
 def sign_of(metric: str) -> float:
     """Return 1.0, or -1.0 for a metric of which less is better."""
     known = schema.METRICS.get(metric)
     return -1.0 if known is not None and known.direction == "min" else 1.0
-
-
-def regret_of(
-    tuned: pd.DataFrame,
-    reference: pd.DataFrame,
-    among: Sequence[str],
-    choose_by: str,
-    score_by: str,
-) -> CrossFit:
-    """Return by how much the best setting of `tuned` beats that of the reference, seed by seed.
-
-    Both are trials of one place; a reference of a single setting takes no choice. Raises as
-    `candidates`.
-    """
-    return gap(
-        candidates(tuned, among, choose_by, score_by),
-        candidates(reference, among, choose_by, score_by),
-    )
 
 
 def fresh(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
@@ -129,15 +170,17 @@ def fresh(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.Da
     seeds nothing was confirmed, and its trials are returned as they are: see `crossfit` for these.
     """
     require_columns(frame, [*among, *by, SEED])
-    parts = [_fresh(part, among) for _, part in row_groups(distinct_trials(frame), by)]
-    return pd.concat(parts) if parts else frame
-
-
-def _fresh(part: pd.DataFrame, among: Sequence[str]) -> pd.DataFrame:
-    """One place's trials without the seeds at which a choice was made."""
-    number = _settings(part, among)
-    n_seeds = part.groupby(number)[SEED].transform("nunique")
-    confirmed = n_seeds == n_seeds.max()
-    chosen_at = part.loc[~confirmed, SEED].unique()
-    kept: pd.DataFrame = part[confirmed & ~part[SEED].isin(chosen_at)]
+    once = distinct_trials(frame)
+    place, own = _number(once, by), _number(once, [*by, *among])
+    n_seeds = once[SEED].groupby(own).transform("nunique")
+    confirmed = n_seeds == n_seeds.groupby(place).transform("max")
+    chose = ~confirmed.groupby(_number(once, [*by, SEED])).transform("all")
+    kept: pd.DataFrame = once[confirmed & ~chose]
     return kept
+
+
+def _number(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[int]:
+    """A number for each row, equal where all keys are, a missing one matching a missing one."""
+    if not keys:
+        return pd.Series(0, index=frame.index)
+    return frame.groupby(list(keys), dropna=False, sort=False).ngroup()

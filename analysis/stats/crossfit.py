@@ -63,6 +63,10 @@ class Candidates:
             )
 
 
+NOBODY: Final = Candidates((), (), np.empty((0, 0)), np.empty((0, 0)))
+"""No candidate at all: where nothing was tried, or nothing is done."""
+
+
 @dataclass(frozen=True)
 class CrossFit:
     """A number that depends on a choice, at each seed under the choice of the other seeds.

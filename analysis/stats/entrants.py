@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import config_columns, differing, ordered, require_columns
-from analysis.stats.candidates import SEED, candidates, fresh
-from analysis.stats.crossfit import FEWEST_SEEDS, optimum
-from analysis.stats.spread import row_groups
+from analysis.stats.candidates import SEED, candidates_by, fresh
+from analysis.stats.crossfit import FEWEST_SEEDS, optimum_at
 from analysis.stats.verdicts import Verdict, verdicts
 
 
@@ -50,29 +49,33 @@ def entrants(
     require_columns(frame, [column, *by, SEED, "state", metric, choose_by])
     taken = {column, *by}
     among = [c for c in differing(frame, config_columns(frame)) if c not in taken]
-    tried = frame.dropna(subset=[column])
+    tried = _unseen(frame.dropna(subset=[column]), among, [*by, column])
     cells: dict[Hashable, dict[tuple[Hashable, ...], float]] = {
-        name: {} for name in ordered(tried[column], column)
+        name: {} for name in ordered(frame[column].dropna(), column)
     }
     tuned, unknown = dict[Hashable, None](), dict[Hashable, None]()
-    for key, part in row_groups(tried, [*by, column]):
+    for key, found in candidates_by(tried, [*by, column], among, choose_by, metric).items():
         *place, name = key
-        found = candidates(_unseen(part, among), among, choose_by, metric)
-        fit = optimum(found)
         if len(found.names) > 1:
             tuned[name] = None
             if len(found.seeds) < FEWEST_SEEDS:
                 unknown[name] = None
                 continue
-        values = found.sign * fit.values
-        cells[name] |= {(*place, seed): v for seed, v in zip(fit.seeds, values, strict=True)}
+        if not found.seeds:
+            continue
+        values = found.sign * optimum_at(found.choice, found.score)
+        cells[name] |= {(*place, seed): v for seed, v in zip(found.seeds, values, strict=True)}
     return Entrants(_table(cells, [*by, SEED]), tuple(tuned), tuple(unknown))
 
 
-def _unseen(part: pd.DataFrame, among: Sequence[str]) -> pd.DataFrame:
-    """The trials of one entrant at the seeds that its search did not choose by, if it confirmed."""
-    searched = "origin.number" in part and part["origin.number"].notna().any()
-    return fresh(part, among, []) if searched else part
+def _unseen(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
+    """The trials, of what a search confirmed only those at seeds that it did not choose by."""
+    if "origin.number" not in frame:
+        return frame
+    searched = frame["origin.number"].notna()
+    if not searched.any():
+        return frame
+    return pd.concat([frame[~searched], fresh(frame[searched], among, by)])
 
 
 def _table(

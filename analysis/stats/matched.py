@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import ordered, require_columns
-from analysis.stats.candidates import SEED, Grid, grid_of, sign_of
+from analysis.stats.candidates import SEED, Grid, grids, sign_of
 from analysis.stats.crossfit import FEWEST_SEEDS
 from analysis.stats.fronts import along, non_dominated
 from analysis.stats.intervals import Floats, interval
@@ -97,12 +97,13 @@ def matched(
     require_columns(frame, [column, by, choose_by, score_by, *among])
     metrics = list(dict.fromkeys([by, choose_by, score_by]))
     entrants = ordered(frame[column].dropna(), column)
-    grids = {name: grid_of(frame[frame[column] == name], among, metrics) for name in entrants}
+    by_entrant = grids(frame.dropna(subset=[column]), [column], among, metrics)
+    tables = {name: by_entrant[(name,)] for name in entrants}
     columns = [
-        _read_off(grid, choose_by, score_by, by, at).rename(name) for name, grid in grids.items()
+        _read_off(grid, choose_by, score_by, by, at).rename(name) for name, grid in tables.items()
     ]
-    tuned = tuple(name for name, grid in grids.items() if len(grid.names) > 1)
-    unknown = tuple(name for name in tuned if len(grids[name].seeds) < FEWEST_SEEDS)
+    tuned = tuple(name for name, grid in tables.items() if len(grid.names) > 1)
+    unknown = tuple(name for name in tuned if len(tables[name].seeds) < FEWEST_SEEDS)
     index = pd.MultiIndex.from_tuples([], names=["at", SEED])
     values = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=index)
     return Matched(score_by, by, tuple(at), values, tuned, unknown)

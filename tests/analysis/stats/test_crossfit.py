@@ -12,18 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.stats import (
+    NOBODY,
     Candidates,
     TestSelectionError,
     advantage,
     candidates,
+    candidates_by,
     fresh,
+    gap,
     interval,
     nested_optimum,
     optimum,
     picks,
     pooled,
     regret,
-    regret_of,
     stand_ins,
 )
 from tests.analysis.small import hand_frame
@@ -216,22 +218,47 @@ def test_candidates_are_refused_on_test_and_when_ambiguous() -> None:
         )  # fmt: skip
 
 
-def test_the_regret_of_trials_counts_the_seeds_of_both() -> None:
+def lost(tuned: Any, reference: Any) -> Any:
+    """What the reference loses to the tuned one."""
+    sides = (
+        candidates(trials, ["retrain.discount"], "val_accuracy", "test_accuracy")
+        for trials in (tuned, reference)
+    )
+    return gap(*sides)
+
+
+def test_the_gap_between_two_optima_counts_the_seeds_of_both() -> None:
     frame = frame_of([*grid((0.1, 0.2, 0.3)), *(("adaptive", s, 0.9, 0.6) for s in (2, 1, 0, 7))])
     tuned = frame[frame["retrain.discount"] != "adaptive"]
     reference = frame[frame["retrain.discount"] == "adaptive"]
-    found = regret_of(tuned, reference, ["retrain.discount"], "val_accuracy", "test_accuracy")
+    found = lost(tuned, reference)
     assert found.seeds == (0, 1, 2)
     np.testing.assert_allclose(found.values, [-0.10, 0.11, 0.02])
     assert found.interval.kind == "corrected t"
-    two = reference[reference["seed"] < 2]
-    assert regret_of(tuned, two, ["retrain.discount"], "val_accuracy", "test_accuracy").unknown
+    assert lost(tuned, reference[reference["seed"] < 2]).unknown
     # Of a reference with two settings the others choose the second, the first, the second.
-    other = frame_of(grid((0.6, 0.7, 0.8))[:6])
-    both = regret_of(tuned, other, ["retrain.discount"], "val_accuracy", "test_accuracy")
+    both = lost(tuned, frame_of(grid((0.6, 0.7, 0.8))[:6]))
     np.testing.assert_allclose(both.values, [0.50 - 0.60, 0.71 - 0.71, 0.62 - 0.62], atol=1e-12)
     assert both.interval.kind == "twice corrected t"
     assert both.n_candidates == 5
+    assert gap(three(), NOBODY).unknown
+    assert gap(NOBODY, three()).unknown
+
+
+def test_candidates_by_place() -> None:
+    frame = frame_of([*grid(), (0.2, 0, 0.5, 0.5)])
+    frame["prune.sparsity"] = [0.9] * 9 + [0.8]
+    found = candidates_by(
+        frame, ["prune.sparsity"], ["retrain.discount"], "val_accuracy", "test_accuracy"
+    )
+    assert list(found) == [(0.9,), (0.8,)]
+    assert found[(0.9,)].names == (0.1, 0.2, "adaptive")
+    assert found[(0.9,)].choice.tolist() == (-VAL[[2, 0, 1]]).tolist()
+    assert (found[(0.8,)].names, found[(0.8,)].seeds) == ((0.2,), (0,))
+    nothing = candidates_by(
+        frame[:0], ["prune.sparsity"], ["retrain.discount"], "val_accuracy", "test_accuracy"
+    )
+    assert nothing == {}
 
 
 def test_a_confirmed_winner_is_scored_without_the_seed_that_chose_it() -> None:
