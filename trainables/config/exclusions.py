@@ -16,7 +16,8 @@ def excluded(kinds: Mapping[str, str], patterns: Sequence[str], order: Sequence[
         order: the names as a forward meets them.
 
     Raises:
-        ValueError: a pattern that fits no prunable weight, with those that there are.
+        ValueError: a pattern that fits no prunable weight, with those that there are; or patterns
+            that leave none.
     """
     chosen: list[str] = []
     for pattern in patterns:
@@ -25,6 +26,8 @@ def excluded(kinds: Mapping[str, str], patterns: Sequence[str], order: Sequence[
             known = ", ".join(kinds) or "none"
             raise ValueError(f"must fit a prunable weight ({known}), got {pattern!r}")
         chosen += [name for name in names if name not in chosen]
+    if patterns and len(chosen) == len(kinds):
+        raise ValueError(f"must leave a weight to prune, got all of {', '.join(kinds)}")
     return chosen
 
 

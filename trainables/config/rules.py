@@ -75,6 +75,10 @@ CONDITIONS: dict[str, Condition] = {
         f" (all but {', '.join(_names(lambda m: not m.controls_sparsity))})",
         lambda c: c.info.controls_sparsity,
     ),
+    "prune.keep_layer_min": Condition(
+        "the method ranks weights, or tops up to its goal (method.top_up)",
+        lambda c: c.info.controls_sparsity or bool(c.method.parameters.get("top_up")),
+    ),
     "prune.filter_norm": Condition(
         "prune.structure is filters and prune.criterion is magnitude",
         lambda c: c.prune.structure == "filters" and c.prune.criterion == "magnitude",

@@ -12,7 +12,8 @@ from trainables.methods.lists import Tensors
 from trainables.methods.selection import all_but_lowest
 from trainables.pruning.masks import Masks, dense_masks
 from trainables.pruning.prunable import Part
-from trainables.pruning.ranking import SCOPES, parts_of
+from trainables.pruning.quotas import Quota, protected
+from trainables.pruning.ranking import SCOPES
 
 
 class Largest:
@@ -29,11 +30,11 @@ class Largest:
         self._names = list(weights)
         self._kept = [torch.ones_like(w, requires_grad=False) for w in self.weights]
         zeros = zeros_at(sum(weight.numel() for weight in self.weights), setting.sparsity)
-        parts = parts_of(weights, dense_masks(weights))
-        self._groups = [
-            ([self._rows(part) for part in group], count)
-            for group, count in SCOPES[setting.scope].groups(parts, zeros)
-        ]
+        layers = Quota.all_of(weights, dense_masks(weights), setting.keep_least)
+        zeros = min(zeros, sum(quota.most_zeros for quota in layers))
+        groups = SCOPES[setting.scope].groups(layers, zeros)
+        self._groups = [([self._rows(q.part) for q in group], count) for group, count in groups]
+        self._protected = [group if setting.keep_least else () for group, _ in groups]
 
     def _rows(self, part: Part) -> tuple[int, slice]:
         """Which weight a layer is in, and which rows of it."""
@@ -46,9 +47,12 @@ class Largest:
 
         `scores` has one tensor per weight, of its shape. The result is valid until the next call.
         """
-        for members, zeros in self._groups:
+        for (members, zeros), layers in zip(self._groups, self._protected, strict=True):
             chosen = [scores[i][rows] for i, rows in members]
-            kept = all_but_lowest(torch.cat([values.flatten() for values in chosen]), zeros)
+            ranked = torch.cat([values.flatten() for values in chosen])
+            if layers:
+                ranked = protected(ranked, layers)
+            kept = all_but_lowest(ranked, zeros)
             parts = torch.split(kept, [values.numel() for values in chosen])
             views = [p.view(values.shape) for p, values in zip(parts, chosen, strict=True)]
             lists.copy_([self._kept[i][rows] for i, rows in members], views)

@@ -1,6 +1,6 @@
 """Which of many scores are the largest, exactly and fast, for the choice in every step.
 
-The same choice as `masks.lowest`, which is asked once a prune.
+The same choice as `lowest` of pruning, which is asked once a prune.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.pruning.ranking import lowest
+from trainables.pruning.lowest import lowest
 
 SAMPLE_EVERY = 61
 """Every so many scores one is sorted, to tell where the threshold must lie; a prime, so that the
@@ -19,7 +19,7 @@ sample does not keep to some columns of a layer."""
 
 
 def all_but_lowest(scores: Tensor, count: int) -> Tensor:
-    """Return 1 for all but the `count` lowest of the scores [n], finite, else 0, as scores [n].
+    """Return 1 for all but the `count` lowest of the scores [n], no NaN, else 0, as scores [n].
 
     Of equal scores the first are the lower. May use the scores' own memory.
     """

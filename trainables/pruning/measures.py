@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainables.pruning.masks import count_zeros
 from trainables.pruning.prunable import Prunable, prunable
-from trainables.pruning.ranking import parts_of
+from trainables.pruning.quotas import parts_of
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -30,9 +30,9 @@ def sparsity_of(masks: Mapping[str, Tensor]) -> float:
     return count_zeros(masks) / sum(mask.numel() for mask in masks.values())
 
 
-def layer_sparsities(masks: Mapping[str, Tensor]) -> dict[str, float]:
-    """`sparsity_of` each layer, by the weight's name."""
-    return {name: sparsity_of({name: mask}) for name, mask in masks.items()}
+def layer_sparsities(weights: Prunable, masks: Mapping[str, Tensor]) -> dict[str, float]:
+    """`sparsity_of` each layer, by the weight's name; attention's packed projections are three."""
+    return {part.layer: zeros / part.size for part, zeros in parts_of(weights, masks).items()}
 
 
 def collapsed_layers(weights: Prunable, masks: Mapping[str, Tensor]) -> int:

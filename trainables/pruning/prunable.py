@@ -15,8 +15,12 @@ from trainables.pruning.layers import Layer
 
 Rule = Callable[[str, nn.Parameter, nn.Module], bool]
 
+Place = tuple[str, nn.Parameter, nn.Module]
+"""A parameter under one of its names, and the module that holds it there."""
+
 _PROJECTIONS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 _PACKED = "in_proj_weight"
+_PACKED_LAYERS = ("[q]", "[k]", "[v]")
 
 
 def layer_weights(name: str, _parameter: nn.Parameter, module: nn.Module) -> bool:
@@ -31,6 +35,11 @@ def trained_weights(name: str, parameter: nn.Parameter, module: nn.Module) -> bo
     """
     if not parameter.requires_grad:
         return False
+    return weights_of_products(name, parameter, module)
+
+
+def weights_of_products(name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
+    """The weights of convolutions and linear layers and attention's projections, frozen or not."""
     if isinstance(module, nn.MultiheadAttention):
         return name.rpartition(".")[2] in _PROJECTIONS
     return layer_weights(name, parameter, module)
@@ -40,10 +49,12 @@ def trained_weights(name: str, parameter: nn.Parameter, module: nn.Module) -> bo
 class Part:
     """A layer's share of a parameter: entries `start` to `stop` of it, flat, row by row.
 
-    A parameter is one layer, save attention's packed projections, which are three.
+    A parameter is one layer, save attention's packed projections, which are three: `layer` is then
+    `attention.in_proj_weight[q]`, `[k]` or `[v]`, else the parameter's name.
     """
 
     name: str
+    layer: str
     start: int
     stop: int
 
@@ -87,11 +98,14 @@ class Prunable(Mapping[str, nn.Parameter]):
     def parts(self, name: str) -> list[Part]:
         """The layers that a parameter holds, in order."""
         size = self.parameters[name].numel()
-        n = 3 if name.rpartition(".")[2] == _PACKED and not self._is_layer(name) else 1
-        return [Part(name, size * k // n, size * (k + 1) // n) for k in range(n)]
-
-    def _is_layer(self, name: str) -> bool:
-        return isinstance(self.modules[name], Layer)
+        attention = isinstance(self.modules[name], nn.MultiheadAttention)
+        packed = attention and name.rpartition(".")[2] == _PACKED
+        endings = _PACKED_LAYERS if packed else ("",)
+        n = len(endings)
+        return [
+            Part(name, f"{name}{ending}", size * k // n, size * (k + 1) // n)
+            for k, ending in enumerate(endings)
+        ]
 
     def without(self, excluded: Sequence[str]) -> Prunable:
         """The same less some names, which are kept as `excluded`."""
@@ -104,10 +118,15 @@ def prunable(target: nn.Module | Prunable, rule: Rule = layer_weights) -> Prunab
     """Return the prunable weights of a model under a rule; what is one already stays as it is."""
     if isinstance(target, Prunable):
         return target
-    places: dict[int, list[tuple[str, nn.Parameter, nn.Module]]] = {}
-    for prefix, module in target.named_modules():
-        for leaf, parameter in module.named_parameters(recurse=False):
-            name = f"{prefix}.{leaf}" if prefix else leaf
-            places.setdefault(id(parameter), []).append((name, parameter, module))
-    chosen = [group[0] for group in places.values() if all(rule(*place) for place in group)]
+    chosen = [group[0] for group in places(target) if all(rule(*place) for place in group)]
     return Prunable(target, {n: p for n, p, _ in chosen}, {n: m for n, _, m in chosen})
+
+
+def places(model: nn.Module) -> list[list[Place]]:
+    """Return for each parameter of a model, in module order, all the places where it stands."""
+    by_parameter: dict[int, list[Place]] = {}
+    for prefix, module in model.named_modules():
+        for leaf, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            name = f"{prefix}.{leaf}" if prefix else leaf
+            by_parameter.setdefault(id(parameter), []).append((name, parameter, module))
+    return list(by_parameter.values())

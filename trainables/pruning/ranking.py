@@ -10,17 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.formulas.sparsity import layer_zeros
 from trainables.pruning.layers import classifier, filter_rows, whole_filters
+from trainables.pruning.lowest import lowest
 from trainables.pruning.masks import Masks, count_zeros
-from trainables.pruning.prunable import Part, Prunable, prunable
+from trainables.pruning.prunable import Prunable, prunable
+from trainables.pruning.quotas import (
+    Quota,
+    flat,
+    least_kept,
+    one_group,
+    one_group_per_layer,
+    protected,
+)
 
 _Record = TypeVar("_Record")
 
@@ -57,9 +63,10 @@ def prune(
         filter_norm: a key of FILTER_NORMS, read where filters are ranked by magnitude.
         generator: a generator of the CPU, read where the criterion draws.
         scores: by weight what to rank instead of magnitudes, of the weights' shapes; lowest go
-            first, under the criterion magnitude.
-        keep_least: weights that every layer keeps; below 1 a share of the layer. Where the goal
-            cannot be reached with them, as many zeros are made as there can be.
+            first, under the criterion magnitude. A filter's score is the sum over its weights.
+        keep_least: weights that every layer keeps, or as many as it has alive; below 1 a share of
+            the layer. The others lose more instead; where the goal cannot be reached with them, as
+            many zeros are made as there can be.
 
     Raises:
         ValueError: an unknown name, masks of another model, `zeros` below what is there already or
@@ -88,98 +95,29 @@ def prune(
 
 def _prune_weights(weights: Prunable, masks: Masks, zeros: int, chosen: _Chosen) -> Masks:
     pruned = {name: torch.empty_like(mask).flatten() for name, mask in masks.items()}
-    for parts, group_zeros in chosen.scope.groups(parts_of(weights, masks), zeros):
-        score = torch.cat([_flat(chosen.values(weights, p.name), p) for p in parts])
+    layers = Quota.all_of(weights, masks, chosen.keep_least)
+    zeros = min(zeros, sum(quota.most_zeros for quota in layers))
+    for group, group_zeros in chosen.scope.groups(layers, zeros):
+        score = torch.cat([flat(chosen.values(weights, q.part.name), q.part) for q in group])
         score = chosen.criterion.score(score, chosen.generator)
-        dead = ~torch.cat([_flat(masks[p.name], p) for p in parts])
+        dead = ~torch.cat([flat(masks[q.part.name], q.part) for q in group])
         score = score.masked_fill_(dead, _below_all(score))
         if chosen.keep_least:
-            score, group_zeros = _protected(score, parts, group_zeros, chosen.keep_least)
-        kept = torch.split(~lowest(score, group_zeros), [part.size for part in parts])
-        for part, flags in zip(parts, kept, strict=True):
-            pruned[part.name][part.start : part.stop] = flags
+            score = protected(score, group)
+        kept = torch.split(~lowest(score, group_zeros), [q.part.size for q in group])
+        for quota, flags in zip(group, kept, strict=True):
+            pruned[quota.part.name][quota.part.start : quota.part.stop] = flags
     return {name: flags.reshape(masks[name].shape) for name, flags in pruned.items()}
-
-
-def parts_of(weights: Prunable, masks: Mapping[str, Tensor]) -> dict[Part, int]:
-    """Return the layers in order, each with how many of its weights are zero already."""
-    return {
-        part: part.size - int(_flat(masks[name], part).count_nonzero())
-        for name in weights
-        for part in weights.parts(name)
-    }
-
-
-def _flat(values: Tensor, part: Part) -> Tensor:
-    return values.flatten()[part.start : part.stop]
 
 
 def _below_all(score: Tensor) -> float:
     return -math.inf if score.is_floating_point() else -1
 
 
-def _protected(
-    score: Tensor, parts: Sequence[Part], zeros: int, least: float
-) -> tuple[Tensor, int]:
-    """The scores with each layer's best ones above all others, and the zeros that leaves room for.
-
-    Of equal scores the last are the best, as they go last.
-    """
-    score = score.double()
-    spared = []
-    for part, values in zip(parts, torch.split(score, [p.size for p in parts]), strict=True):
-        n_kept = least_kept(part.size, least)
-        best = ~lowest(values, part.size - n_kept)
-        values[best] = math.inf
-        spared.append(n_kept)
-    return score, min(zeros, len(score) - sum(spared))
-
-
-def least_kept(size: int, least: float) -> int:
-    """How many weights a layer of `size` keeps: `least` itself, or below 1 that share, upwards."""
-    if least >= 1:
-        return min(int(least), size)
-    return math.ceil(Fraction(str(least)) * size)
-
-
 def _magnitude(weight: Tensor) -> Tensor:
     """|w|, flat, in single precision at least."""
     precise = torch.promote_types(weight.dtype, torch.float32)
     return weight.detach().flatten().to(precise).abs()
-
-
-def lowest(score: Tensor, count: int) -> Tensor:
-    """Which of the scores [n] are the `count` lowest, as bool [n]; among equal ones the first.
-
-    Exact on every device, and on CUDA without waiting for the device.
-    """
-    if score.is_cuda:
-        # A stable sort is exact on ties and never asks the device for a number.
-        order = score.sort(stable=True).indices
-        return torch.zeros_like(score, dtype=torch.bool).index_fill_(0, order[:count], True)
-    if count == 0:
-        return torch.zeros_like(score, dtype=torch.bool)
-    values = score.numpy()
-    threshold = _kth_lowest(values, count)
-    low = values < threshold
-    ties = np.flatnonzero(values == threshold)
-    low[ties[: count - np.count_nonzero(low)]] = True
-    return torch.from_numpy(low)
-
-
-def _kth_lowest(values: np.ndarray[Any, Any], k: int) -> Any:
-    # NumPy's selection is two to six times as fast as torch.kthvalue, and only the value is used,
-    # in which no two algorithms differ. But where very many values equal the least (all that is
-    # pruned already) it takes thirty times as long: these are set aside first.
-    while True:
-        least = values.min()
-        above = values[values > least]
-        n_least = len(values) - len(above)
-        if k <= n_least:
-            return least
-        if 8 * n_least < len(values):
-            return np.partition(values, k - 1)[k - 1]
-        values, k = above, k - n_least
 
 
 # --- whole filters ---
@@ -193,13 +131,13 @@ def _prune_filters(weights: Prunable, masks: Masks, zeros: int, chosen: _Chosen)
     # On the CPU in double precision: sums, and so the order, are then those of every device.
     alive = [filter_rows(layers[name], masks[name].cpu()) for name in names]
     norms = [
-        chosen.filter_norm.norm(filter_rows(layers[name], _doubles(weights[name])) * rows)
+        chosen.of_filters(filter_rows(layers[name], _doubles(chosen.ranked(weights, name))) * rows)
         for name, rows in zip(names, alive, strict=True)
     ]
     n_filters = [len(norm) for norm in norms]
     n_weights = torch.cat([rows.sum(1) for rows in alive])
     score = chosen.criterion.score(torch.cat(norms), chosen.generator).double()
-    ranked = torch.split(score.masked_fill(n_weights == 0, -1), n_filters)
+    ranked = torch.split(score.masked_fill(n_weights == 0, -math.inf), n_filters)
     sizes = [rows.shape[1] for rows in alive]
     spared = [_filters_kept(s, n, chosen.keep_least) for s, n in zip(sizes, n_filters, strict=True)]
     order = _leaving(ranked, chosen.scope, spared)
@@ -247,13 +185,13 @@ class Criterion:
 class Scope:
     """Over what the share is taken.
 
-    `groups(parts, zeros)` cuts the layers, each with its zeros so far, into groups with theirs;
+    `groups(layers, zeros)` cuts the layers into groups, each with the zeros that it ends with;
     `filter_key(score, rank)` of a layer's filters is what filters of all layers are ordered by.
     """
 
     name: str
     source: str
-    groups: Callable[[Mapping[Part, int], int], list[tuple[list[Part], int]]]
+    groups: Callable[[Sequence[Quota], int], list[tuple[Sequence[Quota], int]]]
     filter_key: Callable[[Tensor, Tensor], Tensor]
 
 
@@ -279,6 +217,14 @@ class _Chosen:
         """What a weight is ranked by, flat: its scores, or its magnitudes."""
         return _magnitude(weights[name]) if self.scores is None else self.scores[name].flatten()
 
+    def ranked(self, weights: Prunable, name: str) -> Tensor:
+        """What a weight's filters are measured on: its scores, or itself."""
+        return weights[name] if self.scores is None else self.scores[name]
+
+    def of_filters(self, rows: Tensor) -> Tensor:
+        """The measure of filters, of their rows [n_filters, m]: norms, or sums of scores."""
+        return self.filter_norm.norm(rows) if self.scores is None else rows.sum(1)
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -298,16 +244,6 @@ def _at_random(magnitude: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randperm(len(magnitude), generator=generator).to(magnitude.device)
 
 
-def _one_group(parts: Mapping[Part, int], zeros: int) -> list[tuple[list[Part], int]]:
-    return [(list(parts), zeros)]
-
-
-def _one_group_per_layer(parts: Mapping[Part, int], zeros: int) -> list[tuple[list[Part], int]]:
-    sizes, dead = [part.size for part in parts], list(parts.values())
-    counts = layer_zeros(sizes, dead, zeros)
-    return [([part], n) for part, n in zip(parts, counts, strict=True)]
-
-
 CRITERIA: dict[str, Criterion] = {
     record.name: record
     for record in (
@@ -318,11 +254,11 @@ CRITERIA: dict[str, Criterion] = {
 SCOPES: dict[str, Scope] = {
     record.name: record
     for record in (
-        Scope("global", "one ranking over the model", _one_group, lambda score, _rank: score),
+        Scope("global", "one ranking over the model", one_group, lambda score, _rank: score),
         Scope(
             "layer",
             "the same share of every layer, by largest remainder",
-            _one_group_per_layer,
+            one_group_per_layer,
             lambda _score, rank: (rank + 1) / len(rank),
         ),
     )

@@ -239,7 +239,7 @@ class _Checks:
             weights.kinds,
             {name: n for name, n in counts.items() if name not in weights},
             work.order,
-            tuple(name for name in weights if work.counts[name] == 0),
+            tuple(name for name in weights if name not in work.order),
         )
 
 

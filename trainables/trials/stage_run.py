@@ -113,7 +113,9 @@ class StageRun:
             **common,
             state_name="done",
             metrics={k: float(v) for k, v in metrics.items() if _recordable(v)},
-            layers=measures.layer_sparsities(masks) if masks is not None else {},
+            layers=measures.layer_sparsities(self.loaded.weights, masks)
+            if masks is not None
+            else {},
             weights=dict(self.loaded.model.state_dict()),
             state=state,
             provenance=dict(machine),

@@ -63,7 +63,7 @@ def finish_whole(
     apply_(model, masks)
     metrics["sparsity_by_method"] = measures.sparsity_of(masks)
     if config.method.parameters.get("top_up"):
-        masks = _topped_up(loaded.weights, masks, config.prune.sparsity)
+        masks = _topped_up(config, loaded.weights, masks)
         apply_(model, masks)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
@@ -73,11 +73,17 @@ def finish_whole(
     return masks
 
 
-def _topped_up(weights: Prunable, masks: Masks, sparsity: float) -> Masks:
+def _topped_up(config: TrialConfig, weights: Prunable, masks: Masks) -> Masks:
     """Return the masks pruned further by magnitude to the goal; as they are where they reach it."""
-    goal = zeros_at(sum(mask.numel() for mask in masks.values()), sparsity)
+    goal = zeros_at(sum(mask.numel() for mask in masks.values()), config.prune.sparsity)
     if count_zeros(masks) >= goal:
         return masks
     return prune(
-        weights, masks, zeros=goal, structure="weights", scope="global", criterion="magnitude"
+        weights,
+        masks,
+        zeros=goal,
+        structure="weights",
+        scope="global",
+        criterion="magnitude",
+        keep_least=config.prune.keep_layer_min,
     )

@@ -18,8 +18,10 @@ from trainables.pruning.ranking import prune
 ALL = ["gsm", "lc", "dnw"]
 
 
-def setting(model: nn.Module, sparsity: float, scope: str = "global") -> Setting:
-    return Setting(model, {}, sparsity, 32, 4, 0.1, scope=scope)
+def setting(
+    model: nn.Module, sparsity: float, scope: str = "global", keep_least: float = 0
+) -> Setting:
+    return Setting(model, {}, sparsity, 32, 4, 0.1, scope=scope, keep_least=keep_least)
 
 
 def test_of_equal_magnitudes_the_lower_index_goes_first() -> None:
@@ -35,8 +37,11 @@ def test_of_equal_magnitudes_the_lower_index_goes_first() -> None:
     seed=st.integers(0, 10_000),
     sparsity=st.floats(0, 0.99),
     scope=st.sampled_from(["global", "layer"]),
+    keep_least=st.sampled_from([0, 0.1, 10]),
 )
-def test_the_choice_is_that_of_a_prune(seed: int, sparsity: float, scope: str) -> None:
+def test_the_choice_is_that_of_a_prune(
+    seed: int, sparsity: float, scope: str, keep_least: float
+) -> None:
     model = lab.network(seed).to(memory_format=torch.channels_last)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -49,8 +54,9 @@ def test_the_choice_is_that_of_a_prune(seed: int, sparsity: float, scope: str) -
         structure="weights",
         scope=scope,
         criterion="magnitude",
+        keep_least=keep_least,
     )
-    found = Largest(setting(model, sparsity, scope)).masks()
+    found = Largest(setting(model, sparsity, scope, keep_least)).masks()
     assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in expected.items()}
 
 

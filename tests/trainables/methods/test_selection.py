@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainables.methods.selection import SAMPLE_EVERY, all_but_lowest, kth_lowest
-from trainables.pruning.ranking import lowest
+from trainables.pruning.lowest import lowest
 
 
 def drawn(kind: str, n: int, seed: int) -> Tensor:

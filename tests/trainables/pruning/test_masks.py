@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
 from trainables.formulas.sparsity import layer_zeros
+from trainables.pruning.lowest import lowest
 from trainables.pruning.masks import (
     Masks,
     apply_,
@@ -21,7 +22,7 @@ from trainables.pruning.masks import (
     mask_momentum_,
 )
 from trainables.pruning.prunable import prunable
-from trainables.pruning.ranking import CRITERIA, SCOPES, STRUCTURES, lowest, prune
+from trainables.pruning.ranking import CRITERIA, SCOPES, STRUCTURES, prune
 
 WEIGHTS = {"structure": "weights", "scope": "global", "criterion": "magnitude"}
 

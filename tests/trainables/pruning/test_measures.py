@@ -12,7 +12,6 @@ from trainables.pruning.masks import apply_, dense_masks
 from trainables.pruning.measures import (
     count_parameters,
     count_prunable,
-    layer_sparsities,
     norm_drop,
     parameter_vector,
     removed_share,
@@ -154,7 +153,6 @@ def test_theoretical_speedup_refuses_nothing_left_and_other_layers():
 def test_sparsities_of_masks():
     masks = {"a": torch.tensor([True, False, False, False]), "b": torch.tensor([[True], [True]])}
     assert sparsity_of(masks) == 0.5
-    assert layer_sparsities(masks) == {"a": 0.75, "b": 0.0}
 
 
 def test_sparsity_of_all_parameters_counts_every_zero():
