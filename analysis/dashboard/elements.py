@@ -15,7 +15,7 @@ from analysis.dashboard.plots import Panel
 from analysis.dashboard.state import METRIC, View, token
 from analysis.drawing import theme
 from analysis.panels.choices import Choice
-from analysis.tables import Grid
+from analysis.tables.layout import Grid
 
 EMPTY_METRIC: Final = "default"
 
@@ -218,25 +218,17 @@ def listing(title: str, facts: Sequence[Fact]) -> html.Section:
     return html.Section([html.H2(title), html.Dl(pairs, className="facts")], hidden=not facts)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> html.Div:
-    """Return a table of text; all but the first `words` columns hold numbers."""
-    kinds = ["" if place < words else "number" for place in range(len(headings))]
-    head = [html.Th(h, scope="col", className=k) for h, k in zip(headings, kinds, strict=True)]
-    body = [
-        html.Tr([html.Td(c, className=k) for c, k in zip(row, kinds, strict=True)]) for row in rows
-    ]
-    return html.Div(
-        html.Table([html.Thead(html.Tr(head)), html.Tbody(body)]), className="scroll", tabIndex=0
-    )
-
-
-def grid_table(shown: Grid) -> html.Div:
-    """Return a laid-out table of means, the best ones marked, its notes below."""
-    levels = len(shown.headers[0]) if shown.headers else 1
+def table(grid: Grid) -> html.Div:
+    """Return a table laid out, marked cells told apart, its notes below."""
+    levels = len(grid.headers[0]) if grid.headers else 1
+    kinds = ["" if column in grid.words else "number" for column in range(len(grid.headers))]
     head = [
         html.Tr(
-            [html.Th(n if level == levels - 1 else "", scope="col") for n in shown.label_names]
-            + [html.Th(h[level], scope="col", className="number") for h in shown.headers]
+            [html.Th(n if level == levels - 1 else "", scope="col") for n in grid.label_names]
+            + [
+                html.Th(header[level], scope="col", className=kind)
+                for header, kind in zip(grid.headers, kinds, strict=True)
+            ]
         )
         for level in range(levels)
     ]
@@ -244,12 +236,14 @@ def grid_table(shown: Grid) -> html.Div:
         html.Tr(
             [html.Th(text, scope="row") for text in labels]
             + [
-                html.Td(cell.text, className="number marked" if cell.marked else "number")
-                for cell in cells
+                html.Td(cell.text, className=f"{kind} marked" if cell.marked else kind)
+                for cell, kind in zip(cells, kinds, strict=True)
             ]
         )
-        for labels, cells in zip(shown.labels, shown.rows, strict=True)
+        for labels, cells in zip(grid.labels, grid.rows, strict=True)
     ]
-    notes = html.Ul([html.Li(note) for note in shown.notes], className="notes")
-    content = html.Table([html.Caption(html.Span(shown.title)), html.Thead(head), html.Tbody(body)])
-    return html.Div([html.Div(content, className="scroll", tabIndex=0), notes])
+    caption = [html.Caption(html.Span(grid.title))] if grid.title else []
+    content = html.Table([*caption, html.Thead(head), html.Tbody(body)])
+    notes = [html.Ul([html.Li(note) for note in grid.notes], className="notes")]
+    scroll = html.Div(content, className="scroll", tabIndex=0)
+    return html.Div([scroll, *(notes if grid.notes else [])])

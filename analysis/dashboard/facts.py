@@ -24,8 +24,8 @@ from analysis.selection.series import (
     series_column,
     values,
 )
-from analysis.tables import Grid, lay_out
 from analysis.tables.comparisons import stand_ins_table
+from analysis.tables.layout import Grid, lay_out, text_grid
 from trainables.files.progress import RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
 from trainables.vocabulary.wording import duration
@@ -136,18 +136,18 @@ def _value(name: str, value: Any) -> str:
     return shown(name, value) if name else number(float(value), 6)
 
 
-def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> tuple[list[str], list[list[str]]]:
-    """Return a trial's cycles as headings and rows of text, one row a number, one column a cycle.
+def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> Grid | None:
+    """Return a trial's cycles, one row per number, one column per cycle.
 
-    No rows for fewer than two cycles: the trial's own numbers are those of its last one.
+    None for fewer than two cycles: the trial's own numbers are those of its last one.
     """
-    if snapshot.study is None:
-        return [], []
-    frame = snapshot.study.cycles
+    frame = snapshot.study.cycles if snapshot.study is not None else pd.DataFrame(columns=KEYS)
     own = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
+    if len(own) < 2:
+        return None
     names = [c for c in own.columns if c not in (*KEYS, "cycle") and own[c].notna().any()]
     rows = [[words(c), *(_value(c, value) for value in own[c])] for c in names]
-    return ["", *(f"cycle {cycle}" for cycle in own["cycle"])], rows if len(own) > 1 else []
+    return text_grid("", ["", *(f"cycle {cycle}" for cycle in own["cycle"])], rows)
 
 
 def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
@@ -182,9 +182,9 @@ def _moment(text: str) -> str:
     return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if found.tzinfo else text
 
 
-def by_study(trials: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Return one row a study: trials, states, seeds, tasks, sparsities, mean accuracies."""
-    headings = ["study", "trials", *STATES, "seeds", "task", "sparsity", "shared trials"]
+def by_study(trials: pd.DataFrame) -> Grid:
+    """Return one row per study: trials, states, seeds, tasks, sparsities, shared trials."""
+    columns = ["study", "trials", *STATES, "seeds", "task", "sparsity", "shared trials"]
     shared = trials["fingerprint"].duplicated(keep=False)
     rows = []
     for name, part in trials.groupby("study", sort=True):
@@ -194,7 +194,7 @@ def by_study(trials: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
             number(part["seed"].nunique()), _task(part), _span(part, SPARSITY),
             number(int(shared[part.index].sum())),
         ])  # fmt: skip
-    return headings, rows
+    return text_grid("", columns, rows)
 
 
 def _task(part: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,47 +18,39 @@ from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
 Options = list[dict[str, str]]
 
 
-def _budget(trials: pd.DataFrame) -> pd.Series[Any]:
-    """Each trial's budget: of all its training where any method has one, else of retraining."""
-    column = budget_column(trials)
-    # Without fingerprints, `comparable` keeps a trial that two studies hold in both of them.
-    filled = comparable(trials.drop(columns="fingerprint", errors="ignore"))
-    return filled[column] if column in filled else pd.Series(np.nan, index=trials.index)
-
-
-def _plain(column: str) -> Callable[[pd.DataFrame], pd.Series[Any]]:
-    def values(trials: pd.DataFrame) -> pd.Series[Any]:
-        return trials[column] if column in trials else pd.Series(np.nan, index=trials.index)
-
-    return values
-
-
 @dataclass(frozen=True)
 class Filter:
-    """One filter: its key in the address, its label, and each trial's value.
+    """One filter: its key in the address, its label, and the column of its values.
 
-    `column` names the frame's column that the values are shown as; "" for the budget's own.
+    "" stands for the column of the study's budget.
     """
 
     key: str
     label: str
     column: str
-    values: Callable[[pd.DataFrame], pd.Series[Any]]
 
     def column_of(self, trials: pd.DataFrame) -> str:
         """Return the column whose words and unit the values have."""
         return self.column or budget_column(trials)
 
+    def values(self, trials: pd.DataFrame) -> pd.Series[Any]:
+        """Return each trial's value; of the budget, that of all its training where any has one."""
+        column = self.column_of(trials)
+        if not self.column:
+            # Without fingerprints, `comparable` keeps a trial that two studies hold in both.
+            trials = comparable(trials.drop(columns="fingerprint", errors="ignore"))
+        return trials[column] if column in trials else pd.Series(np.nan, index=trials.index)
+
 
 FILTERS: Final[dict[str, Filter]] = {
     one.key: one
     for one in (
-        Filter("study", "Study", "study", _plain("study")),
-        Filter("method", "Method", "method", _plain("method")),
-        Filter("schedule", "Schedule", "retrain.schedule", _plain("retrain.schedule")),
-        Filter("sparsity", "Sparsity", "prune.sparsity", _plain("prune.sparsity")),
-        Filter("budget", "Budget", "", _budget),
-        Filter("state", "State", "state", _plain("state")),
+        Filter("study", "Study", "study"),
+        Filter("method", "Method", "method"),
+        Filter("schedule", "Schedule", "retrain.schedule"),
+        Filter("sparsity", "Sparsity", "prune.sparsity"),
+        Filter("budget", "Budget", ""),
+        Filter("state", "State", "state"),
     )
 }
 """Every filter by its key in the address, in the order of the bar."""

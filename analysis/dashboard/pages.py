@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.dashboard.plots import Panel
 from analysis.figures import FIGURES
+from analysis.figures.record import PageName
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Page:
     listed: bool = True
 
 
-def _of(*names: str) -> tuple[Panel, ...]:
-    return tuple(Panel(name, FIGURES[name]) for name in names)
+def _of(name: PageName) -> tuple[Panel, ...]:
+    return tuple(Panel(one.name, one) for one in FIGURES.values() if one.page == name)
 
 
 def _between_studies(names: Sequence[str]) -> tuple[Panel, ...]:
@@ -35,26 +36,22 @@ PAGES: Final[dict[str, Page]] = {
     page.path: page
     for page in (
         Page(
-            "/", "Overview", "Where the study stands, and what it says so far.",
-            _of("accuracy_by_sparsity", "accuracy_by_budget"),
+            "/", "Overview", "Where the study stands, and what it says so far.", _of("overview")
         ),
         Page(
             "/schedules", "Schedules",
             "Learning-rate schedules, what they gain on each other, and how models learn.",
-            _of("schedules", "gains", "paired_seeds", "ranks", "learning_curves"),
+            _of("schedules"),
         ),
         Page(
-            "/discount", "Discount",
-            "ALLR's discount and BIMP's split of the budget.",
-            _of("discount", "regret", "budget_split"),
+            "/discount", "Discount", "ALLR's discount and BIMP's split of the budget.",
+            _of("discount"),
         ),
         Page(
-            "/pareto", "Pareto", "What accuracy costs: in training, size and speed.",
-            _of("pareto", "cost", "layers"),
+            "/pareto", "Pareto", "What accuracy costs: in training, size and speed.", _of("pareto")
         ),
         Page(
-            "/search", "Search", "How a search went, and which settings matter.",
-            _of("history", "importance", "slice", "contour", "parallel"),
+            "/search", "Search", "How a search went, and which settings matter.", _of("search")
         ),
         Page("/trials", "Trials", "Every trial, one row each; its name opens it.", ()),
         Page(

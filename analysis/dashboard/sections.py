@@ -12,7 +12,7 @@ from analysis.dashboard.filters import filter_words
 from analysis.dashboard.plots import one_trial
 from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot
-from analysis.tables import Grid
+from analysis.tables.layout import Grid
 from trainables.vocabulary.wording import counted
 
 
@@ -39,7 +39,7 @@ def why_empty(snapshot: Snapshot, view: View) -> str:
 def _comparison(snapshot: Snapshot, view: View) -> list[Any]:
     result = facts.comparison(snapshot.chosen(view), view.one(METRIC))
     if isinstance(result, Grid):
-        return [elements.grid_table(result)]
+        return [elements.table(result)]
     return [html.P(result, className="notes")] if len(snapshot.trials) else []
 
 
@@ -47,7 +47,7 @@ def _by_study(snapshot: Snapshot, view: View) -> list[Any]:
     chosen = snapshot.chosen(view)
     if chosen.empty:
         return [html.P(why_empty(snapshot, view), className="empty")]
-    rows = elements.table(*facts.by_study(chosen))
+    rows = elements.table(facts.by_study(chosen))
     if chosen["study"].nunique() > 1:
         return [rows]
     alone = (
@@ -61,9 +61,9 @@ def _trial(snapshot: Snapshot, view: View) -> list[Any]:
     if rows.empty:
         return [html.P(_no_trial(view.one(TRIAL)), className="empty")]
     row = rows.iloc[0]
-    headings, cycles = facts.cycles(snapshot, row)
+    cycles = facts.cycles(snapshot, row)
     failure = facts.failure(snapshot, row)
-    cycle_table = [html.H2("Cycles"), elements.table(headings, cycles)] if cycles else []
+    cycle_table = [html.H2("Cycles"), elements.table(cycles)] if cycles else []
     error = [html.H2("Error"), html.Pre(failure, tabIndex=0)] if failure else []
     return [
         elements.tiles(facts.trial_facts(row)),

@@ -6,7 +6,7 @@ of Dash and nothing of frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
@@ -62,12 +62,6 @@ class View:
         prefix = f"{panel}."
         named = [key for key in self.values if key.startswith(prefix)]
         return self.within([*GLOBAL_KEYS, TRIAL, *named])
-
-    def changed(self, **values: str | Sequence[str]) -> View:
-        """Return the view with some keys set; an empty value takes the key away."""
-        given = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in values.items()}
-        merged = {**self.values, **given}
-        return View({key: found for key, found in merged.items() if any(found)})
 
     def search(self) -> str:
         """Return the query string, with its question mark; "" when nothing is said."""

@@ -27,7 +27,7 @@ from analysis.dashboard.state import View
 from analysis.figures import source_frame
 from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
-from analysis.frames.study_frames import Study, read
+from analysis.frames.study_frames import StudyFrames, read
 from trainables.files import progress
 from trainables.files.progress import RunProgress, live_run
 from trainables.files.records import Record
@@ -43,7 +43,7 @@ class Snapshot:
     `version` names the state; equal versions hold equal frames.
     """
 
-    def __init__(self, study: Study | None, version: str, faults: Sequence[str]) -> None:
+    def __init__(self, study: StudyFrames | None, version: str, faults: Sequence[str]) -> None:
         self.study = study
         self.version = version
         self._faults = list(faults)
@@ -168,7 +168,7 @@ class Watch:
         return [Running(at, progress) for at, progress in latest if progress is not None]
 
 
-def _read_all(locations: Sequence[str]) -> tuple[Study | None, list[str]]:
+def _read_all(locations: Sequence[str]) -> tuple[StudyFrames | None, list[str]]:
     """The study that the folders hold, and a sentence for each of them that cannot be read."""
     try:
         return read(*locations), []

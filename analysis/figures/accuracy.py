@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
 from analysis.figures.lines import line_figure, line_table
-from analysis.selection.series import SPARSITY, budget_column, comparable
+from analysis.selection.blocks import Block
+from analysis.selection.series import CHOICE, REPORTED, SPARSITY, budget_column, comparable
 from analysis.selection.tabulation import Tabulation
 
 
 def accuracy_by_sparsity_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "test_accuracy",
-    by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = REPORTED, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return the means of a metric per series and sparsity, in one block of task and budget.
 
@@ -34,11 +28,7 @@ def accuracy_by_sparsity_figure(table: Tabulation) -> go.Figure:
 
 
 def accuracy_by_budget_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "test_accuracy",
-    by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = REPORTED, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return the means of a metric per series and budget, in one block of task and sparsity.
 
@@ -55,11 +45,11 @@ def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
 
 
 def _subject(table: Tabulation) -> str:
-    return words(table.metric or "test_accuracy").capitalize()
+    return words(table.metric or REPORTED).capitalize()
 
 
 def budget_split_table(
-    frame: pd.DataFrame, *, metric: str = "val_accuracy", at: Mapping[str, Any] | None = None
+    frame: pd.DataFrame, *, metric: str = CHOICE, at: Block | None = None
 ) -> Tabulation:
     """Return the means of a metric per number of cycles and dense share T0/T, in one block.
 

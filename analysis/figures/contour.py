@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +13,9 @@ from analysis.columns.names import require_columns
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.slice import configuration_points, hue_column, setting_axis
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import budget_column, comparable
+from analysis.selection.series import CHOICE, budget_column, comparable
 from analysis.selection.settings import numeric_settings, wide
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -26,10 +26,10 @@ FEWEST_FOR_SURFACE: Final = 8
 def contour_table(
     frame: pd.DataFrame,
     *,
-    metric: str = "val_accuracy",
+    metric: str = CHOICE,
     x: str | None = None,
     y: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: Block | None = None,
 ) -> Tabulation:
     """Return each configuration's mean of a metric over two settings, in one task and sparsity.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,9 @@ from analysis.columns.labels import block_words, in_percent, label, number, scal
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.lines import ALONE, MANY
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
-from analysis.selection.series import budget_column, comparable
+from analysis.selection.series import REPORTED, budget_column, comparable
 from analysis.selection.tabulation import Tabulation
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
@@ -50,10 +50,10 @@ def _users(trials: pd.DataFrame) -> pd.Series[float]:
 def cost_table(
     frame: pd.DataFrame,
     *,
-    metric: str = "test_accuracy",
+    metric: str = REPORTED,
     cost: Cost = "epochs",
     by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: Block | None = None,
 ) -> Tabulation:
     """Return the means of a metric and of the cost, per series and budget, in one block.
 
@@ -84,7 +84,7 @@ def cost_figure(table: Tabulation) -> go.Figure:
 
     Series are moved apart a little, as those of one budget cost the same.
     """
-    frame, metric = table.frame, table.metric or "test_accuracy"
+    frame, metric = table.frame, table.metric or REPORTED
     title = f"{words(metric).capitalize()} against the cost of training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a recorded cost is done."])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -13,6 +12,7 @@ from analysis.columns.names import distinct_trials
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, tuned_note
 from analysis.selection.series import CHOICE, comparable
 from analysis.selection.tabulation import Tabulation, nothing
@@ -23,11 +23,7 @@ FEW: Final = 12
 
 
 def learning_curves_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "val_accuracy",
-    by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = CHOICE, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return the mean curve of each series over its done seeds, in one block.
 
@@ -87,7 +83,7 @@ def learning_curves_figure(table: Tabulation) -> go.Figure:
 
     Methods from scratch, which have no dense run, lie on the left alone.
     """
-    frame, metric = table.frame, table.metric or "val_accuracy"
+    frame, metric = table.frame, table.metric or CHOICE
     title = f"{words(metric).capitalize()} while training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])

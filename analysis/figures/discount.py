@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -12,6 +11,7 @@ from analysis.columns.labels import block_words, brief, in_percent, number, scal
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.lines import HOVERED, INTERVALS, MANY
+from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest, means
 from analysis.selection.series import CHOICE, SPARSITY, comparable
 from analysis.selection.settings import numbers_of
@@ -22,7 +22,7 @@ ADAPTIVE: Final = "adaptive"
 
 
 def discount_table(
-    frame: pd.DataFrame, *, metric: str = "val_accuracy", at: Mapping[str, Any] | None = None
+    frame: pd.DataFrame, *, metric: str = CHOICE, at: Block | None = None
 ) -> Tabulation:
     """Return the means of a metric per discount and sparsity, in one block of task and budget.
 
@@ -79,7 +79,7 @@ def _is_tuned(table: pd.DataFrame, chosen: pd.DataFrame, goals: list[str]) -> pd
 
 def discount_figure(table: Tabulation) -> go.Figure:
     """Return accuracy over the discount, one line per sparsity, the adaptive ones as stars."""
-    frame, metric = table.frame, table.metric or "val_accuracy"
+    frame, metric = table.frame, table.metric or CHOICE
     title = f"{words(metric).capitalize()} over the discount"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a discount is done."])

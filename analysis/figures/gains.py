@@ -22,8 +22,9 @@ from analysis.columns.labels import (
 )
 from analysis.columns.rows import records, tuples
 from analysis.drawing import canvas
+from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest
-from analysis.selection.series import SPARSITY, comparable, goal_columns, values
+from analysis.selection.series import REPORTED, SPARSITY, comparable, goal_columns, values
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import intervals
 from trainables.vocabulary import schema
@@ -46,10 +47,10 @@ def subject_of(contestants: list[Any], of: Any = None) -> Any:
 def gains_table(
     frame: pd.DataFrame,
     *,
-    metric: str = "test_accuracy",
+    metric: str = REPORTED,
     by: str | None = None,
     of: Any = None,
-    at: Mapping[str, Any] | None = None,
+    at: Block | None = None,
 ) -> Tabulation:
     """Return the mean paired difference, `of` minus rival, per rival and block of one task.
 

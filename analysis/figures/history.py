@@ -12,7 +12,7 @@ from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.frames.constraints import BEYOND
 from analysis.selection.contest import fallen_note
-from analysis.selection.series import comparable
+from analysis.selection.series import CHOICE, comparable
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import losses, require_choosable
 
@@ -23,7 +23,7 @@ MANY: Final = 10
 """More searches than this have no legend: their names stand in the hover text."""
 
 
-def history_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> Tabulation:
+def history_table(frame: pd.DataFrame, *, metric: str = CHOICE) -> Tabulation:
     """Return each searched configuration's mean in the order asked for, with the best so far.
 
     Columns: block (the search's own, in words, with what else tells searches apart), number

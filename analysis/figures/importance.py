@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -15,8 +15,9 @@ from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import joined
 from analysis.columns.rows import records
 from analysis.drawing import canvas, theme
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import comparable, goal_columns
+from analysis.selection.series import CHOICE, comparable, goal_columns
 from analysis.selection.settings import configurations, varying, wide, without_synonyms
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
@@ -35,8 +36,8 @@ PED-ANOVA asks what tells the best tenth from the rest, which must be more than 
 def importance_table(
     frame: pd.DataFrame,
     *,
-    metric: str = "val_accuracy",
-    at: Mapping[str, Any] | None = None,
+    metric: str = CHOICE,
+    at: Block | None = None,
     evaluator: Evaluator = "ped-anova",
 ) -> Tabulation:
     """Return each varying setting's importance for a metric, per sparsity and budget of one task.
@@ -145,7 +146,10 @@ def _rebuilt(points: pd.DataFrame, metric: str) -> Any:
     settings = [str(c) for c in points if c != metric]
     kinds = {name: _distribution(points[name]) for name in settings}
     for row in records(points):
-        params = {name: _plain(row[name], kinds[name]) for name in settings}
+        params = {
+            name: str(row[name]) if hasattr(kind, "choices") else row[name]
+            for name, kind in kinds.items()
+        }
         study.add_trial(
             optuna.trial.create_trial(params=params, distributions=kinds, value=row[metric])
         )
@@ -158,19 +162,11 @@ def _distribution(column: pd.Series[Any]) -> Any:
 
     values = column.tolist()
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
-        return CategoricalDistribution(sorted({_text(v) for v in values}))
+        return CategoricalDistribution(sorted(set(map(str, values))))
     if all(isinstance(v, int) for v in values):
         return IntDistribution(min(values), max(values))
     # As a search draws them: what spans two powers of ten is judged by its logarithm.
     return FloatDistribution(min(values), max(values), log=wide(column.astype(float)))
-
-
-def _plain(value: Any, distribution: Any) -> Any:
-    return _text(value) if hasattr(distribution, "choices") else value
-
-
-def _text(value: Any) -> str:
-    return str(value)
 
 
 def importance_figure(table: Tabulation) -> go.Figure:

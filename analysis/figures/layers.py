@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +12,7 @@ from analysis.columns.labels import block_words, brief, label, number, words
 from analysis.columns.names import codes, distinct_trials
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
-from analysis.selection.blocks import inside, task_columns
+from analysis.selection.blocks import Block, inside, task_columns
 from analysis.selection.contest import Contest
 from analysis.selection.series import (
     CHOICE,
@@ -33,7 +32,7 @@ SHARE: Final = "layer_sparsity"
 
 
 def layers_table(
-    frame: pd.DataFrame, *, by: str | None = None, at: Mapping[str, Any] | None = None
+    frame: pd.DataFrame, *, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return the mean sparsity of every layer, per series, over the done seeds of one block.
 
@@ -59,7 +58,7 @@ def layers_table(
     return meet.tabulation(table, spread, alone, *meet.remarks)
 
 
-def _contest(frame: pd.DataFrame, by: str | None, at: Mapping[str, Any] | None) -> Contest:
+def _contest(frame: pd.DataFrame, by: str | None, at: Block | None) -> Contest:
     """One block's contest, among the trials that have the series at all."""
     trials = comparable(frame.drop_duplicates(["study", "fingerprint"]))
     series = by or (STRUCTURE if trials[STRUCTURE].nunique() > 1 else series_column(trials))
@@ -69,19 +68,16 @@ def _contest(frame: pd.DataFrame, by: str | None, at: Mapping[str, Any] | None) 
 
 
 def _block(
-    trials: pd.DataFrame, columns: list[str], series: str, at: Mapping[str, Any] | None
+    trials: pd.DataFrame, columns: list[str], series: str, at: Block | None
 ) -> dict[str, Any]:
     """The block asked for, else the highest sparsity at which most values of the series met."""
     block = {c: (at or {})[c] for c in columns if c in (at or {})}
     for column in (c for c in columns if c not in block):
         rest = inside(trials, block)
         met = rest.groupby(column)[series].nunique()
-        block[column] = max(values(rest, column), key=lambda v: (met[v], _rank(v)), default=None)
+        ranks = {v: (met[v], v if isinstance(v, int | float) else 0) for v in values(rest, column)}
+        block[column] = max(ranks, key=lambda value: ranks[value], default=None)
     return block
-
-
-def _rank(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -5,7 +5,7 @@ What accuracy against sparsity, against budget and against the split of a budget
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from analysis.columns.labels import block_words, in_percent, label, scale, shown
 from analysis.columns.names import config_columns, differing, joined
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
 from analysis.selection.series import SPARSITY
 from analysis.selection.tabulation import Tabulation
@@ -45,7 +46,7 @@ HOVERED: Final = (
 
 
 def line_table(
-    trials: pd.DataFrame, x: str, metric: str, by: str | None, at: Mapping[str, Any] | None
+    trials: pd.DataFrame, x: str, metric: str, by: str | None, at: Block | None
 ) -> Tabulation:
     """Return the mean of a metric per value of `by` and of `x`, in one block.
 

@@ -13,7 +13,7 @@ from analysis.columns.names import is_missing, ordered
 from analysis.drawing import canvas
 from analysis.figures.pareto import configuration_means
 from analysis.selection.contest import fallen_note
-from analysis.selection.series import comparable
+from analysis.selection.series import CHOICE, comparable
 from analysis.selection.settings import numbers_of, varying, wide, without_synonyms
 from analysis.selection.tabulation import Tabulation
 
@@ -24,7 +24,7 @@ ROOM: Final = 80
 """Pixels that an axis needs beside the next; a page lets a narrow window scroll."""
 
 
-def parallel_table(frame: pd.DataFrame, *, metric: str = "val_accuracy") -> Tabulation:
+def parallel_table(frame: pd.DataFrame, *, metric: str = CHOICE) -> Tabulation:
     """Return one row per configuration: its varying settings, the metric's mean, and n seeds.
 
     At most `MANY_LINES` configurations, evenly taken over the order of the metric; settings that a

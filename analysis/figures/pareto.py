@@ -160,20 +160,13 @@ def pareto_figure(table: Tabulation) -> go.Figure:
 
 
 def _marker(part: pd.DataFrame, style: theme.Style, more: list[str]) -> dict[str, Any]:
-    size = [11 if front else 6 for front in part["front"]]
-    opacity = [1.0 if front else 0.45 for front in part["front"]]
-    color: Any = style.color
-    extra: dict[str, Any] = {}
-    if more:
-        color = (part[more[0]] * scale(more[0])).tolist()
-        extra = {"coloraxis": "coloraxis"}
+    values = (part[more[0]] * scale(more[0])).tolist() if more else []
     return {
-        "color": color,
         "symbol": style.symbol,
-        "size": size,
-        "opacity": opacity,
+        "size": [11 if front else 6 for front in part["front"]],
+        "opacity": [1.0 if front else 0.45 for front in part["front"]],
         "line": {"width": 0},
-        **extra,
+        **({"color": values, "coloraxis": "coloraxis"} if more else {"color": style.color}),
     }
 
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, words
 from analysis.drawing import canvas, theme
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import comparable, goal_columns
+from analysis.selection.series import CHOICE, comparable, goal_columns
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import CriticalDifferences, critical_differences
 
 
 def ranks_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "val_accuracy",
-    by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = CHOICE, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return the contestants' mean ranks over the sparsities and budgets of one task.
 

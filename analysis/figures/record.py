@@ -12,10 +12,11 @@ import plotly.graph_objects as go
 from analysis.columns.labels import words
 from analysis.columns.names import config_columns, differing
 from analysis.frames.constraints import BEYOND
-from analysis.frames.study_frames import Study
-from analysis.selection.series import CHOICE, budget_column
+from analysis.frames.study_frames import StudyFrames
+from analysis.selection.series import CHOICE, REPORTED, budget_column
 from analysis.selection.tabulation import Tabulation, nothing
 
+PageName = Literal["overview", "schedules", "discount", "pareto", "search"]
 FrameName = Literal["trials", "epochs", "layers"]
 Control = Literal["metric", "by", "at", "of", "cost", "against", "x", "y", "evaluator"]
 
@@ -24,27 +25,29 @@ Control = Literal["metric", "by", "at", "of", "cost", "against", "x", "y", "eval
 class Figure:
     """One figure: two pure functions and what a menu must know of them.
 
-    `table(frame, **controls)` turns a frame of `Study` (`source`, with configuration joined) into
+    `table(frame, **controls)` turns a frame of a study (`source`, with configuration joined) into
     the numbers drawn, `figure(table)` draws them. `controls` are keywords of the table function,
     each with a default: `metric` a column of numbers, `by` the column whose values are compared,
-    `of` one of these values, `at` values of the columns that make a block. `needs`
-    are the columns without which the figure is blank. `metrics` says which metrics it offers: all,
-    or, where it chooses or ranks, only those not measured on test ("choosing"). `metric` is the
-    default one. `spans` says what of a block the figure itself runs over, so that `at` has no say.
-    `compares` names the column that it compares unless told otherwise, where that varies; else,
-    and where it is "", it compares what the study does.
+    `of` one of these values, `at` values of the columns that make a block. `page` is the page of
+    the dashboard that shows it. `needs` are the columns without which the figure is blank.
+    `metrics` says which metrics it offers: all, or, where it chooses or ranks, only those not
+    measured on test ("choosing"). `metric` is the default one. `spans` says what of a block the
+    figure itself runs over, so that `at` has no say. `compares` names the column that it compares
+    unless told otherwise, where that varies; else, and where it is "", it compares what the study
+    does.
     """
 
     name: str
     title: str
     question: str
+    page: PageName
     source: FrameName
     needs: tuple[str, ...]
     controls: tuple[Control, ...]
     table: Callable[..., Tabulation]
     figure: Callable[[Tabulation], go.Figure]
     metrics: Literal["all", "choosing"] = "all"
-    metric: str = "test_accuracy"
+    metric: str = REPORTED
     spans: tuple[Literal["sparsity", "budget"], ...] = ()
     compares: str = ""
 
@@ -91,7 +94,7 @@ def _why_without(columns: list[str]) -> str:
     return reasons[0] if reasons else f"No trial has a value of {' or '.join(map(words, columns))}."
 
 
-def source_frame(study: Study, source: FrameName) -> pd.DataFrame:
+def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     """Return the study's frame that a figure starts from, with what it may be split by joined."""
     trials = study.trials
     if source == "trials" or trials.empty:

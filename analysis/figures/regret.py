@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +13,9 @@ from analysis.columns.names import config_columns, differing, is_missing
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.discount import ADAPTIVE, DISCOUNT, discount_means
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import CHOICE, SPARSITY, comparable, goal_columns
+from analysis.selection.series import CHOICE, REPORTED, SPARSITY, comparable, goal_columns
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import NOBODY, SEARCHED, CrossFit, candidates_by, gap, pooled, too_few
@@ -28,7 +28,7 @@ CHOSEN: Final = (
 
 
 def regret_table(
-    frame: pd.DataFrame, *, metric: str = "test_accuracy", at: Mapping[str, Any] | None = None
+    frame: pd.DataFrame, *, metric: str = REPORTED, at: Block | None = None
 ) -> Tabulation:
     """Return what the adaptive discount loses to the best fixed one, per block of one task.
 

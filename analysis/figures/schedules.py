@@ -13,7 +13,7 @@ from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import config_columns, differing, is_missing, joined
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
-from analysis.selection.blocks import inside
+from analysis.selection.blocks import Block, inside
 from analysis.selection.contest import Contest, contest
 from analysis.selection.series import CHOICE, comparable, values
 from analysis.selection.tabulation import Tabulation, nothing
@@ -63,7 +63,7 @@ def _points(
     )
 
 
-def schedules_table(frame: pd.DataFrame, *, at: Mapping[str, Any] | None = None) -> Tabulation:
+def schedules_table(frame: pd.DataFrame, *, at: Block | None = None) -> Tabulation:
     """Return the rates of the dense run of one block and of every schedule behind it.
 
     Schedules without parameters of their own are all shown, tried or not; ALLR with the mean

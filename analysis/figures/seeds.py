@@ -11,17 +11,14 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, label, number, scale, shown, words
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import comparable, values
+from analysis.selection.series import REPORTED, comparable, values
 from analysis.selection.tabulation import Tabulation
 
 
 def paired_seeds_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "test_accuracy",
-    by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = REPORTED, by: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return a metric per series and seed in one block: columns series, seed, state, value.
 
@@ -46,7 +43,7 @@ def paired_seeds_table(
 
 def paired_seeds_figure(table: Tabulation) -> go.Figure:
     """Return one grey line per seed across the series, and each series' mean as a bar, with n."""
-    frame, metric = table.frame, table.metric or "test_accuracy"
+    frame, metric = table.frame, table.metric or REPORTED
     title = f"{words(metric).capitalize()} seed by seed"
     done = frame.dropna(subset=["value"]) if len(frame) else frame
     if done.empty:

@@ -12,18 +12,15 @@ from analysis.columns.labels import block_words, number, scale, shown, words
 from analysis.columns.names import require_columns
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
+from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import comparable, goal_columns, series_column
+from analysis.selection.series import CHOICE, comparable, goal_columns, series_column
 from analysis.selection.settings import configurations, numbers_of, numeric_settings, wide
 from analysis.selection.tabulation import Tabulation, nothing
 
 
 def slice_table(
-    frame: pd.DataFrame,
-    *,
-    metric: str = "val_accuracy",
-    x: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    frame: pd.DataFrame, *, metric: str = CHOICE, x: str | None = None, at: Block | None = None
 ) -> Tabulation:
     """Return each configuration's mean of a metric over one setting, in one task.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.frames.study_frames import Study, cycles, epochs, read, trials
+    from analysis.frames.study_frames import StudyFrames, cycles, epochs, read, trials
 
-__all__ = ["Study", "cycles", "epochs", "read", "trials"]
+__all__ = ["StudyFrames", "cycles", "epochs", "read", "trials"]
 
 
 def __getattr__(name: str) -> Any:

@@ -123,40 +123,26 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def _contains(column: pd.Series[Any], text: str) -> pd.Series[Any]:
-    return column.map(lambda value: isinstance(value, str) and text in value).astype(bool)
-
-
-def _startswith(column: pd.Series[Any], text: str) -> pd.Series[Any]:
-    return column.map(lambda value: isinstance(value, str) and value.startswith(text)).astype(bool)
+def _of_text(test: Callable[[str, str], bool]) -> Callable[..., pd.Series[Any]]:
+    """A method of a column that tests its words against a text; numbers do not pass."""
+    return lambda column, text: column.map(
+        lambda value: isinstance(value, str) and test(value, text)
+    ).astype(bool)
 
 
 def _between(column: pd.Series[Any], low: float, high: float) -> pd.Series[Any]:
     return pd.to_numeric(column, errors="coerce").between(low, high)
 
 
-def _is_text(value: Values) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Values) -> bool:
-    return isinstance(value, int | float)
-
-
-def _is_list(value: Values) -> bool:
-    return isinstance(value, list | tuple)
-
-
-_METHODS: Mapping[str, tuple[Callable[..., pd.Series[Any]], tuple[Callable[[Values], bool], ...]]]
-_METHODS = {
+_METHODS: Mapping[str, tuple[Callable[..., pd.Series[Any]], tuple[Any, ...]]] = {
     "isna": (lambda column: column.isna(), ()),
     "notna": (lambda column: column.notna(), ()),
-    "contains": (_contains, (_is_text,)),
-    "startswith": (_startswith, (_is_text,)),
-    "isin": (lambda column, values: column.isin(list(values)), (_is_list,)),
-    "between": (_between, (_is_number, _is_number)),
+    "contains": (_of_text(operator.contains), (str,)),
+    "startswith": (_of_text(str.startswith), (str,)),
+    "isin": (lambda column, values: column.isin(list(values)), (list | tuple,)),
+    "between": (_between, (int | float, int | float)),
 }
-"""Methods of a column, and what each of their arguments must be."""
+"""Methods of a column, and the types of their arguments."""
 
 
 class _Evaluator:
@@ -241,7 +227,7 @@ class _Evaluator:
         values = [self._value(argument) for argument in arguments]
         method, kinds = _METHODS.get(function.attr, (None, ()))
         fits = len(values) == len(kinds) and all(
-            kind(value) for kind, value in zip(kinds, values, strict=True)
+            isinstance(value, kind) for kind, value in zip(kinds, values, strict=True)
         )
         if method is None or not fits:
             known = (

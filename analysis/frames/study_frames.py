@@ -16,10 +16,8 @@ import pyarrow as pa
 
 from analysis.columns.names import KEYS, config_columns
 from analysis.frames.epoch_frames import epoch_frame
-from analysis.frames.query import group, select, sort, where
 from analysis.frames.record_frames import (
     cycle_frame,
-    flatten,
     layer_frame,
     measures_in,
     trial_columns,
@@ -29,22 +27,9 @@ from trainables.files.records import Record, StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
 from trainables.vocabulary.schema import at_level
 
-__all__ = [
-    "Study",
-    "cycles",
-    "epochs",
-    "flatten",
-    "group",
-    "read",
-    "select",
-    "sort",
-    "trials",
-    "where",
-]
-
 
 @dataclass(frozen=True)
-class _Source:
+class _FolderTable:
     """One study folder's records; `labels` holds each row's study, as all frames name it."""
 
     folder: StudyFolder
@@ -52,7 +37,7 @@ class _Source:
     labels: list[str]
 
 
-class Study:
+class StudyFrames:
     """What one or several study folders hold, as frames made when first asked for.
 
     `trials`: study, fingerprint, configuration, seed, state, metrics, then what a search and the
@@ -67,7 +52,7 @@ class Study:
         self._warnings: dict[str, None] = {}
         self._sources = self._read_sources()
 
-    def _read_sources(self) -> list[_Source]:
+    def _read_sources(self) -> list[_FolderTable]:
         folders = [StudyFolder(location) for location in self.locations]
         tables = []
         for folder in folders:
@@ -75,7 +60,7 @@ class Study:
             self._warn(folder, warnings)
             tables.append(table)
         labels = _labels(folders, tables)
-        return [_Source(*parts) for parts in zip(folders, tables, labels, strict=True)]
+        return [_FolderTable(*parts) for parts in zip(folders, tables, labels, strict=True)]
 
     def _warn(self, folder: StudyFolder, sentences: Iterable[str]) -> None:
         self._warnings.update(dict.fromkeys(f"{folder.location}: {text}" for text in sentences))
@@ -154,7 +139,7 @@ class Study:
             frames.append(frame)
         return _stacked(frames)
 
-    def _stage_store(self, source: _Source) -> Folder:
+    def _stage_store(self, source: _FolderTable) -> Folder:
         """Where the study keeps its stages: what its study.yaml says, or stages/ beside it."""
         store = self.settings[source.folder.location].get("stage_store")
         return open_folder(store) if store else source.folder.folder.child("stages")
@@ -198,11 +183,11 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
-def read(*locations: str) -> Study:
+def read(*locations: str) -> StudyFrames:
     """Return the study held by one or several study folders, local or `s3://...`."""
     if not locations:
         raise ValueError("at least one study folder must be given, got none")
-    return Study(locations)
+    return StudyFrames(locations)
 
 
 def trials(*locations: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import pandas as pd
 from analysis.columns.names import joined
 from analysis.drawing.canvas import Drawing
 from analysis.figures import FIGURES, Figure, source_frame
-from analysis.frames.study_frames import Study
+from analysis.frames.study_frames import StudyFrames
 from analysis.panels.choices import AT, Choice, choices, keywords, offers
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
 from analysis.selection.tabulation import Tabulation
@@ -73,7 +73,7 @@ class Absent:
     reason: str
 
 
-def exhibits(study: Study) -> tuple[list[Exhibit], list[Absent]]:
+def exhibits(study: StudyFrames) -> tuple[list[Exhibit], list[Absent]]:
     """Return the figures that have something to show for a study, and those that have not."""
     objectives = declared_objectives(study)
     made = [_guarded(_under(objectives, figure), study) for figure in FIGURES.values()]
@@ -83,7 +83,7 @@ def exhibits(study: Study) -> tuple[list[Exhibit], list[Absent]]:
     )
 
 
-def _guarded(figure: Figure, study: Study) -> Exhibit | Absent:
+def _guarded(figure: Figure, study: StudyFrames) -> Exhibit | Absent:
     """A figure's exhibit; one fault must not cost the reader all the others."""
     try:
         return exhibit(figure, source_frame(study, figure.source))
@@ -91,7 +91,7 @@ def _guarded(figure: Figure, study: Study) -> Exhibit | Absent:
         return Absent(figure, f"It could not be drawn ({fault(error)}).")
 
 
-def declared_objectives(study: Study) -> dict[str, Any]:
+def declared_objectives(study: StudyFrames) -> dict[str, Any]:
     """Return the objectives that all folders' searches share, with directions, if two or more.
 
     None where one of them is measured on test or stands in no trial.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.columns.labels import label, number
 from analysis.findings import spending
-from analysis.frames.study_frames import Study
+from analysis.frames.study_frames import StudyFrames
 from analysis.selection.series import values
 from trainables.vocabulary.wording import duration
 
@@ -21,7 +21,7 @@ _FACTS: Final = {
 }  # fmt: skip
 
 
-def run_facts(study: Study) -> list[tuple[str, str]]:
+def run_facts(study: StudyFrames) -> list[tuple[str, str]]:
     """Return how a study was run as (what, values with the number of trials where they differ)."""
     provenance = [record.provenance for _, record in study.records]
     facts = [(label_, _distinct(provenance, key)) for key, label_ in _FACTS.items()]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from analysis.columns.names import joined
 from analysis.drawing import theme
 from analysis.findings import sentences, spending
-from analysis.frames.study_frames import Study, read
+from analysis.frames.study_frames import StudyFrames, read
 from analysis.report.exhibits import exhibits
 from analysis.report.origins import run_facts
 from analysis.report.views import (
@@ -40,7 +40,7 @@ def write_report(locations: Sequence[str], output: Path) -> None:
     unfinished.replace(output)
 
 
-def render_report(study: Study) -> str:
+def render_report(study: StudyFrames) -> str:
     """Return the report of a study as one HTML document."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -87,7 +87,7 @@ def page_settings() -> dict[str, Any]:
     return {"templates": templates, "config": dict(theme.CONFIG)}
 
 
-def study_title(study: Study) -> str:
+def study_title(study: StudyFrames) -> str:
     """Return the names of the studies read, joined."""
     names = list(dict.fromkeys(name for name, _ in study.records))
     return joined(names) if names else "Study without trials"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -22,37 +21,20 @@ from analysis.selection.series import (
     values,
 )
 from analysis.stats import Comparison
-from analysis.tables import to_html
 from analysis.tables.comparisons import methods_comparison, schedules_comparison
+from analysis.tables.layout import Grid, text_grid
+from analysis.tables.render import to_html
 
 MANY_ROWS: Final = 100
 MANY_COLUMNS: Final = 16
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a page's table: its heading, and whether it holds numbers."""
-
-    title: str
-    numeric: bool
-
-
-@dataclass(frozen=True)
-class PageTable:
-    """A table as a page shows it: text in every cell, and a note below."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def leaders_view(frame: pd.DataFrame) -> PageTable:
+def leaders_view(frame: pd.DataFrame) -> Grid:
     """Return who leads on validation in each block, its test accuracy, and the runner-up."""
     trials = comparable(frame)
     found = leaders(trials) if _has_results(trials) else []
     by = series_column(trials)
-    rows = tuple(
+    rows = (
         (
             block_words(one.block),
             shown(by, one.name),
@@ -65,21 +47,15 @@ def leaders_view(frame: pd.DataFrame) -> PageTable:
         )
         for one in found[:MANY_ROWS]
     )
-    columns = (
-        Column("block", False),
-        Column(f"best {words(by)} on validation", False),
-        Column("validation accuracy (%)", True),
-        Column("test accuracy (%)", True),
-        Column("seeds (n)", True),
-        Column("failed or diverged", True),
-        Column("runner-up", False),
-        Column("ahead by (points, validation)", True),
-    )
+    columns = [
+        "block", f"best {words(by)} on validation", "validation accuracy (%)", "test accuracy (%)",
+        "seeds (n)", "failed or diverged", "runner-up", "ahead by (points, validation)",
+    ]  # fmt: skip
     note = (
         "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
         " block have done; where that is none, of those with most done. Reported on test."
     )
-    return PageTable("Leaders", columns, rows, note + _cut(len(found)))
+    return text_grid("Leaders", columns, rows, (0, 1, 6), (note, _cut(len(found))))
 
 
 def _has_results(trials: pd.DataFrame) -> bool:
@@ -92,7 +68,7 @@ def _has_results(trials: pd.DataFrame) -> bool:
 
 
 def _cut(n: int) -> str:
-    return f" The first {MANY_ROWS} of {n} rows are shown." if n > MANY_ROWS else ""
+    return f"The first {MANY_ROWS} of {n} rows are shown." if n > MANY_ROWS else ""
 
 
 def percent(mean: float, std: float, n: int) -> str:
@@ -111,12 +87,12 @@ def _share(one: Comparison) -> str:
     return f"{text} [{number(100 * one.improved_lo, 3)}, {number(100 * one.improved_hi, 3)}]"
 
 
-def comparisons_view(frame: pd.DataFrame) -> PageTable:
+def comparisons_view(frame: pd.DataFrame) -> Grid:
     """Return the leader against every rival on test: difference, interval, p, verdict."""
     trials = comparable(frame)
     found = comparisons(trials) if _has_results(trials) else []
     by = series_column(trials)
-    rows = tuple(
+    rows = (
         (
             shown(by, one.verdict.rival),
             points(one.verdict.gain),
@@ -130,29 +106,22 @@ def comparisons_view(frame: pd.DataFrame) -> PageTable:
         )
         for one in found
     )
-    columns = (
-        Column("rival", False),
-        Column("difference (points)", True),
-        Column("95 % interval", True),
-        Column("pairs (n)", True),
-        Column("seeds", True),
-        Column("better in (% of pairs)", True),
-        Column("p, exact", True),
-        Column("p, t test, Holm", True),
-        Column("verdict", False),
-    )
+    columns = [
+        "rival", "difference (points)", "95 % interval", "pairs (n)", "seeds",
+        "better in (% of pairs)", "p, exact", "p, t test, Holm", "verdict",
+    ]  # fmt: skip
     leader = shown(by, found[0].verdict.of) if found else ""
+    at = block_words(found[0].task) if found else ""
+    title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
     note = (
         "Pairs share seed, task, sparsity and budget. Difference, share, interval (Student's t) and"
         " both p are over the means of each seed, since pairs of one seed share a dense run. The"
         " verdict rests on the paired t test, corrected after Holm for all pairs of contestants;"
         " beside it is the exact sign-flip test."
     )
-    if any(one.comparison.pairs.n_unpaired for one in found):
-        note += " Some trials have no partner, so not all seeds are over the same blocks."
-    at = block_words(found[0].task) if found else ""
-    title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
-    return PageTable(title, columns, rows, note)
+    alone = "Some trials have no partner, so not all seeds are over the same blocks."
+    unpaired = any(one.comparison.pairs.n_unpaired for one in found)
+    return text_grid(title, columns, rows, (0, 8), (note, alone if unpaired else ""))
 
 
 def comparison_tables(frame: pd.DataFrame) -> list[str]:
@@ -167,30 +136,22 @@ def comparison_tables(frame: pd.DataFrame) -> list[str]:
     return [to_html(table) for table in found if table is not None]
 
 
-def fallen_view(frame: pd.DataFrame) -> PageTable:
+def fallen_view(frame: pd.DataFrame) -> Grid:
     """Return the trials that did not end as done, with their message."""
     lost = sentences.fallen(frame) if len(frame) else pd.DataFrame()
-    rows = tuple(
-        (row.trial, str(row.seed), row.state, str(row.message))
-        for row in tuples(lost.head(MANY_ROWS))
-    )
-    columns = tuple(Column(name, name == "seed") for name in ("trial", "seed", "state", "message"))
-    return PageTable("Trials that did not end as done", columns, rows, _cut(len(lost)).strip())
+    rows = ((r.trial, str(r.seed), r.state, str(r.message)) for r in tuples(lost.head(MANY_ROWS)))
+    columns = ["trial", "seed", "state", "message"]
+    title = "Trials that did not end as done"
+    return text_grid(title, columns, rows, (0, 2, 3), [_cut(len(lost))])
 
 
-def numbers_view(table: pd.DataFrame) -> PageTable:
+def numbers_view(table: pd.DataFrame) -> Grid:
     """Return the numbers behind a figure's first view."""
-    kept = [c for c in table.columns if table[c].notna().any()]
-    columns = tuple(Column(_heading(c), _numeric(table[c])) for c in kept)
-    rows = tuple(
-        tuple(_cell(row[column]) for column in kept)
-        for row in table.head(MANY_ROWS).to_dict("records")
-    )
-    return PageTable("Numbers behind this figure", columns, rows, _cut(len(table)).strip())
-
-
-def _heading(column: str) -> str:
-    return words(str(column))
+    kept = table[[c for c in table.columns if table[c].notna().any()]]
+    rows = (map(_cell, row.values()) for row in kept.head(MANY_ROWS).to_dict("records"))
+    texts = [i for i, c in enumerate(kept) if not _numeric(kept[c])]
+    columns = [words(str(column)) for column in kept]
+    return text_grid("Numbers behind this figure", columns, rows, texts, [_cut(len(table))])
 
 
 def _numeric(column: pd.Series[Any]) -> bool:

@@ -19,6 +19,9 @@ from analysis.frames.constraints import beyond_bounds
 from analysis.selection.series import CHOICE, goal_columns, values
 from analysis.selection.settings import configurations, varying
 
+Block = Mapping[str, Any]
+"""Columns with the values that they have in a block."""
+
 
 def block_columns(frame: pd.DataFrame, by: str) -> list[str]:
     """Return the columns that make a block: what varies of the task, sparsity, and the budget."""
@@ -38,9 +41,7 @@ def blocks(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     return records(frame[list(columns)].drop_duplicates().sort_values(list(columns)))
 
 
-def block_of(
-    frame: pd.DataFrame, columns: Sequence[str], at: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def block_of(frame: pd.DataFrame, columns: Sequence[str], at: Block | None) -> dict[str, Any]:
     """Return a value for each column: the one given in `at`, else the one with most trials.
 
     Of several with as many the last: the highest sparsity, the longest budget.
@@ -60,7 +61,7 @@ def _commonest(frame: pd.DataFrame, column: str) -> Any:
     return most[-1] if most else None
 
 
-def inside(frame: pd.DataFrame, at: Mapping[str, Any]) -> pd.DataFrame:
+def inside(frame: pd.DataFrame, at: Block) -> pd.DataFrame:
     """Return the rows whose columns have the values of `at`; a missing value matches missing."""
     keep = pd.Series(True, index=frame.index)
     for column, value in at.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.columns.labels import words
 from analysis.frames.constraints import BEYOND
 from analysis.frames.query import group
-from analysis.selection.blocks import block_columns, block_of, inside, stand_ins
+from analysis.selection.blocks import Block, block_columns, block_of, inside, stand_ins
 from analysis.selection.series import budget_column, series_column
 from analysis.selection.tabulation import Tabulation
 from trainables.vocabulary.wording import counted
@@ -27,7 +27,7 @@ class Contest:
 
     trials: pd.DataFrame
     by: str
-    at: Mapping[str, Any]
+    at: Block
     keys: tuple[str, ...]
     budget: str
 
@@ -54,7 +54,7 @@ class Contest:
 def contest(
     trials: pd.DataFrame,
     by: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: Block | None = None,
     *,
     free: Sequence[str] = (),
 ) -> Contest:

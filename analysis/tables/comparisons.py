@@ -23,7 +23,8 @@ from analysis.selection.series import (
     goal_columns,
     values,
 )
-from analysis.tables import RENDERERS, Table, comparison_table, methods_table
+from analysis.tables.content import Table, comparison_table, methods_table
+from analysis.tables.render import RENDERERS
 from analysis.tables.results import write_output
 
 SCHEDULE: Final = "retrain.schedule"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,20 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     words: frozenset[int] = frozenset()
+
+
+def text_grid(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Iterable[str]],
+    words: Iterable[int] = (0,),
+    notes: Iterable[str] = (),
+) -> Grid:
+    """Return rows of text laid out; `words` are the columns that hold no numbers."""
+    body = tuple(tuple(map(Cell, row)) for row in rows)
+    headers = tuple((column,) for column in columns)
+    kept = tuple(note for note in notes if note)
+    return Grid(title, (), headers, ((),) * len(body), body, kept, frozenset(words))
 
 
 @dataclass(frozen=True)

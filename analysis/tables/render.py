@@ -23,10 +23,11 @@ def _left(grid: Grid) -> list[bool]:
 def to_html(table: Table | Grid) -> str:
     """Return a `<table>` with a caption, its notes in a list below; marked cells are strong."""
     grid = _grid(table)
-    body = "\n".join(
-        f"<tr>{''.join(map(_html_label, labels))}{''.join(map(_html_cell, row))}</tr>"
+    lines = [
+        [*(f'<th scope="row">{_html(label)}</th>' for label in labels), *map(_html_cell, row)]
         for labels, row in zip(grid.labels, grid.rows, strict=True)
-    )
+    ]
+    body = "\n".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     notes = "".join(f"<li>{_html(note)}</li>" for note in grid.notes)
     listed = f'\n<ul class="notes">{notes}</ul>' if notes else ""
     return (
@@ -37,10 +38,6 @@ def to_html(table: Table | Grid) -> str:
 
 def _html(text: str) -> str:
     return html.escape(_plain(text))
-
-
-def _html_label(text: str) -> str:
-    return f'<th scope="row">{_html(text)}</th>'
 
 
 def _html_cell(cell: Cell) -> str:

@@ -13,16 +13,10 @@ import pandas as pd
 
 from analysis.columns.names import config_columns, differing, is_missing, require_columns
 from analysis.frames import query
-from analysis.frames.study_frames import Study, read
-from analysis.tables import (
-    Cell,
-    Grid,
-    pooling_notes,
-    to_latex,
-    to_markdown,
-    to_text,
-    value_text,
-)
+from analysis.frames.study_frames import StudyFrames, read
+from analysis.tables.content import pooling_notes
+from analysis.tables.layout import Grid, text_grid, value_text
+from analysis.tables.render import to_latex, to_markdown, to_text
 from trainables.files.storage import is_remote, open_folder
 from trainables.vocabulary.schema import METRICS
 
@@ -113,7 +107,7 @@ def _to_stderr(sentence: str) -> None:
     print(f"warning: {sentence}", file=sys.stderr)
 
 
-def _level_frame(study: Study, level: str, named: Sequence[str]) -> pd.DataFrame:
+def _level_frame(study: StudyFrames, level: str, named: Sequence[str]) -> pd.DataFrame:
     """The level's frame with seed, state, settings that differ, and whatever else is named."""
     trials = study.trials
     if level == "trials":
@@ -139,12 +133,13 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The columns that tell rows apart and the numbers people ask for; a note on the others."""
     settings = config_columns(frame)
     apart = differing(frame, settings) if len(frame) > 1 else []
-    same = [c for c in settings if c not in apart and len(frame) and _has_value(frame[c])]
+    same = [c for c in settings if c not in apart and frame[c].notna().any()]
     keys = [*(["study"] if frame["study"].nunique() > 1 else []), "fingerprint"]
     numbers = [c for c in _SHOWN if c in frame and frame[c].notna().any()]
     words = [c for c in ("message",) if c in frame and frame[c].notna().any()]
     shown = [*keys, *apart, "seed", "state", *numbers, *words]
-    notes = [f"Same in all rows: {', '.join(_setting(frame, c) for c in same)}."] if same else []
+    alike = ", ".join(f"{c} = {value_text(frame[c].iloc[0])}" for c in same)
+    notes = [f"Same in all rows: {alike}."] if same else []
     n_hidden = len(frame.columns) - len(shown) - len(same)
     notes.append(
         f"{len(frame)} rows; {n_hidden} more columns are shown where --columns names them."
@@ -152,27 +147,12 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame[shown], notes
 
 
-def _has_value(column: pd.Series[Any]) -> bool:
-    return bool(column.notna().any())
-
-
-def _setting(frame: pd.DataFrame, column: str) -> str:
-    return f"{column} = {value_text(frame[column].iloc[0])}"
-
-
 def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> Grid:
     shown, notes = (frame, []) if named else _brief(frame)
     rows = shown.astype(object).itertuples(index=False, name=None)
-    words = [not pd.api.types.is_numeric_dtype(dtype) for dtype in shown.dtypes]
-    return Grid(
-        title="",
-        label_names=(),
-        headers=tuple((str(column),) for column in shown.columns),
-        labels=((),) * len(shown),
-        rows=tuple(tuple(Cell(_short(value)) for value in row) for row in rows),
-        notes=(*notes, *pooled),
-        words=frozenset(place for place, is_words in enumerate(words) if is_words),
-    )
+    text = ([_short(value) for value in row] for row in rows)
+    words = [i for i, d in enumerate(shown.dtypes) if not pd.api.types.is_numeric_dtype(d)]
+    return text_grid("", list(map(str, shown.columns)), text, words, [*notes, *pooled])
 
 
 def _short(value: Any) -> str:
@@ -181,10 +161,6 @@ def _short(value: Any) -> str:
         return "-"
     text = f"{value:.5g}" if isinstance(value, float) else value_text(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    return str(frame.to_csv(index=False))
 
 
 def _json(frame: pd.DataFrame) -> str:
@@ -197,18 +173,14 @@ def _json(frame: pd.DataFrame) -> str:
 
 def _parquet(frame: pd.DataFrame) -> bytes:
     """A Parquet file; a setting that mixes numbers and words is stored as text."""
-    mixed = {c: frame[c].map(_as_text) for c in frame.columns if _is_mixed(frame[c])}
+    mixed = {
+        str(name): column.map(lambda value: None if is_missing(value) else str(value))
+        for name, column in frame.items()
+        if column.dtype == object and column.dropna().map(type).nunique() > 1
+    }
     sink = io.BytesIO()
     frame.assign(**mixed).to_parquet(sink, index=False)
     return sink.getvalue()
-
-
-def _is_mixed(column: pd.Series[Any]) -> bool:
-    return column.dtype == object and column.dropna().map(type).nunique() > 1
-
-
-def _as_text(value: Any) -> str | None:
-    return None if is_missing(value) else str(value)
 
 
 def write_output(output: str, content: str | bytes) -> None:
@@ -223,7 +195,7 @@ def write_output(output: str, content: str | bytes) -> None:
 
 
 _FOR_MACHINES: Final[Mapping[str, Callable[[pd.DataFrame], str | bytes]]] = {
-    "csv": _csv,
+    "csv": lambda frame: str(frame.to_csv(index=False)),
     "json": _json,
     "parquet": _parquet,
 }

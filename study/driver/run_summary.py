@@ -87,7 +87,8 @@ def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
     if (findings := resolved.findings(summary.records)) is not None:
         return findings
     from analysis import frames
-    from analysis.tables import comparison_table, methods_table, to_text
+    from analysis.tables.content import comparison_table, methods_table
+    from analysis.tables.render import to_text
 
     trials = frames.trials(summary.folder)
     if trials.empty:

@@ -49,16 +49,17 @@ def test_numbers_have_words_and_units(snapshot: Snapshot) -> None:
 
 
 def test_cycles_stand_side_by_side_where_there_are_several(snapshot: Snapshot) -> None:
-    headings, rows = cycles(snapshot, row_of(snapshot, "ft0"))
-    assert headings == ["", "cycle 1", "cycle 2"]
-    assert {len(row) for row in rows} == {3}
-    assert "d1" in [row[0] for row in rows]
+    grid = cycles(snapshot, row_of(snapshot, "ft0"))
+    assert grid is not None
+    assert grid.headers == (("",), ("cycle 1",), ("cycle 2",))
+    assert {len(row) for row in grid.rows} == {3}
+    assert "d1" in [row[0].text for row in grid.rows]
 
 
 def test_one_cycle_says_nothing_beside_the_trials_own_numbers(tmp_path: Path) -> None:
     synthetic.write(tmp_path, [synthetic.Point()])
     alone = Watch([str(tmp_path)]).snapshot
-    assert cycles(alone, alone.trials.iloc[0])[1] == []
+    assert cycles(alone, alone.trials.iloc[0]) is None
 
 
 def test_how_it_ran_is_said_in_words(snapshot: Snapshot) -> None:

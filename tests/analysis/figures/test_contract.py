@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from analysis.figures import FIGURES, Figure, source_frame
-from analysis.frames.study_frames import Study, read
+from analysis.frames.study_frames import StudyFrames, read
 from analysis.panels.choices import offers
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
@@ -39,7 +39,7 @@ SHOWN = {
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
+def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StudyFrames]:
     root = tmp_path_factory.mktemp("studies")
     return {name: read(synthetic.write(root / name, points())) for name, points in STUDIES.items()}
 
@@ -76,7 +76,9 @@ def test_record_agrees_with_its_functions(figure: Figure) -> None:
 
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_figure_of_every_study(study: str, figure: Figure, studies: dict[str, Study]) -> None:
+def test_every_figure_of_every_study(
+    study: str, figure: Figure, studies: dict[str, StudyFrames]
+) -> None:
     frame = source_frame(studies[study], figure.source)
     table = figure.tabulate(frame)
     plot = figure.figure(table)
@@ -93,7 +95,7 @@ def test_every_figure_of_every_study(study: str, figure: Figure, studies: dict[s
 
 
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
-def test_every_choice_can_be_drawn(figure: Figure, studies: dict[str, Study]) -> None:
+def test_every_choice_can_be_drawn(figure: Figure, studies: dict[str, StudyFrames]) -> None:
     frame = source_frame(studies[home(figure)], figure.source)
     for control, offered in offers(figure, frame).items():
         if control == "at":
@@ -133,7 +135,7 @@ def test_unknown_controls_are_refused() -> None:
         FIGURES["ranks"].tabulate(trials({}), x=1)
 
 
-def test_choosing_figures_offer_no_test_metric(studies: dict[str, Study]) -> None:
+def test_choosing_figures_offer_no_test_metric(studies: dict[str, StudyFrames]) -> None:
     frame = studies["schedules"].trials
     for figure in FIGURES.values():
         offered = offers(figure, source_frame(studies["schedules"], figure.source))
@@ -148,7 +150,7 @@ HOSTILE = "<script>alert(1)</script><b>&"
 
 
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=list(FIGURES))
-def test_text_of_a_study_stays_text(figure: Figure, studies: dict[str, Study]) -> None:
+def test_text_of_a_study_stays_text(figure: Figure, studies: dict[str, StudyFrames]) -> None:
     """Names of a study are no markup, wherever a figure puts them."""
     frame = source_frame(studies[home(figure)], figure.source).copy()
     for column in ("retrain.schedule", "prune.structure", "layer", "origin.block", "task.model"):

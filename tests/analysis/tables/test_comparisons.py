@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from analysis import frames
-from analysis.tables import RENDERERS, comparisons
+from analysis.tables import comparisons
 from analysis.tables.comparisons import methods_comparison, run_table, schedules_comparison
+from analysis.tables.render import RENDERERS
 from study.cli.table import FORMATS, KINDS
 from tests.analysis.small import config, record
 from trainables.files.records import StudyFolder

@@ -7,14 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.tables import (
-    Cell,
-    Grid,
-    to_html,
-    to_latex,
-    to_markdown,
-    to_text,
-)
+from analysis.tables.layout import Cell, Grid
+from analysis.tables.render import to_html, to_latex, to_markdown, to_text
 
 EVIL = r"""<script>alert("1")</script> a|b *c* _d_ `e` [f](g) 50% $h$ \i {j} #k ~l ^m & <b>n</b>"""
 

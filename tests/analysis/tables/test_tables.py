@@ -12,18 +12,9 @@ import pandas as pd
 import pytest
 
 from analysis.stats import TestSelectionError
-from analysis.tables import (
-    RENDERERS,
-    chosen_trials,
-    comparison_table,
-    heading,
-    lay_out,
-    methods_table,
-    number,
-    to_csv,
-    to_text,
-    value_text,
-)
+from analysis.tables.content import chosen_trials, comparison_table, methods_table
+from analysis.tables.layout import heading, lay_out, number, value_text
+from analysis.tables.render import RENDERERS, to_csv, to_text
 from tests.analysis.small import hand_frame
 
 COLUMNS = ["retrain.schedule", "prune.sparsity", "retrain.epochs", "seed", "test_accuracy"]
