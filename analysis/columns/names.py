@@ -35,8 +35,8 @@ def in_schema_order(names: Iterable[str]) -> list[str]:
 
     def key(column: str) -> tuple[int, bool, str]:
         section = column.split(".")[0]
-        place = SECTIONS.index(section) if section in SECTIONS else len(SECTIONS)
-        return (place, column not in _LEADING, column)
+        rank = SECTIONS.index(section) if section in SECTIONS else len(SECTIONS)
+        return (rank, column not in _LEADING, column)
 
     return sorted(names, key=key)
 
@@ -64,13 +64,13 @@ def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
 
     Schedules and methods come in the order of their catalog, when `column` says that they are.
     """
-    places = {value: place for place, value in enumerate(KNOWN_ORDER.get(column, ()))}
+    ranks = {value: rank for rank, value in enumerate(KNOWN_ORDER.get(column, ()))}
 
     def key(value: Any) -> tuple[int, Any]:
         if value is None:
             return (4, 0)
-        if value in places:
-            return (0, places[value])
+        if value in ranks:
+            return (0, ranks[value])
         if isinstance(value, bool | int | float | np.number | np.bool_):
             return (1, value)
         return (2, value) if isinstance(value, str) else (3, str(value))
@@ -92,8 +92,8 @@ def codes(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column's values as numbers in reading order, so that mixed types can be sorted."""
     if pd.api.types.is_numeric_dtype(column):
         return column
-    found = ordered(column.dropna(), str(column.name))
-    return column.map({value: place for place, value in enumerate(found)}).astype(float)
+    values = ordered(column.dropna(), str(column.name))
+    return column.map({value: rank for rank, value in enumerate(values)}).astype(float)
 
 
 def joined(names: Sequence[str]) -> str:

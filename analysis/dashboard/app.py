@@ -228,7 +228,7 @@ def _add_polling(app: Dash, watch: Watch) -> None:
     def poll(_: int | None, version: str, before: str | None) -> tuple[Any, Any]:
         """Read again where something changed, and say what runs; the same answer is not sent."""
         newest = watch.refresh().version
-        running = " ".join(facts.running_words(watch.running()))
+        running = " ".join(facts.run_words(watch.runs()))
         return (
             no_update if newest == version else newest,
             no_update if running == before else running,

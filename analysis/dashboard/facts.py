@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.columns.labels import MISSING, number, shown, words
 from analysis.columns.names import KEYS, config_columns, is_missing
-from analysis.dashboard.watch import Running, Snapshot
+from analysis.dashboard.watch import Snapshot
 from analysis.selection.series import (
     SPARSITY,
     comparable,
@@ -26,7 +26,7 @@ from analysis.selection.series import (
 )
 from analysis.tables.comparisons import stand_ins_table
 from analysis.tables.layout import Grid, lay_out, text_grid
-from trainables.files.progress import RunProgress
+from trainables.files.progress import LiveRun, RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
 from trainables.vocabulary.wording import duration
 
@@ -58,19 +58,21 @@ def counts(trials: pd.DataFrame) -> list[Fact]:
 def trained_epochs(trials: pd.DataFrame) -> float:
     """Return the epochs that were really trained: what trials or studies share counts once."""
     trials = trials.drop_duplicates("fingerprint")
-    own = trials["epochs"].astype(float) - trials["dense_epochs"].astype(float).fillna(0.0)
+    after_dense = trials["epochs"].astype(float) - trials["dense_epochs"].astype(float).fillna(0.0)
     dense = trials.dropna(subset=["dense_stage"]).drop_duplicates("dense_stage")["dense_epochs"]
-    return float(own.sum() + dense.astype(float).sum())
+    return float(after_dense.sum() + dense.astype(float).sum())
 
 
-def running_words(running: Sequence[Running]) -> list[str]:
+def run_words(runs: Sequence[LiveRun]) -> list[str]:
     """Return a sentence for each run at work, and one when none is."""
-    if not running:
+    if not runs:
         return ["No run is at work in the folder now."]
-    return [_run_words(run.progress) for run in running]
+    return [_run_words(run.progress) for run in runs]
 
 
-def _run_words(p: RunProgress) -> str:
+def _run_words(p: RunProgress | None) -> str:
+    if p is None:
+        return "A run has said nothing lately: it is starting, or its process is lost."
     parts = [f"Running: {p.settled} of {p.wanted} trials settled"]
     parts += [f"{p.failed} failed"] if p.failed else []
     parts += [f"{p.running} at work", f"{p.waiting} waiting"]
@@ -142,12 +144,12 @@ def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> Grid | None:
     None for fewer than two cycles: the trial's own numbers are those of its last one.
     """
     frame = snapshot.study.cycles if snapshot.study is not None else pd.DataFrame(columns=KEYS)
-    own = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
-    if len(own) < 2:
+    here = frame[(frame[KEYS[0]] == row[KEYS[0]]) & (frame[KEYS[1]] == row[KEYS[1]])]
+    if len(here) < 2:
         return None
-    names = [c for c in own.columns if c not in (*KEYS, "cycle") and own[c].notna().any()]
-    rows = [[words(c), *(_value(c, value) for value in own[c])] for c in names]
-    return text_grid("", ["", *(f"cycle {cycle}" for cycle in own["cycle"])], rows)
+    names = [c for c in here.columns if c not in (*KEYS, "cycle") and here[c].notna().any()]
+    rows = [[words(c), *(_value(c, value) for value in here[c])] for c in names]
+    return text_grid("", ["", *(f"cycle {cycle}" for cycle in here["cycle"])], rows)
 
 
 def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
@@ -163,11 +165,11 @@ def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
 def provenance(snapshot: Snapshot, row: pd.Series[Any]) -> list[Fact]:
     """Return where and with what a trial ran."""
     record = snapshot.records.get((row["study"], row["fingerprint"]))
-    found = record.provenance if record else {}
-    return [Fact(key.replace("_", " "), _said(value)) for key, value in found.items()]
+    origin = record.provenance if record else {}
+    return [Fact(key.replace("_", " "), _origin_text(value)) for key, value in origin.items()]
 
 
-def _said(value: Any) -> str:
+def _origin_text(value: Any) -> str:
     """A value of the provenance; a moment as `2026-01-05 10:00:09 UTC`, an absent value a dash."""
     if isinstance(value, str):
         return _moment(value)
@@ -176,10 +178,10 @@ def _said(value: Any) -> str:
 
 def _moment(text: str) -> str:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if found.tzinfo else text
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment.tzinfo else text
 
 
 def by_study(trials: pd.DataFrame) -> Grid:
@@ -199,8 +201,8 @@ def by_study(trials: pd.DataFrame) -> Grid:
 
 def _task(part: pd.DataFrame) -> str:
     names = [c for c in ("task.dataset", "task.model") if c in part]
-    found = part[names].drop_duplicates().itertuples(index=False)
-    return "; ".join(", ".join(map(str, row)) for row in found)
+    tasks = part[names].drop_duplicates().itertuples(index=False)
+    return "; ".join(", ".join(map(str, row)) for row in tasks)
 
 
 def _span(part: pd.DataFrame, column: str) -> str:

@@ -65,13 +65,13 @@ class View:
 
     def search(self) -> str:
         """Return the query string, with its question mark; "" when nothing is said."""
-        text = urlencode([(k, v) for k, found in self.values.items() for v in found])
+        text = urlencode([(k, v) for k, values in self.values.items() for v in values])
         return f"?{text}" if text else ""
 
     @property
     def key(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The view as something that can be looked up by."""
-        return tuple(sorted((key, tuple(found)) for key, found in self.values.items()))
+        return tuple(sorted((key, tuple(values)) for key, values in self.values.items()))
 
 
 def token(value: Any) -> str:

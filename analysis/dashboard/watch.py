@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
@@ -29,7 +28,7 @@ from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import StudyFrames, read
 from trainables.files import progress
-from trainables.files.progress import RunProgress, live_run
+from trainables.files.progress import LiveRun, live_run
 from trainables.files.records import Record
 from trainables.files.storage import Folder, is_remote, open_folder
 
@@ -108,18 +107,10 @@ class Snapshot:
         """The position, among all trials, of each row of a source."""
         with self._lock:
             if source not in self._owners:
-                places = self.trials[list(KEYS)].assign(_place=np.arange(len(self.trials)))
-                rows = self.source(source)[list(KEYS)].merge(places, on=list(KEYS), how="left")
-                self._owners[source] = rows["_place"].to_numpy(dtype=np.int64)
+                positions = self.trials[list(KEYS)].assign(_position=np.arange(len(self.trials)))
+                rows = self.source(source)[list(KEYS)].merge(positions, on=list(KEYS), how="left")
+                self._owners[source] = rows["_position"].to_numpy(dtype=np.int64)
             return self._owners[source]
-
-
-@dataclass(frozen=True)
-class Running:
-    """What a run at work in a folder last said of itself."""
-
-    location: str
-    progress: RunProgress
 
 
 class Watch:
@@ -161,11 +152,11 @@ class Watch:
         _ = snapshot.filters
         return snapshot
 
-    def running(self, now: datetime | None = None) -> list[Running]:
-        """Return the runs at work in the folders that have said lately where they stand."""
+    def runs(self, now: datetime | None = None) -> list[LiveRun]:
+        """Return the live runs that hold the folders, with what they said lately, if anything."""
         moment = now or datetime.now(UTC)
-        latest = [(at, _progress(at, moment)) for at in self.locations]
-        return [Running(at, progress) for at, progress in latest if progress is not None]
+        runs = [_live_run(location, moment) for location in self.locations]
+        return [run for run in runs if run is not None]
 
 
 def _read_all(locations: Sequence[str]) -> tuple[StudyFrames | None, list[str]]:
@@ -173,9 +164,9 @@ def _read_all(locations: Sequence[str]) -> tuple[StudyFrames | None, list[str]]:
     try:
         return read(*locations), []
     except (OSError, ValueError):
-        found = [(location, _fault(location)) for location in locations]
-    readable = [location for location, fault in found if fault is None]
-    faults = [f"{location}: cannot be read: {fault}" for location, fault in found if fault]
+        reasons = [(location, _fault(location)) for location in locations]
+    readable = [location for location, fault in reasons if fault is None]
+    faults = [f"{location}: cannot be read: {fault}" for location, fault in reasons if fault]
     return (read(*readable) if readable else None), faults
 
 
@@ -194,8 +185,8 @@ def _local_marks(location: str) -> list[Any]:
     marks: list[Any] = [location]
     for name in _WATCHED:
         try:
-            found = os.stat(root / name)
-            marks.append((found.st_mtime_ns, found.st_ino))
+            status = os.stat(root / name)
+            marks.append((status.st_mtime_ns, status.st_ino))
         except OSError as error:
             marks.append(type(error).__name__)
     return marks
@@ -215,10 +206,9 @@ def _counts(folder: Folder) -> tuple[int, int, int] | None:
     return None if latest is None else (latest.wanted, latest.settled, latest.failed)
 
 
-def _progress(location: str, now: datetime) -> RunProgress | None:
-    """Where a live run stands; None without one, or when it has said nothing lately."""
+def _live_run(location: str, now: datetime) -> LiveRun | None:
+    """The live run that holds a folder; None without one, or where the folder cannot be read."""
     try:
-        run = live_run(open_folder(location), now)
+        return live_run(open_folder(location), now)
     except (OSError, ValueError):
         return None
-    return None if run is None else run.progress

@@ -278,11 +278,11 @@ def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
 
 def _apart(levels: list[float]) -> list[float]:
     """The first and last level, and those between that keep their distance on the axis."""
-    places = np.log([compression(level) for level in levels])
-    gap = NEAR * (places[-1] - places[0])
+    spots = np.log([compression(level) for level in levels])
+    gap = NEAR * (spots[-1] - spots[0])
     kept = [0]
     for i in range(1, len(levels) - 1):
-        if places[i] - places[kept[-1]] >= gap and places[-1] - places[i] >= gap:
+        if spots[i] - spots[kept[-1]] >= gap and spots[-1] - spots[i] >= gap:
             kept.append(i)
     return [levels[i] for i in dict.fromkeys([*kept, len(levels) - 1])]
 

@@ -32,9 +32,9 @@ def costs(trials: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(index=trials.index)
     table["epochs"] = trials["epochs"]
     table["epochs, shared"] = trials["epochs"] - dense_epochs + dense_epochs / users
-    own = trials["train_s"] if "train_s" in trials else pd.Series(float("nan"), trials.index)
-    table["seconds"] = own + dense_s
-    table["seconds, shared"] = own + dense_s / users
+    train_s = trials["train_s"] if "train_s" in trials else pd.Series(float("nan"), trials.index)
+    table["seconds"] = train_s + dense_s
+    table["seconds, shared"] = train_s + dense_s / users
     return table
 
 

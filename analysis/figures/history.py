@@ -70,16 +70,16 @@ def _names(searched: pd.DataFrame) -> pd.Series[str]:
     """
     empty = pd.Series("", index=searched.index)
     names = searched[BLOCK].fillna("").astype(str) if BLOCK in searched else empty
-    own = searched[SEARCH].fillna(names) if SEARCH in searched else names
+    keys = searched[SEARCH].fillna(names) if SEARCH in searched else names
     for column in ("method", "retrain.schedule", "study"):
-        if not (own.groupby(names).nunique() > 1).any():
+        if not (keys.groupby(names).nunique() > 1).any():
             break
-        if column in searched and (searched.groupby(own)[column].nunique() <= 1).all():
+        if column in searched and (searched.groupby(keys)[column].nunique() <= 1).all():
             longer = (searched[column].fillna("").astype(str) + ", " + names).str.strip(", ")
             names = longer if longer.nunique() > names.nunique() else names
-    if (own.groupby(names).nunique() > 1).any():
-        order = {search: rank for rank, search in enumerate(own.unique(), start=1)}
-        names = names + own.map(order).map(" (search {})".format)
+    if (keys.groupby(names).nunique() > 1).any():
+        order = {search: rank for rank, search in enumerate(keys.unique(), start=1)}
+        names = names + keys.map(order).map(" (search {})".format)
     return names
 
 

@@ -83,12 +83,12 @@ def _dimension(column: pd.Series[Any], name: str) -> dict[str, Any]:
         return {"label": _short_title(name), "values": numbers.tolist(), **ticks}
     texts = [_tick(name, value) for value in column]
     known = [shown(name, value) for value in ordered(column.dropna(), name)]
-    places = {text: rank for rank, text in enumerate(dict.fromkeys([*known, *texts]))}
+    positions = {text: rank for rank, text in enumerate(dict.fromkeys([*known, *texts]))}
     return {
         "label": canvas.markup(words(name)),
-        "values": [places[text] for text in texts],
-        "tickvals": list(places.values()),
-        "ticktext": [canvas.markup(text) for text in places],
+        "values": [positions[text] for text in texts],
+        "tickvals": list(positions.values()),
+        "ticktext": [canvas.markup(text) for text in positions],
     }
 
 
@@ -106,19 +106,21 @@ def _numbers(column: pd.Series[Any]) -> pd.Series[float]:
 def _many_numbers(numbers: pd.Series[float], column: pd.Series[Any], name: str) -> dict[str, Any]:
     """Many numbers on one axis, by their logarithm where they span much; words below them all."""
     by_power = wide(numbers)
-    places = numbers.map(np.log10) if by_power else numbers
-    low, high = float(places.min()), float(places.max())
+    positions = numbers.map(np.log10) if by_power else numbers
+    low, high = float(positions.min()), float(positions.max())
     texts = {row: _tick(name, column[row]) for row in column.index[numbers.isna()]}
     below = {
         text: low - 0.12 * (high - low) * (rank + 1)
         for rank, text in enumerate(sorted({*texts.values()}))
     }
     if not by_power and not below:
-        return {"values": places.tolist()}
+        return {"values": positions.tolist()}
     ticks = np.linspace(low, high, MANY_TICKS).tolist()
     plain = [number(10**tick if by_power else tick, 3) for tick in ticks]
     return {
-        "values": places.fillna(pd.Series(texts, dtype=object).map(below).astype(float)).tolist(),
+        "values": positions.fillna(
+            pd.Series(texts, dtype=object).map(below).astype(float)
+        ).tolist(),
         "tickvals": [*ticks, *below.values()],
         "ticktext": [canvas.markup(text) for text in [*plain, *below]],
     }

@@ -128,8 +128,8 @@ def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
     dataset = known(row["task.dataset"])
     if dataset is None:
         return None
-    asked = row.get("task.dataset.n_train")
-    n_train = dataset.n_train({"n_train": asked} if not is_missing(asked) else {})
+    size = row.get("task.dataset.n_train")
+    n_train = dataset.n_train({"n_train": size} if not is_missing(size) else {})
     return -(-n_train // int(row["dense.batch_size"]))
 
 
@@ -161,11 +161,11 @@ def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
         elif not schedule.uses:
             arguments[name] = {}
         elif name in tried:
-            own = here[here[SCHEDULE] == name]
+            trials = here[here[SCHEDULE] == name]
             arguments[name] = {
-                key: float(own[f"retrain.{key}"].mode().iloc[0])
+                key: float(trials[f"retrain.{key}"].mode().iloc[0])
                 for key in schedule.uses
-                if own[f"retrain.{key}"].notna().any()
+                if trials[f"retrain.{key}"].notna().any()
             }
     return arguments
 

@@ -88,21 +88,21 @@ def fallen(trials: pd.DataFrame) -> pd.DataFrame:
 def leading(trials: pd.DataFrame) -> list[str]:
     """Return who leads on validation in how many blocks, and how close the races are."""
     by = series_column(trials)
-    found = leaders(trials)
-    if not found:
+    leads = leaders(trials)
+    if not leads:
         tried = values(trials, by)
         one = f"Only one {words(by)} was tried, {_names(by, tried)}: there is nothing to compare."
         return [one] if tried else []
-    wins = pd.Series([leader.name for leader in found]).value_counts()
+    wins = pd.Series([leader.name for leader in leads]).value_counts()
     parts = [f"{shown(by, name)} in {n}" for name, n in wins.items()]
-    sentence = f"On validation the best {words(by)} is {joined(parts)} of {_blocks(len(found))}"
-    close = [leader for leader in found if leader.behind is not None and _close(leader, trials)]
+    sentence = f"On validation the best {words(by)} is {joined(parts)} of {_blocks(len(leads))}"
+    close = [leader for leader in leads if leader.behind is not None and _close(leader, trials)]
     if close:
-        where = "everywhere" if len(close) == len(found) else f"in {len(close)} of them"
+        where = "everywhere" if len(close) == len(leads) else f"in {len(close)} of them"
         sentence += f"; {where} the runner-up is less than one validation image behind"
-    if apart := sum(leader.n_shared == 0 for leader in found):
+    if apart := sum(leader.n_shared == 0 for leader in leads):
         sentence += f"; in {apart} of them no seed is done by all, and those with most are ranked"
-    return [f"{sentence}.", *([_single(found[0], by)] if len(found) == 1 else [])]
+    return [f"{sentence}.", *([_single(leads[0], by)] if len(leads) == 1 else [])]
 
 
 def best(trials: pd.DataFrame) -> list[str]:
@@ -120,8 +120,8 @@ def best(trials: pd.DataFrame) -> list[str]:
     return [_best(inside(chosen, block), block, distinct) for block in met]
 
 
-def _best(own: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
-    done = own[own["state"] == "done"]
+def _best(trials: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
+    done = trials[trials["state"] == "done"]
     if done.empty:
         return ""
     first = records(done)[0]
@@ -182,8 +182,8 @@ def discount(trials: pd.DataFrame) -> list[str]:
     """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
     if DISCOUNT not in trials or not trials[DISCOUNT].notna().any() or REPORTED not in trials:
         return []
-    own = trials.dropna(subset=[DISCOUNT])
-    tasks = blocks(own, task_columns(own))
+    discounts = trials.dropna(subset=[DISCOUNT])
+    tasks = blocks(discounts, task_columns(discounts))
     return [sentence for task in tasks if (sentence := _regret(trials, task))]
 
 
@@ -219,8 +219,8 @@ def split(trials: pd.DataFrame) -> list[str]:
     if column not in trials or trials[column].nunique() < 2:
         return []
     sentences = []
-    own = trials.dropna(subset=[column])
-    for at in blocks(own, block_columns(own, column))[:MANY_NAMED]:
+    splits = trials.dropna(subset=[column])
+    for at in blocks(splits, block_columns(splits, column))[:MANY_NAMED]:
         table = budget_split_table(trials, at=at).frame
         rows = table[~table["reference"].astype(bool) & (table["n"] > 0)]
         if rows.empty:

@@ -24,11 +24,11 @@ def beyond_bounds(
     if BEYOND not in frame or not (frame[BEYOND] > 0).any():
         return none
     one = _numbers(frame, [*by, *setting])
-    place = _numbers(frame, by)
+    cell = _numbers(frame, by)
     beyond = (frame[BEYOND] > 0).groupby(one).transform("max")
     tried = frame["seed"].groupby(one).transform("nunique")
     fits = tried.where(~beyond & (frame["state"] == "done"), 0)
-    return beyond & (tried <= fits.groupby(place).transform("max"))
+    return beyond & (tried <= fits.groupby(cell).transform("max"))
 
 
 def _numbers(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[int]:

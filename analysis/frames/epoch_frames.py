@@ -61,13 +61,13 @@ def _owned_rows(table: pa.Table, n_stage: int, trials: pd.DataFrame) -> tuple[In
     names = table.column("fingerprint")
     fingerprints = pa.array(trials["fingerprint"], pa.string())
     owner = _numbers(pc.index_in(names.slice(n_stage), value_set=fingerprints))
-    own = np.flatnonzero(owner >= 0)
+    later = np.flatnonzero(owner >= 0)
     stage_rows = pd.DataFrame({"dense_stage": names.slice(0, n_stage).to_pandas()})
     stage_rows["row"] = np.arange(n_stage)
     users = pd.DataFrame({"dense_stage": trials["dense_stage"], "owner": np.arange(len(trials))})
     shared = stage_rows.merge(users.dropna(), on="dense_stage")
-    rows = np.concatenate([shared["row"].to_numpy(), own + n_stage])
-    return rows, np.concatenate([shared["owner"].to_numpy(), owner[own]])
+    rows = np.concatenate([shared["row"].to_numpy(), later + n_stage])
+    return rows, np.concatenate([shared["owner"].to_numpy(), owner[later]])
 
 
 def _numbers(column: Any) -> Integers:
@@ -86,9 +86,9 @@ def _frame(
     table: pa.Table, owners: Integers, trials: pd.DataFrame, measures: Sequence[str]
 ) -> pd.DataFrame:
     frame = table.drop_columns("fingerprint").to_pandas()
-    for place, key in enumerate(KEYS):
+    for position, key in enumerate(KEYS):
         column = pa.array(trials[key], pa.large_string()).take(pa.array(owners))
-        frame.insert(place, key, pd.Series(column.to_pandas(), dtype="str"))
+        frame.insert(position, key, pd.Series(column.to_pandas(), dtype="str"))
     frame["total_epoch"] = _running(owners, frame["phase"].to_numpy() == "dense", trials)
     return pd.DataFrame(frame[[*EPOCH_KEYS, *(n for n in measures if n in frame)]])
 

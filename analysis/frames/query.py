@@ -261,12 +261,12 @@ class _Evaluator:
 def _among(column: pd.Series[Any], sign: ast.cmpop, values: list[Any] | tuple[Any, ...]) -> Values:
     """`in` and a list's `==` mean any of its values; a tuple's `==` means that very tuple."""
     if isinstance(values, tuple) and isinstance(sign, ast.Eq | ast.NotEq):
-        found = column.map(lambda value: value == values).astype(bool)
+        mask = column.map(lambda value: value == values).astype(bool)
     elif isinstance(sign, ast.Eq | ast.NotEq | ast.In | ast.NotIn):
-        found = column.isin(list(values))
+        mask = column.isin(list(values))
     else:
         raise ValueError(f"a list {list(values)!r} cannot be ordered; use in or ==")
-    return ~found if isinstance(sign, ast.NotEq | ast.NotIn) else found
+    return ~mask if isinstance(sign, ast.NotEq | ast.NotIn) else mask
 
 
 def _comparable(value: Values, other: Values) -> Values:

@@ -82,7 +82,7 @@ def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     config, retrains = _config_frame(table)
     origins = _decoded(table, "origin")
     metrics = _metric_columns(table)
-    own = {
+    columns = {
         "seed": table.column("seed").to_pylist(),
         "state": _text(table.column("state").to_pylist()),
         **metrics,
@@ -94,7 +94,7 @@ def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
         "attempt": table.column("attempt").to_pylist(),
         "message": _text(table.column("message").to_pylist()),
     }
-    frame = pd.concat([_keys(table, labels), config, pd.DataFrame(own)], axis=1)
+    frame = pd.concat([_keys(table, labels), config, pd.DataFrame(columns)], axis=1)
     return frame[trial_columns(frame.columns)]
 
 
@@ -119,18 +119,20 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     """
     encoded = table.column("config").combine_chunks().dictionary_encode()
     configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
-    places = encoded.indices.to_numpy(zero_copy_only=False)
-    own = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
-    flat = [flatten(config) for config in own]
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    known = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
+    flat = [flatten(config) for config in known]
     columns = in_schema_order({key for row in flat for key in row})
     distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
     retrains = np.array(["retrain" in config for config in configs], dtype=bool)
-    return distinct.take(places).reset_index(drop=True), retrains[places]
+    return distinct.take(codes).reset_index(drop=True), retrains[codes]
 
 
 def _dense_stages(table: pa.Table, retrains: NDArray[np.bool_]) -> list[str | None]:
     stages = table.column("stages").to_pylist()
-    return [own[0] if own and dense else None for own, dense in zip(stages, retrains, strict=True)]
+    return [
+        chain[0] if chain and dense else None for chain, dense in zip(stages, retrains, strict=True)
+    ]
 
 
 def _metric_columns(table: pa.Table) -> dict[str, Floats]:
@@ -161,36 +163,36 @@ def _block(origin: Mapping[str, Any]) -> str | None:
 
 def _beyond(origins: Sequence[Mapping[str, Any]], metrics: Mapping[str, Floats]) -> Floats:
     """How far each trial lies beyond the bounds of its search: 0 within, missing without any."""
-    found = np.full(len(origins), np.nan)
-    for place, origin in enumerate(origins):
+    excess_of = np.full(len(origins), np.nan)
+    for row, origin in enumerate(origins):
         if bounds := origin.get("bounds"):
-            own = {name: float(metrics[name][place]) for name in bounds if name in metrics}
-            known = {name: value for name, value in own.items() if not np.isnan(value)}
-            found[place] = sum(max(0.0, excess) for excess in excesses(bounds, known).values())
-    return found
+            values = {name: float(metrics[name][row]) for name in bounds if name in metrics}
+            known = {name: value for name, value in values.items() if not np.isnan(value)}
+            excess_of[row] = sum(max(0.0, excess) for excess in excesses(bounds, known).values())
+    return excess_of
 
 
 def cycle_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per (trial, cycle): study, fingerprint, cycle and its metrics."""
     entries = _decoded(table, "cycles")
-    flat = [cycle for own in entries for cycle in own]
+    flat = [cycle for cycles in entries for cycle in cycles]
     measures = at_level("cycle", measures_in(table).values())
-    numbers = [place for own in entries for place, _ in enumerate(own, start=1)]
+    numbers = [n for cycles in entries for n, _ in enumerate(cycles, start=1)]
     columns = {
         "cycle": np.array([c.get("cycle", n) for c, n in zip(flat, numbers, strict=True)], int),
         **{name: np.array([c.get(name) for c in flat], dtype=float) for name in measures},
     }
-    return _beside_keys(table, labels, [len(own) for own in entries], columns)
+    return _beside_keys(table, labels, [len(cycles) for cycles in entries], columns)
 
 
 def layer_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per (trial, layer): study, fingerprint, layer, sparsity."""
     entries = _decoded(table, "layers")
     columns = {
-        "layer": _text(name for own in entries for name in own),
-        "sparsity": np.array([v for own in entries for v in own.values()], dtype=float),
+        "layer": _text(name for layers in entries for name in layers),
+        "sparsity": np.array([v for layers in entries for v in layers.values()], dtype=float),
     }
-    return _beside_keys(table, labels, [len(own) for own in entries], columns)
+    return _beside_keys(table, labels, [len(layers) for layers in entries], columns)
 
 
 def _beside_keys(

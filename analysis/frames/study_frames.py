@@ -170,10 +170,10 @@ def _read_table(folder: StudyFolder) -> tuple[pa.Table, list[str]]:
 def _labels(folders: Sequence[StudyFolder], tables: Sequence[pa.Table]) -> list[list[str]]:
     """Each row's study, with its folder behind it where another folder read has that name too."""
     names = [table.column("study").to_pylist() for table in tables]
-    seen = [name for own in names for name in set(own)]
+    seen = [name for study_names in names for name in set(study_names)]
     return [
-        [name if seen.count(name) == 1 else f"{name} ({folder.location})" for name in own]
-        for folder, own in zip(folders, names, strict=True)
+        [name if seen.count(name) == 1 else f"{name} ({folder.location})" for name in study_names]
+        for folder, study_names in zip(folders, names, strict=True)
     ]
 
 

@@ -90,8 +90,8 @@ def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dic
 
 def _compared(figure: Figure, trials: pd.DataFrame) -> str:
     """The column that a figure compares by itself; "" where it compares what the study does."""
-    own = figure.compares
-    return own if own in trials and trials[own].nunique() > 1 else ""
+    column = figure.compares
+    return column if column in trials and trials[column].nunique() > 1 else ""
 
 
 def _blocks(figure: Figure, trials: pd.DataFrame, series: str) -> dict[str, list[Any]]:
@@ -132,14 +132,14 @@ def choices(
     first of its values, and a column that the block does not name is no choice. Nor is a control
     that offers a single value.
     """
-    found = []
+    made = []
     for control, options in offered.items():
         if control == "at":
-            found += [_choice(AT + c, words(c), c, o, at[c]) for c, o in options.items() if c in at]
+            made += [_choice(AT + c, words(c), c, o, at[c]) for c, o in options.items() if c in at]
         elif options:
             value = controls.get(control, options[0])
-            found.append(_choice(control, LABELS[control], control, options, value))
-    return tuple(choice for choice in found if len(choice.options) > 1)
+            made.append(_choice(control, LABELS[control], control, options, value))
+    return tuple(choice for choice in made if len(choice.options) > 1)
 
 
 def _choice(name: str, label: str, column: str, options: list[Any], value: Any) -> Choice:

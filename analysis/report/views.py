@@ -32,7 +32,7 @@ MANY_COLUMNS: Final = 16
 def leaders_view(frame: pd.DataFrame) -> Grid:
     """Return who leads on validation in each block, its test accuracy, and the runner-up."""
     trials = comparable(frame)
-    found = leaders(trials) if _has_results(trials) else []
+    leads = leaders(trials) if _has_results(trials) else []
     by = series_column(trials)
     rows = (
         (
@@ -45,7 +45,7 @@ def leaders_view(frame: pd.DataFrame) -> Grid:
             MISSING if one.runner_up is None else shown(by, one.runner_up),
             MISSING if one.behind is None else points(one.behind),
         )
-        for one in found[:MANY_ROWS]
+        for one in leads[:MANY_ROWS]
     )
     columns = [
         "block", f"best {words(by)} on validation", "validation accuracy (%)", "test accuracy (%)",
@@ -55,7 +55,7 @@ def leaders_view(frame: pd.DataFrame) -> Grid:
         "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
         " block have done; where that is none, of those with most done. Reported on test."
     )
-    return text_grid("Leaders", columns, rows, (0, 1, 6), (note, _cut(len(found))))
+    return text_grid("Leaders", columns, rows, (0, 1, 6), (note, _cut(len(leads))))
 
 
 def _has_results(trials: pd.DataFrame) -> bool:
@@ -90,7 +90,7 @@ def _share(one: Comparison) -> str:
 def comparisons_view(frame: pd.DataFrame) -> Grid:
     """Return the leader against every rival on test: difference, interval, p, verdict."""
     trials = comparable(frame)
-    found = comparisons(trials) if _has_results(trials) else []
+    rivals = comparisons(trials) if _has_results(trials) else []
     by = series_column(trials)
     rows = (
         (
@@ -104,14 +104,14 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
             number(one.verdict.p_holm, 2),
             one.certainty,
         )
-        for one in found
+        for one in rivals
     )
     columns = [
         "rival", "difference (points)", "95 % interval", "pairs (n)", "seeds",
         "better in (% of pairs)", "p, exact", "p, t test, Holm", "verdict",
     ]  # fmt: skip
-    leader = shown(by, found[0].verdict.of) if found else ""
-    at = block_words(found[0].task) if found else ""
+    leader = shown(by, rivals[0].verdict.of) if rivals else ""
+    at = block_words(rivals[0].task) if rivals else ""
     title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
     note = (
         "Pairs share seed, task, sparsity and budget. Difference, share, interval (Student's t) and"
@@ -120,7 +120,7 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
         " beside it is the exact sign-flip test."
     )
     alone = "Some trials have no partner, so not all seeds are over the same blocks."
-    unpaired = any(one.comparison.pairs.n_unpaired for one in found)
+    unpaired = any(one.comparison.pairs.n_unpaired for one in rivals)
     return text_grid(title, columns, rows, (0, 8), (note, alone if unpaired else ""))
 
 
@@ -128,12 +128,12 @@ def comparison_tables(frame: pd.DataFrame) -> list[str]:
     """Return the tables of schedules and of methods as escaped HTML, where a page has room."""
     if not _has_results(frame):
         return []
-    found = []
+    tables = []
     if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
-        found.append(schedules_comparison(frame))
+        tables.append(schedules_comparison(frame))
     if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
-        found.append(methods_comparison(frame))
-    return [to_html(table) for table in found if table is not None]
+        tables.append(methods_comparison(frame))
+    return [to_html(table) for table in tables if table is not None]
 
 
 def fallen_view(frame: pd.DataFrame) -> Grid:

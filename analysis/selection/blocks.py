@@ -82,8 +82,8 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
     tried = frame.dropna(subset=[by])
     # With the keys: a series such as the study does not follow from the configuration.
     cell = tried.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
-    own = configurations(tried).to_numpy()
-    one = pd.factorize(cell * (own.max(initial=0) + 1) + own)[0]
+    configuration = configurations(tried).to_numpy()
+    one = pd.factorize(cell * (configuration.max(initial=0) + 1) + configuration)[0]
     ranked = _ranked(tried, cell, one)
     best = ranked.drop_duplicates("cell").set_index("cell")["one"]
     sizes = ranked["cell"].value_counts()

@@ -54,7 +54,7 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
     if ranked.empty:
         return None
     first = ranked.index[0]
-    own = done[done[by] == first]
+    entries = done[done[by] == first]
     second = ranked.index[1] if len(ranked) > 1 else None
     behind = None
     if n_shared and second is not None:
@@ -63,8 +63,8 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
     return Leader(
         block,
         first,
-        _summary(own[CHOICE]),
-        _summary(own[REPORTED]) if REPORTED in own else (math.nan, math.nan, 0),
+        _summary(entries[CHOICE]),
+        _summary(entries[REPORTED]) if REPORTED in entries else (math.nan, math.nan, 0),
         second,
         behind,
         n_shared,

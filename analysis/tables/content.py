@@ -167,27 +167,27 @@ def _grid(
     frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], metrics: Sequence[str]
 ) -> pd.DataFrame:
     """Summaries of every (row, column, metric), cells without trials included, in reading order."""
-    found = summaries(frame, [*rows, *columns], metrics, bounds=False).drop(columns=["lo", "hi"])
-    places = [
+    means = summaries(frame, [*rows, *columns], metrics, bounds=False).drop(columns=["lo", "hi"])
+    cell_keys = [
         [*row, *column, metric]
         for row, column, metric in product(
             _combinations(frame, rows), _combinations(frame, columns), metrics
         )
     ]
     keys = [*rows, *columns, "metric"]
-    grid = pd.DataFrame(places, columns=keys).astype(found[keys].dtypes.to_dict())
-    cells = grid.merge(found, on=keys, how="left")
+    grid = pd.DataFrame(cell_keys, columns=keys).astype(means[keys].dtypes.to_dict())
+    cells = grid.merge(means, on=keys, how="left")
     cells[list(COUNTS)] = cells[list(COUNTS)].fillna(0).astype(int)
     return cells
 
 
 def _combinations(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[object, ...]]:
     """The combinations of the keys' values that occur, in reading order."""
-    places = [{v: i for i, v in enumerate(ordered(frame[key], key))} for key in keys]
+    ranks = [{v: i for i, v in enumerate(ordered(frame[key], key))} for key in keys]
     present = {
         tuple(map(or_none, row)) for row in frame[list(keys)].itertuples(index=False, name=None)
     }
-    return sorted(present, key=lambda row: [p[v] for p, v in zip(places, row, strict=True)])
+    return sorted(present, key=lambda row: [p[v] for p, v in zip(ranks, row, strict=True)])
 
 
 def _ranked(
@@ -218,11 +218,11 @@ def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def _training_s(part: pd.DataFrame) -> float:
     """Seconds of training of some trials, a dense run that several share counted once."""
-    own = float(part["train_s"].sum()) if "train_s" in part else np.nan
+    train_s = float(part["train_s"].sum()) if "train_s" in part else np.nan
     if "dense_stage" not in part or "dense_train_s" not in part:
-        return own
+        return train_s
     dense = part.dropna(subset=["dense_stage", "dense_train_s"]).drop_duplicates("dense_stage")
-    return own + float(dense["dense_train_s"].sum())
+    return train_s + float(dense["dense_train_s"].sum())
 
 
 def _count_notes(cells: pd.DataFrame) -> list[str]:

@@ -108,12 +108,12 @@ def lay_out(table: Table) -> Grid:
     metrics = list(dict.fromkeys(cells["metric"]))
     single_n = cells.loc[~cells["metric"].str.startswith("search_") & (cells["n"] > 0), "n"]
     show_n = single_n.nunique() > 1
-    places: dict[tuple[Any, ...], dict[tuple[Any, ...], Cell]] = {}
-    columns = _column_places(cells, table.column_keys, metrics)
+    body: dict[tuple[Any, ...], dict[tuple[Any, ...], Cell]] = {}
+    columns = _column_order(cells, table.column_keys, metrics)
     for _, cell in cells.iterrows():
         row = tuple(or_none(cell[key]) for key in table.row_keys)
         column = (*(or_none(cell[key]) for key in table.column_keys), cell["metric"])
-        places.setdefault(row, {})[column] = Cell(cell_text(cell, show_n), bool(cell["marked"]))
+        body.setdefault(row, {})[column] = Cell(cell_text(cell, show_n), bool(cell["marked"]))
     names = _short(table.column_keys)
     headers = tuple(
         (*(f"{name} {value_text(v)}" for name, v in zip(names, column, strict=False)),
@@ -123,8 +123,8 @@ def lay_out(table: Table) -> Grid:
     unit = f" [{style(metrics[0]).unit}]" if len(metrics) == 1 and style(metrics[0]).unit else ""
     return Grid(
         table.title + unit, tuple(_short(table.row_keys)), headers,
-        tuple(tuple(map(value_text, row)) for row in places),
-        tuple(tuple(cells_of.get(c, Cell(EMPTY)) for c in columns) for cells_of in places.values()),
+        tuple(tuple(map(value_text, row)) for row in body),
+        tuple(tuple(cells_of.get(c, Cell(EMPTY)) for c in columns) for cells_of in body.values()),
         table.notes,
     )  # fmt: skip
 
@@ -132,14 +132,14 @@ def lay_out(table: Table) -> Grid:
 EMPTY: Final = "no trials"
 
 
-def _column_places(
+def _column_order(
     cells: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """Columns in reading order of their keys, the metrics of one key next to each other."""
     names = [*keys, "metric"]
     distinct = cells[names].drop_duplicates()
     order = [codes(distinct[key]) for key in keys]
-    order.append(distinct["metric"].map({name: place for place, name in enumerate(metrics)}))
+    order.append(distinct["metric"].map({name: rank for rank, name in enumerate(metrics)}))
     positions = pd.concat(order, axis=1).sort_values(by=names, kind="stable").index
     return [tuple(map(or_none, row)) for row in distinct.loc[positions].itertuples(False, None)]
 

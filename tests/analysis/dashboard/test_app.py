@@ -18,7 +18,7 @@ from werkzeug.test import Client
 
 from analysis.dashboard import address_in_words, make_app
 from analysis.dashboard.cache import Cache
-from analysis.dashboard.facts import by_study, counts, running_words, trained_epochs
+from analysis.dashboard.facts import by_study, counts, run_words, trained_epochs
 from analysis.dashboard.filters import FILTERS, filter_index, filter_words
 from analysis.dashboard.grid import column_defs, columns_of, rows_of
 from analysis.dashboard.pages import PAGES, PANELS, page_of
@@ -30,8 +30,9 @@ from analysis.dashboard.watch import Snapshot, Watch
 from analysis.figures import FIGURES
 from tests.analysis import synthetic
 from tests.analysis.small import record
+from trainables.files import progress
 from trainables.files.leases import Leases
-from trainables.files.progress import RUN_LEASE
+from trainables.files.progress import RUN_LEASE, RunProgress
 from trainables.files.records import StudyFolder
 
 HOSTILE = '<script>window.hacked = 1</script><img src="http://evil.invalid/x">'
@@ -355,24 +356,40 @@ def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
         assert plot(panel, snapshot, View({})).drawing.notes
 
 
-@pytest.mark.parametrize(("age_s", "lease", "runs"), [(5, True, 1), (500, True, 0), (5, False, 0)])
-def test_a_run_is_at_work_while_it_holds_the_folder_and_speaks(
-    tmp_path: Path, age_s: int, lease: bool, runs: int
-) -> None:
-    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def write_progress(folder: StudyFolder, age_s: float = 5.0) -> None:
+    at = (NOW - timedelta(seconds=age_s)).isoformat()
+    progress.write(folder.folder, RunProgress(at, 7, 8, 1, 0, 2, 5, 4.2, 100.0))
+
+
+def test_a_run_is_at_work_while_it_holds_the_folder_and_speaks(tmp_path: Path) -> None:
     folder = StudyFolder(str(tmp_path))
     folder.write_record(record("a"))
-    said_by_run = {
-        "at": (now - timedelta(seconds=age_s)).isoformat(), "wanted": 8, "settled": 1, "failed": 0,
-        "running": 2, "waiting": 5, "epochs_per_s": 4.2, "seconds_left": 100.0, "pid": 7,
-    }  # fmt: skip
-    folder.folder.write("progress.json", json.dumps(said_by_run).encode())
-    if lease:
-        Leases(folder.folder, "the driver").beat(RUN_LEASE)
-    found = Watch([str(tmp_path)]).running(now)
-    assert len(found) == runs
-    expected = "Running: 1 of 8 trials settled, 2 at work, 5 waiting, 4.2 epochs/s"
-    assert running_words(found)[0].startswith(expected if runs else "No run is at work")
+    watch = Watch([str(tmp_path)])
+    write_progress(folder)
+    assert run_words(watch.runs(NOW)) == ["No run is at work in the folder now."]
+    Leases(folder.folder, "the driver").beat(RUN_LEASE)
+    assert run_words(watch.runs(NOW)) == [
+        "Running: 1 of 8 trials settled, 2 at work, 5 waiting, 4.2 epochs/s, about 1 min 40 s left."
+    ]
+    write_progress(folder, age_s=500.0)
+    assert run_words(watch.runs(NOW)) == [
+        "A run has said nothing lately: it is starting, or its process is lost."
+    ]
+
+
+def test_a_run_whose_process_is_gone_is_not_said_to_be_running(tmp_path: Path) -> None:
+    """It spoke seconds ago and left its lease behind, as a killed process does."""
+    folder = StudyFolder(str(tmp_path))
+    folder.write_record(record("a"))
+    write_progress(folder)
+    Leases(folder.folder, "gone").beat(RUN_LEASE)
+    lease = json.loads(folder.folder.read(f"{RUN_LEASE}/lease-gone.json"))
+    lease["started"] = "1"  # another process has its id now
+    folder.folder.write(f"{RUN_LEASE}/lease-gone.json", json.dumps(lease).encode())
+    assert run_words(Watch([str(tmp_path)]).runs(NOW)) == ["No run is at work in the folder now."]
 
 
 def test_watching_writes_nothing(folder: Path) -> None:
