@@ -117,6 +117,11 @@ MEANINGS = {
     "resources.checkpoint_s": "Least seconds between two saved states of an unfinished stage",
     "data.root": "Folder that data sets are read from",
     "data.download": "Whether a missing data set is downloaded, before anything starts",
+    "data.memory": "Whether decoded items of data that are read from files are kept in memory;"
+    " `auto`: where they take at most half of the memory that is free for a trial. No result"
+    " depends on it",
+    "data.processes": "Processes that make items beside each trial: none where items are kept in"
+    " memory, else one per core of the trial, at most four, unless given. No result depends on it",
 }
 
 RANGES = {

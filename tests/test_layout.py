@@ -56,7 +56,9 @@ ROOMS: dict[str, Room] = {
         "vocabulary code formulas config files jobs data networks pruning methods tasks training",
         f"{_TORCH} safetensors pyarrow",
     ),
-    "trainables.workers": Room("vocabulary code config files jobs training trials", "ray", "torch"),
+    "trainables.workers": Room(
+        "vocabulary code config data files jobs training trials", "ray", "torch"
+    ),
     "analysis.columns": Room(
         "trainables.vocabulary trainables.formulas trainables.config", _FRAMES
     ),

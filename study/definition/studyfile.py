@@ -132,10 +132,16 @@ class Resources(Section):
 
 
 class Data(Section):
-    """Where data sets lie, and whether `run` may download a missing one first."""
+    """Where data sets lie, whether `run` may download a missing one first, and how items are made.
+
+    `memory`: whether decoded items are kept in memory, under `auto` where they fit; `processes`:
+    those that make items beside each trial. Neither changes a result.
+    """
 
     root: str = "~/.cache/bimp-study/data"
     download: bool = False
+    memory: Literal["auto", "on", "off"] = "auto"
+    processes: WholeNumber | None = None
 
 
 class StudyFile(Section):

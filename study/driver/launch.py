@@ -185,6 +185,8 @@ class Launch:
             gpus=self.study.resources.gpus,
             checkpoint_s=self.study.resources.checkpoint_s,
             git_commit=git_commit(),
+            loader_processes=self.study.data.processes,
+            memory=self.study.data.memory,
         )
 
     def _summary(self, started: float, work: Work | None = None) -> RunSummary:

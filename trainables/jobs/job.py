@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Context:
-    """What all jobs of one launch share: places, resources and the pace."""
+    """What all jobs of one launch share: places, resources and the pace.
+
+    `loader_processes` and `memory` are the study's `data.processes` and `data.memory`.
+    """
 
     study: str
     folder: str
@@ -20,7 +23,8 @@ class Context:
     checkpoint_s: float = 60.0
     unit_s: float = 2.0
     git_commit: str | None = None
-    loader_processes: int = 0
+    loader_processes: int | None = None
+    memory: Literal["auto", "on", "off"] = "auto"
 
 
 @dataclass(frozen=True)

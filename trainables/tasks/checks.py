@@ -22,6 +22,7 @@ from trainables.data.parts import Splits
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import call, work_of
 from trainables.tasks.building import Building
+from trainables.tasks.decoding import check_decoding
 from trainables.tasks.overlap import shared_items
 from trainables.tasks.sentences import Sentences, UserCode
 from trainables.tasks.task import WEIGHT, Task, example_of, first_batch
@@ -72,6 +73,7 @@ class _Checks:
         """Run every check in order."""
         self._declares()
         splits = self._splits()
+        check_decoding(self.say, splits)
         building = Building(self.say, self.task)
         shared = building.shared_state(other)
         model = building.equal_builds(other)

@@ -7,18 +7,17 @@ change no bit.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.in_memory import InMemory
+from trainables.data.isolation import one_thread, seeded, single_threaded
+from trainables.data.loading import fetched, is_loss
 from trainables.data.parts import Items
 from trainables.pruning.work import moved
 from trainables.training.loaded import LoadedTask
@@ -124,7 +123,7 @@ class _LoadedBatches:
             try:
                 parts = next(self._stream)
             except RuntimeError as error:
-                if "DataLoader worker" not in str(error) or lost >= RESTARTS:
+                if not is_loss(error) or lost >= RESTARTS:
                     raise
                 lost, self._next = lost + 1, -1
                 continue
@@ -196,15 +195,11 @@ def loaded_batches(loaded: LoadedTask, data: Items, keys: Any, draw: Draw) -> It
         num_workers=loaded.loading.processes,
         collate_fn=loaded.task.collate,
         pin_memory=cuda,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         prefetch_factor=4 if loaded.loading.processes else None,
     )
-    for batch in loader:
+    for batch in fetched(loader):
         yield moved(batch, lambda tensor: tensor.to(loaded.device, non_blocking=cuda))
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
 
 
 class _Seeded(Dataset[Any]):
@@ -217,36 +212,8 @@ class _Seeded(Dataset[Any]):
         epoch, index = key
         draw = self._draw
         seed = derived_seed(draw.seed, draw.stage, epoch, draw.use, index)
-        with seeded(seed), _single_threaded():
+        with seeded(seed), single_threaded():
             return self._items[index]
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within this context torch, numpy and random draw from a seed; after it as before."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    torch.default_generator.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    if threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def in_order(loaded: LoadedTask, data: Items, size: int, draw: Draw) -> Iterator[Any]:

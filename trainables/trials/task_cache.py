@@ -25,6 +25,7 @@ from trainables.config.exclusions import excluded
 from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
+from trainables.data.keeping import Keeping
 from trainables.data.parts import Items, Splits
 from trainables.networks import models
 from trainables.pruning.prunable import Prunable, prunable
@@ -51,14 +52,14 @@ class TaskCache:
         data_root: Path,
         device: str,
         threads: int,
-        loading: Loading | None = None,
+        keeping: Keeping | None = None,
         copy_of: Callable[[str], Path] | None = None,
     ) -> None:
         self._root, self._copy_of = data_root, copy_of
         self._copy: tuple[str, Path] | None = None
         self.device = torch.device(device)
-        self._loading = loading or Loading()
-        self._splits: OrderedDict[str, Splits] = OrderedDict()
+        self._keeping = keeping or Keeping(cpus=threads)
+        self._splits: OrderedDict[str, tuple[Splits, Loading]] = OrderedDict()
         self._loaded: OrderedDict[str, LoadedTask] = OrderedDict()
         _settle(self.device, threads)
 
@@ -77,7 +78,7 @@ class TaskCache:
 
     def _load(self, config: TrialConfig) -> LoadedTask:
         compute, task = config.compute, self._task(config)
-        splits = self._data(config, task)
+        splits, loading = self._data(config, task)
         _require_files(config, splits)
         plain = models.seeded(task.model, 0)
         still = freeze_(plain, config.dense.freeze)
@@ -101,7 +102,7 @@ class TaskCache:
             work=work,
             precision=compute.precision,
             draws=_draws(config, model),
-            loading=self._loading,
+            loading=loading,
             still=still,
         )
 
@@ -128,14 +129,18 @@ class TaskCache:
         folders = [] if self._copy is None else [self._copy[1]]
         return load(parse(reference, key), ImportPath(folders))
 
-    def _data(self, config: TrialConfig, task: Task) -> Splits:
+    def _data(self, config: TrialConfig, task: Task) -> tuple[Splits, Loading]:
         channels_last = config.compute.channels_last
         key = _key(_data_key(config), channels_last)
 
         def placed(part: Items) -> Items:
             return part.to(self.device, channels_last) if isinstance(part, InMemory) else part
 
-        return _recall(self._splits, key, DATA_KEPT, lambda: task.splits().map(placed))
+        def made() -> tuple[Splits, Loading]:
+            splits, processes = self._keeping.placed(task.splits())
+            return splits.map(placed), Loading(processes)
+
+        return _recall(self._splits, key, DATA_KEPT, made)
 
 
 def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainables.code.copies import restore, shipped_copy
 from trainables.config.trial import TrialConfig
+from trainables.data.keeping import Keeping
 from trainables.files.leases import Leases, owner
 from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import open_folder
@@ -16,7 +17,6 @@ from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now
-from trainables.training.loaded import Loading
 from trainables.trials.procedure import Pace, Procedure, Progress
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
@@ -32,7 +32,7 @@ def tasks_for(job: Job) -> TaskCache:
         Path(context.data_root).expanduser(),
         device,
         context.cpus,
-        Loading(context.loader_processes),
+        Keeping(context.memory, context.loader_processes, context.cpus),
         lambda digest: shipped_copy(digest) or restore(folder.read, digest),
     )
 

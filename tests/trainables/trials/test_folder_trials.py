@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from tests.trainables.folders.pictures import folder_of, noise
 from tests.trainables.trials.plain import job_for, run_job
 from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
+from trainables.data.keeping import Keeping
 from trainables.data.sources import facts_of
 from trainables.files.records import Record, StudyFolder
-from trainables.training.loaded import Loading
 from trainables.trials.task_cache import TaskCache
 
 
@@ -40,9 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_of(tmp_path_factory.mktemp("images"), {"a": 14, "b": 10})
 
 
-def record_of(config: TrialConfig, out: Path, loading: Loading) -> Record:
+def record_of(config: TrialConfig, out: Path, keeping: Keeping) -> Record:
     job = job_for(config, out)
-    tasks = TaskCache(Path("/nonexistent"), "cpu", 1, loading)
+    tasks = TaskCache(Path("/nonexistent"), "cpu", 1, keeping)
     report = run_job(job, tasks)
     assert report.outcome == "done", report.fault
     (record,) = StudyFolder(str(out)).records().records
@@ -56,13 +57,16 @@ def numbers(record: Record) -> dict[str, float]:
     return {k: v for k, v in record.metrics.items() if not k.endswith(_TIMES)}
 
 
-def test_loader_processes_change_no_bit(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
+def test_memory_and_loader_processes_change_no_bit(folder: Path, tmp_path: Path) -> None:
     config = config_on(folder)
     assert config.steps_per_epoch == 3
-    one, other = (record_of(config, tmp_path / str(n), Loading(processes=n)) for n in (0, 2))
-    assert numbers(one) == numbers(other)
-    assert one.config["task"]["dataset"]["path"] == str(folder)
-    assert "test_accuracy" not in one.metrics
+    places = [Keeping("off", 0), Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
+    records = [record_of(config, tmp_path / str(n), place) for n, place in enumerate(places)]
+    assert len({json.dumps(numbers(record), sort_keys=True) for record in records}) == 1
+    assert records[0].config["task"]["dataset"]["path"] == str(folder)
+    assert "test_accuracy" not in records[0].metrics
 
 
 def test_a_folder_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""The loss of a loader's process is an error where the next batch is waited for, and only there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from torch.utils.data import DataLoader
+
+from trainables.data.loading import fetched, is_loss
+
+
+class Pids:
+    """Items that tell which process made them."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        return os.getpid()
+
+
+def first_as_it_is(batch: list[Any]) -> Any:
+    return batch[0]
+
+
+def loader() -> DataLoader[Any]:
+    return DataLoader(Pids(), 1, num_workers=1, collate_fn=first_as_it_is, prefetch_factor=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_loss_is_told_at_the_next_batch_alone() -> None:
+    batches = fetched(loader())
+    os.kill(next(batches), signal.SIGKILL)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:  # torch's handler would raise here
+        pass
+    with pytest.raises(RuntimeError) as raised:
+        list(batches)
+    assert is_loss(raised.value)
+
+
+def test_a_handler_of_another_stays() -> None:
+    calls: list[int] = []
+    before = signal.signal(signal.SIGCHLD, lambda number, _frame: calls.append(number))
+    mine = signal.getsignal(signal.SIGCHLD)
+    try:
+        assert len(list(fetched(loader()))) == 8
+        assert signal.getsignal(signal.SIGCHLD) is mine
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_other_errors_are_no_losses() -> None:
+    assert not is_loss(RuntimeError("size mismatch"))

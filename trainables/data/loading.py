@@ -1,0 +1,35 @@
+"""Batches of torch's DataLoader, and the loss of one of its processes as an error at one place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+
+def fetched(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Yield what a loader gives; RuntimeError at the next one where a process of its is lost.
+
+    Left alone, torch raises that error from a signal handler, in whatever this process is doing,
+    an optimiser step or a write to a file; so its handler is taken out again. A loss is then found
+    while the next batch is waited for, within seconds.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    iterator = iter(loader)
+    if threading.current_thread() is threading.main_thread():
+        kept = before if callable(before) and not _is_torch_s(before) else signal.SIG_DFL
+        if _is_torch_s(signal.getsignal(signal.SIGCHLD)):
+            signal.signal(signal.SIGCHLD, kept)
+    return iterator
+
+
+def is_loss(error: RuntimeError) -> bool:
+    """Whether an error is that a process of a loader was lost."""
+    return "DataLoader worker" in str(error)
+
+
+def _is_torch_s(handler: Any) -> bool:
+    return str(getattr(handler, "__module__", "")).startswith("torch.utils.data")
