@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 os.environ["RAY_AUTH_MODE"] = "disabled"  # else a new local cluster writes a token into the home
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+settings.register_profile("without deadlines", deadline=None)  # machines are busy at times
+settings.load_profile("without deadlines")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -174,7 +174,7 @@ def resolution(trials: pd.DataFrame) -> str:
         return ""
     return (
         f"One validation image is {number(100 * image, 2)} points: a choice by less than that is"
-        " a coin's."
+        " the toss of a coin."
     )
 
 

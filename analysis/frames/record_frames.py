@@ -1,4 +1,4 @@
-"""The records of one study folder as frames: a row a trial, a cycle, a layer."""
+"""The records of one study folder as frames: one row per trial, cycle or layer."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _dense_stages(table: pa.Table, retrains: NDArray[np.bool_]) -> list[str | No
 
 
 def _metric_columns(table: pa.Table) -> dict[str, Floats]:
-    """One column a metric of the schema; missing values, and all of failed trials, are NaN."""
+    """One column per metric of the schema; missing values, and all of failed trials, are NaN."""
     metrics = table.column("metrics").combine_chunks()
     offsets = metrics.offsets.to_numpy()
     used = slice(offsets[0], offsets[-1])
@@ -198,7 +198,7 @@ def layer_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
 def _beside_keys(
     table: pa.Table, labels: Sequence[str], counts: Sequence[int], columns: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Columns of as many rows a trial as `counts` says, beside its study and fingerprint."""
+    """Columns beside study and fingerprint; each trial has as many rows as `counts` says."""
     repeated = np.repeat(np.arange(table.num_rows), counts)
     keys = _keys(table, labels).take(repeated).reset_index(drop=True)
     return pd.concat([keys, pd.DataFrame(columns)], axis=1)

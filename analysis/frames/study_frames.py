@@ -1,4 +1,4 @@
-"""Study folders as pandas frames: one row a trial, a cycle, an epoch, a layer.
+"""Study folders as pandas frames: one row per trial, cycle, epoch or layer.
 
 Reads records, curves and stage manifests, writes nothing, and needs neither torch nor ray. What
 cannot be read becomes a warning that names it; the rest is read.
@@ -67,7 +67,7 @@ class StudyFrames:
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read so far, a sentence each; the epochs frame adds its own."""
+        """What could not be read so far, one sentence each; the epochs frame adds its own."""
         return list(self._warnings)
 
     @cached_property
@@ -186,7 +186,7 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def read(*locations: str) -> StudyFrames:
     """Return the study held by one or several study folders, local or `s3://...`."""
     if not locations:
-        raise ValueError("at least one study folder must be given, got none")
+        raise ValueError("read needs at least one study folder")
     return StudyFrames(locations)
 
 

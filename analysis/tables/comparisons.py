@@ -26,6 +26,7 @@ from analysis.selection.series import (
 from analysis.tables.content import Table, comparison_table, methods_table
 from analysis.tables.render import RENDERERS
 from analysis.tables.results import write_output
+from trainables.vocabulary.wording import counted
 
 SCHEDULE: Final = "retrain.schedule"
 
@@ -71,7 +72,8 @@ def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
 
 def _schedules(frame: pd.DataFrame, metrics: Sequence[str]) -> Table | None:
     if len(metrics) > 1:
-        raise ValueError(f"--metrics must be one under schedules, got {','.join(metrics)}")
+        named = ",".join(metrics)
+        raise ValueError(f"the table of schedules shows one metric: --metrics names {named}")
     return schedules_comparison(frame, *metrics)
 
 
@@ -108,4 +110,5 @@ def run_table(
                 write_output(output, content)
             return content
     wanted = f"two {kind}" if kind else "two methods or two schedules"
-    raise ValueError(f"DIR must hold {wanted} with results to compare, got {len(frame)} trials")
+    n = counted(len(frame), "trial")
+    raise ValueError(f"DIR has no {wanted} with results to compare ({n})")

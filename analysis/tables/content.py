@@ -48,7 +48,7 @@ _LOST: Final = ("failed", "diverged", "stopped")
 class Table:
     """A table of means.
 
-    `cells` has one row a cell: the keys of its row and column, `metric`, mean, std, the counts of
+    `cells` has one row per cell: the keys of its row and column, `metric`, mean, std, the counts of
     `stats.COUNTS`, `rank` (1 best, ties share it; missing where neither direction is better) and
     `marked`. A cell without trials is there, with n = 0. `notes` are sentences to stand below.
     """

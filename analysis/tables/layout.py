@@ -25,8 +25,8 @@ class Cell:
 class Grid:
     """A table laid out.
 
-    `headers` has one tuple a column, of as many levels as there are header rows; `labels` and
-    `rows` have one entry a body row; `words` are the columns that hold text and stand to the left.
+    `headers` has one tuple per column, of as many levels as there are header rows; `labels` and
+    `rows` have one entry per body row; `words` are the columns that hold text, set to the left.
     """
 
     title: str

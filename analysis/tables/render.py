@@ -143,7 +143,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Return the cells unformatted, one line a cell, numbers in full."""
+    """Return the cells unformatted, one line per cell, numbers in full."""
     return table.cells.to_csv(index=False)
 
 

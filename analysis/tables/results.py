@@ -164,7 +164,7 @@ def _short(value: Any) -> str:
 
 
 def _json(frame: pd.DataFrame) -> str:
-    """One object a row, one row a line; missing values are null."""
+    """One object per row, one row per line; missing values are null."""
     plain = frame.astype(object)
     rows = plain.where(plain.notna(), None).to_dict("records")
     lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)

@@ -1,4 +1,4 @@
-"""Small real study folders for the tests of frames, tables and results."""
+"""Studies that the tests of the analysis share, each made once per process, and small ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis import synthetic
 from tests.analysis.small import write_small
 from trainables.files.records import StudyFolder
 
@@ -22,3 +23,19 @@ def small_either_way(request: pytest.FixtureRequest, small: StudyFolder) -> Stud
     if request.param == "compacted":
         small.compact()
     return small
+
+
+@pytest.fixture(scope="session")
+def schedules_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of six schedules: 108 trials under three seeds, one diverged, one failed."""
+    return Path(synthetic.write(tmp_path_factory.mktemp("schedules"), synthetic.schedules()))
+
+
+@pytest.fixture(scope="session")
+def report_file(schedules_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of that study, written to a folder that was not there."""
+    from analysis.report.page import write_report
+
+    output = tmp_path_factory.mktemp("report") / "deep" / "report.html"
+    write_report([str(schedules_folder)], output)
+    return output

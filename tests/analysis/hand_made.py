@@ -30,7 +30,7 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def trials(*rows: dict[str, Any]) -> pd.DataFrame:
-    """Return one row a mapping; `val` and `test` stand for the accuracies, missing if not done."""
+    """Return one row per mapping; `val` and `test` are the accuracies, missing if not done."""
     made = [_row(place, row) for place, row in enumerate(rows)]
     return pd.DataFrame(made)
 

@@ -39,16 +39,8 @@ HOSTILE = '<script>window.hacked = 1</script><img src="http://evil.invalid/x">'
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A grid of schedules: 108 trials, one diverged, one failed."""
-    made = tmp_path_factory.mktemp("schedules")
-    synthetic.write(made, synthetic.schedules())
-    return made
-
-
-@pytest.fixture(scope="module")
-def watch(folder: Path) -> Watch:
-    return Watch([str(folder)])
+def watch(schedules_folder: Path) -> Watch:
+    return Watch([str(schedules_folder)])
 
 
 @pytest.fixture(scope="module")
@@ -392,13 +384,13 @@ def test_a_run_whose_process_is_gone_is_not_said_to_be_running(tmp_path: Path) -
     assert run_words(Watch([str(tmp_path)]).runs(NOW)) == ["No run is at work in the folder now."]
 
 
-def test_watching_writes_nothing(folder: Path) -> None:
-    before = sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*"))
-    watch = Watch([str(folder)])
+def test_watching_writes_nothing(schedules_folder: Path) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in schedules_folder.rglob("*"))
+    watch = Watch([str(schedules_folder)])
     for panel in PANELS.values():
         plot(panel, watch.snapshot, View({}))
     watch.refresh()
-    assert sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*")) == before
+    assert sorted((p, p.stat().st_mtime_ns) for p in schedules_folder.rglob("*")) == before
 
 
 def test_kept_results_are_made_once_and_the_oldest_goes_first() -> None:
@@ -491,6 +483,7 @@ def test_hostile_text_stays_text_in_what_is_sent(tmp_path: Path) -> None:
     assert "<img" not in json.dumps(plot(apart, snapshot, View({})).drawing.data)
 
 
+@pytest.mark.slow
 def test_it_imports_neither_torch_nor_ray() -> None:
     code = (
         "import sys, analysis.dashboard; "

@@ -140,13 +140,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folders = [tmp_path_factory.mktemp("schedules"), tmp_path_factory.mktemp("discounts")]
-    synthetic.write(folders[0], synthetic.schedules())
-    synthetic.write(folders[1], synthetic.discounts(seeds=(0,)))
-    found = Served(*folders)
-    yield found
-    found.close()
+def served(schedules_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    discounts = tmp_path_factory.mktemp("discounts")
+    synthetic.write(discounts, synthetic.discounts(seeds=(0,)))
+    server = Served(schedules_folder, discounts)
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))

@@ -334,7 +334,7 @@ def test_no_study_is_an_error_that_names_the_place(tmp_path: Path) -> None:
     (tmp_path / "other" / "notes.txt").write_text("hello")
     with pytest.raises(FileNotFoundError, match=r"none of study\.yaml, records, tables"):
         frames.read(str(tmp_path / "other"))
-    with pytest.raises(ValueError, match="at least one study folder"):
+    with pytest.raises(ValueError, match="read needs at least one study folder"):
         frames.read()
 
 

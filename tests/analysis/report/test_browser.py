@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-from analysis.report.page import write_report
-from tests.analysis import synthetic
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
@@ -26,15 +23,6 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftsh
          "--disable-background-networking", "--window-size=1280,900")  # fmt: skip
 HARMLESS = "GL Driver Message"
 """Chromium notes under software WebGL that reading pixels is slow."""
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("page")
-    points = synthetic.schedules(seeds=(0, 1), sparsities=(0.8, 0.9), epochs=(1.0, 3.0))
-    location = synthetic.write(root / "study", points)
-    write_report([location], root / "report.html")
-    return root / "report.html"
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +42,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, report: Path) -> Any:
+def page(browser: Any, report_file: Path) -> Any:
     browser.get_log("performance")
     browser.get_log("browser")
     emulate(browser, 1280, "light")
-    browser.get(report.as_uri())
+    browser.get(report_file.as_uri())
     return browser
 
 

@@ -291,32 +291,32 @@ def test_thinning_keeps_the_front_and_says_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> str:
-    points = synthetic.schedules(seeds=(0, 1), sparsities=(0.8, 0.9), epochs=(1.0,))
-    return synthetic.write(tmp_path_factory.mktemp("report") / "study", points)
+def page(report_file: Path) -> str:
+    return report_file.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def page(small_study: str) -> str:
-    return render_report(read(small_study))
-
-
-def test_an_exhibit_draws_every_combination(small_study: str) -> None:
-    study = read(small_study)
+def test_an_exhibit_draws_every_combination(schedules_folder: Path) -> None:
+    study = read(str(schedules_folder))
     figure = FIGURES["accuracy_by_sparsity"]
     made = exhibit(figure, source_frame(study, "trials"))
     assert isinstance(made, Exhibit)
     variants = json.loads(made.payload)["variants"]
-    (metric,) = made.selectors
-    assert [value for value, _ in metric.options] == ["test_accuracy", "val_accuracy"]
-    assert set(variants) == {"0", "1"}
-    titles = [v["layout"]["yaxis"]["title"]["text"] for v in variants.values()]
-    assert sorted(titles) == ["test accuracy (%)", "validation accuracy (%)"]
+    metric, budget = made.selectors
+    assert metric.values == ["test_accuracy", "val_accuracy"]
+    assert (budget.name, budget.options) == (
+        "at.retrain.epochs", ((1.0, "1 epoch"), (3.0, "3 epochs")),
+    )  # fmt: skip
+    assert made.start == (0, 1) and set(variants) == {"0|0", "0|1", "1|0", "1|1"}
+    titles = {key: v["layout"]["yaxis"]["title"]["text"] for key, v in variants.items()}
+    assert (titles["0|1"], titles["1|0"]) == ("test accuracy (%)", "validation accuracy (%)")
+    assert [variants[f"0|{i}"]["subtitle"] for i in (0, 1)] == [
+        "1 epoch of retraining", "3 epochs of retraining"
+    ]  # fmt: skip
     assert all("template" not in v["layout"] for v in variants.values())
 
 
-def test_an_exhibit_of_nothing_says_why(small_study: str) -> None:
-    made = exhibit(FIGURES["history"], source_frame(read(small_study), "trials"))
+def test_an_exhibit_of_nothing_says_why(schedules_folder: Path) -> None:
+    made = exhibit(FIGURES["history"], source_frame(read(str(schedules_folder)), "trials"))
     assert isinstance(made, Absent)
     assert made.reason == "No trial comes from a search."
 
@@ -357,7 +357,9 @@ def test_page_has_what_a_reader_looks_for(page: str) -> None:
     text = re.sub(r"<script.*?</script>", "", page, flags=re.S)
     for heading in ("Summary", "Tables", "Figures", "How it was run", "Failures"):
         assert f">{heading}</h2>" in text
-    assert "24 trials of 12 configurations under 2 seeds: 22 done, 1 diverged and 1 failed." in text
+    assert (
+        "108 trials of 36 configurations under 3 seeds: 106 done, 1 diverged and 1 failed." in text
+    )
     assert "2.14.1" in text
     assert "diverged at epoch 2" in text
     assert 'class="num"' in text
@@ -387,13 +389,11 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
     assert parsed(page).scripts == len(re.findall(r'id="data-', page)) + 3
 
 
-def test_write_report(tmp_path: Path, small_study: str) -> None:
-    output = tmp_path / "deep" / "report.html"
-    write_report([small_study], output)
-    assert output.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert [path.name for path in output.parent.iterdir()] == ["report.html"]
+def test_write_report(report_file: Path, page: str, tmp_path: Path) -> None:
+    assert page.startswith("<!DOCTYPE html>")
+    assert [path.name for path in report_file.parent.iterdir()] == ["report.html"]
     with pytest.raises(FileNotFoundError, match=r"no study at .*nowhere"):
-        write_report([str(tmp_path / "nowhere")], output)
+        write_report([str(tmp_path / "nowhere")], tmp_path / "report.html")
 
 
 def test_an_empty_study_has_a_report(tmp_path: Path) -> None:

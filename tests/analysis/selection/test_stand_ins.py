@@ -60,7 +60,7 @@ def standing(points: list[tuple[Any, ...]]) -> dict[tuple[Any, Any], tuple[str, 
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POINTS)
 def test_the_configuration_with_most_done_seeds_then_the_best_mean_stands(
     points: list[tuple[Any, ...]],
