@@ -79,7 +79,7 @@ class Procedure:
         self.trained: set[str] = set()
         self._clock = time.perf_counter()
         self._tasks, self._store, self._leases = tasks, store, leases
-        self._pace = pace or Pace()
+        self.pace = pace or Pace()
         self._expired = expired
         self._run: StageRun | None = None
         self._saved_at = self._beaten_at = time.perf_counter()
@@ -169,11 +169,11 @@ class Procedure:
         """Train until the unit's time has passed or the stage has ended."""
         run = self._run
         assert run is not None
-        end = time.perf_counter() + self._pace.unit_s
+        end = time.perf_counter() + self.pace.unit_s
         first_step, row = run.trainer.position.step, {}
         while not run.trainer.done and not run.diverged:
             now_s = time.perf_counter()
-            limit = min(now_s + self._pace.slice_s, self._saved_at + self._pace.partial_s)
+            limit = min(now_s + self.pace.slice_s, self._saved_at + self.pace.partial_s)
             if run.trainer.run(max(limit, now_s)):
                 row = run.close_epoch()
             self._keep(run)
@@ -193,9 +193,9 @@ class Procedure:
         if run.trainer.done or run.diverged:
             return
         clock = time.perf_counter()
-        if clock - self._beaten_at >= min(self._pace.slice_s, self._pace.partial_s):
+        if clock - self._beaten_at >= min(self.pace.slice_s, self.pace.partial_s):
             self._beat()
-        if clock - self._saved_at >= self._pace.partial_s:
+        if clock - self._saved_at >= self.pace.partial_s:
             self._save_partial(run)
 
     def _beat(self) -> None:

@@ -13,6 +13,7 @@ from ray.tune import Trainable
 
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import KEY, JobReport
+from trainables.workers.deferred_compiler import defer_compiler
 from trainables.workers.failures import failure
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class StudyTrainable(Trainable):
         return {KEY: report.to_json(), "done": report.final}
 
     def _advance(self, job: Job) -> JobReport:
+        defer_compiler()
         from trainables.workers.worker import JobRun, tasks_for
 
+        fresh = self._tasks is None
         if self._tasks is None:
             self._tasks = tasks_for(job)
         if self._run is None:
-            self._run = JobRun(job, self._tasks)
+            self._run = JobRun(job, self._tasks, at_once=fresh)
         return self._run.advance()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -38,19 +38,20 @@ def tasks_for(job: Job) -> TaskCache:
 
 
 class JobRun:
-    """One job under way. `advance` never raises for a fault of the trial: it records it."""
+    """One job under way. `at_once`: its first report comes after one epoch, a sign of life."""
 
-    def __init__(self, job: Job, tasks: TaskCache) -> None:
+    def __init__(self, job: Job, tasks: TaskCache, *, at_once: bool = False) -> None:
         self.job = job
+        self._pace = Pace(unit_s=job.context.unit_s, partial_s=job.context.checkpoint_s)
         self._tasks = tasks
         self._folder = StudyFolder(job.context.folder)
         self._config = TrialConfig.of(job.config)
         self._started_at = now()
-        self._procedure = self._make_procedure()
+        pace = replace(self._pace, unit_s=0.0) if at_once else self._pace
+        self._procedure = self._make_procedure(pace)
 
-    def _make_procedure(self) -> Procedure:
-        context = self.job.context
-        stages = open_folder(context.store)
+    def _make_procedure(self, pace: Pace) -> Procedure:
+        stages = open_folder(self.job.context.store)
         return Procedure(
             self._config,
             self.job.seed,
@@ -58,7 +59,7 @@ class JobRun:
             StageStore(stages, owner()),
             Leases(stages),
             goal=self.job.goal,
-            pace=Pace(unit_s=context.unit_s, partial_s=context.checkpoint_s),
+            pace=pace,
             expired=frozenset(self.job.expired),
         )
 
@@ -70,6 +71,7 @@ class JobRun:
             with suppress(OSError):
                 self._procedure.give_up()
             raise
+        self._procedure.pace = self._pace
         report = _report(progress)
         if progress.state == "running" or progress.state == "leased":
             return report

@@ -70,6 +70,13 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
     assert report.outcome == "done"
 
 
+def test_a_worker_s_first_report_comes_after_one_epoch(tmp_path: Path) -> None:
+    job = job_for(tiny(dense={"epochs": 4}), tmp_path, unit_s=60.0)
+    made = StudyTrainable.__new__(StudyTrainable)
+    made.setup({"job": json.dumps(job.plain())})
+    assert [report_of(made.step()).epochs for _ in range(2)] == [1.0, 3.0]
+
+
 @pytest.mark.parametrize("broken", ["torch", "safetensors", "trainables.workers.worker"])
 def test_an_import_that_fails_is_a_fault_of_the_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
