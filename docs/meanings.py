@@ -92,6 +92,12 @@ MEANINGS = {
     " measured is never smoothed. For tasks whose loss has `smoothing`",
     "dense.freeze": "Parameters that are never trained, decayed or pruned, by patterns over names"
     " of parameters or layers, or module types; frozen BatchNorm keeps its statistics",
+    "dense.weights": "Trained network in place of the dense run, hashed by content: a safetensors"
+    " or torch file, or torchvision weights (`torchvision/ResNet50_Weights.DEFAULT`) in torch's hub"
+    " cache. One for all seeds, or a list with that of seed k at place k (see checkpoints.md)",
+    "dense.start": "Weights that the dense run starts from, named as under `dense.weights`",
+    "dense.leave_out": "Tensors that `dense.start` does not give, such as a new head, by patterns"
+    " over their names; they are initialised afresh",
     "compute.micro_batch": "Examples per forward and backward, where `dense.batch_size` does not"
     " fit in memory: gradients are summed over the parts of each step. BatchNorm sees the parts",
     "compute.compile": "Whether the model runs through `torch.compile`",
@@ -134,6 +140,8 @@ RANGES = {
     "dense.options": "a mapping of keywords",
     "dense.groups": "a list of `{match: [patterns], weight_decay: number, lr_scale: number}`",
     "dense.freeze": "a list of patterns",
+    "dense.weights": "a name, or a list of names",
+    "dense.leave_out": "a list of patterns",
     "retrain.schedule": ", ".join(f"`{name}`" for name in RETRAIN_SCHEDULES)
     + ", or `module:attribute`",
     "method": "a name, or `{name: ..., key: value}`",

@@ -46,14 +46,17 @@ ROOMS: dict[str, Room] = {
     "trainables.data": Room("vocabulary config", _TORCH, "torchvision sklearn"),
     "trainables.folders": Room("vocabulary config data", _TORCH, "torchvision PIL"),
     "trainables.networks": Room("config", _TORCH, "torchvision"),
+    "trainables.checkpoints": Room("vocabulary", "torch safetensors", "torchvision"),
     "trainables.pruning": Room("formulas", _TORCH),
     "trainables.methods": Room("formulas pruning", _TORCH),
     "trainables.tasks": Room(
-        "vocabulary code formulas config data networks pruning methods", f"{_TORCH} pydantic"
+        "vocabulary code formulas config data networks checkpoints pruning methods",
+        f"{_TORCH} pydantic",
     ),
-    "trainables.training": Room("data pruning methods tasks", _TORCH),
+    "trainables.training": Room("data networks pruning methods tasks", _TORCH),
     "trainables.trials": Room(
-        "vocabulary code formulas config files jobs data networks pruning methods tasks training",
+        "vocabulary code formulas config files jobs data networks checkpoints pruning methods"
+        " tasks training",
         f"{_TORCH} safetensors pyarrow",
     ),
     "trainables.workers": Room(
@@ -103,7 +106,8 @@ ROOMS: dict[str, Room] = {
     ),
     "study.checks": Room(
         "definition points trainables.vocabulary trainables.code trainables.config"
-        " trainables.files trainables.data trainables.networks trainables.pruning",
+        " trainables.files trainables.data trainables.networks trainables.checkpoints"
+        " trainables.pruning",
         "",
         "torch",
     ),

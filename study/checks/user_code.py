@@ -18,6 +18,7 @@ from typing import Any
 
 from study.definition.own_code import (
     NO_CODE,
+    RECIPE,
     Look,
     Raw,
     StudyCode,
@@ -36,6 +37,7 @@ from trainables.code.digest import Declarations, UserCode, user_code
 from trainables.code.import_path import ImportPath
 from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
+from trainables.config.dense import Dense
 from trainables.config.sections import DatasetChoice, Facts
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
@@ -70,21 +72,23 @@ def look_at(
     if not distinct:
         return LookedAt()
     surroundings = _Surroundings(study, folder)
-    coded = {key: own for key, own in distinct.items() if references(own)}
-    files = surroundings.user_code(list(coded.values())) if coded else None
-    replies = _answers(files, list(coded.values()), surroundings) if files else []
-    answers = dict(zip(coded, replies, strict=True))
+    weights = {key: _checkpoints(own, surroundings.folders) for key, own in distinct.items()}
+    tried = {key: own for key, own in distinct.items() if references(own) or RECIPE in own}
+    files = surroundings.user_code(list(tried.values())) if tried else None
+    questions = [{**own, "checkpoints": weights[key]} for key, own in tried.items()]
+    replies = _answers(files, questions, surroundings) if files else []
+    answers = dict(zip(tried, replies, strict=True))
     identities = _Identities(surroundings, folder, same_as, writes)
     looks = {
         key: _look(
             answers.get(key, {}),
-            files.digest if files and key in coded else None,
+            files.digest if files and references(own) else None,
             identities.of(own),
-            _folder_facts(own, surroundings.data_root),
+            {**_folder_facts(own, surroundings.data_root), "checkpoints": weights[key]},
         )
         for key, own in distinct.items()
     }
-    return LookedAt(StudyCode(looks, free), files)
+    return LookedAt(StudyCode(looks, free), files if files and files.files else None)
 
 
 def opened_study(
@@ -172,6 +176,24 @@ class _Identities:
 
 def _nothing(_name: str, _data: bytes) -> None:
     """Writes nothing: for looking at what would be."""
+
+
+def _checkpoints(own: Raw, folders: Sequence[Path]) -> dict[str, Any]:
+    """Where the files of trained weights lie that a dense recipe names, and their digests."""
+    if RECIPE not in own:
+        return {}
+    from trainables.checkpoints.files import content_digest, located
+
+    dense = Dense.of(own[RECIPE])
+    paths = {
+        name: (located(name, folders, key), key)
+        for key, names in dense.checkpoints.items()
+        for name in names
+    }
+    return {
+        name: {"path": str(path), "digest": content_digest(path, key)}
+        for name, (path, key) in paths.items()
+    }
 
 
 def _folder_facts(own: Raw, root: Path) -> dict[str, Any]:

@@ -27,6 +27,11 @@ _BESIDE = {"dense": "optimiser", "prune": "criterion", "retrain": "schedule"}
 OPTIONS: Final = "dense.options"
 """Where the keywords of a user's optimiser stand."""
 
+RECIPE: Final = "dense.recipe"
+"""Where own sections hold what the dense recipe says of the network's own tensors."""
+
+_OF_TENSORS = ("weights", "start", "leave_out", "groups", "freeze")
+
 Raw = Mapping[str, Any]
 
 
@@ -63,15 +68,25 @@ def own_folder(raw: Raw) -> dict[str, Any] | None:
     return dict(choice) if isinstance(choice, Mapping) else {"name": name}
 
 
+def own_recipe(raw: Raw) -> dict[str, Any]:
+    """Return the keys of `dense` that hang on the network: files of weights, patterns."""
+    dense = raw.get("dense")
+    held = dense if isinstance(dense, Mapping) else {}
+    return {key: held[key] for key in _OF_TENSORS if held.get(key)}
+
+
 def own_sections(raw: Raw) -> dict[str, Any]:
     """Return the part of a raw configuration that the user's code and data are asked about.
 
     `task` and `method` where they name the user's code, the references beside them, and keywords of
-    an optimiser; `task` also where only its files know the numbers of its data set.
+    an optimiser; `task` also where only its files know the numbers of its data set, or where the
+    dense recipe must be held against its network.
     """
     named = references(raw)
     own: dict[str, Any] = {}
-    if any(key.startswith("task.") for key in named) or own_folder(raw) is not None:
+    if recipe := own_recipe(raw):
+        own[RECIPE] = recipe
+    if any(key.startswith("task.") for key in named) or recipe or own_folder(raw) is not None:
         own["task"] = raw["task"]
     if "method" in named:
         method = raw["method"]
@@ -226,10 +241,12 @@ def uses(spaces: list[Space], free: frozenset[str]) -> dict[str, Raw]:
 
 def _combinations(space: Space) -> Iterator[dict[str, Any]]:
     """Every combination of the values that decide which code is used, and with which keywords."""
+    beside = {f"{section}.{leaf}" for section, leaf in _BESIDE.items()}
+    beside |= {f"dense.{leaf}" for leaf in _OF_TENSORS}
     deciding = {
         key: domain.values if domain.kind in ("grid", "choice") else (_middle(domain.values),)
         for key, domain in space.domains.items()
-        if _is_keyword(key) or key in (f"{section}.{leaf}" for section, leaf in _BESIDE.items())
+        if _is_keyword(key) or key in beside
     }
     for combination in itertools.product(*deciding.values()):
         yield dict(zip(deciding, combination, strict=True))

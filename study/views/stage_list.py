@@ -82,7 +82,7 @@ def _row(
         "stage": manifest.hash,
         "kind": manifest.kind,
         "cycle": manifest.label.get("cycle") or None,
-        "seed": first.seed,
+        "seed": _seed(manifest, every),
         "state": manifest.state,
         "trials": trials,
         "epochs": manifest.epochs,
@@ -92,6 +92,16 @@ def _row(
         **{name: manifest.metrics.get(name) for name in metrics},
         "parent": manifest.parent,
     }
+
+
+def _seed(manifest: Manifest, every: Mapping[str, Manifest]) -> int | None:
+    """The seed of a stage; that of its first cycle where its dense network came trained."""
+    chain: Manifest | None = manifest
+    while chain is not None:
+        if (seed := chain.label.get("seed", chain.seed)) is not None:
+            return int(seed)
+        chain = every.get(chain.parent or "")
+    return None
 
 
 def _first(manifest: Manifest, every: Mapping[str, Manifest]) -> Manifest:
@@ -106,6 +116,8 @@ def _what(label: Mapping[str, Any]) -> str:
     if label.get("kind") == "cycle":
         retrain = {k: v for k, v in label["retrain"].items() if k != "schedule"}
         return _words(label["retrain"]["schedule"], sparsity=label["prune"]["sparsity"], **retrain)
+    if "weights" in label:
+        return f"trained elsewhere, weights {label['weights']}"
     dense = label.get("dense", {})
     name = label.get("method", {}).get("name") or dense.get("schedule", "linear")
     return _words(name, sparsity=label.get("prune", {}).get("sparsity"), lr=dense.get("lr"))

@@ -14,7 +14,9 @@ import pytest
 
 from study.checks.user_code import opened_study
 from study.cli import VERBS, group
+from study.definition.space import spaces
 from study.definition.studyfile import StudyFile, presets, read_yaml
+from trainables.config.trial import TrialConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,6 +65,18 @@ def test_study_files_in_the_text_are_valid(page: str, text: str, tmp_path: Path)
     file = StudyFile.of(read_yaml(text, page))
     file._origin = ROOT / "examples" / "own_task"
     opened_study(file, str(tmp_path), writes=False)[0].check()
+
+
+@pytest.mark.parametrize(
+    "text", [text for page, text in blocks("yaml") if page == "checkpoints.md" and "prune:" in text]
+)
+def test_studies_of_trained_networks_in_the_text_are_valid(text: str) -> None:
+    """As far as it can be told without the weights, which nothing here has."""
+    file = StudyFile.of({"name": "trained", **read_yaml(text, "checkpoints.md")})
+    facts = {"facts": {"n_train": 1000, "n_val": 100, "n_classes": 10}}
+    for space in spaces(file):
+        for cell in space.cells():
+            assert TrialConfig.of({**space.raw(cell), **facts}).loads_dense
 
 
 def test_there_are_study_files_in_the_text() -> None:

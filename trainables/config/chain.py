@@ -104,7 +104,7 @@ def _training(config: TrialConfig) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         **_task(config),
-        "dense": {**_recipe(config), "steps": config.dense_steps},
+        "dense": {**_recipe(config), **_length(config)},
         "compute": _section(config, "compute"),
     }
 
@@ -112,10 +112,25 @@ def _training(config: TrialConfig) -> dict[str, Any]:
 def _recipe(config: TrialConfig) -> dict[str, Any]:
     """The keys of `dense` but its length, with the identity of an optimiser of the user's."""
     dense = _section(config, "dense")
-    dense.pop("epochs", None)
+    for key in ("epochs", "weights"):
+        dense.pop(key, None)
+    if "start" in dense:
+        dense["start"] = config.checkpoint(dense["start"]).digest
     if "dense.nesterov" not in config.inactive:
         dense["nesterov"] = config.dense.uses_nesterov
     return {**dense, **_own(config, "dense.optimiser")}
+
+
+def _length(config: TrialConfig) -> dict[str, int]:
+    """The steps of the dense run; nothing where no one knows how long a network was trained."""
+    return {"steps": config.dense_steps} if config.knows_dense_length else {}
+
+
+def _weights(config: TrialConfig, seed: int) -> dict[str, str]:
+    """The digest of the trained network that a seed starts from, if it comes from a file."""
+    if not config.loads_dense:
+        return {}
+    return {"weights": config.checkpoint(config.weights_name(seed)).digest}
 
 
 def fingerprint(config: TrialConfig, seed: int) -> str:
@@ -129,6 +144,7 @@ def fingerprint(config: TrialConfig, seed: int) -> str:
     return digest(
         {
             **_training(config),
+            **_weights(config, seed),
             "seed": seed,
             "method": _named(config.method, _code(config, "method")),
             "prune": _section(config, "prune"),
@@ -145,6 +161,8 @@ def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
     chain = [first]
     for cycle, steps in enumerate(config.cycle_steps, start=1):
         content = _cycle_content(config, chain[-1].hash, cycle, steps)
+        if config.loads_dense and cycle == 1:  # else the dense run's own hash holds all of it
+            content |= {"seed": seed, "training": _training(config)}
         chain.append(
             StageSpec(
                 digest(content),
@@ -163,14 +181,16 @@ def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
 def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
     kind: StageKind = "dense" if config.retrains else "whole"
     content = {"kind": kind, "seed": seed, **_training(config)}
+    steps = 0 if config.loads_dense else config.dense_steps
+    if config.loads_dense:
+        content = _loaded_content(config, seed)
     if kind == "whole":
         method = _named(config.method, _code(config, "method"))
         content |= {"method": method, "prune": _section(config, "prune")}
-    steps = config.dense_steps
     likeness = digest(
         {
             **{key: content[key] for key in ("dataset", "model", "task") if key in content},
-            "compute": content["compute"],
+            "compute": _section(config, "compute"),
             "batch_size": config.dense.batch_size,
             "method": content.get("method", {}).get("name"),
         }
@@ -178,6 +198,19 @@ def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
     return StageSpec(
         digest(content), kind, 0, steps, config.steps_per_epoch, None, likeness, content
     )
+
+
+def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
+    """A dense stage that is loaded and evaluated: no seed and no recipe, which it does not use."""
+    compute = _section(config, "compute")
+    compute.pop("micro_batch", None)
+    return {
+        "kind": "dense",
+        "schema": SCHEMA_VERSION,
+        **_task(config),
+        **_weights(config, seed),
+        "compute": compute,
+    }
 
 
 def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from trainables.config.optimisers import OPTIMISERS
 from trainables.config.sections import (
@@ -16,6 +17,7 @@ from trainables.config.sections import (
     UpToOne,
     name_or_reference,
 )
+from trainables.vocabulary.refusal import first_refusal
 
 _optimiser = name_or_reference("dense.optimiser", tuple(OPTIMISERS))
 
@@ -40,6 +42,10 @@ class Dense(Section):
     keywords of an optimiser that a reference names; of several `groups` that fit a parameter the
     first counts. `freeze`: patterns of parameters that are never trained. All of it but the length
     and the schedule holds in retraining.
+
+    `weights` are a trained network in place of the dense run: one file for all seeds, or a list
+    with that of seed k at place k. `start` are weights that the run starts from, tensors that
+    patterns of `leave_out` fit being initialised afresh.
     """
 
     epochs: PositiveNumber | None = None
@@ -63,6 +69,31 @@ class Dense(Section):
     clip_norm: PositiveNumber | None = None
     label_smoothing: BelowOne = 0.0
     freeze: tuple[str, ...] = ()
+    weights: str | tuple[str, ...] | None = None
+    start: str | None = None
+    leave_out: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the section of some of its keys; Refusal names the key that is wrong."""
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise first_refusal(error, at="dense") from None
+
+    @field_validator("weights")
+    @classmethod
+    def _named(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if given == ():
+            raise ValueError("must name a file, or one per seed")
+        return given
+
+    @property
+    def checkpoints(self) -> dict[str, tuple[str, ...]]:
+        """The files of trained weights, by the key that names them."""
+        weights = self.weights
+        named = {"dense.weights": (weights,) if isinstance(weights, str) else weights or ()}
+        return named | {"dense.start": () if self.start is None else (self.start,)}
 
     @property
     def uses_nesterov(self) -> bool:

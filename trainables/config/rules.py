@@ -21,7 +21,7 @@ from trainables.formulas.schedules import (
     schedule_of,
 )
 from trainables.formulas.sparsity import epochs_to_steps
-from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.refusal import Refusal, shown
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,9 @@ LATER_KEYS = (
     "dense.clip_norm",
     "dense.label_smoothing",
     "dense.freeze",
+    "dense.weights",
+    "dense.start",
+    "dense.leave_out",
     "prune.exclude",
     "prune.keep_layer_min",
     "compute.micro_batch",
@@ -115,7 +118,7 @@ def _lengths_given_once(c: Settings) -> None:
         if c.budget is not None:
             rule = f"be absent under {name} (use dense.epochs and retrain.epochs)"
             _refuse("budget.epochs", rule, c.budget.epochs)
-        if c.dense.epochs is None:
+        if c.dense.epochs is None and not c.loads_dense:
             _refuse("dense.epochs", f"be given under {name}", "nothing")
         given = [k for k in ("epochs", "budget") if getattr(c.retrain, k) is not None]
         if len(given) != 1:
@@ -131,6 +134,56 @@ def _lengths_given_once(c: Settings) -> None:
     ):
         if value is not None:
             _refuse(key, f"be absent under {name}, where budget gives it", value)
+
+
+def _start_is_named_once(c: Settings) -> None:
+    dense = c.dense
+    if c.loads_dense:
+        if not c.retrains:
+            rule = (
+                f"be absent under {c.method.name}, which trains from scratch (dense.start may be)"
+            )
+            _refuse("dense.weights", rule, shown(dense.weights))
+        if c.info.budgeted:
+            rule = f"be absent under {c.method.name}, whose budget has a dense run of its own"
+            _refuse("dense.weights", rule, shown(dense.weights))
+        if dense.start is not None:
+            _refuse("dense.start", "be absent beside dense.weights", repr(dense.start))
+        _require_declared(c)
+    if dense.leave_out and dense.start is None:
+        rule = "be absent without dense.start, whose tensors it leaves out"
+        _refuse("dense.leave_out", rule, list(dense.leave_out))
+
+
+def _require_declared(c: Settings) -> None:
+    """What a schedule asks of the run that trained the network must be said: no default fits."""
+    schedule = schedule_of(c.retrain.schedule)
+    given, epochs = c.dense.model_fields_set, c.dense.epochs
+    under = f"under retrain.schedule {schedule.name}"
+    if schedule.reads and "lr" not in given:
+        rule = f"be given beside dense.weights {under}, which needs the dense run's rates"
+        _refuse("dense.lr", rule, "nothing")
+    if schedule.reads - {"lr_max"} and "schedule" not in given:
+        rule = f"be given beside dense.weights {under}, which needs the dense run's rates"
+        _refuse("dense.schedule", rule, "nothing")
+    if epochs is not None:
+        return
+    if "rates" in schedule.reads:
+        _need_length(f"{under}, which needs the dense run's rate at every step")
+    if "lr_min" in schedule.reads and DENSE_SCHEDULES[c.dense.schedule].last is None:
+        _need_length(f"{under}, whose last rate dense.schedule {c.dense.schedule} tells only then")
+    if "discount" in schedule.uses and c.retrain.discount in ("adaptive", "d2"):
+        discount = c.retrain.discount
+        _need_length(
+            f"under retrain.discount {discount}, which compares retraining with its length"
+        )
+    if c.retrain.budget is not None:
+        rule = "be absent where dense.epochs is, of which it is a share (give retrain.epochs)"
+        _refuse("retrain.budget", rule, c.retrain.budget)
+
+
+def _need_length(why: str) -> None:
+    _refuse("dense.epochs", f"be given beside dense.weights {why}", "nothing")
 
 
 def _images_are_enough(c: Settings) -> None:
@@ -149,6 +202,8 @@ def _images_are_enough(c: Settings) -> None:
 
 
 def _dense_run_is_real(c: Settings) -> None:
+    if not c.knows_dense_length:
+        return
     if c.dense_steps < 1:
         _refuse("dense.epochs", "give at least one optimiser step", c.dense.epochs)
     warmup_steps = epochs_to_steps(c.dense.warmup_epochs, c.steps_per_epoch)
@@ -204,7 +259,7 @@ def _cycles_have_steps(c: Settings) -> None:
         total = epochs_to_steps(float(c.retrain_epochs), c.steps_per_epoch)
         _refuse("prune.cycles", f"be <= the {total} optimiser steps of retraining", c.prune.cycles)
         return
-    for n in steps:
+    for n in steps if c.knows_dense_length else ():
         reason = retrain_refusal(c.retrain.schedule, steps=n, dense_steps=c.dense_steps)
         if reason:
             raise Refusal(f"retrain.schedule must fit the dense run: {reason}")
@@ -226,6 +281,7 @@ def _interval_fits(c: Settings) -> None:
 
 RULES: tuple[Callable[[Settings], None], ...] = (
     _lengths_given_once,
+    _start_is_named_once,
     _images_are_enough,
     _dense_run_is_real,
     _optimiser_suits,

@@ -201,6 +201,13 @@ class TaskChoice(Section):
         return {"dataset": self.dataset.model_dump(), "model": self.model.model_dump(), **extra}
 
 
+class CheckpointFacts(Section):
+    """A file of trained weights: where it lies, and the digest of its content."""
+
+    path: str
+    digest: str
+
+
 class Facts(Section):
     """What is known of the user's code only once it has been imported; never in a study file.
 
@@ -211,6 +218,7 @@ class Facts(Section):
     catalog. `listings`: by key a digest of the names and sizes of the files behind it, which is
     hashed. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
     optimiser has a weight decay. `smooths`: whether a task offers label smoothing.
+    `checkpoints`: files of trained weights, by the name that the study file gives.
     """
 
     n_train: Count | None = None
@@ -227,6 +235,7 @@ class Facts(Section):
     needs: tuple[Need, ...] = ()
     takes_decay: bool = True
     smooths: bool = False
+    checkpoints: dict[str, CheckpointFacts] = Field(default_factory=dict)
 
 
 def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:

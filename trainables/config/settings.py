@@ -16,6 +16,7 @@ from trainables.config.datasets import folder, known
 from trainables.config.dense import Dense
 from trainables.config.sections import (
     Budget,
+    CheckpointFacts,
     Compute,
     DatasetChoice,
     Facts,
@@ -26,7 +27,7 @@ from trainables.config.sections import (
     TaskChoice,
 )
 from trainables.formulas.sparsity import epochs_to_steps, exact, split_steps
-from trainables.vocabulary.refusal import shown
+from trainables.vocabulary.refusal import Refusal, shown
 
 
 class FactsMissing(Exception):
@@ -120,6 +121,32 @@ class Settings(Section):
         return {} if self.facts is None else self.facts.declared
 
     @property
+    def loads_dense(self) -> bool:
+        """Whether a trained network from a file stands in place of the dense run."""
+        return self.dense.weights is not None
+
+    def weights_name(self, seed: int) -> str:
+        """The file of the trained network for a seed, as the study file names it."""
+        files = self.dense.checkpoints["dense.weights"]
+        if isinstance(self.dense.weights, str):
+            return files[0]
+        if seed >= len(files):
+            rule = f"must hold a file for seed {seed}, at that place of the list"
+            raise Refusal(f"dense.weights {rule}, got {len(files)}")
+        return files[seed]
+
+    def checkpoint(self, name: str) -> CheckpointFacts:
+        """Where a file of trained weights lies, and its digest."""
+        if self.facts is None or name not in self.facts.checkpoints:
+            raise FactsMissing(f"the weights {name} have not been looked at yet")
+        return self.facts.checkpoints[name]
+
+    @property
+    def knows_dense_length(self) -> bool:
+        """Whether T is known; of a network that came trained it may not be."""
+        return self.budget is not None or self.dense.epochs is not None
+
+    @property
     def forward_size(self) -> int:
         """Training examples of one forward at most."""
         return self.compute.micro_batch or self.dense.batch_size
@@ -138,7 +165,10 @@ class Settings(Section):
 
     @cached_property
     def dense_steps(self) -> int:
-        """Steps of the dense run (M); under a method from scratch, of its one run."""
+        """Steps of the dense run (M); under a method from scratch, of its one run.
+
+        Not to be asked where `knows_dense_length` is false.
+        """
         if self.budget is None:
             assert self.dense.epochs is not None
             return epochs_to_steps(self.dense.epochs, self.steps_per_epoch)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Self
+from pathlib import PurePath
+from typing import Any, Final, Self
 
 from pydantic import ValidationError, model_validator
 
@@ -17,6 +18,10 @@ from trainables.config.rules import CONDITIONS, LATER_KEYS, RULES
 from trainables.config.settings import Settings
 from trainables.formulas.sparsity import exact
 from trainables.vocabulary.refusal import first_refusal, refuse_unknown
+
+PER_SEED: Final = "one per seed"
+"""`dense.weights` in a record where each seed starts from a trained network of its own; else all
+seeds are retrainings of the network that it names."""
 
 
 class TrialConfig(Settings):
@@ -48,15 +53,25 @@ class TrialConfig(Settings):
         raw["dense"]["nesterov"] = self.dense.uses_nesterov
         if self.retrains:
             i = self.steps_per_epoch
-            raw["dense"]["epochs"] = self.dense.epochs or _number(Fraction(self.dense_steps, i))
-            dense_epochs = exact(raw["dense"]["epochs"])
             raw["retrain"]["epochs"] = _number(self.retrain_epochs)
-            raw["retrain"]["budget"] = _number(self.retrain_epochs / dense_epochs)
+            if self.knows_dense_length:
+                raw["dense"]["epochs"] = self.dense.epochs or _number(Fraction(self.dense_steps, i))
+                share = self.retrain_epochs / exact(raw["dense"]["epochs"])
+                raw["retrain"]["budget"] = _number(share)
+        for key in ("weights", "start"):
+            raw["dense"][key] = self._content_name(key)
         for key in (*self.inactive, *filter(self._at_default, LATER_KEYS)):
             section, _, leaf = key.partition(".")
             if raw.get(section) is not None:
                 raw[section].pop(leaf, None)
         return {key: value for key, value in raw.items() if value}
+
+    def _content_name(self, key: str) -> str | None:
+        """A file of weights by its name and content, wherever it lies; a list as one per seed."""
+        name = getattr(self.dense, key)
+        if name is None or not isinstance(name, str):
+            return name if name is None else PER_SEED
+        return f"{PurePath(name).name} ({self.checkpoint(name).digest[:8]})"
 
     def _at_default(self, key: str) -> bool:
         name, _, leaf = key.partition(".")

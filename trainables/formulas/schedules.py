@@ -59,13 +59,15 @@ class DenseRun:
 class DenseSchedule:
     """A dense schedule: `function(run, step)` is its rate from the end of the warm-up on.
 
-    `uses` names what it reads out of milestones, gamma, every and lr_end.
+    `uses` names what it reads out of milestones, gamma, every and lr_end. `last` is its last rate
+    where the length of the run does not matter (milestones all passed), None where it does.
     """
 
     name: str
     source: str
     uses: frozenset[str]
     function: Callable[[DenseRun, int], float]
+    last: Callable[[DenseRun], float] | None = None
 
 
 def _dense_constant(run: DenseRun, _step: int) -> float:
@@ -116,11 +118,19 @@ _MILESTONES = frozenset({"milestones", "gamma"})
 DENSE_SCHEDULES: dict[str, DenseSchedule] = {
     schedule.name: schedule
     for schedule in (
-        DenseSchedule("constant", "one rate throughout", _NONE, _dense_constant),
+        DenseSchedule(
+            "constant", "one rate throughout", _NONE, _dense_constant, lambda run: run.lr
+        ),
         DenseSchedule("linear", _LI, frozenset({"lr_end"}), _dense_linear),
         DenseSchedule("cosine", _LOSHCHILOV, _NONE, _dense_cosine),
         DenseSchedule("step", "drops at equal intervals of epochs", _DROPS, _dense_step),
-        DenseSchedule("multistep", _HE, _MILESTONES, _dense_multistep),
+        DenseSchedule(
+            "multistep",
+            _HE,
+            _MILESTONES,
+            _dense_multistep,
+            lambda run: run.lr * run.gamma ** len(run.milestones),
+        ),
         DenseSchedule("exponential", "a drop an epoch", frozenset({"gamma"}), _dense_exponential),
     )
 }
@@ -164,6 +174,18 @@ def dense_rates(
     return [_dense_value(schedule, run, step) for step in range(steps)]
 
 
+def last_dense_rate(
+    name: str, *, lr: float, milestones: Sequence[float] = (), gamma: float = DenseRun.gamma
+) -> float | None:
+    """The last rate of a dense run of unknown length that passed all milestones.
+
+    None where it hangs on the length.
+    """
+    run = DenseRun(lr, 1, 1, milestones=tuple(milestones), gamma=gamma)
+    last = _dense_schedule(name, run).last
+    return None if last is None else last(run)
+
+
 def _dense_value(schedule: DenseSchedule, run: DenseRun, step: int) -> float:
     if step < run.warmup_steps:
         return run.lr * step / run.warmup_steps
@@ -202,6 +224,7 @@ class RetrainSchedule:
 
     `uses` names what it reads out of discount, init and warmup. `warms_up` says whether a warm-up
     comes first; its share of the steps is free where `uses` has warmup, FIXED_WARMUP elsewhere.
+    `reads` names what it must know of the dense run: lr_max, lr_min, or rates, each of them.
     """
 
     name: str
@@ -209,6 +232,7 @@ class RetrainSchedule:
     uses: frozenset[str]
     warms_up: bool
     function: Callable[[Retraining, int], float]
+    reads: frozenset[str] = frozenset()
 
 
 def _fine_tuning(cycle: Retraining, _t: int) -> float:
@@ -260,17 +284,31 @@ _LE_HUA = "Le and Hua 2021, Network Pruning That Matters"
 _ZIMMER = "Zimmer, Spiegel and Pokutta 2023, How I Learned to Stop Worrying and Love Retraining"
 _TUNABLE = frozenset({"init", "warmup"})
 
+
+def _reads(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 RETRAIN_SCHEDULES: dict[str, RetrainSchedule] = {
     schedule.name: schedule
     for schedule in (
-        RetrainSchedule("ft", _HAN, _NONE, False, _fine_tuning),
-        RetrainSchedule("lrw", _RENDA, _NONE, False, _rewinding),
-        RetrainSchedule("slr", _LE_HUA, _NONE, True, _compressed_dense),
-        RetrainSchedule("clr", _LE_HUA, _NONE, True, _cosine_to_lr_min),
-        RetrainSchedule("llr", _ZIMMER, _NONE, True, _linear_to_zero),
-        RetrainSchedule("allr", _ZIMMER, frozenset({"discount"}), True, _linear_to_zero),
+        RetrainSchedule("ft", _HAN, _NONE, False, _fine_tuning, _reads("lr_min")),
+        RetrainSchedule("lrw", _RENDA, _NONE, False, _rewinding, _reads("rates")),
+        RetrainSchedule("slr", _LE_HUA, _NONE, True, _compressed_dense, _reads("lr_max rates")),
+        RetrainSchedule("clr", _LE_HUA, _NONE, True, _cosine_to_lr_min, _reads("lr_max lr_min")),
+        RetrainSchedule("llr", _ZIMMER, _NONE, True, _linear_to_zero, _reads("lr_max")),
+        RetrainSchedule(
+            "allr", _ZIMMER, frozenset({"discount"}), True, _linear_to_zero, _reads("lr_max")
+        ),
         RetrainSchedule("constant", "tunable: one rate", _TUNABLE, True, _constant),
-        RetrainSchedule("stepped", "tunable: SLR from any peak", _TUNABLE, True, _scaled_dense),
+        RetrainSchedule(
+            "stepped",
+            "tunable: SLR from any peak",
+            _TUNABLE,
+            True,
+            _scaled_dense,
+            _reads("lr_max rates"),
+        ),
         RetrainSchedule("cosine", "tunable: a cosine to zero", _TUNABLE, True, _cosine_to_zero),
         RetrainSchedule("linear", "tunable: LLR from any peak", _TUNABLE, True, _linear_to_zero),
     )
@@ -289,7 +327,12 @@ def schedule_of(
     if name in RETRAIN_SCHEDULES:
         return RETRAIN_SCHEDULES[name]
     return RetrainSchedule(
-        name, "the user's own", frozenset({"discount"}), False, function or _linear_to_zero
+        name,
+        "the user's own",
+        frozenset({"discount"}),
+        False,
+        function or _linear_to_zero,
+        _reads("lr_max lr_min rates"),
     )
 
 

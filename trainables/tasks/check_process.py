@@ -91,7 +91,10 @@ class _User:
         told: dict[str, Any] = {"task": None}
         task: Task | None = None
         if section := look.get("task"):
-            task, told["task"] = self._task(section, root)
+            task, told["task"] = self._task_and_facts(section, root)
+        if recipe := look.get("dense.recipe"):
+            assert task is not None
+            self._recipe(task, recipe, look["checkpoints"])
         for key in ("prune.criterion", "retrain.schedule"):
             if reference := look.get(key):
                 check_beside(key, reference, self.load(key, reference), self, task)
@@ -139,6 +142,26 @@ class _User:
 
         checks = OptimiserChecks(name, self.load(KEY, name), options, self.words)
         return {"options": checks.run(), "takes_decay": checks.takes_decay}
+
+    def _recipe(
+        self, task: Task, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        from trainables.config.dense import Dense
+        from trainables.tasks.recipe_checks import check_recipe
+
+        paths = {name: Path(file["path"]) for name, file in files.items()}
+        check_recipe(task, Dense.of(recipe), paths)
+
+    def _task_and_facts(
+        self, given: Mapping[str, Any], root: Path
+    ) -> tuple[Task, dict[str, Any] | None]:
+        """The task of a section; facts of it where some of its code is the user's."""
+        from trainables.config.sections import TaskChoice
+        from trainables.tasks.making import make_task
+
+        if "use" in given or any(_is_own(given.get(key)) for key in ("dataset", "model")):
+            return self._task(given, root)
+        return make_task(TaskChoice.model_validate(given), root, self.load), None
 
     def _task(self, given: Mapping[str, Any], root: Path) -> tuple[Task, dict[str, Any]]:
         """The task of a section, and the facts that the checks found."""

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
+from trainables.networks.parameters import Norm
 from trainables.training.batches import augmented_in_order
 from trainables.training.loaded import LoadedTask
-from trainables.training.parameters import Norm
 from trainables.training.randomness import derived_seed
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.methods.interface import Hooks
-from trainables.training.parameters import matches
+from trainables.networks.parameters import matches
 
 Make = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 """Makes an optimiser of groups of parameters, at rate 0."""

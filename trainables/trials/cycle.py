@@ -101,24 +101,23 @@ def _discounts(
     removed = (count_zeros(new) - count_zeros(old)) / alive
     drop = drops[config.retrain.norm]
     d1 = discount_d1(drop, removed)
-    d2 = discount_d2(spec.steps, config.dense_steps)
-    return {
+    measured = {
         "norm_drop": drop,
         "pruned_fraction": removed,
         "d1": d1,
         "d1_prunable": discount_d1(drops["prunable"], removed),
-        "d2": d2,
-        "d_adaptive": adaptive_discount(d1, d2),
-        **_d(config, d1, d2),
     }
+    if config.knows_dense_length:
+        d2 = discount_d2(spec.steps, config.dense_steps)
+        measured |= {"d2": d2, "d_adaptive": adaptive_discount(d1, d2)}
+    return {**measured, **_d(config, measured)}
 
 
-def _d(config: TrialConfig, d1: float, d2: float) -> dict[str, float]:
+def _d(config: TrialConfig, measured: Mapping[str, float]) -> dict[str, float]:
     """The discount in use, absent where the schedule has none."""
     if "discount" not in schedule_of(config.retrain.schedule).uses:
         return {}
     chosen = config.retrain.discount
     if isinstance(chosen, float):
         return {"d": chosen}
-    choices = {"adaptive": adaptive_discount(d1, d2), "d1": min(d1, 1.0), "d2": min(d2, 1.0)}
-    return {"d": choices[chosen]}
+    return {"d": measured["d_adaptive"] if chosen == "adaptive" else min(measured[chosen], 1.0)}

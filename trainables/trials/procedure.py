@@ -151,6 +151,7 @@ class Procedure:
         partial = self._store.load_partial(spec.hash)
         if partial is None:
             self._run = begin(self.config, self.seed, spec, loaded, before)
+            self._notes += self._run.notes
         else:
             self._note_other_bits(partial)
             self._run = resume(self.config, self.seed, spec, loaded, partial)
@@ -259,14 +260,16 @@ def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
     for key in _SUMMED:
         if values := [s.metrics[key] for s in own if key in s.metrics]:
             metrics[key] = sum(values)
-    steps = config.dense_steps / config.steps_per_epoch
-    metrics["epochs"] = steps + sum(config.cycle_steps) / config.steps_per_epoch
+    if config.knows_dense_length:
+        epochs = config.dense_steps / config.steps_per_epoch
+        metrics["epochs"] = epochs + sum(config.cycle_steps) / config.steps_per_epoch
+        if config.retrains:
+            metrics["dense_epochs"] = epochs
     if config.retrains:
         dense = stages[0].metrics
         metrics |= {f"dense_{key}": v for key, v in dense.items() if key.startswith(_EVALUATED)}
         if "train_s" in dense:
             metrics["dense_train_s"] = dense["train_s"]
-        metrics["dense_epochs"] = steps
         for key in ("n_parameters", "n_prunable", "multiply_adds"):
             metrics.setdefault(key, dense.get(key, math.nan))
     if own and own[-1].diverged:

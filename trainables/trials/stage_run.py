@@ -13,7 +13,12 @@ from torch import Tensor
 
 from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
-from trainables.formulas.schedules import dense_rates, retrain_rates, schedule_of
+from trainables.formulas.schedules import (
+    dense_rates,
+    last_dense_rate,
+    retrain_rates,
+    schedule_of,
+)
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks
@@ -34,7 +39,8 @@ from trainables.training.optimisers import (
 from trainables.training.trainer import Position, Trainer, finite
 from trainables.trials.cycle import prune_cycle
 from trainables.trials.stage_store import Partial, Stage
-from trainables.trials.task_cache import initial_weights, load_weights_
+from trainables.trials.start import weights_at_start
+from trainables.trials.task_cache import load_weights_
 from trainables.trials.whole_run import finish_whole, method_of
 
 
@@ -49,6 +55,7 @@ class StageRun:
     facts: dict[str, Any]
     curve: list[dict[str, Any]] = field(default_factory=list)
     diverged: bool = False
+    notes: tuple[str, ...] = ()
 
     def close_epoch(self) -> dict[str, Any]:
         """Let the method act, evaluate on validation, and return the epoch's row of the curve."""
@@ -106,7 +113,7 @@ class StageRun:
         metrics |= evaluated(self.loaded)
         metrics["eval_s"] += time.perf_counter() - start
         metrics |= _sizes(self.loaded, masks)
-        state = _tensors(self.trainer)
+        state = _tensors(self.trainer) if self.spec.steps else {}
         if masks is not None:
             state |= {f"mask.{name}": mask for name, mask in masks.items()}
         return Stage(
@@ -134,7 +141,7 @@ class StageRun:
         steps = self.trainer.position.step
         weight = self.facts.get("weight", 0)
         costs = {
-            "train_s": train_s,
+            "train_s": train_s if self.spec.steps else math.nan,
             "eval_s": self.facts["eval_s"],
             f"train_{self.loaded.task.counts}_per_s": weight / train_s if train_s else math.nan,
             **self.facts["metrics"],
@@ -196,8 +203,15 @@ def _optimiser(config: TrialConfig, loaded: LoadedTask) -> Optimiser:
 
 
 def rates_of_dense(config: TrialConfig) -> list[float]:
-    """Return the dense run's learning rate at every step."""
+    """Return the dense run's learning rate at every step.
+
+    Of a network that came trained for nobody knows how long, its largest rate and, where the
+    schedule tells it all the same, its last: no schedule that is allowed then reads more.
+    """
     d, per_epoch = config.dense, config.steps_per_epoch
+    if not config.knows_dense_length:
+        last = last_dense_rate(d.schedule, lr=d.lr, milestones=d.milestones, gamma=d.gamma)
+        return [d.lr] if last is None else [d.lr, last]
     return dense_rates(
         d.schedule,
         lr=d.lr,
@@ -217,11 +231,12 @@ def rates_of_cycle(
     """Return the learning rate at every step of a cycle; `discount` where the schedule uses it."""
     r = config.retrain
     schedule = schedule_of(r.schedule, own.get("retrain.schedule"))
+    warmup_epochs = config.dense.warmup_epochs if config.knows_dense_length else 0
     return retrain_rates(
         schedule,
         steps=steps,
         dense=rates_of_dense(config),
-        dense_warmup_steps=epochs_to_steps(config.dense.warmup_epochs, config.steps_per_epoch),
+        dense_warmup_steps=epochs_to_steps(warmup_epochs, config.steps_per_epoch),
         discount=discount if "discount" in schedule.uses else None,
         init=r.init,
         warmup=r.warmup,
@@ -235,10 +250,12 @@ def begin(
     model = loaded.model
     facts: dict[str, Any] = {"eval_s": 0.0, "metrics": {}}
     if before is None:
-        load_weights_(model, initial_weights(loaded, seed))
+        start = weights_at_start(config, seed, loaded)
+        load_weights_(model, start.tensors)
         hooks = method_of(config, loaded) if spec.kind == "whole" else Hooks()
-        trainer = _trainer(config, seed, spec, loaded, hooks, rates_of_dense(config))
-        return StageRun(config, spec, loaded, trainer, facts)
+        rates = [] if config.loads_dense else rates_of_dense(config)
+        trainer = _trainer(config, seed, spec, loaded, hooks, rates)
+        return StageRun(config, spec, loaded, trainer, facts | start.facts, notes=start.notes)
     load_weights_(model, before.weights)
     masks = _on(loaded, _under(before.state, "mask.")) or dense_masks(loaded.weights)
     pruned = prune_cycle(config, seed, spec, loaded, masks)

@@ -28,12 +28,12 @@ from trainables.data.in_memory import InMemory
 from trainables.data.keeping import Keeping
 from trainables.data.parts import Items, Splits
 from trainables.networks import models
+from trainables.networks.parameters import freeze_
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
 from trainables.tasks.task import Task
 from trainables.training.loaded import LoadedTask, Loading
-from trainables.training.parameters import freeze_
 from trainables.training.trainer import draws
 
 _Kept = TypeVar("_Kept")

@@ -1,0 +1,78 @@
+"""Tensors by name from a file of weights: safetensors, or a torch file read without running code.
+
+A state by itself is taken, and one inside of what training scripts save around it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from trainables.vocabulary.refusal import Refusal
+
+NESTED = ("state_dict", "model_state_dict", "model")
+"""Entries of a saved mapping under which weights stand, in the order in which they are tried."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights as a file holds them; `notes` say in plain sentences how they were found."""
+
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path, key: str) -> Checkpoint:
+    """Return the weights in a file, on the CPU; Refusal, naming `key`, where it holds none."""
+    content = _content(path, key)
+    notes: list[str] = []
+    while not _is_state(content):
+        name = next((n for n in NESTED if isinstance(content, Mapping) and n in content), None)
+        if name is None:
+            rule = "must hold tensors by name, by themselves or under "
+            raise Refusal(f"{key} {rule}{' or '.join(NESTED)}, got {path.name}: {_kind(content)}")
+        notes.append(f"{key}: the weights of {path.name} are its entry {name}")
+        content = content[name]
+    return Checkpoint(dict(content), tuple(notes))
+
+
+def _content(path: Path, key: str) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise Refusal(f"{key} {_refused(path, error)}") from error
+    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        rule = "must be a whole safetensors or torch file"
+        raise Refusal(f"{key} {rule}, got {path.name}: {reason}") from error
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> str:
+    """Torch's refusal to run what a file holds, or of what is no such file at all."""
+    text = str(error)
+    if "Unsupported global" in text or "Unsupported class" in text:
+        rule = "must hold tensors and plain values alone, so that reading it runs no code"
+        return f"{rule}, got objects in {path.name}; save the network's state_dict()"
+    return f"must be a whole safetensors or torch file, got {path.name}: torch cannot read it"
+
+
+def _is_state(content: Any) -> bool:
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+
+
+def _kind(content: Any) -> str:
+    if isinstance(content, Mapping):
+        return f"a mapping of {', '.join(map(str, list(content)[:5])) or 'nothing'}"
+    return f"a {type(content).__name__}"
