@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Final
@@ -32,7 +33,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "eval_s": ("evaluation time", "seconds"),
     "bn_s": ("time for BatchNorm statistics", "seconds"),
     "wall_s": ("time on the worker", "seconds"),
-    "train_images_per_s": ("training speed", "images/s"),
     "gpu_memory_bytes": ("peak GPU memory", "bytes"),
     "n_parameters": ("parameters", "count"),
     "n_prunable": ("prunable weights", "count"),
@@ -60,7 +60,9 @@ def brief(text: object, limit: int = 60) -> str:
 def in_percent(column: str) -> bool:
     """Whether a ratio is shown as per cent: accuracies, sparsities and shares of a budget."""
     parts = column.split("_")
-    return column in _SHARES or "accuracy" in parts or (column in METRICS and "sparsity" in parts)
+    if column in METRICS:
+        return METRICS[column].percent or column in _SHARES or "sparsity" in parts
+    return column in _SHARES or "accuracy" in parts
 
 
 def scale(column: str) -> float:
@@ -72,6 +74,8 @@ def words(column: str) -> str:
     """Return a column's name in words: `test_accuracy` gives `test accuracy`."""
     if column in _WORDS:
         return _WORDS[column][0]
+    if pace_of(column):
+        return "training speed"
     if column in METRICS:
         return " ".join("validation" if part == "val" else part for part in column.split("_"))
     return brief(column)
@@ -81,17 +85,34 @@ def unit(column: str) -> str:
     """Return the unit in which a column is shown; "" for names."""
     if column in _WORDS:
         return _WORDS[column][1]
+    if pace_of(column):
+        return f"{pace_of(column)}/s"
     if in_percent(column):
         return "%"
     if column in _COUNTS:
         return "count"
-    return _UNITS[METRICS[column].unit] if column in METRICS else "as configured"
+    own = METRICS[column].unit if column in METRICS else None
+    if own is None:
+        return "as configured"
+    return "" if own == "1" and _ON_A_PART.match(column) else _UNITS.get(own, own)
+
+
+_ON_A_PART: Final = re.compile(r"((dense|pruned)_)?(train|val|test)_(?!\w+_s$)")
 
 
 def sign(column: str) -> str:
     """Return the short unit of a column, for narrow places: `%` without what it is a share of."""
     long = unit(column)
     return "" if long in ("as configured", "no unit") else long.split(" of ")[0]
+
+
+def pace_of(column: str) -> str:
+    """Return what `train_images_per_s` counts, `images`; "" for other columns."""
+    found = _PACE.fullmatch(column)
+    return found[1].replace("_", " ") if found else ""
+
+
+_PACE: Final = re.compile(r"train_(\w+)_per_s")
 
 
 def axis_title(column: str) -> str:
@@ -123,7 +144,7 @@ def _is_number(value: Any) -> bool:
 
 
 _SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " times",
-                    "images/s": " images/s", "nats": " nats"}  # fmt: skip
+                    "nats": " nats"}  # fmt: skip
 
 
 def shown(column: str, value: Any) -> str:
@@ -131,7 +152,8 @@ def shown(column: str, value: Any) -> str:
     if not _is_number(value):
         return brief(MISSING if value is None else value)
     text = number(float(value) * scale(column))
-    suffix = _SUFFIXES.get(unit(column).split(" ")[0], "")
+    own = f" {unit(column)}" if pace_of(column) else ""
+    suffix = _SUFFIXES.get(unit(column).split(" ")[0], own)
     if text == MISSING:
         return MISSING
     return f"{text} epoch" if text == "1" and suffix == " epochs" else text + suffix
@@ -143,6 +165,30 @@ def points(value: float, digits: int = 2) -> str:
         return MISSING
     text = f"{100 * value:+.{digits}f}".replace("-", "−")
     return text[1:] if float(text[1:]) == 0 else text
+
+
+def amount(column: str, value: float, std: float = math.nan) -> str:
+    """Return a value with its spread and unit, `97.1 ± 0.2 %`; a dash where it is missing."""
+    if not math.isfinite(value):
+        return MISSING
+    factor, of_it = scale(column), sign(column)
+    spread = f" ± {number(factor * std, 2)}" if math.isfinite(std) else ""
+    return f"{number(factor * value)}{spread} {of_it}".strip()
+
+
+def difference(column: str, value: float, digits: int = 2) -> str:
+    """Return a signed difference of two values of a column, in points where it is in per cent."""
+    if in_percent(column):
+        return points(value, digits)
+    if not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{digits + 1}g}".replace("-", "−")
+    return text[1:] if float(text[1:]) == 0 else text
+
+
+def difference_unit(column: str) -> str:
+    """Return what differences of a column are counted in: points, its unit, or nothing."""
+    return "points" if in_percent(column) else sign(column)
 
 
 _PHRASES: Final = {

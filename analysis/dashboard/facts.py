@@ -16,18 +16,13 @@ import pandas as pd
 
 from analysis.columns.labels import MISSING, number, shown, words
 from analysis.columns.names import KEYS, config_columns, is_missing
+from analysis.columns.roles import reported
 from analysis.dashboard.watch import Snapshot
-from analysis.selection.series import (
-    SPARSITY,
-    comparable,
-    goal_columns,
-    series_column,
-    values,
-)
+from analysis.selection.series import SPARSITY, comparable, goal_columns, series_column, values
 from analysis.tables.comparisons import stand_ins_table
 from analysis.tables.layout import Grid, lay_out, text_grid
 from trainables.files.progress import LiveRun, RunProgress
-from trainables.vocabulary.schema import METRICS, STATES, TRIAL_METRICS
+from trainables.vocabulary.schema import METRICS, STATES, at_level
 from trainables.vocabulary.wording import duration
 
 MANY_CELLS: Final = 150
@@ -89,7 +84,7 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
         return "No trial is left to compare."
     known = comparable(trials)
     rows, columns = series_column(known), list(goal_columns(known))
-    name = metric if metric in METRICS else "test_accuracy"
+    name = metric if metric in METRICS else reported(known)
     lacking = [c for c in (rows, *columns, name) if c not in known or not known[c].notna().any()]
     if lacking:
         return f"No trial has a value of {' or '.join(words(c) for c in lacking)}."
@@ -123,8 +118,8 @@ def metrics(row: pd.Series[Any]) -> list[Fact]:
     """Return a trial's numbers with their units; those not measured are left out."""
     return [
         Fact(words(name), _value(name, row[name]))
-        for name in TRIAL_METRICS
-        if not is_missing(row[name])
+        for name in at_level("trial")
+        if name in row and not is_missing(row[name])
     ]
 
 

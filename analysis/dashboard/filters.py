@@ -13,7 +13,7 @@ from analysis.columns.labels import shown, words
 from analysis.columns.names import joined, ordered
 from analysis.dashboard.state import NOT_SET, View, token
 from analysis.selection.series import budget_column, comparable
-from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
+from trainables.vocabulary.schema import METRICS, at_level
 
 Options = list[dict[str, str]]
 
@@ -104,7 +104,7 @@ def metric_options(trials: pd.DataFrame) -> Options:
     """Return the metrics that some trial has and of which one direction is better."""
     present = [
         name
-        for name in TRIAL_METRICS
+        for name in at_level("trial")
         if METRICS[name].direction and name in trials and trials[name].notna().any()
     ]
     return [{"label": words(name), "value": name} for name in present]

@@ -8,15 +8,15 @@ import pandas as pd
 
 from analysis.columns.labels import in_percent, label, sign, titled, words
 from analysis.columns.names import KEYS, config_columns, differing, is_missing
+from analysis.columns.roles import choice, reported
 from analysis.dashboard.state import METRIC, View
 from analysis.frames.query import sort
 from trainables.vocabulary.schema import METRICS
 
 NUMBERS: Final = (
-    "val_accuracy", "test_accuracy", "dense_test_accuracy", "pruned_test_accuracy", "sparsity",
-    "theoretical_speedup", "d_adaptive", "d", "epochs", "train_s",
+    "sparsity", "theoretical_speedup", "d_adaptive", "d", "epochs", "train_s",
 )  # fmt: skip
-"""Metrics that are shown where some trial has them, beside the one that the view names."""
+"""Metrics that are shown where some trial has them, beside the deciding ones and the view's."""
 
 MANY_SETTINGS: Final = 12
 
@@ -25,7 +25,10 @@ def columns_of(trials: pd.DataFrame, view: View) -> list[str]:
     """Return the columns shown for some trials: keys, settings that differ, numbers, messages."""
     settings = differing(trials, config_columns(trials)) if len(trials) > 1 else []
     metric = view.one(METRIC)
-    wanted = [metric, *NUMBERS] if metric in METRICS and metric in trials else list(NUMBERS)
+    told = reported(trials)
+    deciding = [choice(trials), told, f"dense_{told}", f"pruned_{told}"]
+    first_metric = [metric] if metric in METRICS and metric in trials else []
+    wanted = [*first_metric, *deciding, *NUMBERS]
     numbers = [c for c in dict.fromkeys(wanted) if c in trials and trials[c].notna().any()]
     study = ["study"] if trials["study"].nunique() > 1 else []
     words_of = [c for c in ("message",) if trials[c].notna().any()]

@@ -6,6 +6,7 @@ worth reading by themselves; a figure without data says in words why it is empty
 
 from __future__ import annotations
 
+from analysis.columns.roles import CHOICE
 from analysis.figures.accuracy import (
     accuracy_by_budget_figure,
     accuracy_by_budget_table,
@@ -34,7 +35,7 @@ from analysis.figures.slice import slice_figure, slice_table
 __all__ = ["FIGURES", "Figure", "source_frame"]
 
 _SPARSITY = "prune.sparsity"
-_SCORED = (_SPARSITY, "val_accuracy")
+_SCORED = (_SPARSITY, CHOICE)
 
 FIGURES: dict[str, Figure] = {
     figure.name: figure
@@ -46,14 +47,14 @@ FIGURES: dict[str, Figure] = {
             schedules_table, schedules_figure,
         ),
         Figure(
-            "accuracy_by_sparsity", "Accuracy against sparsity",
-            "How much accuracy does each contestant keep as more weights go?",
+            "accuracy_by_sparsity", "Results against sparsity",
+            "How much does each contestant keep as more weights go?",
             "overview", "trials", _SCORED, ("metric", "by", "at"),
             accuracy_by_sparsity_table, accuracy_by_sparsity_figure, spans=("sparsity",),
         ),
         Figure(
-            "accuracy_by_budget", "Accuracy against budget",
-            "How much accuracy does each contestant win from more epochs, and where does it level"
+            "accuracy_by_budget", "Results against budget",
+            "How much does each contestant win from more epochs, and where does it level"
             " off?",
             "overview", "trials", _SCORED, ("metric", "by", "at"),
             accuracy_by_budget_table, accuracy_by_budget_figure, spans=("budget",),
@@ -74,13 +75,13 @@ FIGURES: dict[str, Figure] = {
             "ranks", "Mean ranks and critical difference",
             "Which contestants rank apart over all sparsities and budgets?",
             "schedules", "trials", _SCORED, ("metric", "by", "at"),
-            ranks_table, ranks_figure, "choosing", "val_accuracy", ("sparsity", "budget"),
+            ranks_table, ranks_figure, "choosing", CHOICE, ("sparsity", "budget"),
         ),
         Figure(
-            "discount", "Accuracy over the discount",
-            "How does accuracy change with ALLR's discount, and where does the adaptive one lie?",
+            "discount", "Results over the discount",
+            "How do results change with ALLR's discount, and where does the adaptive one lie?",
             "discount", "trials", ("retrain.discount", *_SCORED), ("metric", "at"),
-            discount_table, discount_figure, "all", "val_accuracy", ("sparsity",),
+            discount_table, discount_figure, "all", CHOICE, ("sparsity",),
         ),
         Figure(
             "regret", "Regret of the adaptive discount",
@@ -93,25 +94,25 @@ FIGURES: dict[str, Figure] = {
             "What share of a fixed budget should the dense run have, and in how many cycles"
             " should the rest be spent?",
             "discount", "trials", ("budget.dense_fraction", "prune.cycles", *_SCORED),
-            ("metric", "at"), budget_split_table, budget_split_figure, "all", "val_accuracy",
+            ("metric", "at"), budget_split_table, budget_split_figure, "all", CHOICE,
         ),
         Figure(
             "pareto", "Pareto front",
             "Which configurations does no other beat in both objectives?",
-            "pareto", "trials", ("val_accuracy",), ("metric", "against", "by"),
-            pareto_table, pareto_figure, "choosing", "val_accuracy",
+            "pareto", "trials", (CHOICE,), ("metric", "against", "by"),
+            pareto_table, pareto_figure, "choosing", CHOICE,
         ),
         Figure(
-            "cost", "Accuracy against the cost of training",
-            "What accuracy does each contestant give for the training it takes?",
+            "cost", "Results against the cost of training",
+            "What does each contestant reach for the training it takes?",
             "pareto", "trials", ("epochs", "dense_epochs", *_SCORED),
             ("metric", "cost", "by", "at"), cost_table, cost_figure, spans=("budget",),
         ),
         Figure(
             "learning_curves", "Learning curves",
             "How does the model learn in the dense run and recover in each cycle?",
-            "schedules", "epochs", ("total_epoch", "val_accuracy"), ("metric", "by", "at"),
-            learning_curves_table, learning_curves_figure, "all", "val_accuracy",
+            "schedules", "epochs", ("total_epoch", CHOICE), ("metric", "by", "at"),
+            learning_curves_table, learning_curves_figure, "all", CHOICE,
         ),
         Figure(
             "layers", "Sparsity layer by layer",
@@ -123,32 +124,32 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "history", "Course of the search",
             "How fast did the search find good configurations?",
-            "search", "trials", ("origin.number", "val_accuracy"), ("metric",),
-            history_table, history_figure, "choosing", "val_accuracy",
+            "search", "trials", ("origin.number", CHOICE), ("metric",),
+            history_table, history_figure, "choosing", CHOICE,
         ),
         Figure(
             "importance", "Which settings matter",
             "Which of the searched settings explain the differences in the result?",
-            "search", "trials", ("val_accuracy",), ("metric", "evaluator", "at"),
-            importance_table, importance_figure, "choosing", "val_accuracy", ("sparsity", "budget"),
+            "search", "trials", (CHOICE,), ("metric", "evaluator", "at"),
+            importance_table, importance_figure, "choosing", CHOICE, ("sparsity", "budget"),
         ),
         Figure(
             "slice", "One setting",
             "How does the result depend on a single setting?",
-            "search", "trials", ("val_accuracy",), ("metric", "x", "at"),
-            slice_table, slice_figure, "all", "val_accuracy", ("sparsity", "budget"),
+            "search", "trials", (CHOICE,), ("metric", "x", "at"),
+            slice_table, slice_figure, "all", CHOICE, ("sparsity", "budget"),
         ),
         Figure(
             "contour", "Two settings",
             "How does the result depend on two settings together?",
-            "search", "trials", ("val_accuracy",), ("metric", "x", "y", "at"),
-            contour_table, contour_figure, "all", "val_accuracy", ("budget",),
+            "search", "trials", (CHOICE,), ("metric", "x", "y", "at"),
+            contour_table, contour_figure, "all", CHOICE, ("budget",),
         ),
         Figure(
             "parallel", "All configurations side by side",
             "Which combinations of settings lead to good results?",
-            "search", "trials", ("val_accuracy",), ("metric",),
-            parallel_table, parallel_figure, "all", "val_accuracy",
+            "search", "trials", (CHOICE,), ("metric",),
+            parallel_table, parallel_figure, "all", CHOICE,
         ),
     )
 }  # fmt: skip

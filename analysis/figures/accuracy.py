@@ -6,9 +6,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
+from analysis.columns.roles import CHOICE, REPORTED, named
 from analysis.figures.lines import line_figure, line_table
 from analysis.selection.blocks import Block
-from analysis.selection.series import CHOICE, REPORTED, SPARSITY, budget_column, comparable
+from analysis.selection.series import SPARSITY, budget_column, comparable
 from analysis.selection.tabulation import Tabulation
 
 
@@ -19,6 +20,7 @@ def accuracy_by_sparsity_table(
 
     Columns as in `line_table`, x being the sparsity asked for, a ratio.
     """
+    metric = named(metric, frame)
     return line_table(comparable(frame), SPARSITY, metric, by, at)
 
 
@@ -35,6 +37,7 @@ def accuracy_by_budget_table(
     Columns as in `line_table`, x being the epochs of retraining, or of all training where the
     study holds methods that have one budget.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     return line_table(trials, budget_column(trials), metric, by, at)
 
@@ -45,7 +48,7 @@ def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
 
 
 def _subject(table: Tabulation) -> str:
-    return words(table.metric or REPORTED).capitalize()
+    return words(table.metric or "test_accuracy").capitalize()
 
 
 def budget_split_table(
@@ -55,6 +58,7 @@ def budget_split_table(
 
     Columns as in `line_table`: series is `prune.cycles`, x `budget.dense_fraction`, a ratio.
     """
+    metric = named(metric, frame)
     return line_table(comparable(frame), "budget.dense_fraction", metric, "prune.cycles", at)
 
 

@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import axis_title, block_words, scale, shown, words
 from analysis.columns.names import require_columns
+from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.slice import configuration_points, hue_column, setting_axis
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import CHOICE, budget_column, comparable
+from analysis.selection.series import budget_column, comparable
 from analysis.selection.settings import numeric_settings, wide
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -36,6 +37,7 @@ def contour_table(
     `x` and `y` are the settings with most values unless given. Columns: x, y, series, value, std,
     n. Configurations that lack one of the two are left out.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     free = [c for c in numeric_settings(trials) if c not in (x, y)]
     if sum(axis is None for axis in (x, y)) > len(free):

@@ -9,12 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
+from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.lines import ALONE, MANY
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
-from analysis.selection.series import REPORTED, budget_column, comparable
+from analysis.selection.series import budget_column, comparable
 from analysis.selection.tabulation import Tabulation
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
@@ -60,6 +61,7 @@ def cost_table(
     The block fixes task and sparsity. Columns: series, budget, cost (mean per trial), mean, std, n,
     lo, hi, n_failed, n_diverged. `cost` names the account, see `costs`; it is the table's fact.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     budget = budget_column(trials)
     meet = contest(trials.assign(_cost=costs(trials)[cost]), by, at, free=[budget])
@@ -84,7 +86,7 @@ def cost_figure(table: Tabulation) -> go.Figure:
 
     Series are moved apart a little, as those of one budget cost the same.
     """
-    frame, metric = table.frame, table.metric or REPORTED
+    frame, metric = table.frame, table.metric or "test_accuracy"
     title = f"{words(metric).capitalize()} against the cost of training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a recorded cost is done."])

@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
 from analysis.columns.names import distinct_trials
+from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, tuned_note
-from analysis.selection.series import CHOICE, comparable
+from analysis.selection.series import comparable
 from analysis.selection.tabulation import Tabulation, nothing
 
 MANY_BOUNDARIES: Final = 20
@@ -31,6 +32,7 @@ def learning_curves_table(
     trained (epochs trained when the metric was measured), cycle (0 in the dense run), mean, std, n,
     lr (mean over seeds, at the epoch's first step). Curves are thinned beyond some hundred epochs.
     """
+    metric = named(metric, frame)
     meet = contest(comparable(_last_epochs(frame)), by, at)
     if meet.trials.empty or meet.entries.empty:
         return nothing(f"No trial has a curve at {block_words(meet.at)}.")
@@ -65,7 +67,8 @@ def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
     last = frame.sort_values("total_epoch", kind="stable").drop_duplicates(
         ["study", "fingerprint"], keep="last"
     )
-    return last if CHOICE in last else last.assign(**{CHOICE: float("nan")})
+    chosen = choice(last)
+    return last if chosen in last else last.assign(**{chosen: float("nan")})
 
 
 def _thinned(part: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +86,7 @@ def learning_curves_figure(table: Tabulation) -> go.Figure:
 
     Methods from scratch, which have no dense run, lie on the left alone.
     """
-    frame, metric = table.frame, table.metric or CHOICE
+    frame, metric = table.frame, table.metric or "val_accuracy"
     title = f"{words(metric).capitalize()} while training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])

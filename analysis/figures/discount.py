@@ -8,14 +8,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, brief, in_percent, number, scale, shown, words
+from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.lines import HOVERED, INTERVALS, MANY
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest, means
-from analysis.selection.series import CHOICE, SPARSITY, comparable
+from analysis.selection.series import SPARSITY, comparable
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
+from analysis.stats.candidates import sign_of
 
 DISCOUNT: Final = "retrain.discount"
 ADAPTIVE: Final = "adaptive"
@@ -30,6 +32,7 @@ def discount_table(
     word), d (the number, or the mean of the d in use), mean, std, n, lo, hi, n_failed, n_diverged,
     n_configurations, tuned (the fixed discount that is best on validation in its block).
     """
+    metric = named(metric, frame)
     trials = comparable(frame).dropna(subset=[DISCOUNT])
     meet = contest(trials, DISCOUNT, at, free=[SPARSITY])
     table = discount_means(meet, metric)
@@ -63,9 +66,11 @@ def _is_tuned(table: pd.DataFrame, chosen: pd.DataFrame, goals: list[str]) -> pd
     Discounts with fewest trials that fell out go first; of equal means the smaller d.
     """
     done = chosen[chosen["state"] == "done"]
-    scored = done.groupby([*goals, DISCOUNT], dropna=False, sort=False)[CHOICE].agg(
+    chosen_by = choice(chosen)
+    scored = done.groupby([*goals, DISCOUNT], dropna=False, sort=False)[chosen_by].agg(
         ["mean", "count"]
     )
+    scored["mean"] *= sign_of(chosen_by)
     rows = table.merge(
         scored.rename(columns={"mean": "_score", "count": "_n"}).reset_index(),
         on=[*goals, DISCOUNT],
@@ -78,8 +83,8 @@ def _is_tuned(table: pd.DataFrame, chosen: pd.DataFrame, goals: list[str]) -> pd
 
 
 def discount_figure(table: Tabulation) -> go.Figure:
-    """Return accuracy over the discount, one line per sparsity, the adaptive ones as stars."""
-    frame, metric = table.frame, table.metric or CHOICE
+    """Return a metric over the discount, one line per sparsity, the adaptive ones as stars."""
+    frame, metric = table.frame, table.metric or "val_accuracy"
     title = f"{words(metric).capitalize()} over the discount"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a discount is done."])

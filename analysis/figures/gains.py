@@ -20,11 +20,12 @@ from analysis.columns.labels import (
     shown,
     words,
 )
+from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import records, tuples
 from analysis.drawing import canvas
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest
-from analysis.selection.series import REPORTED, SPARSITY, comparable, goal_columns, values
+from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import intervals
 from trainables.vocabulary import schema
@@ -59,6 +60,7 @@ def gains_table(
     metric is better when lower the sign is turned, so that a positive number is always a gain. The
     table's fact is the contestant whose gain it is.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     meet = contest(trials, by, at, free=goal_columns(trials))
     contestants = values(meet.entries, meet.by)

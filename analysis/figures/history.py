@@ -8,11 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import brief, number, scale, shown, words
+from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.frames.constraints import BEYOND
 from analysis.selection.contest import fallen_note
-from analysis.selection.series import CHOICE, comparable
+from analysis.selection.series import comparable
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import losses, require_choosable
 
@@ -32,6 +33,7 @@ def history_table(frame: pd.DataFrame, *, metric: str = CHOICE) -> Tabulation:
     fallen seed does not count, as for the search, nor one beyond the search's bounds where another
     of the block is within). Raises TestSelectionError on a test metric.
     """
+    metric = named(metric, frame)
     require_choosable(metric)
     searched = comparable(frame).dropna(subset=[NUMBER])
     searched = searched.assign(block=_names(searched))

@@ -13,11 +13,12 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import joined
+from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import records
 from analysis.drawing import canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import CHOICE, comparable, goal_columns
+from analysis.selection.series import comparable, goal_columns
 from analysis.selection.settings import configurations, varying, wide, without_synonyms
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
@@ -48,6 +49,7 @@ def importance_table(
     block with fewer than `FEWEST` has one row without parameter. The table's fact is the evaluator.
     Raises TestSelectionError on a test metric.
     """
+    metric = named(metric, frame)
     require_choosable(metric)
     trials = comparable(frame)
     meet = contest(trials, "", at, free=goal_columns(trials))

@@ -10,18 +10,12 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, brief, label, number, words
 from analysis.columns.names import codes, distinct_trials
+from analysis.columns.roles import choice
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.selection.blocks import Block, inside, task_columns
 from analysis.selection.contest import Contest
-from analysis.selection.series import (
-    CHOICE,
-    SPARSITY,
-    budget_column,
-    comparable,
-    series_column,
-    values,
-)
+from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.selection.tabulation import Tabulation
 
 TALLEST: Final = 1400
@@ -63,7 +57,8 @@ def _contest(frame: pd.DataFrame, by: str | None, at: Block | None) -> Contest:
     trials = comparable(frame.drop_duplicates(["study", "fingerprint"]))
     series = by or (STRUCTURE if trials[STRUCTURE].nunique() > 1 else series_column(trials))
     block = _block(trials, [*task_columns(frame), SPARSITY], series, at)
-    known = trials if CHOICE in trials else trials.assign(**{CHOICE: float("nan")})
+    chosen = choice(trials)
+    known = trials if chosen in trials else trials.assign(**{chosen: float("nan")})
     return Contest(inside(known, block), series, block, (), budget_column(trials)).having(series)
 
 

@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import axis_title, number, scale, shown, sign, titled, words
 from analysis.columns.names import is_missing, ordered
+from analysis.columns.roles import CHOICE, named
 from analysis.drawing import canvas
 from analysis.figures.pareto import configuration_means
 from analysis.selection.contest import fallen_note
-from analysis.selection.series import CHOICE, comparable
+from analysis.selection.series import comparable
 from analysis.selection.settings import numbers_of, varying, wide, without_synonyms
 from analysis.selection.tabulation import Tabulation
 
@@ -31,6 +32,7 @@ def parallel_table(frame: pd.DataFrame, *, metric: str = CHOICE) -> Tabulation:
     trial does not have are missing. At most `MANY_AXES` settings, those with most values, which are
     the table's facts.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     distinct = without_synonyms(trials, varying(trials))
     most = sorted(distinct, key=lambda column: -trials[column].nunique())[:MANY_AXES]

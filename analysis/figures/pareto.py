@@ -20,6 +20,7 @@ from analysis.columns.labels import (
     words,
 )
 from analysis.columns.names import is_missing, require_columns
+from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import records
 from analysis.drawing import canvas, theme
 from analysis.frames.constraints import beyond_bounds
@@ -30,7 +31,7 @@ from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats import TestSelectionError, non_dominated
 from trainables.vocabulary.schema import METRICS, Direction
 
-OBJECTIVES: Final = ("val_accuracy", "theoretical_speedup")
+OBJECTIVES: Final = (CHOICE, "theoretical_speedup")
 _SEARCH: Final = ("origin.search", "origin.block")
 
 
@@ -56,7 +57,7 @@ def directions(objectives: Mapping[str, Direction] | tuple[str, ...]) -> dict[st
 def pareto_table(
     frame: pd.DataFrame,
     *,
-    metric: str = OBJECTIVES[0],
+    metric: str = CHOICE,
     against: str = OBJECTIVES[1],
     by: str | None = None,
     objectives: Mapping[str, Direction] | tuple[str, ...] | None = None,
@@ -69,6 +70,7 @@ def pareto_table(
     `metric` and `against`. Columns: series, one per objective, n, front, and the varying
     configuration. The table's facts are the objectives' directions. Raises as `directions`.
     """
+    metric = named(metric, frame)
     wanted = directions(objectives if objectives is not None else (metric, against))
     if len(wanted) < 2:
         return nothing("A front needs two objectives, and these are the same.")

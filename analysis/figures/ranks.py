@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, words
+from analysis.columns.roles import CHOICE, named
 from analysis.drawing import canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import CHOICE, comparable, goal_columns
+from analysis.selection.series import comparable, goal_columns
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import CriticalDifferences, critical_differences
 
@@ -26,6 +27,7 @@ def ranks_table(
     not tell apart, as a tuple). The table's facts are the `CriticalDifferences`. Raises
     TestSelectionError on a test metric.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     meet = contest(trials, by, at, free=goal_columns(trials))
     ranking = critical_differences(meet.entries, metric, meet.by, meet.keys)

@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import words
 from analysis.columns.names import config_columns, differing
+from analysis.columns.roles import REPORTED, choice, named
 from analysis.frames.constraints import BEYOND
 from analysis.frames.study_frames import StudyFrames
-from analysis.selection.series import CHOICE, REPORTED, budget_column
+from analysis.selection.series import budget_column
 from analysis.selection.tabulation import Tabulation, nothing
 
 PageName = Literal["overview", "schedules", "discount", "pareto", "search"]
@@ -54,7 +55,7 @@ class Figure:
     def missing(self, frame: pd.DataFrame, metric: str | None = None) -> list[str]:
         """Return the needed columns that are absent from a frame or have no value in it."""
         metrics = [metric or self.metric] if "metric" in self.controls else []
-        needed = dict.fromkeys([*self.needs, *metrics])
+        needed = dict.fromkeys(named(name, frame) for name in (*self.needs, *metrics))
         return [c for c in needed if c not in frame or not frame[c].notna().any()]
 
     def tabulate(self, frame: pd.DataFrame, **controls: Any) -> Tabulation:
@@ -71,7 +72,7 @@ class Figure:
             return nothing("There are no trials yet.")
         if absent := self.missing(frame, controls.get("metric")):
             return nothing(_why_without(absent))
-        given = {"metric": self.metric} if "metric" in self.controls else {}
+        given = {"metric": named(self.metric, frame)} if "metric" in self.controls else {}
         given |= {name: value for name, value in controls.items() if value is not None}
         return self.table(frame, **given)
 
@@ -100,8 +101,8 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     if source == "trials" or trials.empty:
         return trials
     # The curves have a validation accuracy of their own, the last of which is the trial's.
-    choice = [CHOICE] if source == "layers" else []
-    wanted = (*_ALWAYS, budget_column(trials), BEYOND, *choice)
+    chosen = [choice(trials)] if source == "layers" else []
+    wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)
     always = [c for c in wanted if c in trials]
     columns = [*differing(trials, config_columns(trials)), *always, "seed", "state"]
     frame = study.layers.rename(columns={"sparsity": "layer_sparsity"})
@@ -110,5 +111,7 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     )
 
 
-_ALWAYS: Final = ("task.dataset", "task.model", "method", "prune.sparsity", "prune.structure",
-                  "retrain.schedule", "dense.epochs", "retrain.epochs")  # fmt: skip
+_ALWAYS: Final = (
+    "task.dataset", "task.model", "task.use", "method", "prune.sparsity", "prune.structure",
+    "retrain.schedule", "dense.epochs", "retrain.epochs",
+)  # fmt: skip

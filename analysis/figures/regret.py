@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, number, scale, shown, words
 from analysis.columns.names import config_columns, differing, is_missing
+from analysis.columns.roles import REPORTED, choice, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.figures.discount import ADAPTIVE, DISCOUNT, discount_means
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import CHOICE, REPORTED, SPARSITY, comparable, goal_columns
+from analysis.selection.series import SPARSITY, comparable, goal_columns
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import NOBODY, SEARCHED, CrossFit, candidates_by, gap, pooled, too_few
@@ -39,6 +40,7 @@ def regret_table(
     missing and n 0; with one or two seeds the regret of a choice is missing too. The facts are the
     `CrossFit` of the mean over the blocks whose regret is known.
     """
+    metric = named(metric, frame)
     trials = comparable(frame).dropna(subset=[DISCOUNT])
     goals = list(goal_columns(trials))
     task = {column: value for column, value in (at or {}).items() if column not in goals}
@@ -71,7 +73,7 @@ def _fits(trials: pd.DataFrame, goals: list[str], metric: str) -> dict[Any, Cros
     fixed, adaptive = numbers_of(trials[DISCOUNT]).notna(), trials[DISCOUNT] == ADAPTIVE
     among = [c for c in differing(trials, config_columns(trials)) if c not in goals]
     tuned, reference = (
-        candidates_by(trials[kind], goals, among or [DISCOUNT], CHOICE, metric)
+        candidates_by(trials[kind], goals, among or [DISCOUNT], choice(trials), metric)
         for kind in (fixed, adaptive)
     )
     places = {*tuned, *reference}

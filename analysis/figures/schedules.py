@@ -11,12 +11,14 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import config_columns, differing, is_missing, joined
+from analysis.columns.roles import choice
 from analysis.drawing import canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block, inside
 from analysis.selection.contest import Contest, contest
-from analysis.selection.series import CHOICE, comparable, values
+from analysis.selection.series import comparable, values
 from analysis.selection.tabulation import Tabulation, nothing
+from analysis.stats.candidates import sign_of
 from trainables.config.datasets import known
 from trainables.formulas.schedules import (
     DENSE_SCHEDULES,
@@ -102,7 +104,9 @@ def _alike(meet: Contest) -> tuple[pd.DataFrame, str]:
     )
     if not mixed:
         return here, ""
-    means = meet.entries.groupby(SCHEDULE, sort=False)[CHOICE].mean().dropna()
+    chosen_by = choice(meet.entries)
+    means = sign_of(chosen_by) * meet.entries.groupby(SCHEDULE, sort=False)[chosen_by].mean()
+    means = means.dropna()
     best = meet.entries[meet.entries[SCHEDULE] == means.idxmax()] if len(means) else meet.entries
     one = inside(here, {column: best.iloc[0][column] for column in mixed})
     names = joined([words(column) for column in mixed])
@@ -124,13 +128,18 @@ def _remarks(
 
 
 def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
-    """Optimiser steps of an epoch, from the data set's counts."""
-    dataset = known(row["task.dataset"])
-    if dataset is None:
+    """Optimiser steps per epoch: from the data set's counts, or as a retraining recorded them."""
+    name = row.get("task.dataset")
+    dataset = None if is_missing(name) else known(name)
+    if dataset is not None:
+        size = row.get("task.dataset.n_train")
+        n_train = dataset.n_train({"n_train": size} if not is_missing(size) else {})
+        return -(-n_train // int(row["dense.batch_size"]))
+    steps, epochs = row.get("retrain_steps"), row.get("retrain_epochs")
+    if is_missing(steps) or is_missing(epochs) or not epochs:
         return None
-    size = row.get("task.dataset.n_train")
-    n_train = dataset.n_train({"n_train": size} if not is_missing(size) else {})
-    return -(-n_train // int(row["dense.batch_size"]))
+    per_epoch: float = steps / epochs
+    return max(1, round(per_epoch))
 
 
 def _dense(row: pd.Series[Any], per_epoch: int) -> tuple[list[float], int]:

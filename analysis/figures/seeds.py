@@ -9,11 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, scale, shown, words
+from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
-from analysis.selection.series import REPORTED, comparable, values
+from analysis.selection.series import comparable, values
 from analysis.selection.tabulation import Tabulation
 
 
@@ -24,6 +25,7 @@ def paired_seeds_table(
 
     The value of a trial that is not done is missing.
     """
+    metric = named(metric, frame)
     meet = contest(comparable(frame), by, at)
     chosen = meet.entries
     order = {name: rank for rank, name in enumerate(values(chosen, meet.by))}
@@ -43,7 +45,7 @@ def paired_seeds_table(
 
 def paired_seeds_figure(table: Tabulation) -> go.Figure:
     """Return one grey line per seed across the series, and each series' mean as a bar, with n."""
-    frame, metric = table.frame, table.metric or REPORTED
+    frame, metric = table.frame, table.metric or "test_accuracy"
     title = f"{words(metric).capitalize()} seed by seed"
     done = frame.dropna(subset=["value"]) if len(frame) else frame
     if done.empty:

@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, number, scale, shown, words
 from analysis.columns.names import require_columns
+from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import CHOICE, comparable, goal_columns, series_column
+from analysis.selection.series import comparable, goal_columns, series_column
 from analysis.selection.settings import configurations, numbers_of, numeric_settings, wide
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -28,6 +29,7 @@ def slice_table(
     sparsity and budget in words). Configurations that do not have the setting, or have a word
     there, are left out.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     settings = numeric_settings(trials)
     if x is None and not settings:

@@ -7,13 +7,21 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import block_words, number, points, shown
+from analysis.columns.labels import (
+    block_words,
+    difference,
+    difference_unit,
+    in_percent,
+    number,
+    shown,
+)
 from analysis.columns.names import config_columns, differing, joined
+from analysis.columns.roles import reported
 from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
 from analysis.frames.constraints import beyond_bounds
 from analysis.selection.blocks import block_columns, inside, stand_ins
-from analysis.selection.series import REPORTED, series_column
+from analysis.selection.series import series_column
 from analysis.stats import (
     FEWEST_SEEDS,
     Comparison,
@@ -41,13 +49,14 @@ def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Versus:
-    """The leader against one rival on test, on `n_pairs` pairs in blocks of one task.
+    """The leader against one rival in `metric`, on test, on `n_pairs` pairs in blocks of one task.
 
     `task` holds the columns and values of the task it leads in; none where there is but one.
     `verdict` is one of the family of all pairs of contestants, with the leader first; `comparison`
     is of those that stand for the two.
     """
 
+    metric: str
     comparison: Comparison
     verdict: Verdict
     task: dict[str, Any]
@@ -65,16 +74,17 @@ def comparisons(trials: pd.DataFrame) -> list[Versus]:
     """
     by = series_column(trials)
     leader, task = subject(trials)
-    if leader is None or REPORTED not in trials or not trials[REPORTED].notna().any():
+    metric = reported(trials)
+    if leader is None or metric not in trials or not trials[metric].notna().any():
         return []
     columns = block_columns(trials, by)
     here = inside(trials, task)
     among = [c for c in differing(here, config_columns(here)) if c not in (by, *columns)]
     standing = here[~beyond_bounds(here, among, [by, *columns])]
-    family = entrants(standing, REPORTED, by, columns).verdicts()
+    family = entrants(standing, metric, by, columns).verdicts()
     chosen, keys = stand_ins(here, by, columns), ["seed", *columns]
     found = [
-        Versus(paired(chosen, REPORTED, leader, one.rival, by=keys, column=by), one, task)
+        Versus(metric, paired(chosen, metric, leader, one.rival, by=keys, column=by), one, task)
         for one in against(family, leader)
     ]
     return [one for one in found if one.comparison.n]
@@ -102,11 +112,22 @@ def against_rivals(trials: pd.DataFrame) -> list[str]:
 
 def _grouped(by: str, kind: str, found: list[Versus]) -> str:
     parts = [
-        f"{points(one.verdict.gain)} points to {shown(by, one.verdict.rival)}"
-        f" ({counted(one.comparison.n, 'pair')})"
+        f"{_gain(one, shown(by, one.verdict.rival))} ({counted(one.comparison.n, 'pair')})"
         for one in found
     ]
-    return f"On test {shown(by, found[0].verdict.of)} has {joined(parts)}: {kind}."
+    metric = found[0].metric
+    part = "test" if metric.startswith("test_") else "validation"
+    has = "has" if in_percent(metric) else "is"
+    return f"On {part} {shown(by, found[0].verdict.of)} {has} {joined(parts)}: {kind}."
+
+
+def _gain(one: Versus, rival: str) -> str:
+    """A difference in words: in points, or how much better or worse where it has another unit."""
+    gain, unit = one.verdict.gain, difference_unit(one.metric)
+    if in_percent(one.metric):
+        return f"{difference(one.metric, gain)} {unit} to {rival}"
+    size = f"{number(abs(gain), 3)} {unit}".strip()
+    return f"{size} {'worse' if gain < 0 else 'better'} than {rival}"
 
 
 def certainty(one: Verdict) -> str:

@@ -6,13 +6,21 @@ say anything. Leaders are chosen on validation and reported on test. Plain text,
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import block_words, number, points, shown, words
+from analysis.columns.labels import (
+    amount,
+    block_words,
+    difference,
+    difference_unit,
+    number,
+    shown,
+    words,
+)
 from analysis.columns.names import is_missing, joined
+from analysis.columns.roles import choice, has_test, reported
 from analysis.columns.rows import records
 from analysis.figures.accuracy import budget_split_table
 from analysis.figures.discount import DISCOUNT
@@ -20,14 +28,7 @@ from analysis.figures.regret import regret_table
 from analysis.findings.rivals import against_rivals
 from analysis.selection.blocks import block_columns, blocks, inside, stand_ins, task_columns
 from analysis.selection.leaders import Leader, leaders
-from analysis.selection.series import (
-    CHOICE,
-    REPORTED,
-    SPARSITY,
-    comparable,
-    series_column,
-    values,
-)
+from analysis.selection.series import SPARSITY, comparable, series_column, values
 from analysis.selection.settings import configurations, varying, without_synonyms
 from analysis.stats import CrossFit, side, too_few
 from trainables.config.datasets import known
@@ -42,10 +43,12 @@ def findings(frame: pd.DataFrame) -> list[str]:
     if trials.empty:
         return ["The study has no trials yet."]
     done = trials[trials["state"] == "done"]
-    if done.empty or CHOICE not in done or not done[CHOICE].notna().any():
+    chosen_by = choice(done)
+    if done.empty or chosen_by not in done or not done[chosen_by].notna().any():
         return [tally(trials), "No trial is done, so there is nothing to compare yet."]
     sentences = [
         tally(trials),
+        _without_test(trials),
         *leading(trials),
         *best(trials),
         *against_rivals(trials),
@@ -54,6 +57,13 @@ def findings(frame: pd.DataFrame) -> list[str]:
         resolution(trials),
     ]
     return [sentence for sentence in sentences if sentence]
+
+
+def _without_test(trials: pd.DataFrame) -> str:
+    """What the reader must know where nothing was measured on test."""
+    if has_test(trials):
+        return ""
+    return "The task has no test part: what is reported is validation, by which it was chosen too."
 
 
 def tally(trials: pd.DataFrame) -> str:
@@ -125,12 +135,15 @@ def _best(trials: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> s
     if done.empty:
         return ""
     first = records(done)[0]
-    choice = [f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])]
-    on_test = f", {number(100 * done[REPORTED].mean())} % on test" if REPORTED in done else ""
+    best_settings = [
+        f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])
+    ]
+    val, test = choice(done), reported(done)
+    on_test = f", {amount(test, done[test].mean())} on test" if test != val else ""
     tried = counted(int(first["n_configurations"]), "configuration")
     return (
         f"At {block_words(block)} the best of {tried}"
-        f" on validation has {joined(choice)}: {number(100 * done[CHOICE].mean())} %{on_test}"
+        f" on validation has {joined(best_settings)}: {amount(val, done[val].mean())}{on_test}"
         f" (n = {len(done)})."
     )
 
@@ -146,17 +159,16 @@ def _names(by: str, names: list[Any]) -> str:
 def _single(leader: Leader, by: str) -> str:
     mean, std, n = leader.test
     lost = f", {leader.n_lost} failed or diverged" if leader.n_lost else ""
-    spread = f" ± {number(100 * std, 2)}" if math.isfinite(std) else ""
-    return (
-        f"{shown(by, leader.name)} reaches {number(100 * mean)}{spread} % on test (n = {n}{lost})."
-    )
+    where = "test" if leader.reported.startswith("test_") else "validation"
+    reach = amount(leader.reported, mean, std)
+    return f"{shown(by, leader.name)} reaches {reach} on {where} (n = {n}{lost})."
 
 
 def _image(trials: pd.DataFrame) -> float | None:
     """The accuracy that one validation image is worth, where the data set is known."""
     names = values(trials, "task.dataset")
     dataset = known(names[0]) if len(names) == 1 else None
-    if dataset is None:
+    if dataset is None or choice(trials) != "val_accuracy":
         return None
     sizes = map(int, values(trials, "task.dataset.n_val"))
     return 1 / min([dataset.n_val, *sizes])
@@ -180,7 +192,7 @@ def resolution(trials: pd.DataFrame) -> str:
 
 def discount(trials: pd.DataFrame) -> list[str]:
     """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
-    if DISCOUNT not in trials or not trials[DISCOUNT].notna().any() or REPORTED not in trials:
+    if DISCOUNT not in trials or not trials[DISCOUNT].notna().any():
         return []
     discounts = trials.dropna(subset=[DISCOUNT])
     tasks = blocks(discounts, task_columns(discounts))
@@ -188,7 +200,7 @@ def discount(trials: pd.DataFrame) -> list[str]:
 
 
 def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
-    regrets = regret_table(trials, metric=REPORTED, at=task)
+    regrets = regret_table(trials, at=task)
     table = regrets.frame
     known = table[table["regret"].notna()]
     if not (table["n_tried"] > 1).any():
@@ -202,12 +214,18 @@ def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
     sides = [side(row["lo"]) + side(row["hi"]) for row in records(known)]
     above, below = sides.count(2), sides.count(-2)
     mean: CrossFit = regrets.facts
-    span = "" if mean.unknown else f" [{points(mean.interval.lo)} to {points(mean.interval.hi)}]"
+    metric = regrets.metric
+
+    def told(value: float) -> str:
+        return difference(metric, value)
+
+    span = "" if mean.unknown else f" [{told(mean.interval.lo)} to {told(mean.interval.hi)}]"
+    unit = f"{difference_unit(metric)} of {words(metric)}".strip()
     worst_at = block_words({SPARSITY: worst["sparsity"], regrets.budget: worst["budget"]})
     return (
         f"{where} regret of the adaptive discount against the one tuned on validation at the other"
-        f" seeds is {points(known['regret'].mean())} points{span} of test accuracy on average over"
-        f" {_blocks(len(known))} (at worst {points(worst['regret'])}, at {worst_at},"
+        f" seeds is {told(known['regret'].mean())}{span} {unit} on average over"
+        f" {_blocks(len(known))} (at worst {told(worst['regret'])}, at {worst_at},"
         f" n = {counted(int(worst['n']), 'seed')}); its interval lies above zero in {above} of them"
         f" and below in {below}."
     )

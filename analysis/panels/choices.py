@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 import pandas as pd
 
 from analysis.columns.labels import shown, words
+from analysis.columns.roles import PACE, choice, named
 from analysis.figures.cost import Cost
 from analysis.figures.gains import subject_of
 from analysis.figures.importance import EVALUATORS
@@ -22,7 +23,7 @@ from analysis.selection.series import (
     values,
 )
 from analysis.selection.settings import numeric_settings
-from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
+from trainables.vocabulary.schema import METRICS, at_level
 
 LABELS: Final[Mapping[str, str]] = {
     "metric": "metric", "by": "compare", "of": "gain of", "cost": "cost", "against": "against",
@@ -33,10 +34,8 @@ LABELS: Final[Mapping[str, str]] = {
 _COLUMNS: Final = frozenset({"metric", "by", "against", "x", "y"})
 """Controls whose values are columns."""
 
-_RANKED: Final = [name for name in TRIAL_METRICS if METRICS[name].direction is not None]
-_CURVES: Final = ["val_accuracy", "val_loss", "train_loss"]
 _AGAINST: Final = [
-    "theoretical_speedup", "epochs", "retrain_epochs", "train_images_per_s", "train_s",
+    "theoretical_speedup", "epochs", "retrain_epochs", PACE, "train_s",
 ]  # fmt: skip
 
 AT: Final = "at."
@@ -81,7 +80,7 @@ def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dic
         "at": lambda: _blocks(figure, trials, series),
         "cost": lambda: list(get_args(Cost)),
         "evaluator": lambda: list(EVALUATORS),
-        "against": lambda: _present(trials, _AGAINST),
+        "against": lambda: _present(trials, [named(name, trials) for name in _AGAINST]),
         "x": lambda: numeric_settings(trials),
         "y": lambda: numeric_settings(trials)[1:] + numeric_settings(trials)[:1],
     }
@@ -117,10 +116,13 @@ def _present(frame: pd.DataFrame, names: list[str]) -> list[str]:
 
 def _metrics(figure: Figure, frame: pd.DataFrame) -> list[str]:
     """The metrics that a figure offers, its default first."""
-    present = _present(frame, _CURVES if figure.source == "epochs" else _RANKED)
+    ranked = [name for name in at_level("trial") if METRICS[name].direction is not None]
+    curves = [choice(frame), "val_loss", "train_loss"]
+    present = _present(frame, curves if figure.source == "epochs" else ranked)
     if figure.metrics == "choosing":
         present = [name for name in present if not METRICS[name].on_test]
-    return sorted(present, key=lambda name: name != figure.metric)
+    first = named(figure.metric, frame)
+    return sorted(dict.fromkeys(present), key=lambda name: name != first)
 
 
 def choices(

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import joined
+from analysis.columns.roles import CHOICE, PACE, REPORTED, named
 from analysis.drawing.canvas import Drawing
 from analysis.figures import FIGURES, Figure, source_frame
 from analysis.frames.study_frames import StudyFrames
@@ -34,8 +35,7 @@ BYTES: Final = 480_000
 POINTS: Final = 1_200
 """Points that one combination shows at most."""
 
-METRICS: Final = ("test_accuracy", "val_accuracy", "val_loss", "theoretical_speedup",
-                  "train_images_per_s")  # fmt: skip
+METRICS: Final = (REPORTED, CHOICE, "val_loss", "theoretical_speedup", PACE)
 MANY_METRICS: Final = 2
 
 _OFFERED: Final = frozenset({"metric", "of", "cost", "against", "evaluator"})
@@ -173,7 +173,7 @@ def thinned(table: Tabulation, limit: int = POINTS) -> Tabulation:
 def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[Choice, ...]:
     offered = offers(figure, one_row_per_trial(figure, frame))
     if "metric" in offered:
-        offered["metric"] = _metrics(offered["metric"])
+        offered["metric"] = _metrics(offered["metric"], frame)
     return tuple(
         choice
         for choice in choices(offered, {}, table.at)
@@ -182,9 +182,10 @@ def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[
     )
 
 
-def _metrics(offered: Sequence[str]) -> list[str]:
+def _metrics(offered: Sequence[str], frame: pd.DataFrame) -> list[str]:
     """Of metrics only the default and those most asked for."""
-    return list(dict.fromkeys([*offered[:1], *(m for m in offered if m in METRICS)]))[:MANY_METRICS]
+    asked = [named(metric, frame) for metric in METRICS]
+    return list(dict.fromkeys([*offered[:1], *(m for m in offered if m in asked)]))[:MANY_METRICS]
 
 
 def _start(selector: Choice) -> int:

@@ -7,20 +7,27 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import MISSING, block_words, number, points, shown, words
+from analysis.columns.labels import (
+    MISSING,
+    axis_title,
+    block_words,
+    difference,
+    difference_unit,
+    in_percent,
+    number,
+    shown,
+    titled,
+    words,
+)
 from analysis.columns.names import is_missing
+from analysis.columns.roles import choice, reported
 from analysis.columns.rows import tuples
 from analysis.findings import sentences
 from analysis.findings.rivals import comparisons
 from analysis.selection.leaders import leaders
-from analysis.selection.series import (
-    SPARSITY,
-    budget_column,
-    comparable,
-    series_column,
-    values,
-)
+from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.stats import Comparison
+from analysis.stats.candidates import sign_of
 from analysis.tables.comparisons import methods_comparison, schedules_comparison
 from analysis.tables.layout import Grid, text_grid
 from analysis.tables.render import to_html
@@ -30,39 +37,44 @@ MANY_COLUMNS: Final = 16
 
 
 def leaders_view(frame: pd.DataFrame) -> Grid:
-    """Return who leads on validation in each block, its test accuracy, and the runner-up."""
+    """Return who leads on validation in each block, what is reported of it, and the runner-up."""
     trials = comparable(frame)
     leads = leaders(trials) if _has_results(trials) else []
     by = series_column(trials)
+    val, told = choice(trials), reported(trials)
+    ahead = ", ".join(part for part in (difference_unit(val), "validation") if part)
+    metrics = list(dict.fromkeys((val, told)))
     rows = (
         (
             block_words(one.block),
             shown(by, one.name),
-            percent(*one.val),
-            percent(*one.test),
+            *(spread(m, *(one.val if m == one.chosen_by else one.test)) for m in metrics),
             str(one.val[2]),
             str(one.n_lost),
             MISSING if one.runner_up is None else shown(by, one.runner_up),
-            MISSING if one.behind is None else points(one.behind),
+            MISSING if one.behind is None else difference(one.chosen_by, one.behind),
         )
         for one in leads[:MANY_ROWS]
     )
     columns = [
-        "block", f"best {words(by)} on validation", "validation accuracy (%)", "test accuracy (%)",
-        "seeds (n)", "failed or diverged", "runner-up", "ahead by (points, validation)",
+        "block", f"best {words(by)} on validation", *(axis_title(m) for m in metrics),
+        "seeds (n)", "failed or diverged", "runner-up", f"ahead by ({ahead})",
     ]  # fmt: skip
     note = (
         "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
-        " block have done; where that is none, of those with most done. Reported on test."
+        " block have done; where that is none, of those with most done."
     )
-    return text_grid("Leaders", columns, rows, (0, 1, 6), (note, _cut(len(leads))))
+    reported_on = "Reported on test." if told != val else "There is no test part to report."
+    written = (0, 1, len(columns) - 2)
+    return text_grid("Leaders", columns, rows, written, (f"{note} {reported_on}", _cut(len(leads))))
 
 
 def _has_results(trials: pd.DataFrame) -> bool:
     return bool(
         len(trials)
         and (trials["state"] == "done").any()
-        and trials["val_accuracy"].notna().any()
+        and choice(trials) in trials
+        and trials[choice(trials)].notna().any()
         and {SPARSITY, budget_column(trials)} <= set(trials)
     )
 
@@ -71,12 +83,13 @@ def _cut(n: int) -> str:
     return f"The first {MANY_ROWS} of {n} rows are shown." if n > MANY_ROWS else ""
 
 
-def percent(mean: float, std: float, n: int) -> str:
-    """Return an accuracy with its spread in per cent, `97.13 ± 0.21`; a dash where missing."""
+def spread(metric: str, mean: float, std: float, n: int) -> str:
+    """Return a mean with its spread, `97.13 ± 0.21` in per cent; a dash where it is missing."""
     if n == 0 or not math.isfinite(mean):
         return MISSING
-    spread = f" ± {100 * std:.2f}" if math.isfinite(std) else ""
-    return f"{100 * mean:.2f}{spread}"
+    factor, digits = (100, ".2f") if in_percent(metric) else (1, ".4g")
+    deviation = f" ± {factor * std:{digits}}" if math.isfinite(std) else ""
+    return f"{factor * mean:{digits}}{deviation}"
 
 
 def _share(one: Comparison) -> str:
@@ -91,12 +104,13 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
     """Return the leader against every rival on test: difference, interval, p, verdict."""
     trials = comparable(frame)
     rivals = comparisons(trials) if _has_results(trials) else []
-    by = series_column(trials)
+    by, metric = series_column(trials), reported(trials)
     rows = (
         (
             shown(by, one.verdict.rival),
-            points(one.verdict.gain),
-            f"{points(one.verdict.interval.lo)} to {points(one.verdict.interval.hi)}",
+            difference(one.metric, one.verdict.gain),
+            f"{difference(one.metric, one.verdict.interval.lo)} to"
+            f" {difference(one.metric, one.verdict.interval.hi)}",
             str(one.comparison.n),
             str(one.verdict.interval.n),
             _share(one.comparison),
@@ -107,12 +121,12 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
         for one in rivals
     )
     columns = [
-        "rival", "difference (points)", "95 % interval", "pairs (n)", "seeds",
-        "better in (% of pairs)", "p, exact", "p, t test, Holm", "verdict",
+        "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs (n)",
+        "seeds", "better in (% of pairs)", "p, exact", "p, t test, Holm", "verdict",
     ]  # fmt: skip
     leader = shown(by, rivals[0].verdict.of) if rivals else ""
     at = block_words(rivals[0].task) if rivals else ""
-    title = f"{leader} against its rivals, test accuracy{f', {at}' if at else ''}"
+    title = f"{leader} against its rivals, {words(metric)}{f', {at}' if at else ''}"
     note = (
         "Pairs share seed, task, sparsity and budget. Difference, share, interval (Student's t) and"
         " both p are over the means of each seed, since pairs of one seed share a dense run. The"
@@ -120,8 +134,9 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
         " beside it is the exact sign-flip test."
     )
     alone = "Some trials have no partner, so not all seeds are over the same blocks."
+    turned = "Less is better: a positive difference is a gain." if sign_of(metric) < 0 else ""
     unpaired = any(one.comparison.pairs.n_unpaired for one in rivals)
-    return text_grid(title, columns, rows, (0, 8), (note, alone if unpaired else ""))
+    return text_grid(title, columns, rows, (0, 8), (note, turned, alone if unpaired else ""))
 
 
 def comparison_tables(frame: pd.DataFrame) -> list[str]:

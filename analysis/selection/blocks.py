@@ -14,10 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.columns.names import is_missing, require_columns
+from analysis.columns.roles import choice
 from analysis.columns.rows import records
 from analysis.frames.constraints import beyond_bounds
-from analysis.selection.series import CHOICE, goal_columns, values
+from analysis.selection.series import goal_columns, values
 from analysis.selection.settings import configurations, varying
+from analysis.stats.candidates import sign_of
 
 Block = Mapping[str, Any]
 """Columns with the values that they have in a block."""
@@ -72,13 +74,13 @@ def inside(frame: pd.DataFrame, at: Block) -> pd.DataFrame:
 def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFrame:
     """Return the trials that stand for each series in each block, with `n_configurations`.
 
-    Where a series has several configurations in a block, the one with the best mean validation
-    accuracy stands for it. Configurations with most done seeds go first: a mean over the
+    Where a series has several configurations in a block, the one with the best mean on
+    validation stands for it. Configurations with most done seeds go first: a mean over the
     seeds that survived is no fair mean. One beyond the bounds of its search goes last, see
     `beyond_bounds`.
     """
     keys = [by, *block]
-    require_columns(frame, [*keys, CHOICE, "state"])
+    require_columns(frame, [*keys, choice(frame), "state"])
     tried = frame.dropna(subset=[by])
     # With the keys: a series such as the study does not follow from the configuration.
     cell = tried.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
@@ -96,7 +98,8 @@ def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFram
 def _ranked(tried: pd.DataFrame, cell: NDArray[Any], one: NDArray[Any]) -> pd.DataFrame:
     """The configurations of each cell, best first: in bounds, by done seeds, by mean choice."""
     done = (tried["state"] == "done").to_numpy()
-    scores = tried[CHOICE].astype(float).to_numpy()
+    chosen_by = choice(tried)
+    scores = sign_of(chosen_by) * tried[chosen_by].astype(float).to_numpy()
     seen = pd.DataFrame({"cell": cell, "one": one, "done": done})
     seen["score"] = np.where(done, scores, np.nan)
     bounded = tried.assign(_cell=cell, _one=one)

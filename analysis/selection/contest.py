@@ -96,5 +96,5 @@ def tuned_note(entries: pd.DataFrame, by: str) -> str:
     within = ", of those within the search's bounds where there are any" if bounded else ""
     return (
         f"Where a {words(by)} has several configurations in a block (up to {int(most)}),"
-        f" the one with the best mean validation accuracy stands for it{within}."
+        f" the one with the best mean on validation stands for it{within}."
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.columns.roles import choice, reported
 from analysis.selection.blocks import block_columns, blocks, inside, stand_ins
-from analysis.selection.series import CHOICE, REPORTED, series_column
+from analysis.selection.series import series_column
 from analysis.stats import pairs, snapped, summary
+from analysis.stats.candidates import sign_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Leader:
     leader has done; it leads by its mean over the `n_shared` seeds that every contestant has done.
     Where that is none, only those with most done seeds are ranked. `behind` is the mean paired
     difference to the runner-up on validation; None without a runner-up or a seed that all have
-    done. `n_lost` counts the leader's trials that are not done.
+    done. `n_lost` counts the leader's trials that are not done. `chosen_by` and
+    `reported` are the metrics of `val` and `test`; `behind` is positive whichever way is better.
     """
 
     block: dict[str, Any]
@@ -32,6 +35,8 @@ class Leader:
     behind: float | None
     n_shared: int
     n_lost: int
+    chosen_by: str = "val_accuracy"
+    reported: str = "test_accuracy"
 
 
 def leaders(trials: pd.DataFrame) -> list[Leader]:
@@ -46,9 +51,10 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
 
 
 def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
-    done = part[(part["state"] == "done") & part[CHOICE].notna()]
+    chosen_by, told = choice(part), reported(part)
+    done = part[(part["state"] == "done") & part[chosen_by].notna()]
     standing, n_shared = _on_equal_seeds(done, by)
-    means = standing.groupby(by, sort=False)[CHOICE].mean()
+    means = sign_of(chosen_by) * standing.groupby(by, sort=False)[chosen_by].mean()
     level = pd.Series(snapped(means), index=means.index)
     ranked = level.sort_values(ascending=False, kind="stable")
     if ranked.empty:
@@ -58,17 +64,19 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
     second = ranked.index[1] if len(ranked) > 1 else None
     behind = None
     if n_shared and second is not None:
-        matched = pairs(standing, CHOICE, first, second, by=["seed"], column=by).table
-        behind = float(matched["difference"].mean()) if len(matched) else None
+        matched = pairs(standing, chosen_by, first, second, by=["seed"], column=by).table
+        behind = sign_of(chosen_by) * float(matched["difference"].mean()) if len(matched) else None
     return Leader(
         block,
         first,
-        _summary(entries[CHOICE]),
-        _summary(entries[REPORTED]) if REPORTED in entries else (math.nan, math.nan, 0),
+        _summary(entries[chosen_by]),
+        _summary(entries[told]) if told in entries else (math.nan, math.nan, 0),
         second,
         behind,
         n_shared,
         int((part.loc[part[by] == first, "state"] != "done").sum()),
+        chosen_by,
+        told,
     )
 
 

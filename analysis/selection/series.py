@@ -13,12 +13,6 @@ from analysis.columns.names import distinct_trials, ordered
 from analysis.selection.settings import varying
 
 SPARSITY: Final = "prune.sparsity"
-CHOICE: Final = "val_accuracy"
-"""The metric by which a configuration is chosen among several."""
-
-REPORTED: Final = "test_accuracy"
-"""The metric that is reported of what was chosen."""
-
 MANY_SERIES: Final = 10
 
 _SERIES: Final = (

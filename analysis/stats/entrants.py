@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import config_columns, differing, ordered, require_columns
+from analysis.columns.roles import CHOICE, named
 from analysis.stats.candidates import SEED, candidates_by, fresh
 from analysis.stats.crossfit import FEWEST_SEEDS, optimum_at
 from analysis.stats.verdicts import Verdict, verdicts
@@ -39,13 +40,14 @@ def entrants(
     metric: str,
     column: str,
     by: Sequence[str],
-    choose_by: str = "val_accuracy",
+    choose_by: str = CHOICE,
 ) -> Entrants:
     """Return a metric of the values of `column` in the places that the columns `by` tell apart.
 
     Raises TestSelectionError when `choose_by` is measured on test, ValueError where several trials
     share their settings and seed.
     """
+    choose_by = named(choose_by, frame)
     require_columns(frame, [column, *by, SEED, "state", metric, choose_by])
     taken = {column, *by}
     among = [c for c in differing(frame, config_columns(frame)) if c not in taken]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import ordered, require_columns
+from analysis.columns.roles import CHOICE, REPORTED, named
 from analysis.stats.candidates import SEED, Grid, grids, sign_of
 from analysis.stats.crossfit import FEWEST_SEEDS
 from analysis.stats.fronts import along, non_dominated
@@ -80,8 +81,8 @@ def matched(
     column: str,
     among: Sequence[str],
     at: Sequence[float],
-    choose_by: str = "val_accuracy",
-    score_by: str = "test_accuracy",
+    choose_by: str = CHOICE,
+    score_by: str = REPORTED,
     by: str = "sparsity",
 ) -> Matched:
     """Return a metric of the values of `column` where all are equally sparse, or equally fast.
@@ -91,6 +92,8 @@ def matched(
     TestSelectionError when `choose_by` is measured on test, ValueError for an unknown `by`, or
     where several trials share their setting and seed.
     """
+    choose_by = named(choose_by, frame)
+    score_by = named(score_by, frame)
     require_choosable(choose_by)
     if by not in AXES:
         raise ValueError(f"by must be one of {', '.join(AXES)}, got {by!r}")

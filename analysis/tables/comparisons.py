@@ -12,17 +12,12 @@ from typing import Final
 import pandas as pd
 
 from analysis.columns.names import require_columns
+from analysis.columns.roles import REPORTED, named
 from analysis.frames import query
 from analysis.frames.study_frames import read
 from analysis.selection.blocks import block_columns, stand_ins
 from analysis.selection.contest import tuned_note
-from analysis.selection.series import (
-    REPORTED,
-    SPARSITY,
-    comparable,
-    goal_columns,
-    values,
-)
+from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.tables.content import Table, comparison_table, methods_table
 from analysis.tables.render import RENDERERS
 from analysis.tables.results import write_output
@@ -36,6 +31,7 @@ def schedules_comparison(frame: pd.DataFrame, metric: str = REPORTED) -> Table |
 
     Where a search tried several settings, the best one on validation stands for a schedule.
     """
+    metric = named(metric, frame)
     trials = comparable(frame)
     if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
         return None
@@ -49,6 +45,7 @@ def stand_ins_table(
 
     A note says so where there are several settings.
     """
+    metric = named(metric, trials)
     chosen = stand_ins(trials, rows, block_columns(trials, rows))
     table = comparison_table(chosen.drop(columns="n_configurations"), rows, columns, metric)
     tuned = tuned_note(chosen, rows)
@@ -67,7 +64,8 @@ def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
     if SPARSITY not in trials or trials.empty:
         return False
     require_columns(trials, metrics)
-    return all(trials[name].notna().any() for name in metrics or (REPORTED,))
+    names = metrics or (named(REPORTED, trials),)
+    return all(name in trials and trials[name].notna().any() for name in names)
 
 
 def _schedules(frame: pd.DataFrame, metrics: Sequence[str]) -> Table | None:

@@ -24,6 +24,7 @@ from analysis.columns.names import (
     ordered,
     require_columns,
 )
+from analysis.columns.roles import CHOICE, PACE, REPORTED, named
 from analysis.frames.constraints import BEYOND, beyond_bounds
 from analysis.stats.closeness import snapped
 from analysis.stats.ranks import choose
@@ -31,7 +32,7 @@ from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
 from trainables.vocabulary.schema import METRICS
 
 METHOD_METRICS: Final = (
-    "test_accuracy", "theoretical_speedup", "sparsity", "train_images_per_s",
+    REPORTED, "theoretical_speedup", "sparsity", PACE,
 )  # fmt: skip
 SEARCH_METRICS: Final = ("search_trials", "search_train_s")
 """Cost of a search, all its trials together: their number, and seconds of training."""
@@ -64,19 +65,22 @@ def comparison_table(
     frame: pd.DataFrame,
     rows: str = "retrain.schedule",
     columns: Sequence[str] = ("prune.sparsity", "retrain.epochs"),
-    metric: str = "test_accuracy",
+    metric: str = REPORTED,
     mark: int = 3,
 ) -> Table:
     """Return a metric's mean over seeds by two settings, the `mark` best of each column marked.
 
-    Rows are the values of `rows`, by data set and model too where these differ; columns those
-    combinations of `columns` that occur. Raises ValueError for an unknown column.
+    Marked are at most all rows but one. Rows are the values of `rows`, by data set and model too
+    where these differ; columns those combinations of `columns` that occur. Raises ValueError for
+    an unknown column.
     """
+    metric = named(metric, frame)
     require_columns(frame, [rows, *columns, metric, "state"])
     frame = distinct_trials(frame)
     kept = frame[frame[rows].notna()]
     row_keys = (*_tasks(kept), rows)
     cells = _grid(kept, row_keys, columns, [metric])
+    mark = min(mark, max(1, len(cells.drop_duplicates(list(row_keys))) - 1))
     cells = _ranked(cells, row_keys, columns, mark)
     notes = (
         "Mean ± sample standard deviation over seeds of the trials that are done.",
@@ -92,7 +96,7 @@ def comparison_table(
 def methods_table(
     frame: pd.DataFrame,
     metrics: Sequence[str] = METHOD_METRICS,
-    choose_by: str = "val_accuracy",
+    choose_by: str = CHOICE,
     goal: str = "prune.sparsity",
     mark: int = 1,
 ) -> Table:
@@ -102,6 +106,8 @@ def methods_table(
     must be a validation metric (TestSelectionError otherwise). Where a search made the trials, the
     number of all its trials and their seconds of training, shared dense runs once, are added.
     """
+    choose_by = named(choose_by, frame)
+    metrics = [named(metric, frame) for metric in metrics]
     require_columns(frame, ["method", goal, choose_by, "state", *metrics])
     frame = distinct_trials(frame)
     row_keys = (*_tasks(frame), "method")

@@ -63,7 +63,6 @@ class _Style:
 _STYLES: Final[Mapping[str, _Style]] = {
     "search_trials": _Style("trials searched", "", 1, 0),
     "search_train_s": _Style("search training", "s", 1, 0),
-    "train_images_per_s": _Style("training throughput", "images/s", 1, 0),
     "theoretical_speedup": _Style("theoretical speedup", "x", 1, 2),
     "sparsity": _Style("sparsity reached", "", 1, 4),
 }
@@ -75,8 +74,11 @@ def style(metric: str) -> _Style:
     if metric in _STYLES:
         return _STYLES[metric]
     words = metric.replace("_", " ")
-    if metric.endswith("accuracy"):
+    if metric in METRICS and METRICS[metric].percent:
         return _Style(words, "%", 100, 2)
+    if metric.startswith("train_") and metric.endswith("_per_s"):
+        counts = metric.removeprefix("train_").removesuffix("_per_s")
+        return _Style("training throughput", f"{counts}/s", 1, 0)
     unit = METRICS[metric].unit if metric in METRICS else "1"
     return _Style(words, "" if unit == "1" else unit, 1, _DECIMALS.get(unit, 4))
 

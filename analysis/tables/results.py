@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.columns import roles
 from analysis.columns.names import config_columns, differing, is_missing, require_columns
+from analysis.columns.roles import CHOICE, REPORTED
 from analysis.frames import query
 from analysis.frames.study_frames import StudyFrames, read
 from analysis.tables.content import pooling_notes
@@ -21,11 +23,11 @@ from trainables.files.storage import is_remote, open_folder
 from trainables.vocabulary.schema import METRICS
 
 LEVELS: Final = ("trials", "cycles", "epochs")
-HEADLINES: Final = ("val_accuracy", "test_accuracy")
+HEADLINES: Final = (CHOICE, REPORTED)
 """Metrics of a group where none are named."""
 
 _SHOWN: Final = (
-    "phase", "cycle", "epoch", "total_epoch", "val_accuracy", "test_accuracy", "sparsity",
+    "phase", "cycle", "epoch", "total_epoch", CHOICE, REPORTED, "sparsity",
     "theoretical_speedup", "d_adaptive", "d", "lr", "train_loss", "train_s",
 )  # fmt: skip
 """What people are shown beside the settings, where no columns are named and they hold a value."""
@@ -121,7 +123,8 @@ def _level_frame(study: StudyFrames, level: str, named: Sequence[str]) -> pd.Dat
 
 def _group_metrics(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     if not columns:
-        return [name for name in HEADLINES if name in frame]
+        names = dict.fromkeys(roles.named(role, frame) for role in HEADLINES)
+        return [name for name in names if name in frame]
     chosen = list(query.select(frame, columns).columns)
     for name in chosen:
         if name not in METRICS:
@@ -135,7 +138,8 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     apart = differing(frame, settings) if len(frame) > 1 else []
     same = [c for c in settings if c not in apart and frame[c].notna().any()]
     keys = [*(["study"] if frame["study"].nunique() > 1 else []), "fingerprint"]
-    numbers = [c for c in _SHOWN if c in frame and frame[c].notna().any()]
+    shown_first = dict.fromkeys(roles.named(name, frame) for name in _SHOWN)
+    numbers = [c for c in shown_first if c in frame and frame[c].notna().any()]
     words = [c for c in ("message",) if c in frame and frame[c].notna().any()]
     shown = [*keys, *apart, "seed", "state", *numbers, *words]
     alike = ", ".join(f"{c} = {value_text(frame[c].iloc[0])}" for c in same)

@@ -19,7 +19,7 @@ from analysis.frames.study_frames import read
 from analysis.report.exhibits import Absent, Exhibit, exhibit, thinned
 from analysis.report.origins import run_facts
 from analysis.report.page import in_script, render_report, study_title, write_report
-from analysis.report.views import comparisons_view, leaders_view, percent
+from analysis.report.views import comparisons_view, leaders_view, spread
 from analysis.selection.leaders import leaders
 from analysis.selection.tabulation import Tabulation
 from tests.analysis import synthetic
@@ -224,11 +224,11 @@ def test_regret_of_every_task_in_words() -> None:
     frame["d"] = [0.4 if d == "adaptive" else d for d in frame["retrain.discount"]]
     one, two = sorted(sentences.discount(frame))
     assert one.startswith("At cnn the regret")
-    assert "+4.00 points [+4.00 to +4.00]" in one
+    assert "+4.00 [+4.00 to +4.00] points of test accuracy" in one
     assert "n = 3 seeds" in one
     assert one.endswith("its interval lies above zero in 1 of them and below in 0.")
     assert two.startswith("At mlp the regret")
-    assert "is 0.00 points" in two
+    assert "is 0.00 [0.00 to 0.00] points" in two
     assert two.endswith("above zero in 0 of them and below in 0.")  # .0 is not above for rounding
     few, _ = sentences.discount(frame[frame["seed"] < 2])
     assert few == (
@@ -255,10 +255,11 @@ def test_spending_and_sharing() -> None:
     assert spending.sharing(trials({})) == ""
 
 
-def test_percent() -> None:
-    assert percent(0.97125, 0.002, 3) == "97.12 ± 0.20"
-    assert percent(0.97125, NAN, 1) == "97.12"
-    assert percent(NAN, NAN, 0) == "–"
+def test_spread() -> None:
+    assert spread("test_accuracy", 0.97125, 0.002, 3) == "97.12 ± 0.20"
+    assert spread("test_accuracy", 0.97125, NAN, 1) == "97.12"
+    assert spread("val_loss", 0.9713, 0.0213, 3) == "0.9713 ± 0.0213"
+    assert spread("test_accuracy", NAN, NAN, 0) == "–"
 
 
 def test_leaders_view() -> None:

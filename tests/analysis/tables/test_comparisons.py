@@ -79,7 +79,7 @@ def test_the_best_of_several_settings_is_said_below_the_table(tmp_path: Path) ->
     assert table is not None
     assert table.notes[-1] == (
         "Where a schedule has several configurations in a block (up to 2), the one with the best"
-        " mean validation accuracy stands for it."
+        " mean on validation stands for it."
     )
     plain = schedules_comparison(frame[frame["retrain.discount"] != 0.1])
     assert plain is not None
