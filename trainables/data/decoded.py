@@ -20,14 +20,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from trainables.data.isolation import one_thread, single_threaded
-from trainables.data.loading import fetched, is_loss
+from trainables.data.loading import RESTARTS, fetched, is_loss
 from trainables.data.parts import Items, Part
 
 CHUNK = 2**25
 """Bytes of one tensor; larger items have one each."""
-
-RESTARTS = 3
-"""How often in a row a process that decodes may be lost before that is a fault."""
 
 
 @runtime_checkable

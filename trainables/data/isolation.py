@@ -13,19 +13,37 @@ import numpy as np
 import torch
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within this context torch, numpy and random draw from a seed; after it as before."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+def reseed(seed: int, device: torch.device | None = None) -> None:
+    """Let torch (on the CPU and on a CUDA device), NumPy and `random` draw from a seed from now on.
+
+    As `torch.manual_seed` seeds torch, which however takes as long as three hundred of these where
+    CUDA is installed and not in use.
+    """
     torch.default_generator.manual_seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed & 0xFFFFFFFF)
     random.seed(seed)
+    if device is not None and device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
+
+
+@contextmanager
+def restoring_generators() -> Iterator[None]:
+    """After this context torch on the CPU, NumPy and `random` draw as if it had not been there."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
         yield
     finally:
         torch.set_rng_state(states[0])
         np.random.set_state(states[1])
         random.setstate(states[2])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within this context torch, NumPy and `random` draw from a seed; after it as before."""
+    with restoring_generators():
+        reseed(seed)
+        yield
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+RESTARTS = 3
+"""How often in a row a loader that has lost a process is started anew at the same place."""
+
 
 def fetched(loader: DataLoader[Any]) -> Iterator[Any]:
     """Yield what a loader gives; RuntimeError at the next one where a process of its is lost.
@@ -27,8 +30,8 @@ def fetched(loader: DataLoader[Any]) -> Iterator[Any]:
 
 
 def is_loss(error: RuntimeError) -> bool:
-    """Whether an error is that a process of a loader was lost."""
-    return "DataLoader worker" in str(error)
+    """Whether an error is that a process of a loader was lost, and no fault in an item of its."""
+    return str(error).startswith("DataLoader worker (pid")
 
 
 def _is_torch_s(handler: Any) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from trainables.data.isolation import reseed
 from trainables.networks.parameters import Norm
 from trainables.training.batches import augmented_in_order
 from trainables.training.loaded import LoadedTask
@@ -25,7 +26,7 @@ def reestimate_batch_norm(loaded: LoadedTask, batch_size: int, seed: int, stage:
         norms = [m for m in loaded.model.modules() if isinstance(m, Norm) and _averages(m)]
         if not norms:
             return False
-        torch.manual_seed(derived_seed(seed, stage, 0, "bn", 1))  # for what else draws, as dropout
+        reseed(derived_seed(seed, stage, 0, "bn", 1), loaded.device)  # for dropout and the like
         with _cumulative(norms), loaded.autocast():
             for batch in augmented_in_order(loaded, batch_size, seed, stage):
                 loaded.task.loss(loaded.model, batch)

@@ -13,30 +13,15 @@ from itertools import islice
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from trainables.data.in_memory import InMemory
-from trainables.data.isolation import one_thread, seeded, single_threaded
-from trainables.data.loading import fetched, is_loss
 from trainables.data.parts import Items
-from trainables.pruning.work import moved
 from trainables.training.loaded import LoadedTask
-from trainables.training.randomness import Use, derived_seed, epoch_order, generator
+from trainables.training.loader import Draw, Key, loaded_batches
+from trainables.training.randomness import epoch_order, generator
 
 Micro = list[Any]
 """What one optimiser step trains on: one batch, or the micro-batches that it is split into."""
-
-RESTARTS = 3
-"""How often in a row a loader whose process was lost is started anew at the same step."""
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Names the random draws of one pass: (seed, stage position, use)."""
-
-    seed: int
-    stage: str
-    use: Use = "item"
 
 
 class Batches(Protocol):
@@ -53,13 +38,16 @@ class Batches(Protocol):
 
 
 def training_batches(
-    loaded: LoadedTask, size: int, seed: int, stage: str, micro: int | None = None
+    loaded: LoadedTask, size: int, seed: int, stage: str, steps: int, micro: int | None = None
 ) -> Batches:
-    """Return the training batches of a stage: `size` examples per step, `micro` per forward."""
+    """Return the training batches of a stage of `steps` optimiser steps.
+
+    `size` examples per step, `micro` of them per forward.
+    """
     train = loaded.splits.train
     if isinstance(train, InMemory):
         return _MemoryBatches(train, loaded, size, seed, stage, micro or size)
-    return _LoadedBatches(train, loaded, size, seed, stage, micro or size)
+    return _LoadedBatches(train, loaded, size, seed, stage, micro or size, steps)
 
 
 @dataclass(eq=False)
@@ -105,6 +93,7 @@ class _LoadedBatches:
     seed: int
     stage: str
     micro: int
+    steps: int
 
     def __post_init__(self) -> None:
         self._next = -1
@@ -115,62 +104,48 @@ class _LoadedBatches:
         return -(-len(self.data) // self.size)
 
     def of_epoch(self, epoch: int, first: int) -> Iterator[Micro]:
-        step = epoch * self.per_epoch + first
-        lost = 0
-        while step < (epoch + 1) * self.per_epoch:
+        start = epoch * self.per_epoch
+        for step in range(start + first, min(start + self.per_epoch, self.steps)):
             if self._next != step:
-                self._start(step)
-            try:
-                parts = next(self._stream)
-            except RuntimeError as error:
-                if not is_loss(error) or lost >= RESTARTS:
-                    raise
-                lost, self._next = lost + 1, -1
-                continue
-            step, lost = step + 1, 0
-            self._next = step
+                self._stream = self._from(step)
+            parts = next(self._stream)
+            self._next = step + 1
+            if self._next == self.steps:
+                self._stream = iter(())  # lets the loader's processes go
             yield parts
 
-    def _start(self, step: int) -> None:
-        order = _StageOrder(len(self.data), self.size, self.micro, self.seed, self.stage, step)
-        draw = Draw(self.seed, self.stage)
-        batches = loaded_batches(self.loaded, self.data, order, draw)
-        self._stream = _grouped(batches, order.parts_per_step())
-        self._next = step
-
-
-def _grouped(batches: Iterator[Any], counts: Iterator[int]) -> Iterator[Micro]:
-    for n in counts:
-        parts = list(islice(batches, n))
-        yield parts
+    def _from(self, step: int) -> Iterator[Micro]:
+        n, size, micro = len(self.data), self.size, self.micro
+        order = _StageOrder(n, size, micro, self.seed, self.stage, step, self.steps)
+        batches = loaded_batches(self.loaded, self.data, order, Draw(self.seed, self.stage))
+        return (list(islice(batches, n_parts)) for n_parts in order.parts_per_step())
 
 
 @dataclass(frozen=True)
 class _StageOrder:
-    """The (epoch, index) keys of each micro-batch of a stage, from a step on and without an end."""
+    """The keys of each micro-batch of a stage, from a step on to the stage's end."""
 
     n: int
     size: int
     micro: int
     seed: int
     stage: str
-    step: int
+    first: int
+    end: int
 
     def _steps(self) -> Iterator[tuple[int, int, int]]:
         """(epoch, start, stop) of every step."""
         per_epoch = -(-self.n // self.size)
-        step = self.step
-        while True:
+        for step in range(self.first, self.end):
             epoch, place = divmod(step, per_epoch)
             yield epoch, place * self.size, min((place + 1) * self.size, self.n)
-            step += 1
 
     def parts_per_step(self) -> Iterator[int]:
         """How many micro-batches each step has."""
         for _, start, stop in self._steps():
             yield -(-(stop - start) // self.micro)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         order: list[int] = []
         drawn = -1
         for epoch, start, stop in self._steps():
@@ -181,46 +156,23 @@ class _StageOrder:
                 yield [(epoch, i) for i in order[at : min(at + self.micro, stop)]]
 
 
-def sequential(n: int, size: int, epoch: int = 0) -> list[list[tuple[int, int]]]:
-    """Return the keys of all n items in their order, `size` at a time."""
-    return [[(epoch, i) for i in range(at, min(at + size, n))] for at in range(0, n, size)]
+@dataclass(frozen=True)
+class _InOrder:
+    """The keys of all n items in their order, `size` at a time."""
 
+    n: int
+    size: int
 
-def loaded_batches(loaded: LoadedTask, data: Items, keys: Any, draw: Draw) -> Iterator[Any]:
-    """Yield batches of the items at `keys`, each a list of (epoch, index), on the device."""
-    cuda = loaded.device.type == "cuda"
-    loader: DataLoader[Any] = DataLoader(
-        _Seeded(data, draw),
-        batch_sampler=keys,
-        num_workers=loaded.loading.processes,
-        collate_fn=loaded.task.collate,
-        pin_memory=cuda,
-        worker_init_fn=one_thread,
-        prefetch_factor=4 if loaded.loading.processes else None,
-    )
-    for batch in fetched(loader):
-        yield moved(batch, lambda tensor: tensor.to(loaded.device, non_blocking=cuda))
-
-
-class _Seeded(Dataset[Any]):
-    """Items by (epoch, index), each made under generators that are seeded for it, and restored."""
-
-    def __init__(self, items: Items, draw: Draw) -> None:
-        self._items, self._draw = items, draw
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:
-        epoch, index = key
-        draw = self._draw
-        seed = derived_seed(draw.seed, draw.stage, epoch, draw.use, index)
-        with seeded(seed), single_threaded():
-            return self._items[index]
+    def __iter__(self) -> Iterator[list[Key]]:
+        for at in range(0, self.n, self.size):
+            yield [(0, i) for i in range(at, min(at + self.size, self.n))]
 
 
 def in_order(loaded: LoadedTask, data: Items, size: int, draw: Draw) -> Iterator[Any]:
     """Yield all of a part's batches in the order of the data, on the device."""
     if isinstance(data, InMemory):
         return data.chunks(size)
-    return loaded_batches(loaded, data, sequential(len(data), size), draw)
+    return loaded_batches(loaded, data, _InOrder(len(data), size), draw)
 
 
 def augmented_in_order(

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from trainables.data.in_memory import InMemory
-from trainables.training.batches import Draw, in_order
+from trainables.data.isolation import reseed
+from trainables.training.batches import in_order
 from trainables.training.loaded import LoadedTask
+from trainables.training.loader import Draw
 from trainables.training.randomness import derived_seed
 
 EVALUATION_BATCH = {"cpu": 200, "cuda": 1000}
@@ -27,7 +29,7 @@ def evaluate(loaded: LoadedTask, part: str) -> dict[str, float]:
     task, data = loaded.task, loaded.splits.in_order[part]
     loaded.model.eval()
     if loaded.draws:
-        torch.manual_seed(derived_seed(0, "evaluation", 0, "dropout"))
+        reseed(derived_seed(0, "evaluation", 0, "dropout"), loaded.device)
     sums: dict[str, Any] = {}
     weight: int | Tensor = 0
     for batch in in_order(loaded, data, _size(loaded, data), Draw(0, f"evaluation of {part}")):

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-Use = Literal["init", "order", "augment", "dropout", "prune", "bn", "item"]
+Use = Literal["init", "order", "augment", "dropout", "prune", "bn", "item", "batch"]
 
 
 def derived_seed(seed: int, position: str, epoch: int, use: Use, step: int = 0) -> int:

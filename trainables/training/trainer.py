@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.data.isolation import reseed
 from trainables.methods.interface import Hooks
 from trainables.training.batches import Micro, training_batches
 from trainables.training.loaded import LoadedTask
@@ -59,7 +60,7 @@ class Trainer:
             self.loaded.device.type, enabled=self.loaded.precision == "fp16"
         )
         self._batches = training_batches(
-            self.loaded, self.batch_size, self.seed, self.stage, self.micro_batch
+            self.loaded, self.batch_size, self.seed, self.stage, len(self.rates), self.micro_batch
         )
         self._scales = [float(group.get("lr_scale", 1.0)) for group in self.optimiser.param_groups]
         self.hooks.bind(self.optimiser)
@@ -106,7 +107,8 @@ class Trainer:
         """One optimiser step; returns the mean loss of the batch, detached, and its weight."""
         step = self.position.step
         if self.loaded.draws:
-            torch.manual_seed(derived_seed(self.seed, self.stage, 0, "dropout", step))
+            seed = derived_seed(self.seed, self.stage, 0, "dropout", step)
+            reseed(seed, self.loaded.device)
         for group, scale in zip(self.optimiser.param_groups, self._scales, strict=True):
             group["lr"] = self.rates[step] * scale
         self.optimiser.zero_grad(set_to_none=True)

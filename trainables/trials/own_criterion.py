@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from trainables.config.trial import TrialConfig
+from trainables.data.isolation import reseed
 from trainables.pruning.scores import checked_scores
 from trainables.training.batches import augmented_in_order
 from trainables.training.loaded import LoadedTask
@@ -27,7 +27,7 @@ def own_scores(
         ValueError: a weight without scores, scores of another shape, or scores that are not finite.
     """
     stage = f"cycle {cycle}"
-    torch.manual_seed(derived_seed(seed, stage, 0, "prune", 1))
+    reseed(derived_seed(seed, stage, 0, "prune", 1), loaded.device)
     batches = augmented_in_order(loaded, config.forward_size, seed, stage)
     model = loaded.model.eval()  # whatever this process has done with it before
     state = {name: value.clone() for name, value in model.state_dict().items()}

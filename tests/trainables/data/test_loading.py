@@ -56,3 +56,4 @@ def test_a_handler_of_another_stays() -> None:
 
 def test_other_errors_are_no_losses() -> None:
     assert not is_loss(RuntimeError("size mismatch"))
+    assert not is_loss(RuntimeError("Caught RuntimeError in DataLoader worker process 0."))
