@@ -80,6 +80,8 @@ MEANINGS = {
     "retrain.norm": "Parameters that the norm drop in d1 is measured over",
     "retrain.init": "Peak learning rate of the tunable schedules; must be given there",
     "retrain.warmup": "Share of the cycle that the tunable schedules warm up for",
+    "retrain.seed": "Tells several retrainings of one dense network apart: seed of the draws of all"
+    " cycles, beside the trial's own",
     "budget.epochs": "Epochs in all: dense run and retraining of bimp, the one run of a method"
     " from scratch. Absent under imp",
     "budget.dense_fraction": "Share of the budget that the dense run gets, T0 / T",

@@ -218,7 +218,7 @@ def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> 
     prune.pop("cycles", None)
     retrain = _section(config, "retrain")
     uses = schedule_of(config.retrain.schedule).uses
-    kept = {key: value for key, value in retrain.items() if key in uses or key == "norm"}
+    kept = {key: value for key, value in retrain.items() if key in {*uses, "norm", "seed"}}
     return {
         "kind": "cycle",
         "parent": parent,

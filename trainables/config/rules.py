@@ -67,7 +67,7 @@ CONDITIONS: dict[str, Condition] = {
         for leaf in ("momentum", "nesterov", "beta1", "beta2", "eps", "options")
     },
     **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
-    **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm")},
+    **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm", "seed")},
     "prune.cycles": _RETRAINING,
     "prune.criterion": _RETRAINING,
     "prune.scope": Condition(
@@ -102,6 +102,7 @@ LATER_KEYS = (
     "dense.leave_out",
     "prune.exclude",
     "prune.keep_layer_min",
+    "retrain.seed",
     "compute.micro_batch",
 )
 """Keys that came after the first records: left out of a record where they are at their default, so

@@ -287,7 +287,10 @@ def _discount(value: Any) -> Any:
 
 
 class Retrain(Section):
-    """The retraining after each prune; `epochs` is the total over all cycles."""
+    """The retraining after each prune; `epochs` is the total over all cycles.
+
+    `seed` tells several retrainings of one dense network apart.
+    """
 
     schedule: Annotated[str, BeforeValidator(_retrain_schedule)] = "allr"
     epochs: PositiveNumber | None = None
@@ -296,6 +299,7 @@ class Retrain(Section):
     norm: Literal["all", "prunable"] = "all"
     init: PositiveNumber | None = None
     warmup: BelowOne = 0.1
+    seed: WholeNumber = 0
 
 
 class Budget(Section):

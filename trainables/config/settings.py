@@ -141,6 +141,16 @@ class Settings(Section):
             raise FactsMissing(f"the weights {name} have not been looked at yet")
         return self.facts.checkpoints[name]
 
+    def draws_at(self, cycle: int) -> str:
+        """The name of a stage's random draws: of the dense run at 0, else of a retraining cycle.
+
+        That of retraining seed 0 is as it was before there were others.
+        """
+        if cycle == 0:
+            return "dense"
+        seed = self.retrain.seed
+        return f"retraining {seed}, cycle {cycle}" if seed else f"cycle {cycle}"
+
     @property
     def knows_dense_length(self) -> bool:
         """Whether T is known; of a network that came trained it may not be."""

@@ -42,6 +42,10 @@ class TrialConfig(Settings):
             rule(self)
         return self
 
+    def retrained(self, seed: int) -> Self:
+        """Return the same configuration with another retraining seed."""
+        return self.model_copy(update={"retrain": self.retrain.model_copy(update={"seed": seed})})
+
     @cached_property
     def inactive(self) -> frozenset[str]:
         """Dotted keys that change nothing under the values of the others."""

@@ -57,7 +57,7 @@ def prune_cycle(
     metrics = _discounts(config, spec, drops, new, masks, alive)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
-        loaded, config.forward_size, seed, f"cycle {spec.cycle}"
+        loaded, config.forward_size, seed, config.draws_at(spec.cycle)
     ):
         metrics["bn_s"] = time.perf_counter() - start
     start = time.perf_counter()
@@ -73,7 +73,7 @@ def _prune(
     p = config.prune
     n = sum(mask.numel() for mask in masks.values())
     asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle)
-    draws = generator(seed, f"cycle {spec.cycle}", 0, "prune")
+    draws = generator(seed, config.draws_at(spec.cycle), 0, "prune")
     own = loaded.own.get("prune.criterion")
     scores = None if own is None else own_scores(loaded, own, config, seed, spec.cycle)
     return prune(

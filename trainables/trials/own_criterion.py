@@ -26,7 +26,7 @@ def own_scores(
     Raises:
         ValueError: a weight without scores, scores of another shape, or scores that are not finite.
     """
-    stage = f"cycle {cycle}"
+    stage = config.draws_at(cycle)
     reseed(derived_seed(seed, stage, 0, "prune", 1), loaded.device)
     batches = augmented_in_order(loaded, config.forward_size, seed, stage)
     model = loaded.model.eval()  # whatever this process has done with it before

@@ -314,7 +314,7 @@ def _trainer(
     memory: Mapping[str, Tensor] | None = None,
 ) -> Trainer:
     optimiser = _optimiser(config, loaded).build(loaded.model, hooks)
-    name = f"cycle {spec.cycle}" if spec.cycle else "dense"
+    name = config.draws_at(spec.cycle)
     trainer = Trainer(
         loaded,
         hooks,
