@@ -42,13 +42,14 @@ class Pixels:
     """How the images of a data set are kept, normalised and augmented.
 
     Pixels are 0 to `levels` - 1. `scale`: fixed statistics, or None to compute them from the
-    training part. `padding` in pixels and `flip` are those of `Augmentation`.
+    training part. `padding` in pixels, `flip` and `turn` in degrees are those of `Augmentation`.
     """
 
     levels: int
     padding: int
     flip: bool
     scale: Statistics | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class KnownDataset(Dataset):
     """A data set of images whose numbers are known before its files are there.
 
     `n_full` counts the training images before 10 % of them are held out for validation; `pixels`
-    describes those that are held in memory.
+    describes those that are held in memory, `release` as the authors' release has them.
     """
 
     n_full: int
@@ -64,6 +65,7 @@ class KnownDataset(Dataset):
     in_shape: tuple[int, int, int]
     n_classes: int
     pixels: Pixels | None = None
+    release: Pixels | None = None
 
     @property
     def n_val(self) -> int:
@@ -98,6 +100,13 @@ class FolderDataset(Dataset):
         return 3, parameters["size"], parameters["size"]
 
 
+class SplitParameters(Parameters):
+    """How examples are held out: `stratified` by class, or at `random`; `seed` of the one draw."""
+
+    kind: Literal["stratified", "random"] = "stratified"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+
+
 class ImageParameters(Parameters):
     """`n_train`, `n_val`: fixed stratified subsets of the training and of the validation images;
     `augment`: crops and flips."""
@@ -113,16 +122,29 @@ class AugmentedParameters(ImageParameters):
     augment: bool = True
 
 
+class ArrayParameters(ImageParameters):
+    """`normalise`: by mean and standard deviation, to [0, 1], or not at all; `split`: how a tenth
+    is held out for validation."""
+
+    LATER: ClassVar = frozenset({"normalise", "split"})
+
+    normalise: Literal["standard", "unit", "none"] = "standard"
+    split: SplitParameters = SplitParameters()
+
+
+class CifarParameters(ArrayParameters):
+    """As `ArrayParameters`, with augmentation unless told otherwise; `transforms`: constants and
+    augmentation of this project, or those of the authors' release."""
+
+    LATER: ClassVar = ArrayParameters.LATER | {"transforms"}
+
+    augment: bool = True
+    transforms: Literal["standard", "release"] = "standard"
+
+
 Share = Annotated[float, Field(gt=0, le=1)]
 HeldShare = Annotated[float, Field(gt=0, lt=1)]
 Channels = tuple[Finite, Finite, Finite]
-
-
-class SplitParameters(Parameters):
-    """How examples are held out: `stratified` by class, or at `random`; `seed` of the one draw."""
-
-    kind: Literal["stratified", "random"] = "stratified"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
 class FolderParameters(Parameters):
@@ -177,34 +199,38 @@ class FolderParameters(Parameters):
 _SOURCES = "trainables.data"
 _CIFAR10_SCALE = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 _CIFAR100_SCALE = Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
+_CIFAR10_RELEASE = Statistics((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+_CIFAR100_RELEASE = Statistics((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
 
 DATASETS: dict[str, Dataset] = {
     d.name: d
     for d in (
         KnownDataset(
-            "digits", ImageParameters, "Alpaydin and Kaynak 1998, as scikit-learn ships it",
+            "digits", ArrayParameters, "Alpaydin and Kaynak 1998, as scikit-learn ships it",
             f"{_SOURCES}.digits:SOURCE", 1437, 360, (1, 8, 8), 10,
             Pixels(levels=17, padding=1, flip=False),
         ),
         KnownDataset(
-            "mnist", ImageParameters, "LeCun et al. 1998",
+            "mnist", ArrayParameters, "LeCun et al. 1998",
             f"{_SOURCES}.mnist:SOURCE", 60_000, 10_000, (1, 28, 28), 10,
             Pixels(levels=256, padding=4, flip=False),
         ),
         KnownDataset(
-            "fashion-mnist", ImageParameters, "Xiao et al. 2017",
+            "fashion-mnist", ArrayParameters, "Xiao et al. 2017",
             f"{_SOURCES}.mnist:SOURCE", 60_000, 10_000, (1, 28, 28), 10,
             Pixels(levels=256, padding=4, flip=True),
         ),
         KnownDataset(
-            "cifar10", AugmentedParameters, "Krizhevsky 2009",
+            "cifar10", CifarParameters, "Krizhevsky 2009",
             f"{_SOURCES}.cifar:SOURCE", 50_000, 10_000, (3, 32, 32), 10,
             Pixels(levels=256, padding=4, flip=True, scale=_CIFAR10_SCALE),
+            Pixels(levels=256, padding=4, flip=True, scale=_CIFAR10_RELEASE),
         ),
         KnownDataset(
-            "cifar100", AugmentedParameters, "Krizhevsky 2009",
+            "cifar100", CifarParameters, "Krizhevsky 2009",
             f"{_SOURCES}.cifar:SOURCE", 50_000, 10_000, (3, 32, 32), 100,
             Pixels(levels=256, padding=4, flip=True, scale=_CIFAR100_SCALE),
+            Pixels(levels=256, padding=4, flip=True, scale=_CIFAR100_RELEASE, turn=15),
         ),
         KnownDataset(
             "imagenet", AugmentedParameters, "Russakovsky et al. 2015",

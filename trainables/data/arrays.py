@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainables.config.datasets import Dataset, ImageParameters, KnownDataset
+from trainables.config.datasets import ArrayParameters, Dataset, ImageParameters, KnownDataset
 from trainables.data.raw import RawImages, RawParts, check_content
+from trainables.data.splits import held_out
 
 if TYPE_CHECKING:
     from trainables.data.parts import Splits
@@ -37,16 +38,19 @@ class ArraySource:
 
         known = _known(dataset)
         require_images(known, options)
-        return in_memory(known, options, self.parts(known, root))
+        return in_memory(known, options, self.parts(known, options, root))
 
-    def parts(self, dataset: KnownDataset, root: Path) -> RawParts:
-        """Return training, validation and test images, in the numbers that the record states."""
+    def parts(self, dataset: KnownDataset, options: ArrayParameters, root: Path) -> RawParts:
+        """Return training, validation and test images, in the numbers that the record states.
+
+        Whole parts: `n_train` and `n_val` are left to who uses them.
+        """
         full, test = self.read(dataset.name, root)
         for part, raw, n in (("training", full, dataset.n_full), ("test", test, dataset.n_test)):
             what = f"{dataset.name} below {root}, {part} images"
             check_content(what, raw, n, dataset.in_shape, dataset.n_classes)
-        val, train = full.divided(dataset.n_val)
-        return RawParts(train, val, test)
+        held, kept = held_out(full.labels, dataset.n_val, options.split.kind, options.split.seed)
+        return RawParts(full.take(kept), full.take(held), test)
 
 
 def require_images(dataset: KnownDataset, options: ImageParameters) -> None:

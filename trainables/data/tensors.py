@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.config.datasets import ImageParameters, KnownDataset
+from trainables.config.datasets import (
+    ArrayParameters,
+    CifarParameters,
+    KnownDataset,
+    Pixels,
+    Statistics,
+)
 from trainables.data.augmentation import Augmentation
 from trainables.data.in_memory import InMemory
 from trainables.data.normalisation import normalised, statistics, value_table
@@ -17,17 +23,16 @@ from trainables.data.parts import Splits
 from trainables.data.raw import RawImages, RawParts
 
 
-def in_memory(dataset: KnownDataset, options: ImageParameters, parts: RawParts) -> Splits:
+def in_memory(dataset: KnownDataset, options: ArrayParameters, parts: RawParts) -> Splits:
     """Return the parts as images float32 [N, C, H, W], normalised, with labels int64 [N].
 
     `n_train` and `n_val` keep fixed stratified subsets of the training and of the validation part.
     Statistics are those of the whole training part, so a subset is normalised as the whole.
     """
-    pixels = dataset.pixels
-    assert pixels is not None
-    scale = pixels.scale or statistics(parts.train.images, pixels.levels)
-    table = value_table(scale, pixels.levels)
-    augmentation = Augmentation(pixels.padding, pixels.flip, tuple(table[:, 0].tolist()))
+    pixels = _pixels(dataset, options)
+    table = _table(pixels, options, parts.train)
+    black = tuple(table[:, 0].tolist())
+    augmentation = Augmentation(pixels.padding, pixels.flip, black, pixels.turn)
     augment = augmentation if options.augment else None
     return Splits(
         _part(_subset(parts.train, options.n_train), table, augment),
@@ -35,6 +40,23 @@ def in_memory(dataset: KnownDataset, options: ImageParameters, parts: RawParts) 
         _part(parts.test, table),
         dataset.n_classes,
     )
+
+
+def _pixels(dataset: KnownDataset, options: ArrayParameters) -> Pixels:
+    release = isinstance(options, CifarParameters) and options.transforms == "release"
+    pixels = dataset.release if release else dataset.pixels
+    assert pixels is not None
+    return pixels
+
+
+def _table(pixels: Pixels, options: ArrayParameters, train: RawImages) -> NDArray[np.float32]:
+    """What each level of each channel becomes, [C, levels]."""
+    channels = train.images.shape[1]
+    if options.normalise == "none":
+        return np.tile(np.arange(pixels.levels, dtype=np.float32), (channels, 1))
+    if options.normalise == "unit":
+        return value_table(Statistics((0.0,) * channels, (1.0,) * channels), pixels.levels)
+    return value_table(pixels.scale or statistics(train.images, pixels.levels), pixels.levels)
 
 
 def _subset(raw: RawImages, n: int | None) -> RawImages:

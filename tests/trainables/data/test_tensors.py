@@ -17,14 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.config.catalog import resolve
-from trainables.config.datasets import DATASETS
+from trainables.config.datasets import (
+    DATASETS,
+    ArrayParameters,
+    CifarParameters,
+    known,
+)
 from trainables.data import sources
 from trainables.data.augmentation import Augmentation
 from trainables.data.in_memory import InMemory
 from trainables.data.normalisation import Statistics, normalised, statistics, value_table
 from trainables.data.parts import Splits
-from trainables.data.raw import DataFormatError, RawImages, check_content
+from trainables.data.raw import DataFormatError, RawImages, RawParts, check_content
 from trainables.data.splits import class_quotas, stratified
+from trainables.data.tensors import in_memory
 
 Bytes = NDArray[np.uint8]
 
@@ -251,6 +257,70 @@ def test_moving_keeps_numbers_and_sets_the_layout(channels_last: bool) -> None:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     assert torch.equal(part.images, images)
     assert part.images.is_contiguous(memory_format=layout)
+
+
+# options
+
+
+def test_unit_is_the_share_of_the_brightest_level_in_single_precision() -> None:
+    """As torchvision's ToTensor has it: the level over 255, divided in single precision."""
+    dataset = known("mnist")
+    assert dataset is not None
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    part = RawImages(levels, np.array([0]))
+    unit = in_memory(dataset, ArrayParameters(normalise="unit"), RawParts(part, part, part))
+    expected = torch.arange(256, dtype=torch.float32) / 255
+    assert torch.equal(unit.train.images.flatten(), expected)
+    raw_levels = in_memory(dataset, ArrayParameters(normalise="none"), RawParts(part, part, part))
+    assert torch.equal(raw_levels.train.images.flatten(), torch.arange(256.0))
+
+
+def test_without_normalisation_digits_are_their_levels() -> None:
+    images = digits(normalise="none").train.images
+    assert sorted(set(images.flatten().tolist())) == list(range(17))
+    assert torch.equal(digits(normalise="unit").train.images, images / 16)
+
+
+def test_a_random_split_does_not_look_at_classes() -> None:
+    standard, random, other = (
+        digits(split=split) for split in ({}, {"kind": "random"}, {"kind": "random", "seed": 42})
+    )
+    assert torch.equal(standard.val.images, digits().val.images)
+    counts = [part.val.labels.bincount(minlength=10).tolist() for part in (random, other)]
+    assert counts[0] != counts[1]
+    assert all(max(c) - min(c) > 2 for c in counts)
+    for splits in (random, other):
+        assert [len(splits.train), len(splits.val)] == [1293, 144]
+        assert torch.equal(splits.test.labels, standard.test.labels)
+
+
+def test_another_seed_holds_out_others_class_by_class() -> None:
+    one, other = digits(normalise="none"), digits(normalise="none", split={"seed": 1})
+    assert torch.equal(one.val.labels.bincount(), other.val.labels.bincount())
+    assert not torch.equal(one.val.images, other.val.images)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_release_transforms(name: str) -> None:
+    dataset = known(name)
+    assert dataset is not None
+    assert dataset.pixels is not None
+    assert dataset.release is not None
+    white = np.full((2, 3, 2, 2), 255, dtype=np.uint8)
+    part = RawImages(white, np.array([0, 1]))
+    options = CifarParameters(transforms="release")
+    splits = in_memory(dataset, options, RawParts(part, part, part))
+    mean, std = {
+        "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    }[name]
+    expected = (1 - torch.tensor(mean)) / torch.tensor(std)
+    torch.testing.assert_close(splits.val.images[0, :, 0, 0], expected)
+    augment = splits.train.augment
+    assert (augment.padding, augment.flip) == (4, True)
+    assert augment.turn == {"cifar10": 0, "cifar100": 15}[name]
+    black = -torch.tensor(mean) / torch.tensor(std)
+    torch.testing.assert_close(torch.tensor(augment.fill), black)
 
 
 # every data set
