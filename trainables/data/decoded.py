@@ -99,6 +99,7 @@ def decoded_in_order(separated: Separated, processes: int) -> Iterator[Any]:
             num_workers=processes,
             collate_fn=_as_it_is,
             worker_init_fn=one_thread,
+            generator=torch.Generator(),  # else it would draw from torch's own
         )
         try:
             for item in fetched(loader):
