@@ -20,7 +20,8 @@ from trainables.config.datasets import DATASETS, KnownDataset
 from trainables.config.optimisers import OPTIMISERS
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
-from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.schema import METRICS
 
 FILES = ("study-file.md", "reading-results.md")

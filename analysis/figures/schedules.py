@@ -20,13 +20,8 @@ from analysis.selection.series import comparable, values
 from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats.candidates import sign_of
 from trainables.config.datasets import known
-from trainables.formulas.schedules import (
-    DENSE_SCHEDULES,
-    RETRAIN_SCHEDULES,
-    dense_rates,
-    retrain_rates,
-    retrain_refusal,
-)
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES, dense_rates
+from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates, retrain_refusal
 from trainables.formulas.sparsity import epochs_to_steps, split_steps
 
 SCHEDULE: Final = "retrain.schedule"

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from trainables.formulas.schedules import DENSE_SCHEDULES, RETRAIN_SCHEDULES
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _UP_TO_ONE = click.FloatRange(min=0, max=1, min_open=True)

@@ -12,12 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from trainables.formulas.schedules import (
-    DENSE_SCHEDULES,
-    RETRAIN_SCHEDULES,
-    dense_rates,
-    retrain_rates,
-)
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES, dense_rates
+from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.vocabulary.refusal import Refusal, shown
 

@@ -14,12 +14,8 @@ from trainables.config.datasets import known
 from trainables.config.dense import Dense
 from trainables.config.optimisers import NEEDS, OPTIMISERS, optimiser_of
 from trainables.config.settings import Settings
-from trainables.formulas.schedules import (
-    DENSE_SCHEDULES,
-    RETRAIN_SCHEDULES,
-    retrain_refusal,
-    schedule_of,
-)
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES
+from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_refusal, schedule_of
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.vocabulary.refusal import Refusal, shown
 

@@ -13,31 +13,21 @@ from torch import Tensor
 
 from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
-from trainables.formulas.schedules import (
-    dense_rates,
-    last_dense_rate,
-    retrain_rates,
-    schedule_of,
-)
-from trainables.formulas.sparsity import epochs_to_steps
 from trainables.methods.hard_mask import HardMask
 from trainables.methods.interface import Hooks
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, dense_masks
 from trainables.pruning.work import theoretical_speedup
-from trainables.tasks.keywords import arguments
-from trainables.training import optimisers
 from trainables.training.evaluation import evaluated
 from trainables.training.loaded import LoadedTask
 from trainables.training.optimisers import (
-    Group,
-    Optimiser,
     load_optimiser_state,
     optimiser_state,
     trained_names,
 )
 from trainables.training.trainer import Position, Trainer, finite
 from trainables.trials.cycle import prune_cycle
+from trainables.trials.recipe import optimiser_of, rates_of_cycle, rates_of_dense
 from trainables.trials.stage_store import Partial, Stage
 from trainables.trials.start import weights_at_start
 from trainables.trials.task_cache import load_weights_
@@ -190,59 +180,6 @@ def _sizes(loaded: LoadedTask, masks: Masks | None) -> dict[str, float]:
     return sizes
 
 
-def _optimiser(config: TrialConfig, loaded: LoadedTask) -> Optimiser:
-    dense = config.dense
-    groups = [Group(g.match, g.weight_decay, g.lr_scale) for g in dense.groups]
-    if (target := loaded.own.get("dense.optimiser")) is not None:
-        make = optimisers.own(target, arguments(target, dense.options, {}))
-    elif dense.optimiser == "adamw":
-        make = optimisers.adamw(dense.beta1, dense.beta2, dense.eps)
-    else:
-        make = optimisers.sgd(dense.momentum, dense.uses_nesterov)
-    return Optimiser(make, dense.weight_decay, groups)
-
-
-def rates_of_dense(config: TrialConfig) -> list[float]:
-    """Return the dense run's learning rate at every step.
-
-    Of a network that came trained for nobody knows how long, its largest rate and, where the
-    schedule tells it all the same, its last: no schedule that is allowed then reads more.
-    """
-    d, per_epoch = config.dense, config.steps_per_epoch
-    if not config.knows_dense_length:
-        last = last_dense_rate(d.schedule, lr=d.lr, milestones=d.milestones, gamma=d.gamma)
-        return [d.lr] if last is None else [d.lr, last]
-    return dense_rates(
-        d.schedule,
-        lr=d.lr,
-        steps=config.dense_steps,
-        steps_per_epoch=per_epoch,
-        warmup_steps=epochs_to_steps(d.warmup_epochs, per_epoch),
-        milestones=d.milestones,
-        gamma=d.gamma,
-        every=d.every,
-        lr_end=d.lr_end,
-    )
-
-
-def rates_of_cycle(
-    config: TrialConfig, steps: int, discount: float, own: Mapping[str, Any]
-) -> list[float]:
-    """Return the learning rate at every step of a cycle; `discount` where the schedule uses it."""
-    r = config.retrain
-    schedule = schedule_of(r.schedule, own.get("retrain.schedule"))
-    warmup_epochs = config.dense.warmup_epochs if config.knows_dense_length else 0
-    return retrain_rates(
-        schedule,
-        steps=steps,
-        dense=rates_of_dense(config),
-        dense_warmup_steps=epochs_to_steps(warmup_epochs, config.steps_per_epoch),
-        discount=discount if "discount" in schedule.uses else None,
-        init=r.init,
-        warmup=r.warmup,
-    )
-
-
 def begin(
     config: TrialConfig, seed: int, spec: StageSpec, loaded: LoadedTask, before: Stage | None
 ) -> StageRun:
@@ -313,7 +250,7 @@ def _trainer(
     rates: list[float],
     memory: Mapping[str, Tensor] | None = None,
 ) -> Trainer:
-    optimiser = _optimiser(config, loaded).build(loaded.model, hooks)
+    optimiser = optimiser_of(config, loaded.own).build(loaded.model, hooks)
     name = config.draws_at(spec.cycle)
     trainer = Trainer(
         loaded,

@@ -16,7 +16,8 @@ from analysis.figures.schedules import rates_table, schedules_figure, schedules_
 from analysis.frames.study_frames import read
 from tests.analysis import synthetic
 from tests.analysis.hand_made import grid, trials
-from trainables.formulas.schedules import dense_rates, retrain_rates
+from trainables.formulas.dense_schedules import dense_rates
+from trainables.formulas.schedules import retrain_rates
 
 
 def test_rates_by_value() -> None:

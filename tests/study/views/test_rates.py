@@ -12,7 +12,8 @@ import pytest
 from study.views import rates
 from study.views.rates import Asked
 from tests.study.conftest import Command
-from trainables.formulas.schedules import RETRAIN_SCHEDULES, dense_rates, retrain_rates
+from trainables.formulas.dense_schedules import dense_rates
+from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates
 from trainables.vocabulary.refusal import Refusal
 
 BASE = {

@@ -9,13 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.formulas.dense_schedules import DENSE_SCHEDULES, DenseRun, dense_rate, dense_rates
 from trainables.formulas.schedules import (
-    DENSE_SCHEDULES,
     FIXED_WARMUP,
     RETRAIN_SCHEDULES,
-    DenseRun,
-    dense_rate,
-    dense_rates,
     retrain_rate,
     retrain_rates,
     retrain_refusal,

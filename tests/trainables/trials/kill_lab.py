@@ -25,7 +25,11 @@ from trainables.trials.task_cache import TaskCache
 
 CONFIGS = [
     tiny(prune={"cycles": 2}, retrain={"schedule": "allr", "epochs": 3}),
-    tiny(prune={"cycles": 2}, retrain={"schedule": "ft", "epochs": 3}),
+    tiny(
+        dense={"optimiser": "adamw", "lr": 0.01},
+        prune={"cycles": 2},
+        retrain={"schedule": "ft", "epochs": 3},
+    ),
 ]
 _write = LocalFolder.write
 
