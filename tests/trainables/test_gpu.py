@@ -14,7 +14,7 @@ from trainables.files.records import Record, StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.trials.procedure import Pace, Procedure
 from trainables.trials.stage_store import StageStore
-from trainables.trials.task_cache import TaskCache
+from trainables.trials.task_cache import TaskCache, initial_weights
 
 pytestmark = [
     pytest.mark.gpu,
@@ -32,6 +32,8 @@ CASES: list[dict[str, Any]] = [
     {"compute": {"channels_last": True}},
     {"compute": {"compile": True}},
     {"prune": {"structure": "filters", "sparsity": 0.5, "cycles": 2}},
+    {"dense": {"optimiser": "adamw", "lr": 0.01}},
+    {"dense": {"optimiser": "adamw", "lr": 0.01}, "compute": {"precision": "fp16"}},
 ]
 
 
@@ -51,7 +53,9 @@ def trial(folder: Path, tasks: TaskCache, **sections: Any) -> Record:
 
 
 @pytest.mark.parametrize(
-    "sections", CASES, ids=["plain", "bf16", "fp16", "nhwc", "compile", "filters"]
+    "sections",
+    CASES,
+    ids=["plain", "bf16", "fp16", "nhwc", "compile", "filters", "adamw", "adamw-fp16"],
 )
 def test_a_trial_runs_and_its_masks_hold(
     tmp_path: Path, cuda: TaskCache, sections: dict[str, Any]
@@ -69,16 +73,20 @@ def test_the_same_trial_twice_gives_the_same_bits(tmp_path: Path, cuda: TaskCach
     assert timeless(one) == timeless(two)
 
 
-def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: TaskCache) -> None:
-    calm = trial(tmp_path / "calm", cuda)
-    config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2})
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_resumed_stage_ends_in_the_same_bits(
+    tmp_path: Path, cuda: TaskCache, optimiser: str
+) -> None:
+    dense = {"dense": {"optimiser": optimiser, "lr": 0.01}}
+    calm = trial(tmp_path / "calm", cuda, **dense)
+    config = tiny(task=CNN, retrain={"schedule": "allr", "epochs": 2}, **dense)
     store = LocalFolder(tmp_path / "broken" / "stages")
     pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
     broken = Procedure(config, 0, cuda, StageStore(store, "a"), Leases(store, "a"), pace=pace)
     for _ in range(20):
         broken.advance()
     broken.give_up()
-    again = trial(tmp_path / "broken", TaskCache(Path("/nonexistent"), "cuda", 1))
+    again = trial(tmp_path / "broken", TaskCache(Path("/nonexistent"), "cuda", 1), **dense)
     assert timeless(again) == timeless(calm)
     weights = [last_stage(tmp_path / k, r).weights for k, r in (("calm", calm), ("broken", again))]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -87,5 +95,6 @@ def test_a_resumed_stage_ends_in_the_same_bits(tmp_path: Path, cuda: TaskCache) 
 def test_initial_weights_and_orders_are_those_of_the_cpu(tmp_path: Path, cuda: TaskCache) -> None:
     config = tiny(task=CNN)
     cpu = TaskCache(Path("/nonexistent"), "cpu", 1)
-    for name, value in cpu.place(config).initial_weights(0).items():
-        assert torch.equal(value, cuda.place(config).initial_weights(0)[name].cpu())
+    there = initial_weights(cuda.loaded(config), 0)
+    for name, value in initial_weights(cpu.loaded(config), 0).items():
+        assert torch.equal(value, there[name].cpu())

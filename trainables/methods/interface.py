@@ -24,7 +24,7 @@ class Setting:
 
     `parameters` are its own, validated by the catalog; `steps` and `steps_per_epoch` the length of
     its run in optimiser steps; `sparsity` the goal; `weight_decay` what the optimiser applies to
-    every parameter of the model; `keep_least` what every layer keeps
+    every parameter of the model that has none of its own; `keep_least` what every layer keeps
     (`prune.keep_layer_min`).
     """
 

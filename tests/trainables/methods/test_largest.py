@@ -113,6 +113,21 @@ def test_lc_cancels_weight_decay_on_the_k_largest() -> None:
     torch.testing.assert_close(model.bias.detach(), torch.tensor([1.9]))
 
 
+def test_lc_cancels_the_decay_of_each_weights_own_group() -> None:
+    model = torch.nn.Sequential(lab.linear([3, 0.5]), lab.linear([2]))
+    hooks = lab.method("lc", model, 0.5)  # k = 2: 3 and 2
+    groups = [
+        {"params": [p for name, p in model.named_parameters() if name != "1.weight"]},
+        {"params": [model[1].weight], "weight_decay": 0.4},
+    ]
+    hooks.bind(torch.optim.SGD(groups, lr=0.5, weight_decay=0.1))
+    model[0].weight.grad = torch.tensor([[1.0, 1.0]])
+    model[1].weight.grad = torch.tensor([[1.0]])
+    hooks.on_gradients(0)
+    torch.testing.assert_close(model[0].weight.grad, torch.tensor([[1 - 0.3, 1.0]]))
+    torch.testing.assert_close(model[1].weight.grad, torch.tensor([[1 - 0.8]]))
+
+
 def test_dnw_passes_the_gradient_straight_through() -> None:
     """The same gradient, to the bit, as plain training at the masked weights, for all weights."""
     model, twin = lab.network(), lab.network()
