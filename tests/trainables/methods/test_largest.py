@@ -115,7 +115,7 @@ def test_lc_cancels_weight_decay_on_the_k_largest() -> None:
 
 def test_lc_cancels_the_decay_of_each_weights_own_group() -> None:
     model = torch.nn.Sequential(lab.linear([3, 0.5]), lab.linear([2]))
-    hooks = lab.method("lc", model, 0.5)  # k = 2: 3 and 2
+    hooks = lab.method("lc", model, 0.34)  # k = 2 of 3: the weights 3 and 2
     groups = [
         {"params": [p for name, p in model.named_parameters() if name != "1.weight"]},
         {"params": [model[1].weight], "weight_decay": 0.4},
