@@ -165,6 +165,5 @@ def cell_text(cell: Any, show_n: bool) -> str:
     if not pd.isna(cell["std"]):
         text += f" ± {number(cell['std'], cell['metric'])}"
     beside = [f"n = {cell['n']}"] if show_n and not searching else []
-    collapsed = [f"{cell['n_collapsed']} collapsed"] if cell["n_collapsed"] else []
-    remarks = ", ".join([*beside, *lost, *collapsed])
+    remarks = ", ".join([*beside, *lost])
     return f"{text} ({remarks})" if remarks else text

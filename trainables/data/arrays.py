@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.config.datasets import ArrayParameters, Dataset, ImageParameters, KnownDataset
+from trainables.data.balance import Balance, of_arrays
 from trainables.data.raw import RawImages, RawParts, check_content
 from trainables.data.splits import held_out
 
@@ -39,6 +40,14 @@ class ArraySource:
         known = _known(dataset)
         require_images(known, options)
         return in_memory(known, options, self.parts(known, options, root))
+
+    def balance(self, dataset: Dataset, options: Any, root: Path) -> Balance:
+        """Count the classes of the parts, subsets taken."""
+        known = _known(dataset)
+        require_images(known, options)
+        parts = self.parts(known, options, root)
+        train, val = parts.train.subset(options.n_train), parts.val.subset(options.n_val)
+        return of_arrays(RawParts(train, val, parts.test), known.n_classes)
 
     def parts(self, dataset: KnownDataset, options: ArrayParameters, root: Path) -> RawParts:
         """Return training, validation and test images, in the numbers that the record states.

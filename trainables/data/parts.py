@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainables.data.in_memory import InMemory
 from trainables.data.splits import SPLIT_SEED, stratified
@@ -52,6 +53,25 @@ class Splits:
         """Return the parts, each changed."""
         test = None if self.test is None else change(self.test)
         return replace(self, train=change(self.train), val=change(self.val), test=test)
+
+
+def labels_of(items: Items) -> NDArray[np.int64] | None:
+    """Return the classes of a part's items, where they can be seen without making an item.
+
+    That is, in the labels of what is in memory, or in an attribute `labels` or `targets`, of the
+    data set itself or of the one that it is a part of: one whole number >= 0 for each item.
+    """
+    if isinstance(items, Part):
+        inner = labels_of(items.items)
+        return None if inner is None else inner[np.asarray(items.indices, dtype=np.int64)]
+    held = [getattr(items, key, None) for key in ("labels", "targets")]
+    try:
+        labels = np.asarray(next(value for value in (*held, ()) if value is not None))
+    except (TypeError, ValueError):
+        return None
+    if labels.dtype.kind not in "iu" or labels.shape != (len(items),) or labels.min(initial=0) < 0:
+        return None
+    return labels.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

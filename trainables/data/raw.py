@@ -35,10 +35,9 @@ class RawImages:
         """Return the images at `indices` [n], in that order."""
         return RawImages(self.images[indices], self.labels[indices])
 
-    def divided(self, n_first: int) -> tuple[RawImages, RawImages]:
-        """Return `n_first` images, a fixed stratified draw, and all others."""
-        first, rest = stratified(self.labels, n_first, SPLIT_SEED)
-        return self.take(first), self.take(rest)
+    def subset(self, n: int | None) -> RawImages:
+        """Return `n` images, a fixed stratified draw; all of them without a number."""
+        return self if n is None else self.take(stratified(self.labels, n, SPLIT_SEED)[0])
 
 
 class RawParts(NamedTuple):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from trainables.config.catalog import resolve, unknown
 from trainables.config.datasets import DATASETS, Dataset
+from trainables.data.balance import Balance
+from trainables.data.raw import DataMissingError
 
 if TYPE_CHECKING:
     from trainables.data.parts import Splits
@@ -32,6 +34,10 @@ class Source(Protocol):
 
     def splits(self, dataset: Dataset, options: Any, root: Path) -> Splits:
         """Return the parts, on the CPU."""
+        ...
+
+    def balance(self, dataset: Dataset, options: Any, root: Path) -> Balance:
+        """Return how many examples of each class each part has."""
         ...
 
 
@@ -60,6 +66,20 @@ def load(name: str, params: Mapping[str, object], root: Path) -> Splits:
     DataMissingError and DataFormatError (a ValueError) for missing and for broken or foreign files.
     """
     return source_of(name).splits(DATASETS[name], _options(name, params), root)
+
+
+def balance_of(name: str, params: Mapping[str, object], root: Path) -> Balance | None:
+    """Return how many examples of each class each part of a data set has.
+
+    None where its files are not there yet, and where it can only be planned. Reads the labels;
+    needs torch for CIFAR alone, whose files torchvision reads.
+    """
+    if DATASETS[name].loader is None:
+        return None
+    try:
+        return source_of(name).balance(DATASETS[name], _options(name, params), root)
+    except DataMissingError:
+        return None
 
 
 def facts_of(name: str, params: Mapping[str, object], root: Path) -> dict[str, Any]:

@@ -35,8 +35,8 @@ def in_memory(dataset: KnownDataset, options: ArrayParameters, parts: RawParts) 
     augmentation = Augmentation(pixels.padding, pixels.flip, black, pixels.turn)
     augment = augmentation if options.augment else None
     return Splits(
-        _part(_subset(parts.train, options.n_train), table, augment),
-        _part(_subset(parts.val, options.n_val), table),
+        _part(parts.train.subset(options.n_train), table, augment),
+        _part(parts.val.subset(options.n_val), table),
         _part(parts.test, table),
         dataset.n_classes,
     )
@@ -57,10 +57,6 @@ def _table(pixels: Pixels, options: ArrayParameters, train: RawImages) -> NDArra
     if options.normalise == "unit":
         return value_table(Statistics((0.0,) * channels, (1.0,) * channels), pixels.levels)
     return value_table(pixels.scale or statistics(train.images, pixels.levels), pixels.levels)
-
-
-def _subset(raw: RawImages, n: int | None) -> RawImages:
-    return raw if n is None else raw.divided(n)[0]
 
 
 def _part(

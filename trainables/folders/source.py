@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.config.datasets import Dataset, FolderParameters
+from trainables.data.balance import Balance
 from trainables.data.raw import DataFormatError
 from trainables.folders.division import faults_in, folder_parts
 
@@ -37,6 +38,11 @@ class FolderSource:
         lengths = {f"n_{part}": len(files) for part, files in parts.in_order.items()}
         listings = {"task.dataset": parts.listing}
         return {**lengths, "n_classes": len(parts.classes), "listings": listings}
+
+    def balance(self, _dataset: Dataset, options: FolderParameters, root: Path) -> Balance:
+        """Count the classes of the parts, by the names of their folders."""
+        parts = folder_parts(options, root)
+        return Balance(parts.classes, parts.counts(), parts.left_out)
 
     def splits(self, _dataset: Dataset, options: FolderParameters, root: Path) -> Splits:
         """Return the parts as items that are decoded when they are asked for."""

@@ -17,11 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.data.balance import of_labels
 from trainables.data.in_memory import InMemory
-from trainables.data.parts import Splits
+from trainables.data.parts import Splits, labels_of
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import call, work_of
 from trainables.tasks.building import Building
+from trainables.tasks.classification import Classification
 from trainables.tasks.decoding import check_decoding
 from trainables.tasks.overlap import shared_items
 from trainables.tasks.sentences import Sentences, UserCode
@@ -38,7 +40,8 @@ class Findings:
 
     `weights` and `dense` are numbers of weights by name, prunable ones and those that a rule keeps
     dense; `kinds` the types of the modules that hold the prunable ones, `order` these as the
-    forward meets them, `unmet` those that a forward of the example does not use.
+    forward meets them, `unmet` those that a forward of the example does not use. `classes` are
+    numbers of examples of each class by part, of a classification whose labels can be seen.
     """
 
     lengths: dict[str, int]
@@ -48,6 +51,7 @@ class Findings:
     dense: dict[str, int]
     order: tuple[str, ...]
     unmet: tuple[str, ...]
+    classes: dict[str, list[int]]
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -242,7 +246,15 @@ class _Checks:
             {name: n for name, n in counts.items() if name not in weights},
             work.order,
             tuple(name for name in weights if name not in work.order),
+            self._classes(splits),
         )
+
+    def _classes(self, splits: Splits) -> dict[str, list[int]]:
+        if not isinstance(self.task, Classification):
+            return {}
+        labels = {name: labels_of(part) for name, part in splits.in_order.items()}
+        seen = {name: part for name, part in labels.items() if part is not None}
+        return {name: list(counts) for name, counts in of_labels(seen).counts.items()}
 
 
 class _Nowhere(io.RawIOBase):

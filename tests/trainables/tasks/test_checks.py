@@ -95,6 +95,7 @@ def test_the_facts_of_a_sound_task(ask: Ask) -> None:
         "dense": {"first.bias": 5, "last.bias": 4, "head.bias": 1},
         "order": ["first.weight", "last.weight", "head.weight"],
         "unmet": [],
+        "classes": {},
     }
 
 
