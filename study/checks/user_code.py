@@ -37,6 +37,7 @@ from trainables.code.digest import Declarations, UserCode, user_code
 from trainables.code.import_path import ImportPath
 from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
+from trainables.config.datasets import FolderParameters
 from trainables.config.dense import Dense
 from trainables.config.sections import DatasetChoice, Facts
 from trainables.files.storage import Folder, is_remote
@@ -71,6 +72,7 @@ def look_at(
     distinct = uses(every, free)
     if not distinct:
         return LookedAt()
+    _refuse_free_lengths(list(distinct.values()), free)
     surroundings = _Surroundings(study, folder)
     weights = {key: _checkpoints(own, surroundings.folders) for key, own in distinct.items()}
     tried = {key: own for key, own in distinct.items() if references(own) or RECIPE in own}
@@ -194,6 +196,17 @@ def _checkpoints(own: Raw, folders: Sequence[Path]) -> dict[str, Any]:
         name: {"path": str(path), "digest": content_digest(path, key)}
         for name, (path, key) in paths.items()
     }
+
+
+def _refuse_free_lengths(used: Sequence[Raw], free: frozenset[str]) -> None:
+    """Refuse a range for what decides how many examples there are, which is looked up once."""
+    if not any(own_folder(own) is not None for own in used):
+        return
+    for key in sorted(free):
+        section, _, leaf = key.rpartition("task.dataset.")
+        if not section and leaf.partition(".")[0] in FolderParameters.LENGTHS:
+            rule = "must be fixed, or listed in grid or choice, for it decides what there is"
+            raise Refusal(f"{key} {rule}, got a range")
 
 
 def _folder_facts(own: Raw, root: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from study.definition.space import Space
 from trainables.code.reference import Reference, is_reference, parse
 from trainables.config.datasets import folder
-from trainables.config.sections import Facts
+from trainables.config.sections import DatasetChoice, Facts, ModelChoice, Named
 
 LOOKS: Final = "code/looks.json"
 """Where a study folder keeps what is known of the user's code."""
@@ -87,7 +87,7 @@ def own_sections(raw: Raw) -> dict[str, Any]:
     if recipe := own_recipe(raw):
         own[RECIPE] = recipe
     if any(key.startswith("task.") for key in named) or recipe or own_folder(raw) is not None:
-        own["task"] = raw["task"]
+        own["task"] = _canonical(raw["task"])
     if "method" in named:
         method = raw["method"]
         own["method"] = {"name": method} if isinstance(method, str) else method
@@ -95,6 +95,17 @@ def own_sections(raw: Raw) -> dict[str, Any]:
         own[OPTIONS] = raw["dense"].get("options", {})
     beside = {key: str(r) for key, r in named.items() if key.partition(".")[0] in _BESIDE}
     return {**own, **beside}
+
+
+def _canonical(task: Raw) -> dict[str, Any]:
+    """A task section with the catalog's data set and network written out in full."""
+    choices: dict[str, type[Named]] = {"dataset": DatasetChoice, "model": ModelChoice}
+    written = {
+        key: choice.of(task[key]).model_dump(mode="json")
+        for key, choice in choices.items()
+        if key in task and not is_reference(_name(task[key]))
+    }
+    return {**task, **written}
 
 
 @dataclass(frozen=True)
@@ -170,8 +181,13 @@ class StudyCode:
     def _with_free(self, section: str, filled: Raw, raw: Any) -> dict[str, Any]:
         """A section as it was filled in, with this configuration's values of the free keys."""
         values = raw if isinstance(raw, Mapping) else {}
-        drawn = {key for key in values if f"{section}.{key}" in self.free}
-        return {**filled, **{key: values[key] for key in drawn}}
+        drawn = {key: v for key, v in values.items() if f"{section}.{key}" in self.free}
+        inner = {
+            key: self._with_free(f"{section}.{key}", value, values.get(key))
+            for key, value in filled.items()
+            if isinstance(value, Mapping)
+        }
+        return {**filled, **inner, **drawn}
 
     @property
     def declared(self) -> list[dict[str, Any]]:
@@ -206,9 +222,11 @@ def use_key(own: Raw, free: frozenset[str]) -> str:
 
 
 def _without(section: str, value: Any, free: frozenset[str]) -> Any:
+    """A section without its free keys, however deep they stand."""
     if not isinstance(value, Mapping):
         return value
-    return {key: v for key, v in value.items() if f"{section}.{key}" not in free}
+    kept = {key: v for key, v in value.items() if f"{section}.{key}" not in free}
+    return {key: _without(f"{section}.{key}", v, free) for key, v in kept.items()}
 
 
 def free_keys(spaces: list[Space]) -> frozenset[str]:

@@ -158,6 +158,8 @@ class FolderParameters(Parameters):
     that cannot be read."""
 
     UNHASHED: ClassVar = frozenset({"path", "broken"})
+    LENGTHS: ClassVar = frozenset({"path", "val", "test", "split", "n_train", "n_val", "broken"})
+    """Keys that decide how many examples there are, and so how long a trial is."""
 
     path: Annotated[str, Field(min_length=1)]
     size: Positive = 224

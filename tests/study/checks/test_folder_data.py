@@ -92,6 +92,70 @@ def test_a_grid_over_the_options_looks_once_for_each(root: Path) -> None:
     assert len({trial.fingerprint for trial in resolved.trials}) == 3
 
 
+SEARCH = {"strategy": "optuna", "trials": 3, "objectives": {"val_accuracy": "max"}}
+
+
+def test_a_range_that_decides_no_length_is_searched(root: Path) -> None:
+    study = {**raw(root, area={"uniform": [0.1, 0.9]}), "search": SEARCH}
+    resolved, code = opened_study(StudyFile.of(study), str(root / "out"), writes=False)
+    resolved.check()
+    assert len(code.known.looks) == 1
+    (space,) = resolved.spaces
+    configs = [space.config({"task.dataset.area": area}) for area in (0.2, 0.7)]
+    assert [c.task.dataset.parameters["area"] for c in configs if c.task.dataset] == [0.2, 0.7]
+    assert {c.n_train for c in configs} == {36}
+
+
+@pytest.mark.parametrize("options", [{"val": {"uniform": [0.1, 0.3]}},
+                                     {"split": {"seed": {"int": [0, 5]}}}])  # fmt: skip
+def test_a_range_that_decides_lengths_is_refused(root: Path, options: dict[str, Any]) -> None:
+    study = {**raw(root, **options), "search": SEARCH}
+    with pytest.raises(Refusal, match=r"task\.dataset\.(val|split\.seed) must be fixed, or listed"):
+        opened_study(StudyFile.of(study), str(root / "out"), writes=False)
+
+
+NETWORK = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, in_shape, n_classes, width: int = 4, depth: int = 1):
+        super().__init__()
+        channels, height, side = in_shape
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(channels * height * side, width), nn.ReLU(),
+            nn.Linear(width, n_classes),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+@pytest.mark.slow
+def test_a_network_of_one_s_own_on_a_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    (root / "my_net.py").write_text(NETWORK)
+    study = raw(root, test=0.1)
+    study["task"]["model"] = {"name": "my_net:Net", "width": {"int": [4, 8]}}
+    study["search"] = SEARCH
+    resolved, code = opened_study(StudyFile.of(study), str(root / "out"), writes=False)
+    resolved.check()
+    assert len(code.known.looks) == 1
+    (space,) = resolved.spaces
+    config = space.config({"task.model.width": 7})
+    assert config.task.model is not None
+    assert config.task.model.parameters == {"width": 7, "depth": 1}
+    facts = config.facts
+    assert facts is not None
+    assert (facts.n_train, facts.n_val, facts.n_test, facts.n_classes) == (32, 4, 4, 2)
+    assert facts.codes.keys() == {"task.model"}
+    assert facts.listings.keys() == {"task.dataset"}
+    look = resolved.code.look_of(config.model_dump(mode="json"))
+    assert look is not None
+    assert look.findings["classes"] == {"train": [16, 16], "val": [2, 2], "test": [2, 2]}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
