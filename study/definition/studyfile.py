@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeGuard
 
@@ -20,6 +19,8 @@ from trainables.vocabulary.schema import Measure, at_level, measures_of
 
 SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
 """Sections whose leaves may be domains; together with a seed they make a trial."""
+
+_PRESETS = Path(__file__).parents[1] / "presets"
 
 NAMED = ("dataset", "model", "method")
 """Keys whose value is a name, or a mapping with a name and parameters."""
@@ -296,8 +297,7 @@ def read_yaml(text: str, source: str) -> Any:
 
 def presets() -> list[str]:
     """Return the names of the studies that come with the project."""
-    found = files("study").joinpath("presets").iterdir()
-    return sorted(f.name.removesuffix(".yaml") for f in found if f.name.endswith(".yaml"))
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
@@ -321,7 +321,7 @@ def _text(study: str) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
-        return files("study").joinpath(f"presets/{study}.yaml").read_text(encoding="utf-8")
+        return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
     known = presets()
     near = get_close_matches(study, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
