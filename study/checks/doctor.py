@@ -1,4 +1,4 @@
-"""What this machine has and lacks for studies: one finding a line, and what to do about a lack."""
+"""What this machine has and lacks for studies: one finding per line, with what to do about it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, whether it is as it should be, what was found, what to do.
+    """One line: what was looked at, whether it is as it should be, its value, what to do.
 
     `needed` is False where studies run without it.
     """
 
     what: str
     ok: bool
-    found: str
+    value: str
     advice: str = ""
     needed: bool = True
 
@@ -50,10 +50,10 @@ def checkup(data_root: Path) -> list[Finding]:
     ]
 
 
-def python(found: tuple[int, ...]) -> Finding:
+def python(running: tuple[int, ...]) -> Finding:
     """Return whether this Python is new enough."""
-    shown = f"{'.'.join(map(str, found))} on {platform.system()} {platform.machine()}"
-    return Finding("Python", found >= (3, 11), shown, "use Python 3.11 or later")
+    text = f"{'.'.join(map(str, running))} on {platform.system()} {platform.machine()}"
+    return Finding("Python", running >= (3, 11), text, "use Python 3.11 or later")
 
 
 def packages(requirements: Iterable[str]) -> Iterator[Finding]:
@@ -69,13 +69,13 @@ def packages(requirements: Iterable[str]) -> Iterator[Finding]:
 
 def _package(name: str, wanted: str, advice: str) -> Finding:
     try:
-        found = version(name)
+        installed = version(name)
     except PackageNotFoundError:
         return Finding(name, False, "not installed", advice)
     least = re.search(r">=([0-9.]+)", wanted)
-    if least is not None and _numbers(found) < _numbers(least[1]):
-        return Finding(name, False, f"{found}, needs {wanted}", advice)
-    return Finding(name, True, found)
+    if least is not None and _numbers(installed) < _numbers(least[1]):
+        return Finding(name, False, f"{installed}, needs {wanted}", advice)
+    return Finding(name, True, installed)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -93,18 +93,18 @@ def memory() -> Finding:
     """Return the memory of this machine and what of it is available."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     free = _available(Path("/proc/meminfo"))
-    shown = f"{_gib(total)} in all" + (f", {_gib(free)} available" if free is not None else "")
+    text = f"{_gib(total)} in all" + (f", {_gib(free)} available" if free is not None else "")
     enough = (total if free is None else free) >= LEAST_MEMORY
-    return Finding("memory", enough, shown, f"a study needs about {_gib(LEAST_MEMORY)} free")
+    return Finding("memory", enough, text, f"a study needs about {_gib(LEAST_MEMORY)} free")
 
 
 def _available(meminfo: Path) -> int | None:
     """Bytes that /proc/meminfo calls available; None where there is no such file."""
     try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+        match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
     except OSError:
         return None
-    return int(found[1]) * 1024 if found else None
+    return int(match[1]) * 1024 if match else None
 
 
 def disk(folder: Path) -> Finding:
@@ -143,13 +143,13 @@ def data_set(name: str, root: Path) -> Finding:
 
     if source_of(name).download is None:
         return Finding(f"data {name}", True, "comes with scikit-learn")
-    for place in (root, DEBIAN_DATA):
+    for folder in (root, DEBIAN_DATA):
         try:
-            check_available(name, {}, place)
+            check_available(name, {}, folder)
         except DataMissingError:
             continue
-        advice = f"use it with --set data.root={place}"
-        return Finding(f"data {name}", place == root, f"in {place}", advice, needed=False)
+        advice = f"use it with --set data.root={folder}"
+        return Finding(f"data {name}", folder == root, f"in {folder}", advice, needed=False)
     advice = "bimp run ... --set data.download=true fetches it"
     if name == "fashion-mnist":
         advice += "; or apt-get install dataset-fashion-mnist"
@@ -163,13 +163,13 @@ def pictures() -> Iterator[Finding]:
     except PackageNotFoundError:
         advice = f"for PNG files: pip install '{DISTRIBUTION}[png]'"
         yield Finding("kaleido", False, "not installed", advice, needed=False)
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     advice = "for PNG files: apt-get install chromium, or plotly_get_chrome"
-    yield Finding("Chromium", found is not None, found or "not found", advice, needed=False)
+    yield Finding("Chromium", browser is not None, browser or "not found", advice, needed=False)
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """Return one line a finding: ok or missing, what, what was found, and what to do."""
+    """Return one line per finding: ok or missing, what, what was found, and what to do."""
     rows = list(findings)
     width = max(len(f.what) for f in rows)
     return "\n".join(_line(f, width) for f in rows)
@@ -178,4 +178,4 @@ def table(findings: Iterable[Finding]) -> str:
 def _line(finding: Finding, width: int) -> str:
     mark = "ok" if finding.ok else "missing"
     advice = "" if finding.ok else f"; {finding.advice}"
-    return f"{mark:<7}  {finding.what:<{width}}  {finding.found}{advice}"
+    return f"{mark:<7}  {finding.what:<{width}}  {finding.value}{advice}"

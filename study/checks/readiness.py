@@ -20,10 +20,10 @@ def check_folder(location: str, key: str) -> None:
     """Refuse a folder that cannot be written, by writing to it; nothing of that is left behind."""
     try:
         folder = open_folder(location)
-        made = [] if is_remote(location) else _missing_folders(Path(folder.location))
+        new = [] if is_remote(location) else _missing_folders(Path(folder.location))
         folder.write(_PROBE, b"")
         folder.delete(_PROBE)
-        for path in made:
+        for path in new:
             path.rmdir()
     except (OSError, ValueError) as error:
         raise Refusal(
@@ -125,11 +125,11 @@ def check_exclusions(configs: Iterable[TrialConfig]) -> None:
 
 def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:
     """Refuse a trial that asks for more than there is."""
-    asked = study.resources
-    if asked.cpus > cpus:
-        raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {asked.cpus}")
-    if asked.gpus > gpus:
-        raise Refusal(f"resources.gpus must be <= {gpus:g} on {where}, got {asked.gpus:g}")
+    trial = study.resources
+    if trial.cpus > cpus:
+        raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {trial.cpus}")
+    if trial.gpus > gpus:
+        raise Refusal(f"resources.gpus must be <= {gpus:g} on {where}, got {trial.gpus:g}")
 
 
 def local_cpus() -> int:

@@ -10,9 +10,9 @@ LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
 
 
-def listed(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of `a,b` and of repeated options alike."""
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 @click.command("results")
@@ -34,7 +34,7 @@ def command(
     shape: str,
     output: str | None,
 ) -> None:
-    """Show what the study folders DIR hold: one row a trial, a cycle or an epoch.
+    """Show what the study folders DIR hold: one row per trial, cycle or epoch.
 
     Under --group-by, --columns names the metrics to average. Tables leave out what is the same in
     all rows, and say so; csv, json and parquet hold everything. Reads only.
@@ -46,10 +46,10 @@ def command(
 
     from analysis.tables.results import run_results
 
-    said: list[str] = []
+    warnings: list[str] = []
     try:
         content = run_results(
-            folders, level, where, columns, sort, group_by, shape, output, said.append
+            folders, level, where, columns, sort, group_by, shape, output, warnings.append
         )
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
@@ -57,9 +57,9 @@ def command(
         raise Refusal(f"-o must be a file that can be written, got {output}: {error}") from error
     except ValueError as error:
         options = {"--where": where, "--columns": columns, "--sort": sort, "--group-by": group_by}
-        given = [name for name, value in options.items() if value]
-        raise Refusal(_fault(str(error), given)) from error
-    for warning in said:
+        used = [name for name, value in options.items() if value]
+        raise Refusal(_fault(str(error), used)) from error
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if output is None:
         click.echo(content, nl=content[-1:] not in ("\n", b"\n"))
@@ -67,8 +67,8 @@ def command(
         click.echo(f"wrote {output}", err=True)
 
 
-def _fault(message: str, given: list[str]) -> str:
+def _fault(message: str, used: list[str]) -> str:
     """A fault of the query as a refusal: the options that were given are where it may be."""
-    if message.startswith("--") or not given:
+    if message.startswith("--") or not used:
         return message
-    return f"{' or '.join(given)} must fit the table's columns, got a fault: {message}"
+    return f"{' or '.join(used)} must fit the table's columns, got a fault: {message}"

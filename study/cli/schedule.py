@@ -37,23 +37,23 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 def command(shape: str, output: Path | None, milestones: str | None, **options: Any) -> None:
     """Print the learning rates of retraining schedule NAME after a dense run.
 
-    As JSON {"dense": [...], "retrain": [...]}, one number a step; as CSV; or as an HTML page that
+    As JSON {"dense": [...], "retrain": [...]}, one number per step; as CSV; or as an HTML page that
     shows them. Options that change nothing under the schedules given are named on standard error.
     """
     from study.views import rates
 
     drops = None if milestones is None else rates.milestones(milestones)
-    asked = rates.Asked(milestones=drops, **options)
-    found = rates.rates(asked)
-    for option in asked.idle():
-        names = f"{asked.dense_schedule} and {asked.schedule}"
+    query = rates.RateQuery(milestones=drops, **options)
+    by_phase = rates.rates(query)
+    for option in query.idle():
+        names = f"{query.dense_schedule} and {query.schedule}"
         click.echo(f"note: {option} changes nothing under {names}", err=True)
     if shape == "html":
-        text = rates.to_html(found, asked)
+        text = rates.to_html(by_phase, query)
     elif shape == "csv":
-        text = rates.to_csv(found, asked.steps_per_epoch)
+        text = rates.to_csv(by_phase, query.steps_per_epoch)
     else:
-        text = rates.to_json(found)
+        text = rates.to_json(by_phase)
     if output is None:
         click.echo(text, nl=False)
     else:

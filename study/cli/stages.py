@@ -15,14 +15,14 @@ def command(folder: str, shape: str) -> None:
     """
     from study.views.stage_list import stages, table, to_csv
 
-    found = stages(folder)
-    for warning in found.warnings:
+    listing = stages(folder)
+    for warning in listing.warnings:
         click.echo(f"warning: {warning}", err=True)
     if shape == "json":
         import json
 
-        click.echo(json.dumps(found.rows, indent=1))
+        click.echo(json.dumps(listing.rows, indent=1))
     elif shape == "csv":
-        click.echo(to_csv(found), nl=False)
+        click.echo(to_csv(listing), nl=False)
     else:
-        click.echo(table(found))
+        click.echo(table(listing))

@@ -33,16 +33,16 @@ def command(
     from analysis.tables.comparisons import run_table
     from trainables.vocabulary.refusal import Refusal
 
-    said: list[str] = []
+    warnings: list[str] = []
     try:
-        content = run_table(folders, kind, where, metrics, shape, output, said.append)
+        content = run_table(folders, kind, where, metrics, shape, output, warnings.append)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except OSError as error:
         raise Refusal(f"-o must be a file that can be written, got {output}: {error}") from error
     except ValueError as error:
         raise Refusal(str(error)) from error
-    for warning in said:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if output is None:
         click.echo(content, nl=not content.endswith("\n"))

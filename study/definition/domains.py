@@ -52,9 +52,9 @@ def refuse_near_domain(key: str, value: Mapping[str, Any]) -> None:
         raise Refusal(f"{key} must have only one of {kinds}, got {shown(dict(value))}")
     if "." not in key or len(value) != 1:
         return
-    ((name, listed),) = value.items()
+    ((name, values),) = value.items()
     near = get_close_matches(str(name), KINDS, n=1, cutoff=0.7)
-    if near and isinstance(listed, list):
+    if near and isinstance(values, list):
         known = f"a kind of domain ({', '.join(KINDS)})"
         raise Refusal(f"{key} must be a value or {known}, got {name!r}; did you mean {near[0]}?")
 

@@ -135,12 +135,12 @@ def _walk(raw: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _without_domains(raw: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
+    without: dict[str, Any] = {}
     for key, value in raw.items():
         if is_domain(value):
             continue
-        kept[key] = _without_domains(value) if isinstance(value, Mapping) else value
-    return kept
+        without[key] = _without_domains(value) if isinstance(value, Mapping) else value
+    return without
 
 
 def spaces(study: StudyFile) -> list[Space]:
@@ -158,10 +158,14 @@ def _space(raw: Mapping[str, Any], overlay: str) -> Space:
     return Space(_without_domains(raw), domains, overlay)
 
 
+def cells(spaces: Sequence[Space]) -> Iterator[tuple[Space, dict[str, Any]]]:
+    """Yield every cell of every space's grids, in order."""
+    return ((space, cell) for space in spaces for cell in space.cells())
+
+
 def blocks(spaces: Sequence[Space]) -> list[Block]:
-    """Return every cell of every space, in order."""
-    cells = ((space, cell) for space in spaces for cell in space.cells())
-    return [Block(space, cell, number) for number, (space, cell) in enumerate(cells)]
+    """Return every cell as the block that a search samples in."""
+    return [Block(space, cell, number) for number, (space, cell) in enumerate(cells(spaces))]
 
 
 def leaves(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,11 +54,11 @@ class Search(Section):
 
     @field_validator("constraints")
     @classmethod
-    def _bounded(cls, given: dict[str, Bound]) -> dict[str, Bound]:
-        for name, bound in given.items():
+    def _bounded(cls, value: dict[str, Bound]) -> dict[str, Bound]:
+        for name, bound in value.items():
             if bound.min is None and bound.max is None:
                 raise Refusal(f"search.constraints.{name} must give min or max, got neither")
-        return given
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -72,9 +72,9 @@ class Search(Section):
                 raise Refusal(f"search.enqueue {rule}, got {points}")
             self._require_confirmable()
             return self
-        given = self.model_dump(exclude_none=True)
+        settings = self.model_dump(exclude_none=True)
         for key in ("trials", "objectives", "constraints", "confirm", "enqueue"):
-            if value := given.get(key):
+            if value := settings.get(key):
                 rule = "must be absent under grid, where every cell is tried"
                 raise Refusal(f"search.{key} {rule}, got {shown(value)}")
         return self
@@ -126,10 +126,10 @@ class Resources(Section):
 
     @field_validator("gpus")
     @classmethod
-    def _share(cls, given: float) -> float:
-        if given and abs(1 / given - round(1 / given)) > 1e-6:
+    def _share(cls, value: float) -> float:
+        if value and abs(1 / value - round(1 / value)) > 1e-6:
             raise ValueError("must be 0, 1 or a share 1/n")
-        return given
+        return value
 
 
 class Data(Section):
@@ -168,42 +168,44 @@ class StudyFile(Section):
         """Return the study of a file's content; Refusal names key, rule and value."""
         if not isinstance(raw, Mapping):
             raise Refusal(f"the study must be a mapping of sections, got {shown(raw)}")
-        own = {key: value for key, value in raw.items() if key not in SPACE_SECTIONS}
+        sections = {key: value for key, value in raw.items() if key not in SPACE_SECTIONS}
         space = {key: value for key, value in raw.items() if key in SPACE_SECTIONS}
-        _refuse_unknown_sections(own)
-        if "name" not in own:
+        _refuse_unknown_sections(sections)
+        if "name" not in sections:
             raise Refusal("name must be given, got nothing")
         try:
-            return cls.model_validate({**own, "space": space})
+            return cls.model_validate({**sections, "space": space})
         except ValidationError as error:
             raise first_refusal(error) from None
 
     @field_validator("name")
     @classmethod
-    def _usable_as_a_folder(cls, given: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", given):
+    def _usable_as_a_folder(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
             raise ValueError(
                 "must be at most 80 letters, digits, dots, dashes or underscores,"
                 " the first a letter or digit"
             )
-        return given
+        return value
 
     @field_validator("seeds")
     @classmethod
-    def _distinct(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(given)) < len(given):
+    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
             raise ValueError("must not repeat a seed")
-        return given
+        return value
 
     @field_validator("spaces")
     @classmethod
-    def _overlays(cls, given: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        for at, overlay in enumerate(given):
-            for key, value in overlay.items():
+    def _overlays(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for at, overlay in enumerate(value):
+            for key, setting in overlay.items():
                 if key not in SPACE_SECTIONS:
                     allowed = ", ".join(SPACE_SECTIONS)
-                    raise Refusal(f"spaces.{at}.{key} must be one of {allowed}, got {shown(value)}")
-        return given
+                    raise Refusal(
+                        f"spaces.{at}.{key} must be one of {allowed}, got {shown(setting)}"
+                    )
+        return value
 
     @model_validator(mode="after")
     def _confirms_at_other_seeds(self) -> Self:
@@ -238,9 +240,9 @@ class StudyFile(Section):
         return {"name": plain.pop("name"), **space, **{k: v for k, v in plain.items() if v}}
 
 
-def _refuse_unknown_sections(own: Mapping[str, Any]) -> None:
+def _refuse_unknown_sections(sections: Mapping[str, Any]) -> None:
     known = [name for name in StudyFile.model_fields if name != "space"]
-    for key, value in own.items():
+    for key, value in sections.items():
         if key not in known:
             near = get_close_matches(str(key), [*known, *SPACE_SECTIONS], n=1, cutoff=0.5)
             listed = ", ".join([*known, *SPACE_SECTIONS])

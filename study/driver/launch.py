@@ -93,26 +93,26 @@ class Launch:
             )
         return before
 
-    def go(self, address: str | None, shown: Display) -> RunSummary:
+    def go(self, address: str | None, screen: Display) -> RunSummary:
         """Start Ray and run; the folder is marked as in use meanwhile."""
         self._run_lease.beat(RUN_LEASE)
         started = time.monotonic()
         try:
-            earlier = self._earlier(shown)
+            earlier = self._earlier(screen)
             standing = self.resolved.standing(earlier.records)
             for sentence in sentences(self.before, self.study, standing):
-                shown.say(sentence)
+                screen.say(sentence)
             for sentence in older_code(self.resolved.code, earlier.records):
-                shown.say(sentence)
+                screen.say(sentence)
             if standing.settled >= standing.wanted:
                 self._write_study()
                 return self._summary(started)
-            return self._summary(started, self._work(earlier, address, shown))
+            return self._summary(started, self._work(earlier, address, screen))
         finally:
-            shown.close()
+            screen.close()
             self._run_lease.release(RUN_LEASE)
 
-    def _work(self, earlier: Earlier, address: str | None, shown: Display) -> Work:
+    def _work(self, earlier: Earlier, address: str | None, screen: Display) -> Work:
         """Make what is missing on Ray."""
         cpus = readiness.local_cpus()
         gpus = readiness.local_gpus() if self.study.resources.gpus else 0
@@ -121,15 +121,15 @@ class Launch:
                 readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
             self._write_study()  # a cluster that cannot be reached leaves the folder as it was
             slots = self._slots(machines, address)
-            self._say_machines(machines, slots, address, shown)
-            work = Work(self._ground(), earlier, slots, shown)
+            self._say_machines(machines, slots, address, screen)
+            work = Work(self._ground(), earlier, slots, screen)
             work.fit()
         return work
 
-    def _earlier(self, shown: Display) -> Earlier:
+    def _earlier(self, screen: Display) -> Earlier:
         reading = self.folder.records()
         for warning in reading.warnings:
-            shown.say(f"warning: {warning}")
+            screen.say(f"warning: {warning}")
         return self.resolved.earlier(self.folder.folder, reading.records)
 
     def _slots(self, machines: Machines, address: str | None) -> int:
@@ -139,20 +139,20 @@ class Launch:
         return self.study.resources.max_concurrent or AUTOSCALING_SLOTS
 
     def _say_machines(
-        self, machines: Machines, slots: int, address: str | None, shown: Display
+        self, machines: Machines, slots: int, address: str | None, screen: Display
     ) -> None:
-        shown.say(
+        screen.say(
             f"Ray is up: {counted(machines.nodes, 'node')},"
             f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {slots} trials at once"
         )
         trial = self.study.resources
         if not machines.fits(trial.cpus, trial.gpus):
-            shown.say(
+            screen.say(
                 f"no node offers {trial.cpus} CPUs and {trial.gpus:g} GPUs now, as a trial"
                 " asks (resources): waiting for the cluster to grow"
             )
         if address is not None and self.resolved.draws_blindly(slots):
-            shown.say(
+            screen.say(
                 f"note: up to {slots} trials are out at once, most of this search before"
                 " anything is known; resources.max_concurrent sets how many"
             )

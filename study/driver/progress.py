@@ -54,7 +54,7 @@ class Tally:
             self.recent.popleft()
 
     def epochs_per_s(self, now: float | None = None) -> float:
-        """Epochs a second over the last minute, by all workers together."""
+        """Epochs per second over the last minute, by all workers together."""
         now = time.monotonic() if now is None else now
         if not self.recent:
             return 0.0
@@ -97,8 +97,8 @@ def line(tally: Tally, running: int, waiting: int) -> str:
     parts += [f"{tally.states[s]} {s}" for s in troubled if tally.states[s]]
     parts += [f"{running} running", f"{waiting} waiting", f"{tally.epochs_per_s():.1f} epochs/s"]
     if tally.best is not None:
-        shown = f"{tally.best:.2%}" if METRICS[tally.best_metric].percent else f"{tally.best:g}"
-        parts.append(f"best {tally.best_metric} {shown}")
+        text = f"{tally.best:.2%}" if METRICS[tally.best_metric].percent else f"{tally.best:g}"
+        parts.append(f"best {tally.best_metric} {text}")
     parts.append(f"left {duration(tally.seconds_left())}")
     return ", ".join(parts)
 

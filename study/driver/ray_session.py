@@ -164,10 +164,10 @@ def _machines() -> Machines:
 
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    offered = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
     each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
-    return Machines(offered.get("CPU", 0.0), offered.get("GPU", 0.0), len(nodes), each)
+    return Machines(resources.get("CPU", 0.0), resources.get("GPU", 0.0), len(nodes), each)
 
 
 @contextmanager
@@ -213,14 +213,14 @@ def _ready_workers() -> Iterator[None]:
 
     defaults: Any = getattr(class_cache, "DEFAULT_ENV_VARS", {})
     passed_on: Any = getattr(class_cache, "ENV_VARS_TO_PROPAGATE", set())
-    kept = (dict(defaults), set(passed_on))
+    before = (dict(defaults), set(passed_on))
     defaults.clear()
     passed_on.clear()
     try:
         yield
     finally:
-        defaults.update(kept[0])
-        passed_on.update(kept[1])
+        defaults.update(before[0])
+        passed_on.update(before[1])
 
 
 class _Last(list[str]):

@@ -21,16 +21,16 @@ def refuse_another_run(
     elsewhere is alive when it changes within the timeout; if it does not, its driver was lost, and
     the lease is deleted.
     """
-    held = leases.others(RUN_LEASE)
-    if not held:
+    texts = leases.others(RUN_LEASE)
+    if not texts:
         return
-    if any(is_local(text) for text in held.values()) or _changes(leases, held, timeout_s, poll_s):
+    if any(is_local(text) for text in texts.values()) or _changes(leases, texts, timeout_s, poll_s):
         raise Refusal(f"--out must not be in use by another run, got {folder.location}")
-    for name in held:
+    for name in texts:
         folder.delete(f"{RUN_LEASE}/{name}")
 
 
-def _changes(leases: Leases, held: dict[str, str], timeout_s: float, poll_s: float) -> bool:
+def _changes(leases: Leases, texts: dict[str, str], timeout_s: float, poll_s: float) -> bool:
     """Whether a lease gets a new heartbeat, or a new one comes, within the timeout."""
     print(
         "a run from another machine was at work in this folder; looking for up to"
@@ -42,7 +42,7 @@ def _changes(leases: Leases, held: dict[str, str], timeout_s: float, poll_s: flo
     while time.monotonic() < end:
         time.sleep(poll_s)
         now = leases.others(RUN_LEASE)
-        if any(held.get(name) != text for name, text in now.items()):
+        if any(texts.get(name) != text for name, text in now.items()):
             return True
         if not now:
             return False

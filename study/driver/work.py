@@ -46,8 +46,8 @@ class Ground:
 class Work:
     """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
 
-    def __init__(self, ground: Ground, earlier: Earlier, slots: int, shown: Display) -> None:
-        self._ground, self._shown, self._slots = ground, shown, slots
+    def __init__(self, ground: Ground, earlier: Earlier, slots: int, screen: Display) -> None:
+        self._ground, self._screen, self._slots = ground, screen, slots
         self.settled: set[str] = set()
         self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
@@ -109,7 +109,7 @@ class Work:
         """Note the pace and pass on what a worker came upon."""
         self.tally.trained(report.epochs)
         for note in report.notes:
-            self._shown.say(f"note: {note}")
+            self._screen.say(f"note: {note}")
         self._after()
 
     def _on_end(self, assignment: Assignment, report: JobReport) -> Ending:
@@ -125,7 +125,7 @@ class Work:
         return ending
 
     def _take_fault(self, assignment: Assignment, fault: Fault) -> None:
-        self._shown.say(f"failed: {assignment.goal} {assignment.trial.fingerprint}: {fault}")
+        self._screen.say(f"failed: {assignment.goal} {assignment.trial.fingerprint}: {fault}")
         if assignment.goal == "dense":
             self._dense_faults[assignment.stages[0]] = fault
         elif not self._has_record(assignment):
@@ -153,7 +153,7 @@ class Work:
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
-        self._shown.show(self.tally, self.agenda.running, self.agenda.waiting)
+        self._screen.show(self.tally, self.agenda.running, self.agenda.waiting)
         with self._unless_full("the journal"):
             self.source.write_journal()
         clock = time.monotonic()
@@ -178,7 +178,7 @@ class Work:
             yield
         except OSError as error:
             if what not in self._unwritten:
-                self._shown.say(f"warning: {what} cannot be written now: {error}")
+                self._screen.say(f"warning: {what} cannot be written now: {error}")
             self._unwritten.add(what)
 
     def _write_status(self) -> None:

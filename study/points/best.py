@@ -125,16 +125,18 @@ def table(study: StudyFile, blocks: Iterable[Iterable[BestConfiguration]]) -> st
     return "\n".join([*lines, ""])
 
 
-def _rows(shown: Sequence[BestConfiguration]) -> tuple[list[list[str]], list[str]]:
+def _rows(configurations: Sequence[BestConfiguration]) -> tuple[list[list[str]], list[str]]:
     """Cells and their headings; the methods only where there are several."""
-    several = len({f.method for f in shown}) > 1
-    keys = list(dict.fromkeys(k for f in shown for k in (*f.block, *f.params) if k != "method"))
-    metrics = list(dict.fromkeys(m for f in shown for m in f.means))
+    several = len({f.method for f in configurations}) > 1
+    keys = list(
+        dict.fromkeys(k for f in configurations for k in (*f.block, *f.params) if k != "method")
+    )
+    metrics = list(dict.fromkeys(m for f in configurations for m in f.means))
     rows = [
         [f.method] * several
         + [_value({**f.block, **f.params}.get(k, "-")) for k in keys]
         + [_mean(m, f.means.get(m)) + ("" if f.within else " *") for m in metrics]
-        for f in shown
+        for f in configurations
     ]
     return rows, ["method"] * several + keys + metrics
 

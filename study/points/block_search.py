@@ -30,7 +30,7 @@ from trainables.vocabulary.refusal import Refusal
 
 OPTUNA_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 MOST_REPEATS = 50
-"""Ending or invalid points in a row after which the search of a block ends."""
+"""Known or invalid points in a row after which the search of a block ends."""
 
 
 @contextmanager
@@ -138,8 +138,8 @@ class BlockSearch:
         """
         while self._enqueued:
             point = self._enqueued.pop(0)
-            tried = any(point.items() <= c.values.items() for c in self.candidates.values())
-            if not tried and (candidate := self._ask(point)) is not None:
+            is_old = any(point.items() <= c.values.items() for c in self.candidates.values())
+            if not is_old and (candidate := self._ask(point)) is not None:
                 return candidate
         candidate = self._ask({})
         self.ended_early = candidate is None
@@ -244,7 +244,7 @@ class BlockSearch:
             "fingerprints": [t.fingerprint for t in self.trials(candidate)],
         }
         for name in self._objectives:
-            seen = [end.metrics[name] for end in ends if name in end.metrics]
-            if len(seen) > 1:
-                attributes[f"std of {name}"] = stdev(seen)
+            values = [end.metrics[name] for end in ends if name in end.metrics]
+            if len(values) > 1:
+                attributes[f"std of {name}"] = stdev(values)
         return attributes

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from study.definition.space import Block, Trial
+from study.definition.space import Space, Trial, cells
 from study.points.agenda import Ending, TrialSource
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point
@@ -39,8 +39,8 @@ class GridStudy(ResolvedStudy):
         self._refuse_sampled()
         self._refuse_too_many()
         distinct: dict[str, TrialConfig] = {}
-        for block in self.blocks:
-            config = _valid(block)
+        for space, cell in cells(self.spaces):
+            config = _valid(space, cell)
             distinct.setdefault(fingerprint(config, 0), config)
         self.refuse_idle_keys(distinct.values())
         return list(distinct.values())
@@ -105,14 +105,14 @@ class GridStudy(ResolvedStudy):
         return None
 
 
-def _valid(block: Block) -> TrialConfig:
+def _valid(space: Space, cell: Mapping[str, Any]) -> TrialConfig:
     try:
-        return block.space.config(block.cell)
+        return space.config(cell)
     except Refusal as refusal:
-        if not block.cell:
+        if not cell:
             raise
-        cell = ", ".join(f"{key}={shown(value)}" for key, value in block.cell.items())
-        raise Refusal(f"{refusal} (first in the cell {cell})") from None
+        values = ", ".join(f"{key}={shown(value)}" for key, value in cell.items())
+        raise Refusal(f"{refusal} (first in the cell {values})") from None
 
 
 class GridSource:

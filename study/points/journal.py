@@ -52,8 +52,8 @@ class Journal:
         """Add finished trials that the journal does not hold yet."""
         for search, frozen in ended:
             study = self._study_of(search)
-            held = {t.user_attrs.get("number") for t in study.get_trials(deepcopy=False)}
-            if frozen.user_attrs["number"] not in held:
+            numbers = {t.user_attrs.get("number") for t in study.get_trials(deepcopy=False)}
+            if frozen.user_attrs["number"] not in numbers:
                 study.add_trial(frozen)
 
     def start(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> None:
@@ -82,13 +82,13 @@ class Journal:
 
     def _agrees(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> bool:
         """Whether every trial in the journal is one that the records tell the same way."""
-        told = {(s.block.key, t.user_attrs["number"]): _essence(t) for s, t in ended}
+        by_number = {(s.block.key, t.user_attrs["number"]): _essence(t) for s, t in ended}
         assert self._storage is not None
         for study in optuna.get_all_study_summaries(self._storage):
             whole = optuna.load_study(study_name=study.study_name, storage=self._storage)
             for trial in whole.get_trials(deepcopy=False):
                 key = (whole.user_attrs.get(_KEY), trial.user_attrs.get("number"))
-                if told.get(key) != _essence(trial):  # type: ignore[arg-type]
+                if by_number.get(key) != _essence(trial):  # type: ignore[arg-type]
                     return False
         return True
 

@@ -79,7 +79,7 @@ class ResolvedStudy(ABC):
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Every cell of every space's grids, in order."""
+        """Every cell of the grids as the block that a search samples in, in order."""
         return blocks(self.spaces)
 
     @abstractmethod

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.definition.constraints import bounds_of
+from study.definition.bounds import bounds_of
 from study.definition.domains import Domain
 from study.definition.space import Block
 from study.points import best

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from study.definition.constraints import bounds_of
+from study.definition.bounds import bounds_of
 from study.definition.space import Block, Trial
 from study.definition.studyfile import Search, StudyFile
 from trainables.config.trial import TrialConfig
@@ -60,8 +60,8 @@ def open_points(
 ) -> list[Point]:
     """Return the points of the blocks `wanted` of which not every seed has a record of its own."""
     seeds = study.seeds if study.search.confirm is None else study.search_seeds
-    searched = [r for r in records if "block_key" in r.origin and r.seed in seeds]
-    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in searched)
+    at_seeds = [r for r in records if "block_key" in r.origin and r.seed in seeds]
+    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in at_seeds)
     points = []
     for name in folder.names(FOLDER):
         key, _, number = name.removesuffix(".json").partition("-")

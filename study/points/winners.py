@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Protocol
 
-from study.definition.constraints import bounds_of
+from study.definition.bounds import bounds_of
 from study.definition.studyfile import Search
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import State
@@ -27,7 +27,7 @@ def worst_excesses(
 ) -> dict[str, float]:
     """Return by bounded metric how far a configuration lies beyond its bound at the worst seed.
 
-    `settings` is the resolved configuration, `ends` its trials, one a seed. At most 0 is met.
+    `settings` is the resolved configuration, `ends` its trials, one per seed. At most 0 is met.
     """
     bounds = bounds_of(search.constraints, settings)
     worst: dict[str, float] = {}

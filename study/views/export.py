@@ -34,19 +34,19 @@ class Export:
 
 def by_prefix(records: Sequence[Record], prefix: str) -> Record:
     """Return the one finished trial whose fingerprint begins with a prefix; Refusal otherwise."""
-    found = [r for r in records if r.fingerprint.startswith(prefix)]
-    if not prefix or not found:
+    matches = [r for r in records if r.fingerprint.startswith(prefix)]
+    if not prefix or not matches:
         known = ", ".join(r.fingerprint for r in records[:MOST_LISTED]) or "none"
         raise Refusal(f"--trial must be the fingerprint of a trial, got {prefix!r}; some: {known}")
-    if len(found) > 1:
-        names = ", ".join(r.fingerprint for r in found[:MOST_LISTED])
+    if len(matches) > 1:
+        names = ", ".join(r.fingerprint for r in matches[:MOST_LISTED])
         raise Refusal(f"--trial must name one trial, got {prefix!r}, which begins {names}")
-    if found[0].state != "done":
+    if matches[0].state != "done":
         raise Refusal(
-            f"--trial must be a trial that is done, got {found[0].fingerprint},"
-            f" which is {found[0].state}"
+            f"--trial must be a trial that is done, got {matches[0].fingerprint},"
+            f" which is {matches[0].state}"
         )
-    return found[0]
+    return matches[0]
 
 
 def best(records: Sequence[Record], metric: str) -> list[Record]:
@@ -59,8 +59,8 @@ def best(records: Sequence[Record], metric: str) -> list[Record]:
     for record in records:
         declare(record.declared)
     if metric not in at_level("trial"):
-        offered = ", ".join(m for m in at_level("trial") if _choosable(m))
-        raise Refusal(f"--best must be a metric of a trial, got {metric!r}; offered are {offered}")
+        names = ", ".join(m for m in at_level("trial") if _choosable(m))
+        raise Refusal(f"--best must be a metric of a trial, got {metric!r}; offered are {names}")
     if METRICS[metric].on_test:
         raise Refusal(f"--best must not be measured on test data, got {metric!r}")
     if METRICS[metric].direction is None:
@@ -93,11 +93,11 @@ def export(location: str, *, trial: str | None = None, metric: str | None = None
     folder, study = existing(location)
     records = folder.records().records
     if trial is not None:
-        found = [by_prefix(records, trial)]
+        matches = [by_prefix(records, trial)]
     else:
         assert metric is not None
-        found = best(records, metric)
-    return _of(found[0], store_of(study, folder), ties=len(found) - 1)
+        matches = best(records, metric)
+    return _of(matches[0], store_of(study, folder), ties=len(matches) - 1)
 
 
 def _of(record: Record, store: str, ties: int) -> Export:
@@ -134,8 +134,8 @@ def _header(record: Record) -> dict[str, str]:
         "provenance": record.provenance,
     }
     texts = {key: json.dumps(value, sort_keys=True) for key, value in plain.items()}
-    own = {"fingerprint": record.fingerprint, "study": record.study, "seed": str(record.seed)}
-    return {"format": "pt", **own, **texts}
+    identity = {"fingerprint": record.fingerprint, "study": record.study, "seed": str(record.seed)}
+    return {"format": "pt", **identity, **texts}
 
 
 def sentence(exported: Export, output: str, metric: str | None = None) -> str:
@@ -143,14 +143,14 @@ def sentence(exported: Export, output: str, metric: str | None = None) -> str:
     record = exported.record
     task = record.config["task"]
     model = task["use"] if "use" in task else task["model"]["name"]
-    chosen = ""
+    choice = ""
     if metric is not None:
         ties = f", as are {exported.ties} others" if exported.ties else ""
         beyond = "" if within_bounds(record) else ", beyond its search's bounds, as are all"
-        chosen = f", the best by {metric} ({record.metrics[metric]:.6g}{ties}){beyond}"
+        choice = f", the best by {metric} ({record.metrics[metric]:.6g}{ties}){beyond}"
     sparsity = exported.zeros / exported.prunable if exported.prunable else 0.0
     return (
         f"wrote {output}: {exported.n_tensors} tensors of {model}, trial {record.fingerprint}"
-        f" (seed {record.seed}){chosen}; {exported.zeros} of {exported.prunable} prunable weights"
+        f" (seed {record.seed}){choice}; {exported.zeros} of {exported.prunable} prunable weights"
         f" are zero ({sparsity:.4f})"
     )

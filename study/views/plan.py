@@ -121,15 +121,15 @@ def _seconds(stages: list[StageSpec], store: Folder, device: str) -> float | Non
 
 def _measured(store: Folder, device: str) -> dict[str, float]:
     """Mean seconds of training an epoch, by likeness, over the stages in the store."""
-    spent: dict[str, list[float]] = {}
+    sums_by_likeness: dict[str, list[float]] = {}
     for m in manifests.every(store):
         if not isinstance(m, Manifest) or m.likeness is None or not m.epochs:
             continue
         if "train_s" in m.metrics and m.provenance.get("device") == device:
-            sums = spent.setdefault(m.likeness, [0.0, 0.0])
+            sums = sums_by_likeness.setdefault(m.likeness, [0.0, 0.0])
             sums[0] += m.metrics["train_s"]
             sums[1] += m.epochs
-    return {likeness: seconds / epochs for likeness, (seconds, epochs) in spent.items()}
+    return {likeness: seconds / epochs for likeness, (seconds, epochs) in sums_by_likeness.items()}
 
 
 def _count(p: Plan) -> str:

@@ -42,23 +42,23 @@ def stages(location: str) -> Stages:
     study's records name. `trials` counts this study's trials that go through a stage.
     """
     folder, study = existing(location)
-    place = store_of(study, folder)
+    store = store_of(study, folder)
     reading = folder.records()
     users = Counter(stage for record in reading.records for stage in record.stages)
-    every, faults = _manifests(open_folder(place))
+    every, faults = _manifests(open_folder(store))
     shared = study.stage_store is not None
-    chosen = {h: m for h, m in every.items() if not shared or h in users}
-    metrics = (*_measured(chosen.values()), "train_s")
-    rows = [_row(manifest, users[h], every, metrics) for h, manifest in chosen.items()]
+    listed_stages = {h: m for h, m in every.items() if not shared or h in users}
+    metrics = (*_measured(listed_stages.values()), "train_s")
+    rows = [_row(manifest, users[h], every, metrics) for h, manifest in listed_stages.items()]
     rows.sort(key=_rank)
-    others = len(every) - len(chosen)
-    return Stages((*COLUMNS, *metrics, "parent"), rows, place, others, [*reading.warnings, *faults])
+    others = len(every) - len(listed_stages)
+    return Stages((*COLUMNS, *metrics, "parent"), rows, store, others, [*reading.warnings, *faults])
 
 
-def _measured(chosen: Iterable[Manifest]) -> list[str]:
+def _measured(listed_stages: Iterable[Manifest]) -> list[str]:
     """What the stages measure on validation and on test beside the loss, by name."""
     parts = ("val_", "test_")
-    names = dict.fromkeys(n for m in chosen for n in sorted(m.metrics, reverse=True))
+    names = dict.fromkeys(n for m in listed_stages for n in sorted(m.metrics, reverse=True))
     return [n for n in names if n.startswith(parts) and not n.endswith("_loss")] or list(_USUAL)
 
 
@@ -127,17 +127,17 @@ def _words(name: str, **values: Any) -> str:
     return ", ".join([name, *(f"{k} {_cell(v)}" for k, v in values.items() if v is not None)])
 
 
-def table(found: Stages) -> str:
+def table(listing: Stages) -> str:
     """Return the stages as a table for a terminal."""
     from tabulate import tabulate
 
-    rows = [[_cell(row[column]) for column in found.columns] for row in found.rows]
-    lines = [tabulate(rows, found.columns, tablefmt="simple", disable_numparse=True)]
-    kinds = Counter(row["kind"] for row in found.rows)
+    rows = [[_cell(row[column]) for column in listing.columns] for row in listing.rows]
+    lines = [tabulate(rows, listing.columns, tablefmt="simple", disable_numparse=True)]
+    kinds = Counter(row["kind"] for row in listing.rows)
     counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"
-    lines.append(f"{len(rows)} stages ({counts}) in {found.store}")
-    if found.others:
-        lines.append(f"{found.others} further stages there are of other studies")
+    lines.append(f"{len(rows)} stages ({counts}) in {listing.store}")
+    if listing.others:
+        lines.append(f"{listing.others} further stages there are of other studies")
     return "\n".join(lines)
 
 
@@ -147,13 +147,13 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def to_csv(found: Stages) -> str:
+def to_csv(listing: Stages) -> str:
     """Return the stages as CSV, a missing value being empty."""
     import csv
     import io
 
     text = io.StringIO()
-    writer = csv.DictWriter(text, found.columns, lineterminator="\n")
+    writer = csv.DictWriter(text, listing.columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found.rows)
+    writer.writerows(listing.rows)
     return text.getvalue()

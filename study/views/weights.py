@@ -26,12 +26,12 @@ def weights_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
 
 def _lines(findings: Mapping[str, Any], patterns: tuple[str, ...]) -> list[tuple[str, str]]:
     counts: Mapping[str, int] = findings["weights"]
-    kept = excluded(findings["kinds"], patterns, findings["order"])
-    pruned = {name: n for name, n in counts.items() if name not in kept}
+    dense = excluded(findings["kinds"], patterns, findings["order"])
+    pruned = {name: n for name, n in counts.items() if name not in dense}
     n, whole = sum(pruned.values()), findings["n_parameters"]
     lines = [("pruned weights", f"{n:,} of {whole:,} parameters: {_named(pruned)}")]
-    if kept:
-        lines.append(("kept dense", _named({name: counts[name] for name in kept})))
+    if dense:
+        lines.append(("kept dense", _named({name: counts[name] for name in dense})))
     rule = {name: n for name, n in findings["dense"].items() if name.rpartition(".")[2] == "weight"}
     if rule:
         lines.append(("dense by rule", _named(rule)))
@@ -41,6 +41,6 @@ def _lines(findings: Mapping[str, Any], patterns: tuple[str, ...]) -> list[tuple
 
 
 def _named(counts: Mapping[str, int]) -> str:
-    shown = [f"{name} {n:,}" for name, n in list(counts.items())[:MOST_NAMED]]
+    texts = [f"{name} {n:,}" for name, n in list(counts.items())[:MOST_NAMED]]
     more = len(counts) - MOST_NAMED
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(texts) + (f" and {more} more" if more > 0 else "")

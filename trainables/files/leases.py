@@ -74,7 +74,7 @@ class Leases:
 
     def others(self, stage: str) -> dict[str, str]:
         """Return the leases of other owners that may be alive: file name to text."""
-        held = {}
+        texts = {}
         for name in self._folder.names(stage):
             if not name.startswith("lease-") or name == f"lease-{self._name}.json":
                 continue
@@ -83,8 +83,8 @@ class Leases:
             except FileNotFoundError:
                 continue
             if not _dead(text):
-                held[name] = text
-        return held
+                texts[name] = text
+        return texts
 
 
 def is_local(text: str) -> bool:

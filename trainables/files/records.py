@@ -1,6 +1,6 @@
 """The files of a study folder, written and read: what a trial leaves behind.
 
-One JSON record a trial under `records/`, one Parquet curve under `curves/`, and both compacted
+One JSON record per trial under `records/`, one Parquet curve under `curves/`, and both compacted
 into `tables/` by the one writer, the driver. Knows neither torch nor ray nor pandas.
 """
 
@@ -112,8 +112,8 @@ def decode(data: bytes | str, source: str) -> Record:
             raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
     groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
     groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
-    for group, found in groups.items():
-        for name, value in found.items():
+    for group, values in groups.items():
+        for name, value in values.items():
             if not (value is None or _is_number(value)):
                 raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
     return Record(**raw)
@@ -156,7 +156,7 @@ def _arrow_type(column: str) -> pa.DataType:
 
 
 CURVE_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in _CURVE_COLUMNS])
-"""One row an epoch; a missing value is null."""
+"""One row per epoch; a missing value is null."""
 
 RECORD_TABLE = pa.schema(
     [("schema", pa.int64()), ("fingerprint", pa.string()), ("study", pa.string()),
@@ -166,8 +166,8 @@ RECORD_TABLE = pa.schema(
      ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
      ("origin", pa.string()), ("declared", pa.string())]
 )  # fmt: skip
-"""One row a record, one column a field; nested fields but the metrics as canonical JSON text, so
-that ten thousand trials are read without decoding what is not asked for."""
+"""One row per record, one column per field. Nested fields but the metrics are canonical JSON text,
+so that ten thousand trials are read without decoding what is not asked for."""
 
 _NESTED = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
 
@@ -367,9 +367,9 @@ class StudyFolder:
         covered = set(table.column("fingerprint").unique().to_pylist())
         names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
         loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
-        found = self._in_order(self._read_curves, loose)
-        faults = [warning for _, ones in found for warning in ones]
-        return joined_curves([table, *(part for part, _ in found)]), warnings + faults
+        readings = self._in_order(self._read_curves, loose)
+        faults = [fault for _, faults in readings for fault in faults]
+        return joined_curves([table, *(part for part, _ in readings)]), warnings + faults
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
         table, warnings = self._read(name, as_curves)

@@ -81,10 +81,10 @@ class LocalFolder:
 
     def names(self, under: str = "") -> list[str]:
         try:
-            found = os.listdir(self.path / under)
+            entries = os.listdir(self.path / under)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(name for name in found if not name.startswith(_TEMPORARY))
+        return sorted(name for name in entries if not name.startswith(_TEMPORARY))
 
     def delete(self, name: str) -> None:
         target = self.path / name

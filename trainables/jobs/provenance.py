@@ -19,23 +19,23 @@ _PACKAGES = ("torch", "torchvision", "ray", "optuna", "numpy", "safetensors", "b
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name.replace("-", "_")] = version(name)
+            result[name.replace("-", "_")] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def git_commit() -> str | None:
     """Return the commit of the working folder, with `-dirty` where it differs; None outside git."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return result.stdout.strip() or None if result.returncode == 0 else None
 
 
 def now() -> str:

@@ -118,12 +118,12 @@ class JobRun:
         facts = self._config.facts
         if facts is None:
             return {}
-        told: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         if facts.codes:
-            told["code"] = {**facts.codes, "copy": facts.copy_digest}
+            entries["code"] = {**facts.codes, "copy": facts.copy_digest}
         if facts.checkpoints:
-            told["checkpoints"] = {k: file.model_dump() for k, file in facts.checkpoints.items()}
-        return told
+            entries["checkpoints"] = {k: file.model_dump() for k, file in facts.checkpoints.items()}
+        return entries
 
 
 def _report(progress: Progress) -> JobReport:

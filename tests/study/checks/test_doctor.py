@@ -1,4 +1,4 @@
-"""`bimp doctor`: one finding a line, ok or missing and what to do."""
+"""`bimp doctor`: one finding per line, ok or missing and what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.study.conftest import Command
 def test_python(version: tuple[int, ...], ok: bool) -> None:
     found = python(version)
     assert found.ok is ok
-    assert found.found.startswith(".".join(map(str, version)))
+    assert found.value.startswith(".".join(map(str, version)))
     assert python(sys.version_info[:3]).ok
 
 
@@ -52,7 +52,7 @@ def test_packages(requirement: str, ok: bool, found: str) -> None:
     own, package = packages([requirement])
     assert (own.what, own.ok) == ("bimp-study", True)
     assert requirement.startswith(package.what)
-    assert (package.ok, package.found) == (ok, found)
+    assert (package.ok, package.value) == (ok, found)
     assert ok or package.advice == f'pip install "{requirement}"'
 
 
@@ -63,7 +63,7 @@ def test_extras_are_not_asked_for() -> None:
 
 
 def test_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert "GiB in all" in memory().found
+    assert "GiB in all" in memory().value
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:       16000000 kB\nMemAvailable:    2097152 kB\n")
     assert doctor._available(meminfo) == 2 * 2**30
@@ -72,7 +72,7 @@ def test_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert not memory().ok
     monkeypatch.setattr(doctor, "_available", lambda _: doctor.LEAST_MEMORY)
     assert memory().ok
-    assert str(tmp_path) in disk(tmp_path).found
+    assert str(tmp_path) in disk(tmp_path).value
 
 
 def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in names:
             (place / "fashion-mnist" / f"{name}-ubyte.gz").write_bytes(b"")
         found = data_set("fashion-mnist", tmp_path)
-        assert (found.ok, found.found) == (ok, f"in {place}")
+        assert (found.ok, found.value) == (ok, f"in {place}")
         assert ok or found.advice == f"use it with --set data.root={place}"
 
 
@@ -96,7 +96,7 @@ def test_pictures(name: str, found: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("shutil.which", lambda asked: f"/bin/{asked}" if asked == name else None)
     kaleido, chromium = pictures()
     assert (kaleido.needed, chromium.needed) == (False, False)
-    assert (chromium.ok, chromium.found) == (found != "not found", found)
+    assert (chromium.ok, chromium.value) == (found != "not found", found)
 
 
 def test_the_table() -> None:

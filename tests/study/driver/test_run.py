@@ -29,7 +29,7 @@ LONG = {
     "prune.sparsity": "0.8",
     "seeds": "[0]",
 }
-"""Settings that make the tiny study last seconds a stage, with partial states written."""
+"""Settings that make the tiny study last seconds per stage, with partial states written."""
 
 
 def bimp(study: str | Path, out: Path, **sets: str) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from study.definition.constraints import bounds_of
+from study.definition.bounds import bounds_of
 from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Agenda, Ending

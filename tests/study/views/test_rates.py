@@ -1,4 +1,4 @@
-"""`bimp schedule`: one number a step, worked out by hand; every wrong option named."""
+"""`bimp schedule`: one number per step, worked out by hand; every wrong option named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from study.views import rates
-from study.views.rates import Asked
+from study.views.rates import RateQuery
 from tests.study.conftest import Command
 from trainables.formulas.dense_schedules import dense_rates
 from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates
@@ -28,12 +28,12 @@ def arguments(name: str, **changes: str | None) -> list[str]:
     return ["schedule", name, *(p for k, v in merged.items() if v is not None for p in (k, v))]
 
 
-def asked(schedule: str = "ft", **changes: Any) -> Asked:
+def query(schedule: str = "ft", **changes: Any) -> RateQuery:
     fields: dict[str, Any] = {
         "dense_schedule": "linear", "lr": 0.1, "dense_epochs": 2.0, "steps_per_epoch": 4,
         "epochs": 1.0,
     }  # fmt: skip
-    return Asked(schedule=schedule, **{**fields, **changes})
+    return RateQuery(schedule=schedule, **{**fields, **changes})
 
 
 DENSE = [0.1] * 4 + [pytest.approx(0.01)] * 4
@@ -165,12 +165,12 @@ def test_options_out_of_range(
 
 
 def test_bounds_of_lrw_and_of_the_warm_up() -> None:
-    assert len(rates.rates(asked("lrw", epochs=2.0))["retrain"]) == 8
+    assert len(rates.rates(query("lrw", epochs=2.0))["retrain"]) == 8
     with pytest.raises(Refusal, match=r"got 2\.25"):
-        rates.rates(asked("lrw", epochs=2.25))
-    assert rates.rates(asked(warmup_epochs=1.75))["dense"][7] == pytest.approx(0.1)
+        rates.rates(query("lrw", epochs=2.25))
+    assert rates.rates(query(warmup_epochs=1.75))["dense"][7] == pytest.approx(0.1)
     with pytest.raises(Refusal, match="must be shorter than the dense run"):
-        rates.rates(asked(warmup_epochs=2.0))
+        rates.rates(query(warmup_epochs=2.0))
 
 
 def test_what_is_idle() -> None:
@@ -178,10 +178,10 @@ def test_what_is_idle() -> None:
         "milestones": (1.0,), "gamma": 0.1, "every": 1.0, "lr_end": 0.0, "discount": 0.5,
         "init": 0.1, "warmup": 0.1,
     }  # fmt: skip
-    assert asked("ft").idle() == []
-    assert asked("allr", **everything).idle() == [
+    assert query("ft").idle() == []
+    assert query("allr", **everything).idle() == [
         "--milestones", "--gamma", "--every", "--init", "--warmup",
     ]  # fmt: skip
-    assert asked("cosine", dense_schedule="step", **everything).idle() == [
+    assert query("cosine", dense_schedule="step", **everything).idle() == [
         "--milestones", "--lr-end", "--discount",
     ]  # fmt: skip
