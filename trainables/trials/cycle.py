@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from trainables.config.chain import StageSpec
 from trainables.config.trial import TrialConfig
+from trainables.formulas.discount import adaptive_discount, discount_d1, discount_d2
 from trainables.formulas.schedules import schedule_of
-from trainables.formulas.sparsity import adaptive_discount, discount_d1, discount_d2, zeros_after
+from trainables.formulas.sparsity import zeros_after
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros
 from trainables.pruning.ranking import prune

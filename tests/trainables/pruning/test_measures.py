@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.formulas.sparsity import discount_d1
+from trainables.formulas.discount import discount_d1
 from trainables.pruning.masks import apply_, dense_masks
 from trainables.pruning.measures import (
     count_parameters,
