@@ -12,12 +12,12 @@ from typing import Any, Final
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
 
 from analysis.dashboard import document, elements, facts, grid
+from analysis.dashboard.address import METRIC, TRIAL, Address, token
 from analysis.dashboard.filters import FILTERS, metric_options
 from analysis.dashboard.pages import PANELS, page_of
 from analysis.dashboard.plots import plot_of
 from analysis.dashboard.routes import add_routes
 from analysis.dashboard.sections import SECTIONS
-from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot, Watch
 from trainables.vocabulary.wording import counted
 
@@ -105,15 +105,15 @@ def _add_bar(app: Dash, watch: Watch) -> None:
         *(State(elements.control_id("", key), "value") for key in _BAR),
     )
     def show_bar(search: str, _: str, path: str, *before: Any) -> tuple[Any, ...]:
-        snapshot, view = watch.snapshot, View.of(search)
-        options = [snapshot.filters.offered(key, view) for key in FILTERS]
+        snapshot, address = watch.snapshot, Address.of(search)
+        options = [snapshot.filters.offered(key, address) for key in FILTERS]
         options.append(metric_options(snapshot.trials))
-        values = [list(view.all(key)) for key in FILTERS] + [view.one(METRIC)]
+        values = [list(address.all(key)) for key in FILTERS] + [address.one(METRIC)]
         return (
             *_changed([*options, *values], before),
-            elements.menu(path, view),
+            elements.menu(path, address),
             _studies(snapshot),
-            _count(snapshot, view, path),
+            _count(snapshot, address, path),
             _warnings(snapshot),
         )
 
@@ -131,12 +131,12 @@ def _studies(snapshot: Snapshot) -> str:
     return ", ".join(names) or "no trial yet"
 
 
-def _count(snapshot: Snapshot, view: View, path: str) -> list[Any]:
+def _count(snapshot: Snapshot, address: Address, path: str) -> list[Any]:
     """How many trials the filters let through, and a link that clears them."""
-    n, chosen = len(snapshot.trials), int(snapshot.filters.keep(view).sum())
-    if not any(view.all(key) for key in _BAR):
+    n, chosen = len(snapshot.trials), int(snapshot.filters.keep(address).sum())
+    if not any(address.all(key) for key in _BAR):
         return [f"{counted(n, 'trial')}, none filtered out."]
-    kept = View({k: v for k, v in view.values.items() if k not in _BAR})
+    kept = Address({k: v for k, v in address.values.items() if k not in _BAR})
     clear = html.A("Clear all filters", href=f"{path}{kept.search()}", className="internal")
     return [f"{chosen} of {counted(n, 'trial')} shown. ", clear]
 
@@ -167,8 +167,8 @@ def _add_panels(app: Dash, watch: Watch) -> None:
         search: str, _: str, part: dict[str, str], options: list[Any], values: list[Any]
     ) -> tuple[Any, ...]:
         panel = PANELS[part["panel"]]
-        view = View.of(search).of_panel(panel.key)
-        shown = plot_of(panel, watch.snapshot, view)
+        address = Address.of(search).of_panel(panel.key)
+        shown = plot_of(panel, watch.snapshot, address)
         drawing, picks = shown.drawing, shown.picks
         wanted = [elements.options(pick) for pick in picks]
         same = (wanted, [token(pick.value) for pick in picks]) == (options, values)
@@ -177,7 +177,7 @@ def _add_panels(app: Dash, watch: Watch) -> None:
             no_update if same else elements.picks(panel.key, picks),
             drawing.subtitle,
             [html.Li(note) for note in drawing.notes],
-            f"/data/{panel.key}.csv{view.search()}",
+            f"/data/{panel.key}.csv{address.search()}",
             not shown.rows,
         )
 
@@ -190,10 +190,10 @@ def _add_sections(app: Dash, watch: Watch) -> None:
         State(elements.part_id("section", MATCH), "id"),
     )
     def show_section(search: str, _: str, part: dict[str, str]) -> list[Any]:
-        name, view = part["panel"], View.of(search).within([*_BAR, TRIAL])
+        name, address = part["panel"], Address.of(search).within([*_BAR, TRIAL])
         snapshot = watch.snapshot
         return snapshot.cache.get(
-            ("section", name, view.key), lambda: SECTIONS[name](snapshot, view)
+            ("section", name, address.key), lambda: SECTIONS[name](snapshot, address)
         )
 
 
@@ -207,14 +207,14 @@ def _add_grid(app: Dash, watch: Watch) -> None:
         State(elements.part_id("grid", "trials"), "columnDefs"),
     )
     def show_grid(search: str, _: str, drawn_columns: list[dict[str, Any]]) -> tuple[Any, ...]:
-        view = View.of(search).within(_BAR)
-        trials = watch.snapshot.chosen(view)
-        columns = grid.columns_of(trials, view)
+        address = Address.of(search).within(_BAR)
+        trials = watch.snapshot.chosen(address)
+        columns = grid.columns_of(trials, address)
         rows = grid.rows_of(trials, columns)
         wanted = grid.column_defs(trials, columns)
         # Equal columns are not sent again: the reader may have made them wider.
         defs = no_update if wanted == drawn_columns else wanted
-        return defs, rows, f"/data/trials.csv{view.search()}"
+        return defs, rows, f"/data/trials.csv{address.search()}"
 
 
 def _add_polling(app: Dash, watch: Watch) -> None:

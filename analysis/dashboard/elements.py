@@ -8,14 +8,14 @@ from typing import Any, Final
 import dash_ag_grid
 from dash import dcc, html
 
+from analysis.dashboard.address import METRIC, Address, token
 from analysis.dashboard.facts import Fact
 from analysis.dashboard.filters import FILTERS
 from analysis.dashboard.pages import PAGES, Page
 from analysis.dashboard.plots import Panel
-from analysis.dashboard.state import METRIC, View, token
 from analysis.drawing import theme
-from analysis.panels.choices import Choice
-from analysis.tables.layout import Grid
+from analysis.panels.picks import Pick
+from analysis.tables.layout import TextTable
 
 EMPTY_METRIC: Final = "default"
 
@@ -68,12 +68,12 @@ def _labelled(label: str, name: str, box: dcc.Dropdown) -> html.Div:
     )
 
 
-def options(choice: Choice) -> list[dict[str, str]]:
+def options(choice: Pick) -> list[dict[str, str]]:
     """Return what a choice offers, values as they stand in an address."""
     return [{"value": token(value), "label": text} for value, text in choice.options]
 
 
-def picks(panel: str, choices: Sequence[Choice]) -> list[html.Div]:
+def picks(panel: str, choices: Sequence[Pick]) -> list[html.Div]:
     """Return the choices beside a figure; `panel` is its key."""
     return [
         _labelled(
@@ -92,9 +92,9 @@ def picks(panel: str, choices: Sequence[Choice]) -> list[html.Div]:
     ]
 
 
-def menu(path: str, view: View) -> list[html.A]:
+def menu(path: str, address: Address) -> list[html.A]:
     """Return the links to every page, each with the filters as they are."""
-    search = view.within([*FILTERS, METRIC]).search()
+    search = address.within([*FILTERS, METRIC]).search()
     return [
         html.A(
             page.title,
@@ -115,11 +115,7 @@ def page(shown: Page) -> list[Any]:
     return [*heading, *above, *table, *(panel(one) for one in shown.panels)]
 
 
-SECTIONS: Final = {
-    "/": ("counts", "comparison"),
-    "/compare": ("by_study",),
-    "/trial": ("trial",),
-}
+SECTIONS: Final = {"/": ("counts", "comparison"), "/compare": ("by_study",), "/trial": ("trial",)}
 """What a page says above its figures, by its path."""
 
 
@@ -218,7 +214,7 @@ def listing(title: str, facts: Sequence[Fact]) -> html.Section:
     return html.Section([html.H2(title), html.Dl(pairs, className="facts")], hidden=not facts)
 
 
-def table(grid: Grid) -> html.Div:
+def table(grid: TextTable) -> html.Div:
     """Return a table laid out, marked cells told apart, its notes below."""
     levels = len(grid.headers[0]) if grid.headers else 1
     kinds = ["" if column in grid.words else "number" for column in range(len(grid.headers))]

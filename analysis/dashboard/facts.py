@@ -20,7 +20,7 @@ from analysis.columns.roles import reported
 from analysis.dashboard.watch import Snapshot
 from analysis.selection.series import SPARSITY, comparable, goal_columns, series_column, values
 from analysis.tables.comparisons import stand_ins_table
-from analysis.tables.layout import Grid, lay_out, text_grid
+from analysis.tables.layout import TextTable, lay_out, text_table
 from trainables.files.progress import LiveRun, RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, at_level
 from trainables.vocabulary.wording import duration
@@ -78,7 +78,7 @@ def _run_words(p: RunProgress | None) -> str:
     return ", ".join(parts) + "."
 
 
-def comparison(trials: pd.DataFrame, metric: str | None) -> Grid | str:
+def comparison(trials: pd.DataFrame, metric: str | None) -> TextTable | str:
     """Return the mean of a metric by series, sparsity and budget, or why there is no such table."""
     if trials.empty:
         return "No trial is left to compare."
@@ -133,7 +133,7 @@ def _value(name: str, value: Any) -> str:
     return shown(name, value) if name else number(float(value), 6)
 
 
-def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> Grid | None:
+def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> TextTable | None:
     """Return a trial's cycles, one row per number, one column per cycle.
 
     None for fewer than two cycles: the trial's own numbers are those of its last one.
@@ -144,7 +144,7 @@ def cycles(snapshot: Snapshot, row: pd.Series[Any]) -> Grid | None:
         return None
     names = [c for c in here.columns if c not in (*KEYS, "cycle") and here[c].notna().any()]
     rows = [[words(c), *(_value(c, value) for value in here[c])] for c in names]
-    return text_grid("", ["", *(f"cycle {cycle}" for cycle in here["cycle"])], rows)
+    return text_table("", ["", *(f"cycle {cycle}" for cycle in here["cycle"])], rows)
 
 
 def failure(snapshot: Snapshot, row: pd.Series[Any]) -> str:
@@ -179,7 +179,7 @@ def _moment(text: str) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment.tzinfo else text
 
 
-def by_study(trials: pd.DataFrame) -> Grid:
+def by_study(trials: pd.DataFrame) -> TextTable:
     """Return one row per study: trials, states, seeds, tasks, sparsities, shared trials."""
     columns = ["study", "trials", *STATES, "seeds", "task", "sparsity", "shared trials"]
     shared = trials["fingerprint"].duplicated(keep=False)
@@ -191,7 +191,7 @@ def by_study(trials: pd.DataFrame) -> Grid:
             number(part["seed"].nunique()), _task(part), _span(part, SPARSITY),
             number(int(shared[part.index].sum())),
         ])  # fmt: skip
-    return text_grid("", columns, rows)
+    return text_table("", columns, rows)
 
 
 def _task(part: pd.DataFrame) -> str:

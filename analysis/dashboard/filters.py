@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.columns.labels import shown, words
 from analysis.columns.names import joined, ordered
-from analysis.dashboard.state import NOT_SET, View, token
+from analysis.dashboard.address import NOT_SET, Address, token
 from analysis.selection.series import budget_column, comparable
 from trainables.vocabulary.schema import METRICS, at_level
 
@@ -67,19 +67,19 @@ class FilterIndex:
     tokens: dict[str, NDArray[np.object_]]
     options: dict[str, Options]
 
-    def keep(self, view: View) -> NDArray[np.bool_]:
-        """Return which trials the view's filters let through."""
+    def keep(self, address: Address) -> NDArray[np.bool_]:
+        """Return which trials the address's filters let through."""
         n = len(next(iter(self.tokens.values())))
         keep = np.ones(n, dtype=bool)
         for key, tokens in self.tokens.items():
-            if wanted := view.all(key):
+            if wanted := address.all(key):
                 keep &= np.isin(tokens, np.array(wanted, dtype=object))
         return keep
 
-    def offered(self, key: str, view: View) -> Options:
+    def offered(self, key: str, address: Address) -> Options:
         """Return a filter's options, with those that an address asks for and no trial has."""
         known = {option["value"] for option in self.options[key]}
-        absent = [value for value in view.all(key) if value not in known]
+        absent = [value for value in address.all(key) if value not in known]
         return [*self.options[key], *({"label": f"{v} (no trial)", "value": v} for v in absent)]
 
 
@@ -110,11 +110,11 @@ def metric_options(trials: pd.DataFrame) -> Options:
     return [{"label": words(name), "value": name} for name in present]
 
 
-def filter_words(view: View) -> str:
-    """Return the view's filters as one phrase: `schedule allr or ft, sparsity 0.9`; "" for none."""
+def filter_words(address: Address) -> str:
+    """Return an address's filters in words: `schedule allr or ft, sparsity 0.9`; "" for none."""
     parts = [
-        f"{one.label.lower()} {' or '.join(view.all(key))}"
+        f"{one.label.lower()} {' or '.join(address.all(key))}"
         for key, one in FILTERS.items()
-        if view.all(key)
+        if address.all(key)
     ]
     return joined(parts) if parts else ""

@@ -9,22 +9,22 @@ import pandas as pd
 from analysis.columns.labels import in_percent, label, sign, titled, words
 from analysis.columns.names import KEYS, config_columns, differing, is_missing
 from analysis.columns.roles import choice, reported
-from analysis.dashboard.state import METRIC, View
+from analysis.dashboard.address import METRIC, Address
 from analysis.frames.query import sort
 from trainables.vocabulary.schema import METRICS
 
 NUMBERS: Final = (
     "sparsity", "theoretical_speedup", "d_adaptive", "d", "epochs", "train_s",
 )  # fmt: skip
-"""Metrics that are shown where some trial has them, beside the deciding ones and the view's."""
+"""Metrics that are shown where some trial has them, beside the deciding ones and the address's."""
 
 MANY_SETTINGS: Final = 12
 
 
-def columns_of(trials: pd.DataFrame, view: View) -> list[str]:
+def columns_of(trials: pd.DataFrame, address: Address) -> list[str]:
     """Return the columns shown for some trials: keys, settings that differ, numbers, messages."""
     settings = differing(trials, config_columns(trials)) if len(trials) > 1 else []
-    metric = view.one(METRIC)
+    metric = address.one(METRIC)
     told = reported(trials)
     deciding = [choice(trials), told, f"dense_{told}", f"pruned_{told}"]
     first_metric = [metric] if metric in METRICS and metric in trials else []

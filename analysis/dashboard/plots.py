@@ -1,4 +1,4 @@
-"""A figure of `analysis.figures` under a view: its table, its drawing, and what may be picked.
+"""A figure of `analysis.figures` at an address: its table, its drawing, and what may be picked.
 
 Plain data, no Dash: what a page shows and what its CSV file holds come from one table.
 """
@@ -12,13 +12,14 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import brief, words
+from analysis.dashboard.address import METRIC, TRIAL, Address, token
 from analysis.dashboard.filters import filter_words
-from analysis.dashboard.state import METRIC, TRIAL, View, token
 from analysis.dashboard.watch import Snapshot
-from analysis.drawing.canvas import Drawing, blank, untitled
+from analysis.drawing.canvas import blank
+from analysis.drawing.untitled import Drawing, untitled
 from analysis.figures import Figure
-from analysis.panels.choices import AT, Choice, choices, keywords, offers
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
+from analysis.panels.picks import AT, Pick, keywords, offers, picks
 from analysis.selection.tabulation import Tabulation, nothing
 from trainables.vocabulary.wording import counted
 
@@ -41,56 +42,56 @@ class Panel:
 
 @dataclass(frozen=True)
 class Plot:
-    """A panel under a view: its drawing, the choices beside it, and how many rows it shows."""
+    """A panel at an address: its drawing, the choices beside it, and how many rows it shows."""
 
     drawing: Drawing
-    picks: tuple[Choice, ...]
+    picks: tuple[Pick, ...]
     rows: int
 
 
 def panel_table(
-    panel: Panel, snapshot: Snapshot, view: View
-) -> tuple[Tabulation, tuple[Choice, ...]]:
-    """Return a panel's table under a view, with reasons noted, and the choices beside it."""
+    panel: Panel, snapshot: Snapshot, address: Address
+) -> tuple[Tabulation, tuple[Pick, ...]]:
+    """Return a panel's table at an address, with reasons noted, and the choices beside it."""
     figure = panel.figure
-    trials = one_trial(snapshot, view) if panel.alone else snapshot.chosen(view)
+    trials = one_trial(snapshot, address) if panel.alone else snapshot.chosen(address)
     if trials.empty:
-        return nothing(_why_empty(snapshot, view)), ()
+        return nothing(_why_empty(snapshot, address)), ()
     frame = _adapted(panel, snapshot.rows(figure.source, trials))
     if frame.empty:
         return nothing(f"No trial here has {_WHAT[figure.source]} recorded."), ()
     known = one_row_per_trial(figure, frame)
-    by = _series(panel, view, known)
+    by = _series(panel, address, known)
     offered = offers(figure, known, by=by)
-    controls, remark = _controls(panel, view, offered, by)
+    controls, remark = _controls(panel, address, offered, by)
     table = tabulated(figure, frame, controls).noting(remark)
     if panel.alone:
         return table, ()
     beside = {name: o for name, o in offered.items() if name not in (METRIC, *panel.fixed)}
-    return table, choices(beside, controls, table.at)
+    return table, picks(beside, controls, table.at)
 
 
 _WHAT: Final = {"trials": "numbers", "epochs": "a curve", "layers": "its layers"}
 
 
-def one_trial(snapshot: Snapshot, view: View) -> pd.DataFrame:
-    """Return the row of the trial that the view names; no row where there is no such trial.
+def one_trial(snapshot: Snapshot, address: Address) -> pd.DataFrame:
+    """Return the row of the trial that the address names; no row where there is no such trial.
 
     Where several studies hold the trial, the one that the study filter names, else the first.
     """
     trials = snapshot.trials
-    rows = trials[trials["fingerprint"] == (view.one(TRIAL) or "")]
-    named = rows[rows["study"].isin(view.all("study"))]
+    rows = trials[trials["fingerprint"] == (address.one(TRIAL) or "")]
+    named = rows[rows["study"].isin(address.all("study"))]
     return (named if len(named) else rows).head(1)
 
 
-def _why_empty(snapshot: Snapshot, view: View) -> str:
+def _why_empty(snapshot: Snapshot, address: Address) -> str:
     n = len(snapshot.trials)
     if not n:
         return "No trial has ended yet: there is nothing to draw."
-    if not filter_words(view):
+    if not filter_words(address):
         return "No trial is named here."
-    return f"None of {counted(n, 'trial')} passes the filters: {filter_words(view)}."
+    return f"None of {counted(n, 'trial')} passes the filters: {filter_words(address)}."
 
 
 def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
@@ -99,38 +100,38 @@ def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(state="done") if panel.alone else frame
 
 
-def _series(panel: Panel, view: View, trials: pd.DataFrame) -> Any:
+def _series(panel: Panel, address: Address, trials: pd.DataFrame) -> Any:
     """The column that the page, the address or a lone trial's schedule says to compare by."""
     figure = panel.figure
     retrained = "retrain.schedule" in trials and trials["retrain.schedule"].notna().any()
     if panel.alone and retrained and "by" in figure.controls and not figure.compares:
         return "retrain.schedule"
-    return _named(panel, view, "by", offers(figure, trials).get("by", []))
+    return _named(panel, address, "by", offers(figure, trials).get("by", []))
 
 
-def _named(panel: Panel, view: View, name: str, offered: list[Any]) -> Any:
+def _named(panel: Panel, address: Address, name: str, offered: list[Any]) -> Any:
     """The value that the page or the address gives a choice; None where neither does."""
     if name in panel.fixed:
         return panel.fixed[name]
-    wanted = view.one(f"{panel.key}.{name}")
+    wanted = address.one(f"{panel.key}.{name}")
     return next((value for value in offered if token(value) == wanted), None)
 
 
 def _controls(
-    panel: Panel, view: View, offered: Mapping[str, Any], by: Any
+    panel: Panel, address: Address, offered: Mapping[str, Any], by: Any
 ) -> tuple[dict[str, Any], str]:
     """Keywords of the table function, as far as page and address say any, and a remark on them."""
     flat = {name: o for name, o in offered.items() if name not in ("at", "by", METRIC)}
     flat |= {f"{AT}{column}": values for column, values in offered.get("at", {}).items()}
-    values = {name: _named(panel, view, name, options) for name, options in flat.items()}
-    values["metric"], remark = _metric(panel.figure, view, offered.get(METRIC, []))
+    values = {name: _named(panel, address, name, options) for name, options in flat.items()}
+    values["metric"], remark = _metric(panel.figure, address, offered.get(METRIC, []))
     values["by"] = by
     return keywords({name: value for name, value in values.items() if value is not None}), remark
 
 
-def _metric(figure: Figure, view: View, offered: list[str]) -> tuple[str | None, str]:
+def _metric(figure: Figure, address: Address, offered: list[str]) -> tuple[str | None, str]:
     """The metric of the bar where the figure offers it, and a remark where it does not."""
-    wanted = view.one(METRIC)
+    wanted = address.one(METRIC)
     if wanted is None or "metric" not in figure.controls or wanted in offered:
         return (wanted if wanted in offered else None), ""
     used = offered[0] if offered else figure.metric
@@ -138,17 +139,17 @@ def _metric(figure: Figure, view: View, offered: list[str]) -> tuple[str | None,
     return None, f"This figure{why} shows {words(used)} and not {words(wanted)}."
 
 
-def plot(panel: Panel, snapshot: Snapshot, view: View) -> Plot:
-    """Return a panel under a view, as plain data for the page's script."""
-    table, picks = panel_table(panel, snapshot, view)
+def plot(panel: Panel, snapshot: Snapshot, address: Address) -> Plot:
+    """Return a panel at an address, as plain data for the page's script."""
+    table, picks = panel_table(panel, snapshot, address)
     drawn = drawing(panel.figure, table)
     # The name by which Plotly keeps what the reader has zoomed to.
     drawn.layout["uirevision"] = panel.key
     return Plot(drawn, picks, len(table.frame))
 
 
-def plot_of(panel: Panel, snapshot: Snapshot, view: View) -> Plot:
-    """Return a panel under a view, kept for as long as the folders do not change.
+def plot_of(panel: Panel, snapshot: Snapshot, address: Address) -> Plot:
+    """Return a panel at an address, kept for as long as the folders do not change.
 
     A figure that cannot be drawn says so in its place, with the fault, and does not take the page
     with it; the traceback goes to standard error.
@@ -156,12 +157,12 @@ def plot_of(panel: Panel, snapshot: Snapshot, view: View) -> Plot:
 
     def make() -> Plot:
         try:
-            return plot(panel, snapshot, view)
+            return plot(panel, snapshot, address)
         except Exception as error:
             why = f"This figure cannot be drawn: {fault(error)}"
             return Plot(untitled(blank("", [brief(why, limit=300)])), (), 0)
 
-    return snapshot.cache.get((panel.key, view.key), make)
+    return snapshot.cache.get((panel.key, address.key), make)
 
 
 def as_csv(table: pd.DataFrame) -> str:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from flask import Flask, Response, abort, request
 
+from analysis.dashboard.address import Address
 from analysis.dashboard.pages import PANELS
 from analysis.dashboard.plots import as_csv, panel_table
-from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 
 POLICY: Final = "; ".join(
@@ -49,7 +49,7 @@ def add_routes(server: Flask, watch: Watch) -> None:
 
     @server.get("/data/<name>.csv")
     def data(name: str) -> Any:
-        text = csv_of(watch, name, View.of(request.query_string.decode("utf-8", "replace")))
+        text = csv_of(watch, name, Address.of(request.query_string.decode("utf-8", "replace")))
         if text is None:
             return abort(404)
         response = Response(text, mimetype="text/csv")
@@ -57,12 +57,12 @@ def add_routes(server: Flask, watch: Watch) -> None:
         return response
 
 
-def csv_of(watch: Watch, name: str, view: View) -> str | None:
-    """Return a panel's data under a view, or the trials it lets through; None for no such name."""
+def csv_of(watch: Watch, name: str, address: Address) -> str | None:
+    """Return a panel's data at an address, or the trials it lets through; None for no such name."""
     snapshot = watch.snapshot
     if name == "trials":
-        return as_csv(snapshot.chosen(view))
+        return as_csv(snapshot.chosen(address))
     if name not in PANELS:
         return None
-    table, _ = panel_table(PANELS[name], snapshot, view)
+    table, _ = panel_table(PANELS[name], snapshot, address)
     return as_csv(table.frame)

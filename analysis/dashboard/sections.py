@@ -1,4 +1,4 @@
-"""What stands above a page's figures, made from the trials that the view lets through."""
+"""What stands above a page's figures, made from the trials that the address lets through."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, Final
 from dash import html
 
 from analysis.dashboard import elements, facts
+from analysis.dashboard.address import METRIC, TRIAL, Address
 from analysis.dashboard.filters import filter_words
 from analysis.dashboard.plots import one_trial
-from analysis.dashboard.state import METRIC, TRIAL, View
 from analysis.dashboard.watch import Snapshot
-from analysis.tables.layout import Grid
+from analysis.tables.layout import TextTable
 from trainables.vocabulary.wording import counted
 
 
-def _counts(snapshot: Snapshot, view: View) -> list[Any]:
-    chosen = snapshot.chosen(view)
+def _counts(snapshot: Snapshot, address: Address) -> list[Any]:
+    chosen = snapshot.chosen(address)
     if chosen.empty:
-        return [html.P(why_empty(snapshot, view), className="empty")]
+        return [html.P(why_empty(snapshot, address), className="empty")]
     return [elements.tiles(facts.counts(chosen))]
 
 
-def why_empty(snapshot: Snapshot, view: View) -> str:
+def why_empty(snapshot: Snapshot, address: Address) -> str:
     """Return why no trial is shown, in words."""
     if snapshot.study is None:
         return "No folder could be read; the warnings say why."
@@ -33,20 +33,20 @@ def why_empty(snapshot: Snapshot, view: View) -> str:
             " nothing needs to be reloaded."
         )
     n = counted(len(snapshot.trials), "trial")
-    return f"None of {n} passes the filters: {filter_words(view)}. Clear a filter to see some."
+    return f"None of {n} passes the filters: {filter_words(address)}. Clear a filter to see some."
 
 
-def _comparison(snapshot: Snapshot, view: View) -> list[Any]:
-    result = facts.comparison(snapshot.chosen(view), view.one(METRIC))
-    if isinstance(result, Grid):
+def _comparison(snapshot: Snapshot, address: Address) -> list[Any]:
+    result = facts.comparison(snapshot.chosen(address), address.one(METRIC))
+    if isinstance(result, TextTable):
         return [elements.table(result)]
     return [html.P(result, className="notes")] if len(snapshot.trials) else []
 
 
-def _by_study(snapshot: Snapshot, view: View) -> list[Any]:
-    chosen = snapshot.chosen(view)
+def _by_study(snapshot: Snapshot, address: Address) -> list[Any]:
+    chosen = snapshot.chosen(address)
     if chosen.empty:
-        return [html.P(why_empty(snapshot, view), className="empty")]
+        return [html.P(why_empty(snapshot, address), className="empty")]
     rows = elements.table(facts.by_study(chosen))
     if chosen["study"].nunique() > 1:
         return [rows]
@@ -56,10 +56,10 @@ def _by_study(snapshot: Snapshot, view: View) -> list[Any]:
     return [rows, html.P(alone, className="notes")]
 
 
-def _trial(snapshot: Snapshot, view: View) -> list[Any]:
-    rows = one_trial(snapshot, view)
+def _trial(snapshot: Snapshot, address: Address) -> list[Any]:
+    rows = one_trial(snapshot, address)
     if rows.empty:
-        return [html.P(_no_trial(view.one(TRIAL)), className="empty")]
+        return [html.P(_no_trial(address.one(TRIAL)), className="empty")]
     row = rows.iloc[0]
     cycles = facts.cycles(snapshot, row)
     failure = facts.failure(snapshot, row)
@@ -81,10 +81,10 @@ def _no_trial(name: str | None) -> str:
     return f"No trial with the name {name} has ended. Choose one on the page Trials."
 
 
-SECTIONS: Final[dict[str, Callable[[Snapshot, View], list[Any]]]] = {
+SECTIONS: Final[dict[str, Callable[[Snapshot, Address], list[Any]]]] = {
     "counts": _counts,
     "comparison": _comparison,
     "by_study": _by_study,
     "trial": _trial,
 }
-"""Every section by name: a function from a state of the folders and a view to elements."""
+"""Every section by name: a function from a state of the folders and an address to elements."""

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from analysis.dashboard.address import Address
 from analysis.dashboard.app import make_app
 from analysis.dashboard.pages import PAGES, page_of
 from analysis.dashboard.plots import plot_of
-from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 
 CALM_S: Final = 1.0
@@ -101,4 +101,4 @@ def draw_beforehand(
                 request.clear()
             if watch.snapshot is not snapshot or sys.is_finalizing():
                 return
-            plot_of(panel, snapshot, View({}))
+            plot_of(panel, snapshot, Address({}))

@@ -20,9 +20,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS
+from analysis.dashboard.address import Address
 from analysis.dashboard.cache import Cache
 from analysis.dashboard.filters import FilterIndex, filter_index
-from analysis.dashboard.state import View
 from analysis.figures import source_frame
 from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
@@ -76,9 +76,9 @@ class Snapshot:
         """What could not be read so far, one sentence each."""
         return [*self._faults, *(self.study.warnings if self.study else [])]
 
-    def chosen(self, view: View) -> pd.DataFrame:
-        """Return the trials that the view's filters let through."""
-        keep = self.filters.keep(view)
+    def chosen(self, address: Address) -> pd.DataFrame:
+        """Return the trials that the address's filters let through."""
+        keep = self.filters.keep(address)
         return self.trials if keep.all() else self.trials[keep].reset_index(drop=True)
 
     def source(self, source: FrameName) -> pd.DataFrame:

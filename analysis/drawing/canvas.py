@@ -7,17 +7,14 @@ passes `markup` here, once.
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
 
-from analysis.columns.labels import axis_title, in_percent, number, points, unit
+from analysis.columns.labels import in_percent, number, points, unit
 from analysis.drawing.theme import Style, template
 from trainables.vocabulary.wording import counted
 
@@ -26,34 +23,14 @@ SVG_POINTS: Final = 15_000
 
 HEIGHT: Final = 460
 
-TITLE: Final = 42
-"""Height of the title and subtitle, in pixels, which a page shows as text instead."""
-
-NEAR: Final = 0.06
-"""Ticks closer than this share of the axis would have labels that overlap."""
-
-WIDE: Final = 20
-"""Ratios of which the largest is this many times the smallest have a logarithmic axis."""
-
 MANY_NAMES: Final = 12
 FEW_NAMES: Final = 8
 """With more names than many, a legend would take the plot's room; it then names a few."""
-
-LEGEND: Final = 104
-"""What an axis, its title and a legend of one row take below a plot, in pixels.
-
-With less, Plotly finds out when all is drawn, makes room, and draws everything once more.
-"""
 
 
 def markup(text: str) -> str:
     """Return plain text as Plotly shows it as it stands: escaped, a line break as `<br>`."""
     return html.escape(text, quote=False).replace("\n", "<br>")
-
-
-def unmarked(markup: str) -> str:
-    """Return the plain text of some markup, on one line."""
-    return html.unescape(markup.replace("<br>", " "))
 
 
 def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure:
@@ -79,46 +56,6 @@ def canvas(title: str, *, height: int = HEIGHT, subtitle: str = "") -> go.Figure
             "hovermode": "closest",
         }
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure whose title and notes the page shows as text of its own; the template is apart.
-
-    `data` and `layout` are Plotly's, as plain data; `height` is in pixels; `reason` is what a blank
-    says of itself.
-    """
-
-    data: list[Any]
-    layout: dict[str, Any]
-    height: int
-    subtitle: str
-    reason: str
-    notes: tuple[str, ...] = ()
-
-
-def untitled(figure: go.Figure) -> Drawing:
-    """Return a figure without its title, as plain data for a page's script."""
-    raw = json.loads(figure.to_json())
-    layout = raw["layout"]
-    del layout["template"]
-    subtitle = layout.pop("title", {}).get("subtitle", {}).get("text") or ""
-    reason = " ".join(note["text"] for note in layout.get("annotations", []))
-    margin = layout["margin"]
-    margin["t"] -= TITLE
-    if _has_legend(raw["data"], layout):
-        margin["b"] = max(margin["b"], LEGEND)
-    height = int(figure.layout.height) - TITLE
-    return Drawing(raw["data"], layout, height, unmarked(subtitle), unmarked(reason))
-
-
-def _has_legend(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> bool:
-    """Whether Plotly will draw a legend: where several traces are named, or one asks for it."""
-    if "showlegend" in layout:
-        return bool(layout["showlegend"])
-    kinds = [t for t in data if t["type"] in ("scatter", "scattergl", "bar")]
-    shown = sum(t.get("showlegend", True) for t in kinds)
-    return shown > 1 or any(t.get("showlegend", False) for t in kinds)
 
 
 def blank(title: str, notes: Sequence[str]) -> go.Figure:
@@ -173,16 +110,6 @@ def scatter(
         hoverinfo="skip" if hover is None else "text",
         **options,
     )
-
-
-def axis(title: str, **options: Any) -> dict[str, Any]:
-    """Return an axis under its title."""
-    return {"title": {"text": markup(title)}, **options}
-
-
-def column_axis(column: str, **options: Any) -> dict[str, Any]:
-    """Return an axis under a column's words and unit."""
-    return axis(axis_title(column), **options)
 
 
 def error_bars(
@@ -258,75 +185,3 @@ def brief_legend(figure: go.Figure) -> None:
     for i, trace in enumerate(named):
         trace.showlegend = bool(i in kept)
     figure.update_layout(legend={"title": {"text": f"{len(kept)} of {len(named)}:"}})
-
-
-def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
-    """Return an axis for `compression(sparsity)`, ticked at the sparsities, in per cent.
-
-    Sparsities crowd towards 1; the logarithm of 1 / (1 - S) sets 90 and 95 % as far apart as 95 and
-    97.5 %. Of sparsities that are too close for a tick each, some have one.
-    """
-    ticks = _apart(sorted({float(s) for s in sparsities}))
-    return {
-        "type": "log",
-        "tickmode": "array",
-        "tickvals": [compression(s) for s in ticks],
-        "ticktext": [number(100 * s) for s in ticks],
-        "minor": {"ticks": ""},
-    }
-
-
-def _apart(levels: list[float]) -> list[float]:
-    """The first and last level, and those between that keep their distance on the axis."""
-    spots = np.log([compression(level) for level in levels])
-    gap = NEAR * (spots[-1] - spots[0])
-    kept = [0]
-    for i in range(1, len(levels) - 1):
-        if spots[i] - spots[kept[-1]] >= gap and spots[-1] - spots[i] >= gap:
-            kept.append(i)
-    return [levels[i] for i in dict.fromkeys([*kept, len(levels) - 1])]
-
-
-def compression(sparsity: float) -> float:
-    """Return 1 / (1 - S), the place of a sparsity on its axis."""
-    return 1.0 / (1.0 - float(sparsity))
-
-
-def ratio_axis(values: ArrayLike) -> dict[str, Any]:
-    """Return an axis for positive ratios: logarithmic, with plain numbers, where they span much."""
-    known = np.asarray(values, dtype=float)
-    low, high = known.min(), known.max()
-    if low <= 0 or high < WIDE * low:
-        return {}
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
-    return {"type": "log", "tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
-
-
-def dense_and_retraining(first: float, last: float) -> dict[str, Any]:
-    """Return x axes for the dense run, narrow on the left, and for retraining on its right.
-
-    `first` and `last` are the epochs between which the right panel lies: after a long dense run
-    a short retraining would be a sliver on one axis. Traces of the right panel name `x2`.
-    """
-    room = 0.03 * (last - first)
-    return {
-        "xaxis": {"domain": [0, 0.27], "title": "dense (epochs)", "nticks": 3},
-        "xaxis2": {
-            "domain": [0.36, 1],
-            "title": "retraining (epochs)",
-            "range": [first - room, last + room],
-        },
-    }
-
-
-def flat_bar(title: str) -> dict[str, Any]:
-    """Return a colour bar that lies above the plot, so that a narrow page keeps its width."""
-    return {
-        "orientation": "h",
-        "x": 0.5,
-        "y": 1.0,
-        "yanchor": "bottom",
-        "thickness": 10,
-        "title": {"text": markup(title), "side": "top"},
-    }

@@ -12,7 +12,7 @@ from analysis.columns.labels import axis_title, block_words, scale, shown, words
 from analysis.columns.names import require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.figures.slice import configuration_points, hue_column, setting_axis
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
@@ -88,7 +88,7 @@ def contour_figure(table: Tabulation) -> go.Figure:
             },
         )
     )
-    figure.update_layout(coloraxis={"colorbar": canvas.flat_bar(axis_title(metric))})
+    figure.update_layout(coloraxis={"colorbar": axes.flat_bar(axis_title(metric))})
     figure.update_xaxes(setting_axis(x, frame["x"]))
     figure.update_yaxes(setting_axis(y, frame["y"]))
     return figure

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.figures.lines import ALONE, MANY
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
@@ -117,8 +117,8 @@ def cost_figure(table: Tabulation) -> go.Figure:
             )
         )
     what = "training per trial, dense run shared" if shared else "training per trial"
-    figure.update_xaxes(canvas.axis(f"{what} ({currency})"))
+    figure.update_xaxes(axes.axis(f"{what} ({currency})"))
     if not np.ptp(frame["cost"]):
         figure.update_xaxes(range=[(1 - ALONE) * span, (1 + ALONE) * span])
-    figure.update_yaxes(canvas.column_axis(metric))
+    figure.update_yaxes(axes.column_axis(metric))
     return figure

@@ -11,7 +11,7 @@ from analysis.columns.labels import block_words, in_percent, label, number, scal
 from analysis.columns.names import distinct_trials
 from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, tuned_note
@@ -131,20 +131,20 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
     """Four panels: the metric above (y, y2), the rate below (y3, y4); dense left, cycles right."""
     retrained = table[table["cycle"] > 0]["trained"]
     if len(retrained):
-        axes = canvas.dense_and_retraining(retrained.min() - 1, retrained.max())
+        panels = axes.dense_and_retraining(retrained.min() - 1, retrained.max())
     else:
-        axes = {"xaxis": canvas.column_axis("total_epoch")}
+        panels = {"xaxis": axes.column_axis("total_epoch")}
     upper, lower = [0.36, 1], [0, 0.27]
-    axes["xaxis"]["anchor"] = "y3"
-    axes["yaxis"] = canvas.column_axis(metric, domain=upper)
-    axes["yaxis3"] = canvas.column_axis("lr", domain=lower, rangemode="tozero")
+    panels["xaxis"]["anchor"] = "y3"
+    panels["yaxis"] = axes.column_axis(metric, domain=upper)
+    panels["yaxis3"] = axes.column_axis("lr", domain=lower, rangemode="tozero")
     if len(retrained):
-        axes["xaxis2"]["anchor"] = "y4"
-        axes |= {
+        panels["xaxis2"]["anchor"] = "y4"
+        panels |= {
             "yaxis2": {"domain": upper, "anchor": "x2"},
             "yaxis4": {"domain": lower, "anchor": "x2", "rangemode": "tozero"},
         }
-    return axes
+    return panels
 
 
 def _curve(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, brief, in_percent, number, scale, shown, words
 from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.figures.lines import HOVERED, INTERVALS, MANY
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest, means
@@ -98,8 +98,8 @@ def discount_figure(table: Tabulation) -> go.Figure:
         for row in tuples(part[part["kind"] != "fixed"]):
             mark = part[part.index == row.Index]
             figure.add_trace(_mark(row, mark, table, name, style, legend=fixed.empty))
-    figure.update_xaxes(canvas.column_axis(DISCOUNT, range=[0.0, 1.03]))
-    figure.update_yaxes(canvas.column_axis(metric))
+    figure.update_xaxes(axes.column_axis(DISCOUNT, range=[0.0, 1.03]))
+    figure.update_yaxes(axes.column_axis(metric))
     canvas.brief_legend(figure)
     return figure
 

@@ -22,7 +22,7 @@ from analysis.columns.labels import (
 )
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import records, tuples
-from analysis.drawing import canvas
+from analysis.drawing import axes, canvas
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
@@ -156,11 +156,11 @@ def gains_figure(table: Tabulation) -> go.Figure:
         ygap=3,
         coloraxis="coloraxis2",
     )
-    bar = canvas.flat_bar(f"gain ({canvas.difference_unit(metric)})")
+    bar = axes.flat_bar(f"gain ({canvas.difference_unit(metric)})")
     figure.update_layout(coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": bar})
     lines = "\n".join(axis_title(key) for key in _by_sparsity(keys))
-    figure.update_xaxes(canvas.axis(lines, type="category", ticks="", tickangle=0))
-    figure.update_yaxes(canvas.axis(words(table.by), type="category", ticks="", showgrid=False))
+    figure.update_xaxes(axes.axis(lines, type="category", ticks="", tickangle=0))
+    figure.update_yaxes(axes.axis(words(table.by), type="category", ticks="", showgrid=False))
     return figure
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import brief, number, scale, shown, words
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.frames.constraints import BEYOND
 from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable
@@ -122,8 +122,8 @@ def history_figure(table: Tabulation) -> go.Figure:
                 showlegend=False,
             )
         )
-    figure.update_xaxes(canvas.axis("configuration asked for (count, from 0)", rangemode="tozero"))
-    figure.update_yaxes(canvas.column_axis(metric))
+    figure.update_xaxes(axes.axis("configuration asked for (count, from 0)", rangemode="tozero"))
+    figure.update_yaxes(axes.column_axis(metric))
     return figure
 
 

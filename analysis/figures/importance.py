@@ -15,7 +15,7 @@ from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import joined
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import records
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
 from analysis.selection.series import comparable, goal_columns
@@ -199,6 +199,6 @@ def importance_figure(table: Tabulation) -> go.Figure:
             ],
             hoverinfo="text",
         )
-    figure.update_xaxes(canvas.axis("importance (share of 1)", rangemode="tozero"))
-    figure.update_yaxes(canvas.axis("", type="category"))
+    figure.update_xaxes(axes.axis("importance (share of 1)", rangemode="tozero"))
+    figure.update_yaxes(axes.axis("", type="category"))
     return figure

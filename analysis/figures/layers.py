@@ -12,7 +12,7 @@ from analysis.columns.labels import block_words, brief, label, number, words
 from analysis.columns.names import codes, distinct_trials
 from analysis.columns.roles import choice
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block, inside, task_columns
 from analysis.selection.contest import Contest
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
@@ -109,9 +109,9 @@ def layers_figure(table: Tabulation) -> go.Figure:
                 marker=canvas.marker(style),
             )
         )
-    figure.update_xaxes(canvas.axis("sparsity of the layer (%)", range=[-2, 102]))
+    figure.update_xaxes(axes.axis("sparsity of the layer (%)", range=[-2, 102]))
     figure.update_yaxes(
-        canvas.axis(
+        axes.axis(
             "", type="category", categoryorder="array", categoryarray=list(axis.values()),
             autorange="reversed",
         )

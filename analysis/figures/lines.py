@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, in_percent, label, scale, shown, words
 from analysis.columns.names import config_columns, differing, joined
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
 from analysis.selection.series import SPARSITY
@@ -125,10 +125,10 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
         figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
     ends = _ends(x, levels)
     _add_dense(figure, table, ends)
-    figure.update_xaxes(canvas.column_axis(x, **_ticks(x, levels)))
+    figure.update_xaxes(axes.column_axis(x, **_ticks(x, levels)))
     if len(levels) == 1:  # else series that are set apart would look like several levels
         figure.update_xaxes(range=np.log10(ends) if x == SPARSITY else ends)
-    figure.update_yaxes(canvas.column_axis(table.metric))
+    figure.update_yaxes(axes.column_axis(table.metric))
     if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
         figure.update_layout(legend={"title": {"text": canvas.markup(words(table.by))}})
     return figure
@@ -137,7 +137,7 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
 def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], float]:
     """Where a level lies on the axis, moved a little so that series' bars do not overlap."""
     if x == SPARSITY:
-        return lambda value: canvas.compression(value) * 1.012**dodge
+        return lambda value: axes.compression(value) * 1.012**dodge
     span = (levels[-1] - levels[0]) or abs(levels[0]) or 1.0
     return lambda value: value * scale(x) + 0.006 * dodge * span * scale(x)
 
@@ -199,15 +199,11 @@ def _ends(x: str, levels: Sequence[float]) -> list[float]:
 
 def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
     if x == SPARSITY:
-        return canvas.sparsity_axis(levels)
+        return axes.sparsity_axis(levels)
     if len(levels) > MANY:
         return {}
     ticks = [level * scale(x) for level in levels]
     gaps = [after - before for before, after in pairwise(ticks)]
     if gaps and min(gaps) < CROWDED * (ticks[-1] - ticks[0]):
         return {}
-    return {
-        "tickmode": "array",
-        "tickvals": ticks,
-        "ticktext": [f"{level:.4g}" for level in ticks],
-    }
+    return {"tickmode": "array", "tickvals": ticks, "ticktext": [f"{level:.4g}" for level in ticks]}

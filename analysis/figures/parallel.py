@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import axis_title, number, scale, shown, sign, titled, words
 from analysis.columns.names import is_missing, ordered
 from analysis.columns.roles import CHOICE, named
-from analysis.drawing import canvas
+from analysis.drawing import axes, canvas
 from analysis.figures.pareto import configuration_means
 from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable
@@ -57,9 +57,9 @@ def parallel_figure(table: Tabulation) -> go.Figure:
     hint = f"drag along an axis to filter; n = {len(frame)} configurations"
     figure = canvas.canvas(title, subtitle=hint)
     values = (frame[metric] * scale(metric)).tolist()
-    axes = [_dimension(frame[column], column) for column in settings]
+    dimensions = [_dimension(frame[column], column) for column in settings]
     figure.add_parcoords(
-        dimensions=[*axes, {"label": _short_title(metric), "values": values}],
+        dimensions=[*dimensions, {"label": _short_title(metric), "values": values}],
         line={"color": values, "coloraxis": "coloraxis"},
         labelside="bottom",
         labelangle=-20,
@@ -67,9 +67,9 @@ def parallel_figure(table: Tabulation) -> go.Figure:
         unselected={"line": {"opacity": 0.1}},
     )
     figure.update_layout(
-        coloraxis={"colorbar": {**canvas.flat_bar(axis_title(metric)), "y": 1.1}},
+        coloraxis={"colorbar": {**axes.flat_bar(axis_title(metric)), "y": 1.1}},
         margin={"l": 70, "r": 80, "t": 130, "b": 80},
-        meta={"min_width": ROOM * (len(axes) + 1)},
+        meta={"min_width": ROOM * (len(dimensions) + 1)},
     )
     return figure
 

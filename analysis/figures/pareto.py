@@ -9,20 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import (
-    axis_title,
-    brief,
-    label,
-    scale,
-    shown,
-    titled,
-    unit,
-    words,
-)
+from analysis.columns.labels import axis_title, brief, label, scale, shown, titled, unit, words
 from analysis.columns.names import is_missing, require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import records
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.frames.constraints import beyond_bounds
 from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable, series_column
@@ -151,13 +142,13 @@ def pareto_figure(table: Tabulation) -> go.Figure:
         )
     figure.add_trace(_front(frame[frame["front"]], x, y, wanted[x]))
     if more:
-        bar = canvas.flat_bar(axis_title(more[0]))
+        bar = axes.flat_bar(axis_title(more[0]))
         figure.update_layout(coloraxis={"colorbar": bar})
     for update, name in ((figure.update_xaxes, x), (figure.update_yaxes, y)):
         better = "more is better" if wanted[name] == "max" else "less is better"
-        update(canvas.axis(titled(words(name), f"{unit(name)}, {better}")))
+        update(axes.axis(titled(words(name), f"{unit(name)}, {better}")))
         if unit(name) == unit("theoretical_speedup"):
-            update(**canvas.ratio_axis(frame[name]))
+            update(**axes.ratio_axis(frame[name]))
     return figure
 
 

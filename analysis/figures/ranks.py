@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.roles import CHOICE, named
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
 from analysis.selection.series import comparable, goal_columns
@@ -96,7 +96,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
     )
     for group in range(n_groups):
         _add_group(figure, frame[[group in groups for groups in frame["group"]]], group, len(frame))
-    figure.update_xaxes(canvas.axis("mean rank (1 is best)", range=[0.7, len(frame) + 1], dtick=1))
+    figure.update_xaxes(axes.axis("mean rank (1 is best)", range=[0.7, len(frame) + 1], dtick=1))
     figure.update_yaxes(
         tickmode="array",
         tickvals=list(range(len(frame))),

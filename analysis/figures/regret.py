@@ -12,7 +12,7 @@ from analysis.columns.labels import block_words, number, scale, shown, words
 from analysis.columns.names import config_columns, differing, is_missing
 from analysis.columns.roles import REPORTED, choice, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.figures.discount import ADAPTIVE, DISCOUNT, discount_means
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
@@ -128,8 +128,8 @@ def regret_figure(table: Tabulation) -> go.Figure:
         if is_missing(row.regret):
             figure.add_annotation(x=0, y=name, text="missing", showarrow=False, xanchor="left")
     figure.add_vline(x=0, line={"color": theme.DENSE.color, "dash": "dot", "width": 1.5})
-    figure.update_xaxes(canvas.axis(f"{words(metric)} lost ({canvas.difference_unit(metric)})"))
-    figure.update_yaxes(canvas.axis("", type="category", autorange="reversed"))
+    figure.update_xaxes(axes.axis(f"{words(metric)} lost ({canvas.difference_unit(metric)})"))
+    figure.update_yaxes(axes.axis("", type="category", autorange="reversed"))
     return figure
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import config_columns, differing, is_missing, joined
 from analysis.columns.roles import choice
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block, inside
 from analysis.selection.contest import Contest, contest
@@ -190,8 +190,7 @@ def schedules_figure(table: Tabulation) -> go.Figure:
     end = dense["epoch"].max()
     last = rest["epoch"].max() if len(rest) else end + 1
     figure.update_layout(
-        **canvas.dense_and_retraining(end, last),
-        yaxis=canvas.column_axis("lr", rangemode="tozero"),
+        **axes.dense_and_retraining(end, last), yaxis=axes.column_axis("lr", rangemode="tozero")
     )
     return figure
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, label, number, scale, shown, words
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
 from analysis.selection.series import comparable, values
@@ -78,12 +78,12 @@ def paired_seeds_figure(table: Tabulation) -> go.Figure:
         )
     _add_means(figure, done, axis, metric)
     figure.update_xaxes(
-        canvas.axis(
+        axes.axis(
             words(table.by), type="category", categoryorder="array",
             categoryarray=list(axis.values()), autotickangles=[0, -45, -90],
         )
     )  # fmt: skip
-    figure.update_yaxes(canvas.column_axis(metric))
+    figure.update_yaxes(axes.column_axis(metric))
     return figure
 
 

@@ -12,7 +12,7 @@ from analysis.columns.labels import block_words, number, scale, shown, words
 from analysis.columns.names import require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
-from analysis.drawing import canvas, theme
+from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, fallen_note
 from analysis.selection.series import comparable, goal_columns, series_column
@@ -97,7 +97,7 @@ def slice_figure(table: Tabulation) -> go.Figure:
             )
         )
     figure.update_xaxes(setting_axis(x, frame["x"]))
-    figure.update_yaxes(canvas.column_axis(metric))
+    figure.update_yaxes(axes.column_axis(metric))
     canvas.brief_legend(figure)
     return figure
 
@@ -105,8 +105,8 @@ def slice_figure(table: Tabulation) -> go.Figure:
 def setting_axis(column: str, values: pd.Series[float]) -> dict[str, Any]:
     """Return an axis for a setting's values: powers of ten where they span several."""
     if not wide(values):
-        return canvas.column_axis(column, type="linear")
-    return canvas.column_axis(column, type="log", dtick=1, exponentformat="power")
+        return axes.column_axis(column, type="linear")
+    return axes.column_axis(column, type="log", dtick=1, exponentformat="power")
 
 
 def _text(row: Any, table: Tabulation) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.drawing.canvas import Drawing, untitled
+from analysis.drawing.untitled import Drawing, untitled
 from analysis.figures import Figure
 from analysis.selection.blocks import inside
 from analysis.selection.series import comparable, series_column

@@ -19,11 +19,11 @@ import pandas as pd
 
 from analysis.columns.names import joined
 from analysis.columns.roles import CHOICE, PACE, REPORTED, named
-from analysis.drawing.canvas import Drawing
+from analysis.drawing.untitled import Drawing
 from analysis.figures import FIGURES, Figure, source_frame
 from analysis.frames.study_frames import StudyFrames
-from analysis.panels.choices import AT, Choice, choices, keywords, offers
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
+from analysis.panels.picks import AT, Pick, keywords, offers, picks
 from analysis.selection.tabulation import Tabulation
 from trainables.vocabulary.schema import METRICS as SCHEMA
 from trainables.vocabulary.schema import Direction
@@ -55,7 +55,7 @@ class Exhibit:
     """
 
     figure: Figure
-    selectors: tuple[Choice, ...]
+    selectors: tuple[Pick, ...]
     start: tuple[int, ...]
     payload: str
     height: int
@@ -170,13 +170,13 @@ def thinned(table: Tabulation, limit: int = POINTS) -> Tabulation:
     return replace(table, frame=short).noting(few)
 
 
-def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[Choice, ...]:
+def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[Pick, ...]:
     offered = offers(figure, one_row_per_trial(figure, frame))
     if "metric" in offered:
         offered["metric"] = _metrics(offered["metric"], frame)
     return tuple(
         choice
-        for choice in choices(offered, {}, table.at)
+        for choice in picks(offered, {}, table.at)
         # Where the start has no value of a column, none of the options says so.
         if choice.name in _OFFERED or (choice.name.startswith(AT) and choice.value in choice.values)
     )
@@ -188,12 +188,12 @@ def _metrics(offered: Sequence[str], frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys([*offered[:1], *(m for m in offered if m in asked)]))[:MANY_METRICS]
 
 
-def _start(selector: Choice) -> int:
+def _start(selector: Pick) -> int:
     """The position of the option that a selector starts at."""
     return selector.values.index(selector.value)
 
 
-def _fitting(selectors: Sequence[Choice], size: int) -> tuple[Choice, ...]:
+def _fitting(selectors: Sequence[Pick], size: int) -> tuple[Pick, ...]:
     """Selectors with options dropped from the longest until all combinations fit the page."""
     kept = [selector for selector in selectors if selector.name not in _SLOW]
     most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
@@ -203,13 +203,13 @@ def _fitting(selectors: Sequence[Choice], size: int) -> tuple[Choice, ...]:
     return tuple(selector for selector in kept if len(selector.options) > 1)
 
 
-def _shortened(selector: Choice) -> Choice:
+def _shortened(selector: Pick) -> Pick:
     """A selector without the last of its options that it does not start at."""
     last = max(i for i in range(len(selector.options)) if i != _start(selector))
     return replace(selector, options=(*selector.options[:last], *selector.options[last + 1 :]))
 
 
-def _offered(wanted: Sequence[Choice], kept: Sequence[Choice]) -> str:
+def _offered(wanted: Sequence[Pick], kept: Sequence[Pick]) -> str:
     """What the page leaves to the dashboard, in words; "" when nothing."""
     counts = {selector.name: len(selector.options) for selector in kept}
     parts = [
@@ -220,7 +220,7 @@ def _offered(wanted: Sequence[Choice], kept: Sequence[Choice]) -> str:
     return f"Offered here: {joined(parts)}; the dashboard has all." if parts else ""
 
 
-def _controls(selectors: Sequence[Choice], positions: Sequence[int]) -> dict[str, Any]:
+def _controls(selectors: Sequence[Pick], positions: Sequence[int]) -> dict[str, Any]:
     """The keywords of a figure's table for one combination of options."""
     chosen = zip(selectors, positions, strict=True)
     return keywords({s.name: s.values[position] for s, position in chosen})

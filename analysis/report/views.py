@@ -29,14 +29,14 @@ from analysis.selection.series import SPARSITY, budget_column, comparable, serie
 from analysis.stats import Comparison
 from analysis.stats.candidates import sign_of
 from analysis.tables.comparisons import methods_comparison, schedules_comparison
-from analysis.tables.layout import Grid, text_grid
+from analysis.tables.layout import TextTable, text_table
 from analysis.tables.render import to_html
 
 MANY_ROWS: Final = 100
 MANY_COLUMNS: Final = 16
 
 
-def leaders_view(frame: pd.DataFrame) -> Grid:
+def leaders_view(frame: pd.DataFrame) -> TextTable:
     """Return who leads on validation in each block, what is reported of it, and the runner-up."""
     trials = comparable(frame)
     leads = leaders(trials) if _has_results(trials) else []
@@ -66,7 +66,9 @@ def leaders_view(frame: pd.DataFrame) -> Grid:
     )
     reported_on = "Reported on test." if told != val else "There is no test part to report."
     written = (0, 1, len(columns) - 2)
-    return text_grid("Leaders", columns, rows, written, (f"{note} {reported_on}", _cut(len(leads))))
+    return text_table(
+        "Leaders", columns, rows, written, (f"{note} {reported_on}", _cut(len(leads)))
+    )
 
 
 def _has_results(trials: pd.DataFrame) -> bool:
@@ -100,7 +102,7 @@ def _share(one: Comparison) -> str:
     return f"{text} [{number(100 * one.improved_lo, 3)}, {number(100 * one.improved_hi, 3)}]"
 
 
-def comparisons_view(frame: pd.DataFrame) -> Grid:
+def comparisons_view(frame: pd.DataFrame) -> TextTable:
     """Return the leader against every rival on test: difference, interval, p, verdict."""
     trials = comparable(frame)
     rivals = comparisons(trials) if _has_results(trials) else []
@@ -136,7 +138,7 @@ def comparisons_view(frame: pd.DataFrame) -> Grid:
     alone = "Some trials have no partner, so not all seeds are over the same blocks."
     turned = "Less is better: a positive difference is a gain." if sign_of(metric) < 0 else ""
     unpaired = any(one.comparison.pairs.n_unpaired for one in rivals)
-    return text_grid(title, columns, rows, (0, 8), (note, turned, alone if unpaired else ""))
+    return text_table(title, columns, rows, (0, 8), (note, turned, alone if unpaired else ""))
 
 
 def comparison_tables(frame: pd.DataFrame) -> list[str]:
@@ -151,22 +153,22 @@ def comparison_tables(frame: pd.DataFrame) -> list[str]:
     return [to_html(table) for table in tables if table is not None]
 
 
-def fallen_view(frame: pd.DataFrame) -> Grid:
+def fallen_view(frame: pd.DataFrame) -> TextTable:
     """Return the trials that did not end as done, with their message."""
     lost = sentences.fallen(frame) if len(frame) else pd.DataFrame()
     rows = ((r.trial, str(r.seed), r.state, str(r.message)) for r in tuples(lost.head(MANY_ROWS)))
     columns = ["trial", "seed", "state", "message"]
     title = "Trials that did not end as done"
-    return text_grid(title, columns, rows, (0, 2, 3), [_cut(len(lost))])
+    return text_table(title, columns, rows, (0, 2, 3), [_cut(len(lost))])
 
 
-def numbers_view(table: pd.DataFrame) -> Grid:
+def numbers_view(table: pd.DataFrame) -> TextTable:
     """Return the numbers behind a figure's first view."""
     kept = table[[c for c in table.columns if table[c].notna().any()]]
     rows = (map(_cell, row.values()) for row in kept.head(MANY_ROWS).to_dict("records"))
     texts = [i for i, c in enumerate(kept) if not _numeric(kept[c])]
     columns = [words(str(column)) for column in kept]
-    return text_grid("Numbers behind this figure", columns, rows, texts, [_cut(len(table))])
+    return text_table("Numbers behind this figure", columns, rows, texts, [_cut(len(table))])
 
 
 def _numeric(column: pd.Series[Any]) -> bool:

@@ -22,7 +22,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextTable:
     """A table laid out.
 
     `headers` has one tuple per column, of as many levels as there are header rows; `labels` and
@@ -38,18 +38,18 @@ class Grid:
     words: frozenset[int] = frozenset()
 
 
-def text_grid(
+def text_table(
     title: str,
     columns: Sequence[str],
     rows: Iterable[Iterable[str]],
     words: Iterable[int] = (0,),
     notes: Iterable[str] = (),
-) -> Grid:
+) -> TextTable:
     """Return rows of text laid out; `words` are the columns that hold no numbers."""
     body = tuple(tuple(map(Cell, row)) for row in rows)
     headers = tuple((column,) for column in columns)
     kept = tuple(note for note in notes if note)
-    return Grid(title, (), headers, ((),) * len(body), body, kept, frozenset(words))
+    return TextTable(title, (), headers, ((),) * len(body), body, kept, frozenset(words))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def value_text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def lay_out(table: Table) -> Grid:
+def lay_out(table: Table) -> TextTable:
     """Return a table's cells as text, one header level per column key and one for the metric."""
     cells = table.cells
     metrics = list(dict.fromkeys(cells["metric"]))
@@ -123,7 +123,7 @@ def lay_out(table: Table) -> Grid:
         for column in columns
     )  # fmt: skip
     unit = f" [{style(metrics[0]).unit}]" if len(metrics) == 1 and style(metrics[0]).unit else ""
-    return Grid(
+    return TextTable(
         table.title + unit, tuple(_short(table.row_keys)), headers,
         tuple(tuple(map(value_text, row)) for row in body),
         tuple(tuple(cells_of.get(c, Cell(EMPTY)) for c in columns) for cells_of in body.values()),

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from analysis.tables.content import Table
-from analysis.tables.layout import Cell, Grid, lay_out
+from analysis.tables.layout import Cell, TextTable, lay_out
 
 
-def _grid(table: Table | Grid) -> Grid:
+def _grid(table: Table | TextTable) -> TextTable:
     return lay_out(table) if isinstance(table, Table) else table
 
 
-def _left(grid: Grid) -> list[bool]:
+def _left(grid: TextTable) -> list[bool]:
     """Which columns, labels first, hold text and stand to the left."""
     return [True] * len(grid.label_names) + [n in grid.words for n in range(len(grid.headers))]
 
 
-def to_html(table: Table | Grid) -> str:
+def to_html(table: Table | TextTable) -> str:
     """Return a `<table>` with a caption, its notes in a list below; marked cells are strong."""
     grid = _grid(table)
     lines = [
@@ -47,7 +47,7 @@ def _html_cell(cell: Cell) -> str:
     return f"<td>{text}</td>"
 
 
-def _html_head(grid: Grid) -> str:
+def _html_head(grid: TextTable) -> str:
     levels = _levels(grid)
     names = "".join(
         f'<th scope="col" rowspan="{len(levels)}">{_html(name)}</th>' for name in grid.label_names
@@ -62,7 +62,7 @@ def _html_head(grid: Grid) -> str:
     return "\n".join(f"<tr>{names if n == 0 else ''}{line}</tr>" for n, line in enumerate(lines))
 
 
-def _levels(grid: Grid) -> list[list[tuple[str, int]]]:
+def _levels(grid: TextTable) -> list[list[tuple[str, int]]]:
     """Header rows as (text, columns spanned); a span never crosses a boundary of the row above."""
     depth = max((len(header) for header in grid.headers), default=0)
     levels: list[list[tuple[str, int]]] = []
@@ -72,7 +72,7 @@ def _levels(grid: Grid) -> list[list[tuple[str, int]]]:
     return levels or [[]]
 
 
-def to_markdown(table: Table | Grid) -> str:
+def to_markdown(table: Table | TextTable) -> str:
     """Return a GitHub-flavoured Markdown table under its title in bold, notes as a list."""
     grid = _grid(table)
     heads = [*grid.label_names, *(" / ".join(header) for header in grid.headers)]
@@ -110,7 +110,7 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in _plain(text))
 
 
-def to_latex(table: Table | Grid) -> str:
+def to_latex(table: Table | TextTable) -> str:
     """Return a `table` environment for `\\usepackage{booktabs}`, T1 fonts; notes below it."""
     grid = _grid(table)
     levels = _levels(grid)
@@ -129,7 +129,7 @@ def to_latex(table: Table | Grid) -> str:
     )  # fmt: skip
 
 
-def _latex_head(level: Sequence[tuple[str, int]], last: bool, grid: Grid) -> str:
+def _latex_head(level: Sequence[tuple[str, int]], last: bool, grid: TextTable) -> str:
     names = [_latex(name) if last else "" for name in grid.label_names]
     cells = [
         _latex(text) if span == 1 else rf"\multicolumn{{{span}}}{{c}}{{{_latex(text)}}}"
@@ -147,7 +147,7 @@ def to_csv(table: Table) -> str:
     return table.cells.to_csv(index=False)
 
 
-def to_text(table: Table | Grid) -> str:
+def to_text(table: Table | TextTable) -> str:
     """Return the table for a terminal: aligned, marked cells with an asterisk, notes below."""
     from tabulate import tabulate
 

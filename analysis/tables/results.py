@@ -17,7 +17,7 @@ from analysis.columns.roles import CHOICE, REPORTED
 from analysis.frames import query
 from analysis.frames.study_frames import StudyFrames, read
 from analysis.tables.content import pooling_notes
-from analysis.tables.layout import Grid, text_grid, value_text
+from analysis.tables.layout import TextTable, text_table, value_text
 from analysis.tables.render import to_latex, to_markdown, to_text
 from trainables.files.storage import is_remote, open_folder
 from trainables.vocabulary.schema import METRICS
@@ -87,7 +87,7 @@ def run_results(
     return content
 
 
-_FOR_PEOPLE: Final[Mapping[str, Callable[[Grid], str]]] = {
+_FOR_PEOPLE: Final[Mapping[str, Callable[[TextTable], str]]] = {
     "table": to_text,
     "markdown": to_markdown,
     "latex": to_latex,
@@ -151,12 +151,12 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame[shown], notes
 
 
-def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> Grid:
+def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> TextTable:
     shown, notes = (frame, []) if named else _brief(frame)
     rows = shown.astype(object).itertuples(index=False, name=None)
     text = ([_short(value) for value in row] for row in rows)
     words = [i for i, d in enumerate(shown.dtypes) if not pd.api.types.is_numeric_dtype(d)]
-    return text_grid("", list(map(str, shown.columns)), text, words, [*notes, *pooled])
+    return text_table("", list(map(str, shown.columns)), text, words, [*notes, *pooled])
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from analysis.dashboard import address_in_words, make_app
+from analysis.dashboard.address import NOT_SET, Address, token
 from analysis.dashboard.cache import Cache
 from analysis.dashboard.facts import by_study, counts, run_words, trained_epochs
 from analysis.dashboard.filters import FILTERS, filter_index, filter_words
@@ -25,7 +26,6 @@ from analysis.dashboard.pages import PAGES, PANELS, page_of
 from analysis.dashboard.plots import Panel, one_trial, panel_table, plot
 from analysis.dashboard.sections import SECTIONS
 from analysis.dashboard.server import is_loopback
-from analysis.dashboard.state import NOT_SET, View, token
 from analysis.dashboard.watch import Snapshot, Watch
 from analysis.figures import FIGURES
 from tests.analysis import synthetic
@@ -64,24 +64,24 @@ VALUES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3, uniqu
 
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_an_address_says_what_it_was_made_of(values: dict[str, list[str]]) -> None:
-    view = View({key: tuple(found) for key, found in values.items()})
-    assert View.of(view.search()) == view
+    address = Address({key: tuple(found) for key, found in values.items()})
+    assert Address.of(address.search()) == address
 
 
 def test_an_address_that_cannot_be_read_says_nothing() -> None:
-    assert View.of("?" + "&".join(["a=1"] * 1000)).values == {}
-    assert View.of(None).values == {} and View.of("?").search() == ""
+    assert Address.of("?" + "&".join(["a=1"] * 1000)).values == {}
+    assert Address.of(None).values == {} and Address.of("?").search() == ""
 
 
 def test_of_several_values_the_last_is_the_one() -> None:
-    view = View.of("?schedule=allr&schedule=ft&metric=val_loss")
-    assert (view.all("schedule"), view.one("schedule")) == (("allr", "ft"), "ft")
-    assert view.within(["metric"]).search() == "?metric=val_loss"
+    address = Address.of("?schedule=allr&schedule=ft&metric=val_loss")
+    assert (address.all("schedule"), address.one("schedule")) == (("allr", "ft"), "ft")
+    assert address.within(["metric"]).search() == "?metric=val_loss"
 
 
 def test_a_panel_sees_the_filters_and_its_own_choices_alone() -> None:
-    view = View.of("?sparsity=0.9&gains.of=ft&ranks.by=method&other=1").of_panel("gains")
-    assert set(view.values) == {"sparsity", "gains.of"}
+    address = Address.of("?sparsity=0.9&gains.of=ft&ranks.by=method&other=1").of_panel("gains")
+    assert set(address.values) == {"sparsity", "gains.of"}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_values_stand_in_addresses_as_people_write_them(value: object, text: str
     ],
 )
 def test_filters_let_through(snapshot: Snapshot, search: str, n: int) -> None:
-    assert len(snapshot.chosen(View.of(search))) == n
+    assert len(snapshot.chosen(Address.of(search))) == n
 
 
 def test_options_are_in_reading_order_and_shown_with_units(snapshot: Snapshot) -> None:
@@ -121,7 +121,7 @@ def test_options_are_in_reading_order_and_shown_with_units(snapshot: Snapshot) -
 def test_a_value_that_no_trial_has_stays_offered_so_that_it_can_be_taken_away(
     snapshot: Snapshot,
 ) -> None:
-    offered = snapshot.filters.offered("sparsity", View.of("?sparsity=0.5&sparsity=0.9"))
+    offered = snapshot.filters.offered("sparsity", Address.of("?sparsity=0.5&sparsity=0.9"))
     assert offered[-1] == {"label": "0.5 (no trial)", "value": "0.5"}
     assert len(offered) == 4
 
@@ -134,10 +134,10 @@ def test_the_budget_of_methods_from_scratch_is_all_of_their_training(tmp_path: P
 
 
 def test_the_filters_are_named_one_by_one() -> None:
-    assert filter_words(View.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
+    assert filter_words(Address.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
         "schedule ft or allr and sparsity 0.9"
     )
-    assert filter_words(View.of("?metric=val_loss")) == ""
+    assert filter_words(Address.of("?metric=val_loss")) == ""
     assert list(FILTERS) == ["study", "method", "schedule", "sparsity", "budget", "state"]
 
 
@@ -152,15 +152,15 @@ def test_every_figure_has_a_place() -> None:
 @pytest.mark.parametrize("key", sorted(PANELS))
 def test_every_panel_draws_or_says_why_not(snapshot: Snapshot, key: str) -> None:
     trial = snapshot.trials[snapshot.trials["state"] == "done"]["fingerprint"].iloc[0]
-    found = plot(PANELS[key], snapshot, View.of(f"?trial={trial}")).drawing
+    found = plot(PANELS[key], snapshot, Address.of(f"?trial={trial}")).drawing
     assert found.data or found.layout["annotations"][0]["text"]
     assert "template" not in found.layout and "title" not in found.layout
     json.dumps(found.data)
 
 
 def test_a_panel_uses_what_the_address_says(snapshot: Snapshot) -> None:
-    view = View.of("?gains.of=llr&sparsity=0.9&metric=val_accuracy")
-    table, picks = panel_table(PANELS["gains"], snapshot, view)
+    address = Address.of("?gains.of=llr&sparsity=0.9&metric=val_accuracy")
+    table, picks = panel_table(PANELS["gains"], snapshot, address)
     assert "llr" not in set(table.frame["rival"]) and "ft" in set(table.frame["rival"])
     assert set(table.frame["prune.sparsity"]) == {0.9}
     assert table.metric == "val_accuracy"
@@ -170,21 +170,21 @@ def test_a_panel_uses_what_the_address_says(snapshot: Snapshot) -> None:
 def test_what_an_address_asks_for_and_cannot_be_had_is_left_at_its_default(
     snapshot: Snapshot,
 ) -> None:
-    default, _ = panel_table(PANELS["gains"], snapshot, View({}))
-    view = View.of("?gains.of=nobody&gains.by=no.column")
-    other, _ = panel_table(PANELS["gains"], snapshot, view)
+    default, _ = panel_table(PANELS["gains"], snapshot, Address({}))
+    address = Address.of("?gains.of=nobody&gains.by=no.column")
+    other, _ = panel_table(PANELS["gains"], snapshot, address)
     pd.testing.assert_frame_equal(default.frame, other.frame)
 
 
 def test_a_figure_that_chooses_says_that_it_does_not_use_a_test_metric(snapshot: Snapshot) -> None:
-    table, _ = panel_table(PANELS["pareto"], snapshot, View.of("?metric=test_accuracy"))
+    table, _ = panel_table(PANELS["pareto"], snapshot, Address.of("?metric=test_accuracy"))
     assert (
         "This figure chooses, so it shows validation accuracy and not test accuracy." in table.notes
     )
 
 
 def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:
-    found = plot(PANELS["gains"], snapshot, View.of("?sparsity=0.123")).drawing
+    found = plot(PANELS["gains"], snapshot, Address.of("?sparsity=0.123")).drawing
     assert found.notes == ("None of 108 trials passes the filters: sparsity 0.123.",)
     assert found.data == []
 
@@ -192,7 +192,7 @@ def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:
 def test_one_colour_per_schedule_on_every_page(snapshot: Snapshot) -> None:
     colours: dict[str, set[str]] = {}
     for key in ("accuracy_by_sparsity", "accuracy_by_budget", "cost", "learning_curves"):
-        for trace in plot(PANELS[key], snapshot, View({})).drawing.data:
+        for trace in plot(PANELS[key], snapshot, Address({})).drawing.data:
             colour = trace.get("line", {}).get("color")
             if colour and trace.get("name") in ("ft", "lrw", "slr", "clr", "llr", "allr"):
                 colours.setdefault(trace["name"], set()).add(colour)
@@ -202,9 +202,9 @@ def test_one_colour_per_schedule_on_every_page(snapshot: Snapshot) -> None:
 def test_many_epochs_are_cut_to_the_block_without_changing_the_curve(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = panel_table(PANELS["learning_curves"], snapshot, View({}))
+    whole, _ = panel_table(PANELS["learning_curves"], snapshot, Address({}))
     monkeypatch.setattr("analysis.panels.drawings.MANY_EPOCHS", 10)
-    cut, _ = panel_table(PANELS["learning_curves"], snapshot, View({}))
+    cut, _ = panel_table(PANELS["learning_curves"], snapshot, Address({}))
     pd.testing.assert_frame_equal(whole.frame, cut.frame)
 
 
@@ -215,9 +215,9 @@ def test_a_trial_that_diverged_shows_its_curve(tmp_path: Path) -> None:
     done = folder.records().records[0]
     folder.write_record(type(done)(**{**vars(done), "state": "diverged"}))
     snapshot = Watch([str(tmp_path)]).snapshot
-    view = View.of(f"?trial={done.fingerprint}")
-    assert one_trial(snapshot, view)["state"].tolist() == ["diverged"]
-    table, _ = panel_table(PANELS["trial_curve"], snapshot, view)
+    address = Address.of(f"?trial={done.fingerprint}")
+    assert one_trial(snapshot, address)["state"].tolist() == ["diverged"]
+    table, _ = panel_table(PANELS["trial_curve"], snapshot, address)
     assert table.frame["n"].max() == 1 and len(table.frame) == 23
 
 
@@ -227,7 +227,7 @@ def test_studies_are_compared_also_where_they_share_trials(tmp_path: Path) -> No
             tmp_path / name, [synthetic.Point(seed=seed, study=name) for seed in (0, 1)]
         )
     snapshot = Watch([str(tmp_path / "one"), str(tmp_path / "two")]).snapshot
-    table, _ = panel_table(PANELS["studies_accuracy_by_budget"], snapshot, View({}))
+    table, _ = panel_table(PANELS["studies_accuracy_by_budget"], snapshot, Address({}))
     rows = table.frame[~table.frame["reference"].astype(bool)]
     assert dict(zip(rows["series"], rows["n"], strict=True)) == {"one": 2, "two": 2}
     grid = by_study(snapshot.trials)
@@ -239,8 +239,8 @@ def test_studies_are_compared_also_where_they_share_trials(tmp_path: Path) -> No
 
 
 def test_rows_hold_shown_values_and_missing_ones(snapshot: Snapshot) -> None:
-    trials = snapshot.chosen(View.of("?schedule=allr&state=failed"))
-    columns = columns_of(trials, View({}))
+    trials = snapshot.chosen(Address.of("?schedule=allr&state=failed"))
+    columns = columns_of(trials, Address({}))
     row = rows_of(trials, columns)[0]
     assert row["state"] == "failed" and row["message"] == "failed at epoch 2"
     assert "val_accuracy" not in columns  # no trial here has one
@@ -252,7 +252,7 @@ def test_rows_hold_shown_values_and_missing_ones(snapshot: Snapshot) -> None:
 
 
 def test_columns_follow_what_differs_and_the_metric(snapshot: Snapshot) -> None:
-    columns = columns_of(snapshot.trials, View.of("?metric=val_loss"))
+    columns = columns_of(snapshot.trials, Address.of("?metric=val_loss"))
     assert columns[:3] == ["fingerprint", "state", "seed"] and "val_loss" in columns
     assert "prune.sparsity" in columns and "dense.lr" not in columns
     defs = {c["field"]: c for c in column_defs(snapshot.trials, columns)}
@@ -278,14 +278,14 @@ def test_a_large_comparison_is_not_shown_but_explained(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.dashboard.facts.MANY_CELLS", 3)
-    (said_there,) = SECTIONS["comparison"](snapshot, View({}))
+    (said_there,) = SECTIONS["comparison"](snapshot, Address({}))
     assert "36 cells" in said_there.children
 
 
 def test_a_trial_that_is_not_there_is_named(snapshot: Snapshot) -> None:
-    (found,) = SECTIONS["trial"](snapshot, View.of("?trial=nobody"))
+    (found,) = SECTIONS["trial"](snapshot, Address.of("?trial=nobody"))
     assert "nobody" in found.children
-    (unnamed,) = SECTIONS["trial"](snapshot, View({}))
+    (unnamed,) = SECTIONS["trial"](snapshot, Address({}))
     assert "No trial is named" in unnamed.children
 
 
@@ -333,19 +333,19 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path:
 def test_no_folder_at_all_is_an_empty_state_in_words(tmp_path: Path) -> None:
     snapshot = Watch([str(tmp_path / "gone")]).snapshot
     assert snapshot.study is None and len(snapshot.warnings) == 1
-    (said_there,) = SECTIONS["counts"](snapshot, View({}))
+    (said_there,) = SECTIONS["counts"](snapshot, Address({}))
     assert "No folder could be read" in said_there.children
     for panel in PANELS.values():
-        assert plot(panel, snapshot, View({})).drawing.notes
+        assert plot(panel, snapshot, Address({})).drawing.notes
 
 
 def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("name: empty\n")
     snapshot = Watch([str(tmp_path)]).snapshot
-    (said_there,) = SECTIONS["counts"](snapshot, View({}))
+    (said_there,) = SECTIONS["counts"](snapshot, Address({}))
     assert "no trial yet" in said_there.children
     for panel in PANELS.values():
-        assert plot(panel, snapshot, View({})).drawing.notes
+        assert plot(panel, snapshot, Address({})).drawing.notes
 
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -388,7 +388,7 @@ def test_watching_writes_nothing(schedules_folder: Path) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in schedules_folder.rglob("*"))
     watch = Watch([str(schedules_folder)])
     for panel in PANELS.values():
-        plot(panel, watch.snapshot, View({}))
+        plot(panel, watch.snapshot, Address({}))
     watch.refresh()
     assert sorted((p, p.stat().st_mtime_ns) for p in schedules_folder.rglob("*")) == before
 
@@ -411,7 +411,7 @@ def test_kept_results_are_made_once_and_the_oldest_goes_first() -> None:
 @pytest.mark.parametrize("key", sorted(set(PANELS) - {"trial_curve", "trial_layers"}))
 def test_a_csv_equals_the_frame(client: Client, snapshot: Snapshot, key: str) -> None:
     search = "?sparsity=0.9&sparsity=0.95&metric=val_accuracy"
-    table = panel_table(PANELS[key], snapshot, View.of(search))[0].frame
+    table = panel_table(PANELS[key], snapshot, Address.of(search))[0].frame
     answer = client.get(f"/data/{key}.csv{search}")
     assert answer.mimetype == "text/csv"
     if table.empty:
@@ -477,10 +477,10 @@ def test_hostile_text_stays_text_in_what_is_sent(tmp_path: Path) -> None:
     folder.write_record(record("b", 1, study=HOSTILE, config=raw, state="failed", message=HOSTILE))
     snapshot = Watch([str(tmp_path)]).snapshot
     for panel in PANELS.values():
-        found = plot(panel, snapshot, View.of("?trial=a")).drawing
+        found = plot(panel, snapshot, Address.of("?trial=a")).drawing
         assert "<script" not in json.dumps([found.data, found.layout])
     apart = Panel("p", FIGURES["accuracy_by_sparsity"], {"by": "study"}, apart=True)
-    assert "<img" not in json.dumps(plot(apart, snapshot, View({})).drawing.data)
+    assert "<img" not in json.dumps(plot(apart, snapshot, Address({})).drawing.data)
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from analysis.dashboard import make_app
+from analysis.dashboard.address import Address
 from analysis.dashboard.pages import PAGES, PANELS
 from analysis.dashboard.plots import panel_table
-from analysis.dashboard.state import View
 from analysis.dashboard.watch import Watch
 from tests.analysis import synthetic
 from tests.analysis.small import record
@@ -205,7 +205,7 @@ def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
     search = "?schedule=allr&schedule=llr&sparsity=0.9&metric=val_accuracy&gains.of=llr"
     browser.open(f"{served.base}/schedules{search}")
     browser.until("return document.getElementById('said').textContent", lambda t: " of " in t)
-    expected, _ = panel_table(PANELS["gains"], served.watch.snapshot, View.of(search))
+    expected, _ = panel_table(PANELS["gains"], served.watch.snapshot, Address.of(search))
     assert set(expected.frame["rival"]) == {"allr"}
     shown = browser.until(
         "return document.querySelector('#gains .picks').textContent", lambda t: "llr" in t
@@ -228,7 +228,7 @@ def test_a_csv_download_equals_the_frame(browser: Browser, served: Served) -> No
     )
     with urllib.request.urlopen(address) as answer:
         rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
-    table, _ = panel_table(PANELS["accuracy_by_budget"], served.watch.snapshot, View.of(search))
+    table, _ = panel_table(PANELS["accuracy_by_budget"], served.watch.snapshot, Address.of(search))
     assert [float(row["mean"]) for row in rows] == table.frame["mean"].tolist()
     for name in ("allr", "llr"):
         rows_of = table.frame[table.frame["series"] == name].sort_values("x")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.dashboard.address import Address
 from analysis.dashboard.facts import cycles, metrics, provenance, settings
 from analysis.dashboard.pages import PANELS
 from analysis.dashboard.plots import one_trial, panel_table, plot
-from analysis.dashboard.state import View
 from analysis.dashboard.watch import Snapshot, Watch
 from analysis.drawing import theme
 from tests.analysis import synthetic
@@ -31,7 +31,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 def row_of(snapshot: Snapshot, name: str) -> pd.Series[str]:
-    return one_trial(snapshot, View.of(f"?trial={name}")).iloc[0]
+    return one_trial(snapshot, Address.of(f"?trial={name}")).iloc[0]
 
 
 def test_settings_say_yes_and_no_and_list_lists(snapshot: Snapshot) -> None:
@@ -74,8 +74,8 @@ def test_how_it_ran_is_said_in_words(snapshot: Snapshot) -> None:
 def test_a_trials_curve_has_the_colour_of_its_schedule(tmp_path: Path, schedule: str) -> None:
     synthetic.write(tmp_path, [synthetic.Point(schedule=schedule)])
     alone = Watch([str(tmp_path)]).snapshot
-    view = View.of(f"?trial={alone.trials['fingerprint'].iloc[0]}")
-    traces = plot(PANELS["trial_curve"], alone, view).drawing.data
+    address = Address.of(f"?trial={alone.trials['fingerprint'].iloc[0]}")
+    traces = plot(PANELS["trial_curve"], alone, address).drawing.data
     colours = {t["line"].get("color") for t in traces if t.get("name") == schedule}
     assert colours == {theme.STYLES[schedule].color}
 
@@ -84,18 +84,18 @@ def test_layers_compare_structures_unless_told_otherwise(tmp_path: Path) -> None
     points = synthetic.schedules(seeds=(0,))
     synthetic.write(tmp_path, [*points, synthetic.Point(structure="filters")])
     several = Watch([str(tmp_path)]).snapshot
-    found = plot(PANELS["layers"], several, View({}))
+    found = plot(PANELS["layers"], several, Address({}))
     (pick,) = [pick for pick in found.picks if pick.name == "by"]
     assert pick.value == "prune.structure"
     assert {trace["name"] for trace in found.drawing.data} == {"weights", "filters"}
     assert all(trace["showlegend"] for trace in found.drawing.data)
-    table, _ = panel_table(PANELS["layers"], several, View.of("?layers.by=retrain.schedule"))
+    table, _ = panel_table(PANELS["layers"], several, Address.of("?layers.by=retrain.schedule"))
     assert set(table.frame["series"]) == {"ft", "lrw", "slr", "clr", "llr", "allr"}
 
 
 def test_a_figure_without_data_says_why_below_and_has_no_buttons(tmp_path: Path) -> None:
     StudyFolder(str(tmp_path)).write_record(record("only"))
-    found = plot(PANELS["history"], Watch([str(tmp_path)]).snapshot, View({}))
+    found = plot(PANELS["history"], Watch([str(tmp_path)]).snapshot, Address({}))
     assert (found.drawing.data, found.rows) == ([], 0)
     assert found.drawing.notes == ("No trial comes from a search.",)
     assert "zoom2d" in found.drawing.layout["modebar"]["remove"]

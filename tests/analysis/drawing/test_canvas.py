@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.drawing import canvas
+from analysis.drawing import axes, canvas, untitled
 
 
 @given(st.text())
 def test_markup_holds_no_tag_but_line_breaks(text: str) -> None:
     markup = canvas.markup(text)
     assert "<" not in markup.replace("<br>", "")
-    assert canvas.unmarked(canvas.markup("a < b\n&amp;")) == "a < b &amp;"
+    assert untitled.unmarked(canvas.markup("a < b\n&amp;")) == "a < b &amp;"
 
 
 def test_whatever_is_text_of_a_trace_is_marked_up() -> None:
@@ -22,7 +22,7 @@ def test_whatever_is_text_of_a_trace_is_marked_up() -> None:
     assert (trace.name, trace.legendgroup) == ("&lt;b&gt;", "&lt;u&gt;")
     assert (list(trace.hovertext), trace.hoverinfo) == (["&lt;i&gt;<br>x"], "text")
     assert (canvas.scatter(1).hoverinfo, canvas.scatter(1).name) == ("skip", None)
-    assert canvas.column_axis("<x>")["title"] == {"text": "&lt;x&gt; (as configured)"}
+    assert axes.column_axis("<x>")["title"] == {"text": "&lt;x&gt; (as configured)"}
 
 
 def test_scatter_changes_to_webgl_beyond_the_limit() -> None:
@@ -37,16 +37,16 @@ def test_a_blank_figure_says_why() -> None:
 
 
 def test_sparsities_are_spaced_by_compression() -> None:
-    axis = canvas.sparsity_axis([0.9, 0.8, 0.9])
+    axis = axes.sparsity_axis([0.9, 0.8, 0.9])
     assert axis["type"] == "log"
     assert axis["tickvals"] == pytest.approx([5.0, 10.0])
     assert axis["ticktext"] == ["80", "90"]
 
 
 def test_of_sparsities_that_crowd_some_have_a_tick() -> None:
-    axis = canvas.sparsity_axis([0.5, 0.9, 0.98, 0.9801, 0.9802, 0.99])
+    axis = axes.sparsity_axis([0.5, 0.9, 0.98, 0.9801, 0.9802, 0.99])
     assert axis["ticktext"] == ["50", "90", "98", "99"]
-    near_the_last = canvas.sparsity_axis([0.5, 0.9, 0.9899, 0.99])
+    near_the_last = axes.sparsity_axis([0.5, 0.9, 0.9899, 0.99])
     assert near_the_last["ticktext"] == ["50", "90", "99"]
 
 
@@ -69,21 +69,21 @@ def test_a_legend_of_many_names_a_few_and_says_so() -> None:
 
 
 def test_ratios_that_span_much_have_a_logarithmic_axis() -> None:
-    assert canvas.ratio_axis([5.0, 99.0]) == {}
-    assert canvas.ratio_axis([0.0, 99.0]) == {}
-    axis = canvas.ratio_axis([5.0, 100.0])
+    assert axes.ratio_axis([5.0, 99.0]) == {}
+    assert axes.ratio_axis([0.0, 99.0]) == {}
+    axis = axes.ratio_axis([5.0, 100.0])
     assert axis["type"] == "log"
     assert axis["ticktext"][:7] == ["1", "2", "5", "10", "20", "50", "100"]
     assert axis["tickvals"][:7] == pytest.approx([1, 2, 5, 10, 20, 50, 100])
 
 
 def test_a_page_has_the_title_as_text_and_room_for_a_legend() -> None:
-    one, two = canvas.untitled(named_points(1)), canvas.untitled(named_points(2))
-    assert (one.subtitle, one.reason, one.height) == ("90 % <sparse>", "", 460 - canvas.TITLE)
+    one, two = untitled.untitled(named_points(1)), untitled.untitled(named_points(2))
+    assert (one.subtitle, one.reason, one.height) == ("90 % <sparse>", "", 460 - untitled.TITLE)
     assert not {"title", "template"} & set(one.layout)
-    assert one.layout["margin"]["b"] < canvas.LEGEND == two.layout["margin"]["b"]
+    assert one.layout["margin"]["b"] < untitled.LEGEND == two.layout["margin"]["b"]
     asked = named_points(1)
     asked.data[0].showlegend = True
-    assert canvas.untitled(asked).layout["margin"]["b"] == canvas.LEGEND
-    assert canvas.untitled(asked.update_layout(showlegend=False)).layout["margin"]["b"] == 60
-    assert canvas.untitled(canvas.blank("Title", ["All of a < b"])).reason == "All of a < b"
+    assert untitled.untitled(asked).layout["margin"]["b"] == untitled.LEGEND
+    assert untitled.untitled(asked.update_layout(showlegend=False)).layout["margin"]["b"] == 60
+    assert untitled.untitled(canvas.blank("Title", ["All of a < b"])).reason == "All of a < b"

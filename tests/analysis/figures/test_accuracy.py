@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.drawing.canvas import compression
+from analysis.drawing.axes import compression
 from analysis.figures.accuracy import (
     accuracy_by_budget_figure,
     accuracy_by_budget_table,

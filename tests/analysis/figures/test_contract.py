@@ -13,7 +13,7 @@ import pytest
 
 from analysis.figures import FIGURES, Figure, source_frame
 from analysis.frames.study_frames import StudyFrames, read
-from analysis.panels.choices import offers
+from analysis.panels.picks import offers
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
 

@@ -7,15 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.tables.layout import Cell, Grid
+from analysis.tables.layout import Cell, TextTable
 from analysis.tables.render import to_html, to_latex, to_markdown, to_text
 
 EVIL = r"""<script>alert("1")</script> a|b *c* _d_ `e` [f](g) 50% $h$ \i {j} #k ~l ^m & <b>n</b>"""
 
 
 @pytest.fixture
-def evil() -> Grid:
-    return Grid(
+def evil() -> TextTable:
+    return TextTable(
         title=EVIL, label_names=(EVIL,), headers=((EVIL, "top"), (EVIL, "low")),
         labels=((EVIL,),), rows=((Cell(EVIL, marked=True), Cell("plain")),), notes=(EVIL,),
     )  # fmt: skip
@@ -34,7 +34,7 @@ class _Texts(HTMLParser):
         self.texts.append(data)
 
 
-def test_html_shows_markup_as_text(evil: Grid) -> None:
+def test_html_shows_markup_as_text(evil: TextTable) -> None:
     parser = _Texts()
     parser.feed(to_html(evil))
     allowed = {"table", "caption", "thead", "tbody", "tr", "th", "td", "strong", "ul", "li"}
@@ -43,7 +43,7 @@ def test_html_shows_markup_as_text(evil: Grid) -> None:
     assert '<th scope="colgroup" colspan="2">' in to_html(evil)
 
 
-def test_markdown_shows_markup_as_text(evil: Grid) -> None:
+def test_markdown_shows_markup_as_text(evil: TextTable) -> None:
     text = to_markdown(evil)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 3
@@ -56,7 +56,7 @@ def test_markdown_shows_markup_as_text(evil: Grid) -> None:
     assert r"\\i" in text
 
 
-def test_latex_shows_markup_as_text(evil: Grid) -> None:
+def test_latex_shows_markup_as_text(evil: TextTable) -> None:
     text = to_latex(evil)
     parts = (
         r"50\% \$h\$ \textbackslash{}i \{j\} \#k \textasciitilde{}l \textasciicircum{}m \& \_d\_"
@@ -70,7 +70,7 @@ def test_latex_shows_markup_as_text(evil: Grid) -> None:
 
 
 def test_terminal_text_holds_no_control_characters() -> None:
-    grid = Grid(
+    grid = TextTable(
         "\x1b[31mred\x07", ("a\nb",), (("c\td",),), (("\x1b]0;own\x07",),), ((Cell("\r"),),)
     )
     text = to_text(grid)
@@ -81,5 +81,5 @@ def test_terminal_text_holds_no_control_characters() -> None:
 
 def test_a_row_of_latex_that_begins_with_an_asterisk_is_no_option_of_the_line_above() -> None:
     rows = tuple((Cell(text),) for text in ("1", "2"))
-    text = to_latex(Grid("", ("name",), (("n",),), (("a",), ("*b",)), rows, ()))
+    text = to_latex(TextTable("", ("name",), (("n",),), (("a",), ("*b",)), rows, ()))
     assert r"{*}b & 2 \\" in text.splitlines()

@@ -43,7 +43,7 @@ AT: Final = "at."
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pick:
     """One choice beside a figure.
 
     `name` is the control's, or `at.<column>` for a column of the block; `options` are (value, text)
@@ -125,9 +125,9 @@ def _metrics(figure: Figure, frame: pd.DataFrame) -> list[str]:
     return sorted(dict.fromkeys(present), key=lambda name: name != first)
 
 
-def choices(
+def picks(
     offered: Mapping[str, Any], controls: Mapping[str, Any], at: Mapping[str, Any]
-) -> tuple[Choice, ...]:
+) -> tuple[Pick, ...]:
     """Return the choices among what is offered, in the order of the figure's controls.
 
     `controls` are the values in use, `at` the block in use; a control that names none is at the
@@ -144,8 +144,8 @@ def choices(
     return tuple(choice for choice in made if len(choice.options) > 1)
 
 
-def _choice(name: str, label: str, column: str, options: list[Any], value: Any) -> Choice:
-    return Choice(name, label, tuple((o, _option(column, o)) for o in options), value)
+def _choice(name: str, label: str, column: str, options: list[Any], value: Any) -> Pick:
+    return Pick(name, label, tuple((o, _option(column, o)) for o in options), value)
 
 
 def _option(column: str, value: Any) -> str:

@@ -26,13 +26,13 @@ MANY_PAIRS: Final = 500
 
 
 @dataclass(frozen=True)
-class View:
+class Address:
     """Values by key, as text, in the order of the address."""
 
     values: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, search: str | None) -> View:
+    def of(cls, search: str | None) -> Address:
         """Return what a query string says; what cannot be read says nothing."""
         try:
             pairs = parse_qsl((search or "").lstrip("?"), max_num_fields=MANY_PAIRS)
@@ -52,12 +52,12 @@ class View:
         """Return a key's value, the last of several; None where it is not named."""
         return self.all(key)[-1] if self.all(key) else None
 
-    def within(self, keys: Iterable[str]) -> View:
+    def within(self, keys: Iterable[str]) -> Address:
         """Return only what is said of these keys."""
         wanted = set(keys)
-        return View({key: values for key, values in self.values.items() if key in wanted})
+        return Address({key: values for key, values in self.values.items() if key in wanted})
 
-    def of_panel(self, panel: str) -> View:
+    def of_panel(self, panel: str) -> Address:
         """Return what is said of one figure's own controls, and what governs all of them."""
         prefix = f"{panel}."
         named = [key for key in self.values if key.startswith(prefix)]
@@ -70,7 +70,7 @@ class View:
 
     @property
     def key(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """The view as something that can be looked up by."""
+        """The address as something that can be looked up by."""
         return tuple(sorted((key, tuple(values)) for key, values in self.values.items()))
 
 
