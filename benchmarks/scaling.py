@@ -63,7 +63,7 @@ def main() -> None:
         work.check_before(None)
         summary = work.go(None, marks)
     assert summary.complete
-    print("trials  driver MiB  ms a trial since the mark before")
+    print("trials  driver MiB  ms per trial since the mark before")
     before: tuple[int, float] | None = None
     pace = {}
     for mark, (at, memory) in marks.passed.items():

@@ -38,7 +38,7 @@ MEANINGS = {
     "method": "Pruning method, by name or with parameters (see Methods)",
     "dense.epochs": "Length T of the dense run. Given under imp, absent under other methods, where"
     " `budget` gives it",
-    "dense.batch_size": "Images a step, in the dense run and in retraining",
+    "dense.batch_size": "Images per step, in the dense run and in retraining",
     "dense.lr": "Peak learning rate of the dense run",
     "dense.schedule": "Schedule of the dense run (see Dense schedules)",
     "dense.milestones": "Epochs at which the learning rate drops",

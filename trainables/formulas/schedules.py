@@ -23,7 +23,7 @@ class Retraining:
     """One cycle of retraining, resolved by `retraining`: all that a retraining schedule may read.
 
     `steps` is N, `warmup_steps` W, `peak` the rate that the warm-up rises to. `dense` holds the
-    dense run's rates, one a step; `lr_max` (eta_1) is their largest, `lr_min` (eta_T) their
+    dense run's rates, one per step; `lr_max` (eta_1) is their largest, `lr_min` (eta_T) their
     smallest after the dense warm-up.
     """
 

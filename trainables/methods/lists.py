@@ -1,4 +1,4 @@
-"""Arithmetic on lists of tensors, one a layer, in one call for all layers and without gradients.
+"""Arithmetic on lists of tensors, one per layer, in one call for all layers and without gradients.
 
 The one place that uses torch's `_foreach_` functions for the methods: their names are private and
 their stubs refuse lists of parameters. A name that ends in `_` works in place on its first list.
