@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,28 @@ def start(study: Path, out: Path, processes: int) -> subprocess.Popen[bytes]:
 
 def workers(driver: int) -> list[psutil.Process]:
     """The processes that run trials, of any Ray below a driver."""
-    below = psutil.Process(driver).children(recursive=True)
-    return [p for p in below if "StudyTrainable" in " ".join(p.cmdline())]
+    return [p for p in _below(psutil.Process(driver)) if "Trainable" in _title(p)]
 
 
 def loaders(driver: int) -> list[psutil.Process]:
     """The loader processes of trials."""
-    return [p for worker in workers(driver) for p in worker.children() if "python" in p.name()
-            or "ray" in p.name()]  # fmt: skip
+    return [child for worker in workers(driver) for child in _below(worker)
+            if "resource_tracker" not in _title(child)]  # fmt: skip
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _title(process: psutil.Process) -> str:
+    """The command line of a process; nothing of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def killed(study: Path, out: Path, victims: Callable[[int], list[Any]], times: int) -> int:
@@ -143,8 +158,9 @@ def killed(study: Path, out: Path, victims: Callable[[int], list[Any]], times: i
             time.sleep(1.0)
             if kills < times and any((out / "stages").glob("*/partial-*")):
                 for victim in victims(driver.pid)[:1]:
-                    victim.send_signal(signal.SIGKILL)
-                    kills += 1
+                    with suppress(psutil.NoSuchProcess):
+                        victim.send_signal(signal.SIGKILL)
+                        kills += 1
         if driver.returncode == 0:
             return kills
     raise AssertionError(f"{out} did not end")
