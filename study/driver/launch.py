@@ -22,7 +22,7 @@ from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
 from study.points.resolved_study import Earlier, ResolvedStudy
-from study.views.intentions import older_code, sentences
+from study.views.intentions import older_code, other_files, sentences
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
@@ -102,7 +102,8 @@ class Launch:
             standing = self.resolved.standing(earlier.records)
             for sentence in sentences(self.before, self.study, standing):
                 screen.say(sentence)
-            for sentence in older_code(self.resolved.code, earlier.records):
+            code, records = self.resolved.code, earlier.records
+            for sentence in (*older_code(code, records), *other_files(code, records)):
                 screen.say(sentence)
             if standing.settled >= standing.wanted:
                 self._write_study()

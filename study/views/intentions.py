@@ -42,6 +42,21 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
     return lines
 
 
+def other_files(code: StudyCode, records: Iterable[Record]) -> list[str]:
+    """Return a sentence on settled trials of a folder of images that held other files then."""
+    now = {file for look in code.looks.values() for file in look.facts.listings.values()}
+    if not now:
+        return []
+    before = [r.provenance.get("listings") or {} for r in records if r.settled]
+    others = sum(not now.issuperset(listings.values()) for listings in before)
+    if not others:
+        return []
+    return [
+        f"keeping: {counted(others, 'settled trial')} of a folder that held other files; what it"
+        f" holds now is {', '.join(sorted(now))}"
+    ]
+
+
 def older_code(code: StudyCode, records: Iterable[Record]) -> list[str]:
     """Return a sentence on settled trials that the user's code, as it is now, did not make.
 

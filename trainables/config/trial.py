@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Final, Self
 
 from pydantic import ValidationError, model_validator
@@ -54,6 +54,8 @@ class TrialConfig(Settings):
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as records keep it: active keys, all lengths filled in."""
         raw = self.model_dump(mode="json", exclude={"facts"})
+        if self.facts is not None and (listing := self.facts.listings.get("task.dataset")):
+            raw["task"]["dataset"] |= _folder_name(raw["task"]["dataset"]["path"], listing)
         raw["dense"]["nesterov"] = self.dense.uses_nesterov
         if self.retrains:
             i = self.steps_per_epoch
@@ -82,6 +84,11 @@ class TrialConfig(Settings):
         section = getattr(self, name)
         default = type(section).model_fields[leaf].get_default(call_default_factory=True)
         return bool(getattr(section, leaf) == default)
+
+
+def _folder_name(path: str, listing: str) -> dict[str, str]:
+    """A folder by its name and what it holds, wherever it lies."""
+    return {"path": Path(path).name or path, "files": listing}
 
 
 def _number(value: Fraction) -> float:

@@ -41,11 +41,14 @@ class CatalogTask(Classification):
     A user's data set is a function that returns `Splits` of items (image, label); it gives the
     number of classes as `Splits(..., n_classes=10)` where its data are not in memory. A user's
     model is a class or function that returns a network; `in_shape` and `n_classes` are filled in
-    where its signature has them.
+    where its signature has them. `n_classes` spares a folder of images to be listed for its number.
     """
 
-    def __init__(self, dataset: Choice, model: Choice, root: Path) -> None:
+    def __init__(
+        self, dataset: Choice, model: Choice, root: Path, n_classes: int | None = None
+    ) -> None:
         self._dataset, self._model, self._root = dataset, model, root
+        self._n_classes = n_classes
 
     @cached_property
     def _parts(self) -> Splits:
@@ -69,12 +72,15 @@ class CatalogTask(Classification):
         if (dataset := known(self._dataset.name)) is not None:
             return dataset.in_shape, dataset.n_classes
         if (images := folder(self._dataset.name)) is not None:
-            return images.image_shape(self._dataset.parameters), self._parts.classes()
+            return images.image_shape(self._dataset.parameters), self._folders()
         image = super().example()
         if not isinstance(image, torch.Tensor):
             rule = "must give images as tensors to a network that asks for their shape"
             raise TypeError(f"{self._dataset.name} {rule}, got {type(image).__name__}")
         return tuple(image.shape[1:]), self._parts.classes()
+
+    def _folders(self) -> int:
+        return self._parts.classes() if self._n_classes is None else self._n_classes
 
     def model(self) -> nn.Module:
         if self._model.own is None:

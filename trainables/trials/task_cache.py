@@ -107,7 +107,8 @@ class TaskCache:
         )
 
     def _task(self, config: TrialConfig) -> Task:
-        task = make_task(config.task, self._root, self._own)
+        facts = config.facts or Facts()
+        task = make_task(config.task, self._root, self._own, facts.n_classes)
         if config.dense.label_smoothing:
             task.smoothing = config.dense.label_smoothing  # type: ignore[attr-defined]
         return task

@@ -114,13 +114,15 @@ class JobRun:
         }
 
     def _code(self) -> dict[str, Any]:
-        """The user's code that ran: its identities as they were hashed, and the copy's digest."""
+        """The user's code and files, as they were hashed, and the digest of the code's copy."""
         facts = self._config.facts
         if facts is None:
             return {}
         entries: dict[str, Any] = {}
         if facts.codes:
             entries["code"] = {**facts.codes, "copy": facts.copy_digest}
+        if facts.listings:
+            entries["listings"] = dict(facts.listings)
         if facts.checkpoints:
             entries["checkpoints"] = {k: file.model_dump() for k, file in facts.checkpoints.items()}
         return entries

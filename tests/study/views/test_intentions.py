@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from study.definition.own_code import NO_CODE, Look, StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
-from study.views.intentions import sentences
+from study.views.intentions import older_code, other_files, sentences
+from trainables.config.sections import Facts
+from trainables.files.records import Record
 
 RAW: dict[str, Any] = {
     "name": "small",
@@ -51,3 +54,19 @@ def test_what_is_new_is_words() -> None:
         "extending: 2 more configurations in each block"
     ]
     assert words(more, SEARCH, 12, 12, 0, 0)[1:] == []
+
+
+def record(number: int, state: str, listing: str | None) -> Record:
+    provenance = {} if listing is None else {"listings": {"task.dataset": listing}}
+    return Record(str(number), "small", {}, number, state, provenance=provenance)  # type: ignore[arg-type]
+
+
+def test_trials_of_other_files_are_named() -> None:
+    code = StudyCode({"one": Look(Facts(listings={"task.dataset": "new"}))})
+    records = [record(0, "done", "old"), record(1, "done", "new"), record(2, "failed", "old")]
+    assert other_files(code, records) == [
+        "keeping: 1 settled trial of a folder that held other files; what it holds now is new"
+    ]
+    assert other_files(code, records[1:]) == []
+    assert other_files(NO_CODE, records) == []
+    assert older_code(code, records) == []

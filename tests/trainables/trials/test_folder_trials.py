@@ -15,6 +15,7 @@ from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
 from trainables.data.sources import facts_of
 from trainables.files.records import Record, StudyFolder
+from trainables.folders.listing import listing_of
 from trainables.trials.task_cache import TaskCache
 
 
@@ -65,7 +66,9 @@ def test_memory_and_loader_processes_change_no_bit(folder: Path, tmp_path: Path)
     places = [Keeping("off", 0), Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
     records = [record_of(config, tmp_path / str(n), place) for n, place in enumerate(places)]
     assert len({json.dumps(numbers(record), sort_keys=True) for record in records}) == 1
-    assert records[0].config["task"]["dataset"]["path"] == str(folder)
+    dataset, listing = records[0].config["task"]["dataset"], listing_of(folder).digest
+    assert (dataset["path"], dataset["files"]) == (folder.name, listing)
+    assert records[0].provenance["listings"] == {"task.dataset": listing}
     assert "test_accuracy" not in records[0].metrics
 
 
