@@ -15,12 +15,13 @@ from typing import Any, Final
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from trainables.data.freshness import freshness
 from trainables.data.isolation import one_thread, reseed, restoring_generators, single_threaded
 from trainables.data.loading import RESTARTS, fetched, is_loss
 from trainables.data.parts import Items
 from trainables.pruning.work import moved
 from trainables.training.loaded import LoadedTask
-from trainables.training.randomness import Use, derived_seed
+from trainables.training.randomness import Use, derived_seed, item_seed
 
 Key = tuple[int, int]
 """An item in one epoch: (epoch, index)."""
@@ -86,20 +87,48 @@ class _Batches(Dataset[Any]):
 
     def __init__(self, items: Items, collate: Callable[[list[Any]], Any], draw: Draw) -> None:
         self._items, self._collate, self._draw = items, collate, draw
+        self._torch_alone = freshness().known
 
     def __getitems__(self, keys: Sequence[Key]) -> Any:
         """Return the batch of some keys; in a process of its own nothing needs to be put back."""
         with nullcontext() if get_worker_info() else _as_in_a_process():
-            items = []
-            for epoch, index in keys:
-                self._reseed(epoch, self._draw.use, index)
-                items.append(self._items[index])
             epoch, first = keys[0]
-            self._reseed(epoch, "batch", first)
+            seed = item_seed(self._derived(epoch, "batch"), first)
+            reseed(seed)
+            freshness().mark()
+            items = self._made(keys)
+            reseed(seed)
             return self._collate(items)
 
-    def _reseed(self, epoch: int, use: Use, index: int) -> None:
-        reseed(derived_seed(self._draw.seed, self._draw.stage, epoch, use, index))
+    def _made(self, keys: Sequence[Key]) -> list[Any]:
+        """Items each made under its seed; made again if it turns out that they draw from more than
+        torch, and from then on with NumPy and `random` seeded for each as well."""
+        epochs = {epoch for epoch, _ in keys}
+        bases = {epoch: self._derived(epoch, self._draw.use) for epoch in epochs}
+        seeds = [item_seed(bases[epoch], index) for epoch, index in keys]
+        if self._torch_alone:
+            try:
+                items = self._under(torch.default_generator.manual_seed, seeds, keys)
+            except Exception:
+                if freshness():
+                    raise
+            else:
+                if freshness():
+                    return items
+            self._torch_alone = False
+        return self._under(reseed, seeds, keys)
+
+    def _under(
+        self, seed_all: Callable[[int], Any], seeds: Sequence[int], keys: Sequence[Key]
+    ) -> list[Any]:
+        items = []
+        for seed, (_, index) in zip(seeds, keys, strict=True):
+            seed_all(seed)
+            items.append(self._items[index])
+        return items
+
+    def _derived(self, epoch: int, use: Use) -> int:
+        return derived_seed(self._draw.seed, self._draw.stage, epoch, use)
 
 
 @contextmanager

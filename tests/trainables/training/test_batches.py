@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.training.loading import Given, loaded
+from trainables.data.freshness import freshness
 from trainables.data.in_memory import InMemory
 from trainables.data.isolation import reseed, restoring_generators
 from trainables.data.parts import Splits
@@ -46,6 +47,15 @@ class Drawing:
         image = self.transform(torch.arange(16.0).reshape(1, 4, 4) + 100 * index)
         noise = [random.random(), np.random.rand(), float(torch.rand(())), np.random.randn()]
         return image + sum(noise), index % 3
+
+
+class Seldom(Drawing):
+    """Items of which two draw from more than torch."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = self.transform(torch.full((1, 4, 4), float(index)))
+        more = {3: np.random.rand, 8: random.random}.get(index, lambda: 0.0)()
+        return image + more + torch.rand(()), index % 3
 
 
 class Watched(Drawing):
@@ -153,6 +163,16 @@ def test_memory_and_loader_train_on_the_same_batches() -> None:
         assert same(held, stage(as_items, 2, micro=micro, kind=Given))
 
 
+@pytest.mark.parametrize("processes", [0, 1, 3])
+def test_items_that_seldom_draw_from_more_than_torch_are_seeded_all_the_same(
+    processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stage(Seldom(), processes)
+    monkeypatch.setattr(freshness(), "known", False)  # every item is seeded with all three
+    assert same(found, stage(Seldom()))
+    assert same(stage(Drawing(), processes), stage(Drawing()))
+
+
 # --- what an item finds, and leaves ---
 
 
@@ -195,7 +215,7 @@ def test_a_fault_in_an_item_leaves_the_generators_alone_and_is_not_tried_again()
         asked = 0
 
         def __getitem__(self, index: int) -> tuple[Tensor, int]:
-            super().__getitem__(index)
+            torch.rand(3)
             Broken.asked += 1
             raise RuntimeError("a broken file")
 
