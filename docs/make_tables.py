@@ -194,7 +194,7 @@ def data_sets() -> str:
     """Return the table of data sets."""
     rows = [
         [f"`{d.name}`", *_numbers(d), parameters_of(d),
-         d.source + ("" if d.loader else "; can be planned, not run")]
+         d.source]
         for d in DATASETS.values()
         if isinstance(d, KnownDataset)
     ]  # fmt: skip

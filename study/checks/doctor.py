@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from study.checks.readiness import local_cpus
-from trainables.config.datasets import DATASETS
+from trainables.config.datasets import DATASETS, Dataset, KnownDataset
 
 DISTRIBUTION = "bimp-study"
 LEAST_MEMORY = 4 * 2**30
@@ -45,7 +45,7 @@ def checkup(data_root: Path) -> list[Finding]:
         memory(),
         disk(Path.cwd()),
         *gpus(),
-        *(data_set(d.name, data_root) for d in DATASETS.values() if d.loader),
+        *(data_set(d.name, data_root) for d in DATASETS.values() if _is_small(d)),
         *pictures(),
     ]
 
@@ -134,6 +134,11 @@ def gpus() -> Iterator[Finding]:
             built = torch.version.cuda or "no CUDA at all"
             advice = f"a driver is here, but torch {torch.__version__} is built for {built}"
         yield Finding("GPU", False, "none that torch can use", advice, needed=False)
+
+
+def _is_small(dataset: Dataset) -> bool:
+    """Whether a data set comes with the project, or is fetched by it."""
+    return isinstance(dataset, KnownDataset) and dataset.pixels is not None
 
 
 def data_set(name: str, root: Path) -> Finding:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from study.definition.studyfile import StudyFile
 from trainables.config.catalog import TORCHVISION_PREFIX
-from trainables.config.datasets import DATASETS
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import is_remote, open_folder
 from trainables.vocabulary.refusal import Refusal
@@ -34,15 +33,6 @@ def check_folder(location: str, key: str) -> None:
 def _missing_folders(path: Path) -> list[Path]:
     """The folder and those above it that are not there yet, the lowest first."""
     return [folder for folder in (path, *path.parents) if not folder.exists()]
-
-
-def check_loadable(configs: Iterable[TrialConfig]) -> None:
-    """Refuse data sets whose studies can only be planned."""
-    for config in configs:
-        dataset = config.catalog_dataset
-        if dataset is not None and DATASETS[name := dataset.name].loader is None:
-            raise Refusal(f"task.dataset must be one that can be loaded, got {name}:"
-                          " its studies can be planned but not yet run")  # fmt: skip
 
 
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:

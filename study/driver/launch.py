@@ -66,7 +66,6 @@ class Launch:
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
         configs = self.resolved.representatives
-        readiness.check_loadable(configs)
         readiness.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             readiness.check_folder(self.store_location, "stage_store")

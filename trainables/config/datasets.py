@@ -18,15 +18,12 @@ from trainables.vocabulary.refusal import Refusal
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: what it is called, what a study may set of it, and what loads it.
-
-    `loader` is None where only planning is possible so far.
-    """
+    """A data set: what it is called, what a study may set of it, and what loads it."""
 
     name: str
     parameters: type[Parameters]
     source: str
-    loader: str | None
+    loader: str
 
 
 @dataclass(frozen=True)
@@ -116,12 +113,6 @@ class ImageParameters(Parameters):
     augment: bool = False
 
 
-class AugmentedParameters(ImageParameters):
-    """As `ImageParameters`, with augmentation unless told otherwise."""
-
-    augment: bool = True
-
-
 class ArrayParameters(ImageParameters):
     """`normalise`: by mean and standard deviation, to [0, 1], or not at all; `split`: how a tenth
     is held out for validation."""
@@ -140,6 +131,20 @@ class CifarParameters(ArrayParameters):
 
     augment: bool = True
     transforms: Literal["standard", "release"] = "standard"
+
+
+class ImageNetParameters(ImageParameters):
+    """As `ImageParameters`, with augmentation unless told otherwise: a random crop and a flip.
+
+    `path`: the folder with `train` and `val`; `split`: how a tenth of `train` is held out.
+    """
+
+    UNHASHED: ClassVar = frozenset({"path"})
+    LATER: ClassVar = frozenset({"path", "split"})
+
+    augment: bool = True
+    path: Annotated[str, Field(min_length=1)] = "imagenet"
+    split: SplitParameters = SplitParameters()
 
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -235,8 +240,8 @@ DATASETS: dict[str, Dataset] = {
             Pixels(levels=256, padding=4, flip=True, scale=_CIFAR100_RELEASE, turn=15),
         ),
         KnownDataset(
-            "imagenet", AugmentedParameters, "Russakovsky et al. 2015",
-            None, 1_281_167, 50_000, (3, 224, 224), 1000,
+            "imagenet", ImageNetParameters, "Russakovsky et al. 2015",
+            "trainables.folders.imagenet:SOURCE", 1_281_167, 50_000, (3, 224, 224), 1000,
         ),
         FolderDataset(
             "image-folder", FolderParameters, "your own images, in torchvision's layout",

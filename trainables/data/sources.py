@@ -71,11 +71,9 @@ def load(name: str, params: Mapping[str, object], root: Path) -> Splits:
 def balance_of(name: str, params: Mapping[str, object], root: Path) -> Balance | None:
     """Return how many examples of each class each part of a data set has.
 
-    None where its files are not there yet, and where it can only be planned. Reads the labels;
-    needs torch for CIFAR alone, whose files torchvision reads.
+    None where its files are not there yet. Reads the labels; needs torch for CIFAR alone, whose
+    files torchvision reads.
     """
-    if DATASETS[name].loader is None:
-        return None
     try:
         return source_of(name).balance(DATASETS[name], _options(name, params), root)
     except DataMissingError:
@@ -101,11 +99,10 @@ def download(name: str, root: Path | str) -> None:
 
 
 def source_of(name: str) -> Source:
-    """Return the source of a data set that can be loaded; ValueError for any other name."""
-    loadable = {key: dataset.loader for key, dataset in DATASETS.items() if dataset.loader}
-    if name not in loadable:
-        raise ValueError(unknown("task.dataset", name, loadable))
-    return cast(Source, resolve(loadable[name]))
+    """Return the source of a data set; ValueError for a name that is none."""
+    if name not in DATASETS:
+        raise ValueError(unknown("task.dataset", name, DATASETS))
+    return cast(Source, resolve(DATASETS[name].loader))
 
 
 def _options(name: str, params: Mapping[str, object]) -> Any:

@@ -20,6 +20,7 @@ from trainables.folders.image_files import fault_of
 from trainables.folders.listing import ImageFile, Listing, listing_of
 
 DEFAULT_VAL = 0.1
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def folder_parts(options: FolderParameters, root: Path) -> FolderParts:
         DataFormatError: it is not laid out as it should be, or a class has nothing to train on.
         ValueError: shares or subsets that the folder cannot give.
     """
-    listing = listing_of(root / Path(options.path).expanduser())
+    return divided(listing_of(root / Path(options.path).expanduser()), options)
+
+
+def divided(listing: Listing, options: FolderParameters) -> FolderParts:
+    """Return the parts of a listing; raises as `folder_parts` does."""
     left_out = faults_in(listing.root, listing.files) if options.broken == "skip" else {}
     listing = listing.without(left_out)
     _require_classes(listing)
@@ -74,6 +79,20 @@ def folder_parts(options: FolderParameters, root: Path) -> FolderParts:
         _subset("n_val", val, options.n_val, n_classes),
         test,
         left_out,
+    )
+
+
+def require_whole(parts: FolderParts, remedy: str = "") -> None:
+    """Open the header of every file; DataFormatError counts and names those that are broken."""
+    files = [file for part in parts.in_order.values() for file in part]
+    faults = faults_in(parts.root, files)
+    if not faults:
+        return
+    named = [f"{name} ({reason})" for name, reason in sorted(faults.items())[:MOST_NAMED]]
+    more = f" and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
+    raise DataFormatError(
+        f"task.dataset.path must hold images that can be read, got {len(faults)} of {len(files)}"
+        f" that cannot: {', '.join(named)}{more}{remedy}"
     )
 
 

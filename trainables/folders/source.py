@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.config.datasets import Dataset, FolderParameters
 from trainables.data.balance import Balance
-from trainables.data.raw import DataFormatError
-from trainables.folders.division import faults_in, folder_parts
+from trainables.folders.division import folder_parts, require_whole
 
 if TYPE_CHECKING:
     from trainables.data.parts import Splits
-
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -26,11 +23,9 @@ class FolderSource:
 
     def check(self, _dataset: Dataset, options: FolderParameters, root: Path) -> None:
         """Divide the files and open the header of each: DataFormatError where some are broken."""
-        listing = folder_parts(options, root)
+        parts = folder_parts(options, root)
         if options.broken == "refuse":
-            files = [file for part in listing.in_order.values() for file in part]
-            if faults := faults_in(listing.root, files):
-                raise DataFormatError(_refusal(faults, len(files)))
+            require_whole(parts, "; task.dataset.broken: skip leaves them out")
 
     def facts(self, _dataset: Dataset, options: FolderParameters, root: Path) -> dict[str, Any]:
         """Return what only the folder knows of its trials, by the names of `Facts`."""
@@ -49,16 +44,6 @@ class FolderSource:
         from trainables.folders.items import on_disk
 
         return on_disk(folder_parts(options, root), options)
-
-
-def _refusal(faults: Mapping[str, str], n: int) -> str:
-    named = [f"{name} ({reason})" for name, reason in sorted(faults.items())[:MOST_NAMED]]
-    more = f" and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
-    rule = "must be skip where files are to be left out that cannot be read"
-    return (
-        f"task.dataset.broken {rule}, got refuse and {len(faults)} of {n} files:"
-        f" {', '.join(named)}{more}"
-    )
 
 
 SOURCE = FolderSource()

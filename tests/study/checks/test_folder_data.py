@@ -186,7 +186,7 @@ def test_broken_files_are_refused_before_a_run(root: Path) -> None:
     cut(noise(root / "images" / "b" / "cut.jpg", 3, (40, 40)), 200)
     study = StudyFile.of(raw(root))
     resolved, _ = opened_study(study, str(root / "out"))
-    with pytest.raises(Refusal, match=r"got refuse and 1 of 41 files: b/cut\.jpg \("):
+    with pytest.raises(Refusal, match=r"got 1 of 41 that cannot: b/cut\.jpg \("):
         check_data(resolved.representatives, study)
 
 
@@ -195,7 +195,7 @@ def test_every_folder_of_a_study_is_checked(root: Path) -> None:
     (root / "second" / "a" / "x.png").write_text("no image")
     study = StudyFile.of(raw(root, path={"grid": ["images", "second"]}))
     resolved, _ = opened_study(study, str(root / "out"))
-    with pytest.raises(Refusal, match=r"1 of 41 files: a/x\.png"):
+    with pytest.raises(Refusal, match=r"1 of 41 that cannot: a/x\.png"):
         check_data(resolved.representatives, study)
 
 

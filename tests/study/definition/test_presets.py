@@ -13,7 +13,6 @@ from study.definition.studyfile import load, presets
 from study.driver.launch import run
 from study.points.resolve import resolve
 from study.views.plan import plan
-from trainables.config.datasets import DATASETS
 from trainables.vocabulary.refusal import Refusal
 
 # name: configurations, seeds, dense runs, epochs asked and after sharing (None: a search)
@@ -56,25 +55,13 @@ def test_sizes(name: str, tmp_path: Path) -> None:
         assert (training.epochs_asked, training.epochs_shared) == pytest.approx((asked, shared))
 
 
-def test_imagenet_can_be_planned_but_not_run(tmp_path: Path) -> None:
-    study = load("table1-imagenet-resnet50")
-    with pytest.raises(Refusal, match=r"task\.dataset must be .*imagenet.* planned but not yet"):
+def test_imagenet_runs_where_its_folder_is(tmp_path: Path) -> None:
+    here = ["resources.gpus=0", "resources.cpus=1", f"data.root={tmp_path}"]
+    study = load("table1-imagenet-resnet50", here)
+    message = rf"data\.root must hold imagenet, got {tmp_path}: .*{tmp_path}/imagenet$"
+    with pytest.raises(Refusal, match=message):
         run(resolve(study), str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
-
-
-def test_presets_that_run_name_a_data_set_with_a_loader() -> None:
-    unrunnable = {
-        name
-        for name in presets()
-        if DATASETS[_dataset(load(name).space["task"]["dataset"])].loader is None
-    }
-    assert all("imagenet" in name for name in unrunnable)
-    assert "table1-imagenet-resnet50" in unrunnable
-
-
-def _dataset(choice: object) -> str:
-    return str(choice["name"] if isinstance(choice, dict) else choice)
 
 
 def test_plan_on_the_command_line(tmp_path: Path) -> None:

@@ -61,6 +61,10 @@ def test_methods_that_do_not_control_their_sparsity_are_topped_up(name: str) -> 
             assert config.info.controls_sparsity or config.method.parameters["top_up"]
 
 
-def test_imagenet_can_be_planned_but_not_run(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"task\.dataset must be .*imagenet.* planned but not yet"):
-        run(resolve(load("table2-imagenet-resnet50")), str(tmp_path / "out"))
+def test_imagenet_runs_where_its_folder_is(tmp_path: Path) -> None:
+    here = ["resources.gpus=0", "resources.cpus=1", f"data.root={tmp_path}"]
+    study = load("table2-imagenet-resnet50", here)
+    message = rf"data\.root must hold imagenet, got {tmp_path}: .*{tmp_path}/imagenet$"
+    with pytest.raises(Refusal, match=message):
+        run(resolve(study), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -43,8 +43,7 @@ def test_torchvision_models_share_one_builder() -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda d: d.name)
 def test_data_sets_resolve_and_add_up(dataset: Dataset) -> None:
-    if dataset.loader is not None:
-        assert callable(resolve(dataset.loader).splits)
+    assert callable(resolve(dataset.loader).splits)
     if not isinstance(dataset, KnownDataset):
         return
     assert dataset.n_val == round(dataset.n_full / 10)

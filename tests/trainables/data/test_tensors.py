@@ -327,17 +327,15 @@ def test_release_transforms(name: str) -> None:
 
 
 def test_every_loadable_data_set_of_the_catalog_has_a_source() -> None:
-    loadable = {name: d.loader for name, d in DATASETS.items() if d.loader is not None}
-    assert DATASETS.keys() - loadable.keys() == {"imagenet"}
-    for name, loader in loadable.items():
-        assert sources.source_of(name) is resolve(loader)
+    for name, dataset in DATASETS.items():
+        assert sources.source_of(name) is resolve(dataset.loader)
         assert callable(sources.source_of(name).splits)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [("mnits", r"task\.dataset must be a known name, got 'mnits'; did you mean mnist"),
-     ("imagenet", "got 'imagenet'")],
+     ("image_folder", "did you mean image-folder")],
 )  # fmt: skip
 def test_unknown_data_sets_are_refused(tmp_path: Path, name: str, message: str) -> None:
     for refuse in (sources.load, sources.check_available):

@@ -138,15 +138,19 @@ def test_broken_files_are_counted_and_named(broken: Path) -> None:
     with pytest.raises(DataFormatError) as raised:
         check(broken)
     message = str(raised.value)
-    assert message.startswith("task.dataset.broken must be skip where")
-    assert "got refuse and 2 of 62 files: b/cut.jpg (" in message
-    assert message.endswith("c/text.JPG (no image of a known format)")
+    assert message.startswith(
+        "task.dataset.path must hold images that can be read, got 2 of 62 that"
+    )
+    assert "cannot: b/cut.jpg (" in message
+    assert message.endswith(
+        "c/text.JPG (no image of a known format); task.dataset.broken: skip leaves them out"
+    )
 
 
 def test_few_of_many_broken_files_are_named(flat: Path) -> None:
     for number in range(8):
         (flat / "a" / f"x{number}.png").write_text("no")
-    with pytest.raises(DataFormatError, match=r"8 of 68 files: a/x0.* and 3 more$"):
+    with pytest.raises(DataFormatError, match=r"8 of 68 that cannot: a/x0.* and 3 more; task"):
         check(flat)
 
 
