@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,118 +23,11 @@ from trainables.config.datasets import (
 from trainables.data import sources
 from trainables.data.augmentation import Augmentation
 from trainables.data.in_memory import InMemory
-from trainables.data.normalisation import Statistics, normalised, statistics, value_table
 from trainables.data.parts import Splits
 from trainables.data.raw import DataFormatError, RawImages, RawParts, check_content
-from trainables.data.splits import class_quotas, stratified
 from trainables.data.tensors import in_memory
 
 Bytes = NDArray[np.uint8]
-
-
-# splits
-
-
-@pytest.mark.parametrize(
-    ("counts", "n_held", "quotas"),
-    [
-        ([5, 3, 2], 5, [3, 1, 1]),  # exact shares 2.5, 1.5, 1: of equal remainders the lower class
-        ([10, 10, 10], 10, [4, 3, 3]),
-        ([1, 1, 98], 10, [0, 0, 10]),  # .1, .1, 9.8
-        ([6, 6, 88], 10, [1, 0, 9]),  # .6, .6, 8.8: one unit for .8, one for the lower .6
-        ([4, 0, 4], 3, [2, 0, 1]),
-        ([4, 3], 0, [0, 0]),
-        ([4, 3], 7, [4, 3]),
-        ([], 0, []),
-    ],
-)
-def test_class_quotas_by_hand(counts: list[int], n_held: int, quotas: list[int]) -> None:
-    assert class_quotas(np.array(counts, dtype=np.int64), n_held).tolist() == quotas
-
-
-@pytest.mark.parametrize("n_held", [-1, 8])
-def test_class_quotas_refuse_what_cannot_be_held(n_held: int) -> None:
-    with pytest.raises(ValueError, match=rf"n_held must be in \[0, 7\], got {n_held}"):
-        class_quotas(np.array([4, 3]), n_held)
-
-
-def test_stratified_by_hand() -> None:
-    """RandomState(0) shuffles ten as 2 8 4 9 1 6 7 3 0 5: evens 2 8 .., odds 9 1 .. come first."""
-    held, rest = stratified(np.array([0, 1] * 5), 4, seed=0)
-    assert held.tolist() == [1, 2, 8, 9]
-    assert rest.tolist() == [0, 3, 4, 5, 6, 7]
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    labels=hnp.arrays(np.int64, st.integers(0, 60), elements=st.integers(0, 6)),
-    share=st.floats(0, 1),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_stratified_divides_every_class_in_proportion(
-    labels: NDArray[np.int64], share: float, seed: int
-) -> None:
-    n_held = round(share * len(labels))
-    held, rest = stratified(labels, n_held, seed)
-    assert len(held) == n_held
-    assert sorted([*held, *rest]) == list(range(len(labels)))
-    assert held.tolist() == sorted(held)
-    assert rest.tolist() == sorted(rest)
-    for label in set(labels.tolist()):
-        exact = (labels == label).sum() * n_held / len(labels)
-        assert abs((labels[held] == label).sum() - exact) < 1
-    again, _ = stratified(labels, n_held, seed)
-    assert np.array_equal(held, again)
-
-
-def test_another_seed_holds_out_other_images() -> None:
-    labels = np.arange(1000) % 10
-    assert not np.array_equal(stratified(labels, 100, 0)[0], stratified(labels, 100, 1)[0])
-
-
-# normalisation
-
-
-def test_statistics_by_hand() -> None:
-    """Channel 0 holds 0, 0, 4, 4; channel 1 holds 1, 1, 1, 3; the brightest of 5 levels is 4."""
-    images = np.array([[[[0, 4]], [[1, 1]]], [[[4, 0]], [[3, 1]]]], dtype=np.uint8)
-    scale = statistics(images, levels=5)
-    assert scale.mean == (0.5, 0.375)
-    assert scale.std == pytest.approx((0.5, np.sqrt(0.75) / 4))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 600), st.integers(0, 2**31))
-def test_statistics_are_those_of_numpy_in_double_precision(n: int, seed: int) -> None:
-    images = np.random.RandomState(seed).randint(0, 256, (n, 3, 2, 2)).astype(np.uint8)
-    scale = statistics(images, 256)
-    pixels = images / 255
-    np.testing.assert_allclose(scale.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-12)
-    np.testing.assert_allclose(scale.std, pixels.std(axis=(0, 2, 3)), rtol=1e-10)
-
-
-def test_a_channel_that_is_the_same_everywhere_is_refused() -> None:
-    images = np.zeros((3, 2, 2, 2), dtype=np.uint8)
-    images[0, 0, 0, 0] = 1
-    with pytest.raises(DataFormatError, match="same value everywhere"):
-        statistics(images, 256)
-
-
-def test_normalised_by_hand() -> None:
-    table = value_table(Statistics((0.5, 0.25), (0.5, 0.25)), levels=5)
-    assert table.dtype == np.float32
-    assert table.tolist() == [[-1, -0.5, 0, 0.5, 1], [-1, 0, 1, 2, 3]]
-    images = np.array([[[[0, 4]], [[1, 3]]]], dtype=np.uint8)
-    assert normalised(images, table).tolist() == [[[[-1, 1]], [[0, 2]]]]
-
-
-@pytest.mark.parametrize("n", [1, 255, 256, 257, 513])
-def test_every_image_is_normalised_whatever_their_number(n: int) -> None:
-    images = np.random.RandomState(n).randint(0, 256, (n, 2, 2, 3)).astype(np.uint8)
-    scale = Statistics((0.3, 0.6), (0.2, 0.4))
-    expected = (images / 255 - np.array([[[0.3]], [[0.6]]])) / np.array([[[0.2]], [[0.4]]])
-    result = normalised(images, value_table(scale, 256))
-    assert np.array_equal(result, expected.astype(np.float32))
 
 
 # digits
