@@ -32,7 +32,7 @@ from trainables.networks.parameters import freeze_
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
-from trainables.tasks.task import Task
+from trainables.tasks.task import Task, example_of
 from trainables.training.loaded import LoadedTask, Loading
 from trainables.training.trainer import draws
 
@@ -83,7 +83,7 @@ class TaskCache:
         plain = models.seeded(task.model, 0)
         still = freeze_(plain, config.dense.freeze)
         weights = _trained_weights(plain, task)
-        work = work_of(weights, task.example())
+        work = work_of(weights, example_of(task, splits))
         model = plain.to(self.device)
         if compute.channels_last:
             model = model.to(memory_format=torch.channels_last)
