@@ -26,12 +26,29 @@ def fetched(loader: DataLoader[Any]) -> Iterator[Any]:
         kept = before if callable(before) and not _is_torch_s(before) else signal.SIG_DFL
         if _is_torch_s(signal.getsignal(signal.SIGCHLD)):
             signal.signal(signal.SIGCHLD, kept)
-    return iterator
+    return _told(iterator) if loader.num_workers else iterator
+
+
+def _told(batches: Iterator[Any]) -> Iterator[Any]:
+    """Tell the loss of a process that was sending a batch, a broken connection, as any other."""
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (EOFError, ConnectionError, FileNotFoundError) as error:
+            if str(error).startswith("Caught "):  # raised by an item, in a process of the loader
+                raise
+            raise RuntimeError(f"{_LOST} unknown) ended while it sent a batch") from error
+        yield batch
+
+
+_LOST = "DataLoader worker (pid"
 
 
 def is_loss(error: RuntimeError) -> bool:
     """Whether an error is that a process of a loader was lost, and no fault in an item of its."""
-    return str(error).startswith("DataLoader worker (pid")
+    return str(error).startswith(_LOST)
 
 
 def _is_torch_s(handler: Any) -> bool:

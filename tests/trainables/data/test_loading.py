@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from torch.utils.data import DataLoader
 
-from trainables.data.loading import fetched, is_loss
+from trainables.data.loading import _told, fetched, is_loss
 
 
 class Pids:
@@ -57,3 +58,25 @@ def test_a_handler_of_another_stays() -> None:
 def test_other_errors_are_no_losses() -> None:
     assert not is_loss(RuntimeError("size mismatch"))
     assert not is_loss(RuntimeError("Caught RuntimeError in DataLoader worker process 0."))
+
+
+@pytest.mark.parametrize("broken", [EOFError(), ConnectionResetError(104, "reset")])
+def test_a_connection_that_breaks_while_a_batch_is_sent_is_a_loss(broken: Exception) -> None:
+    def sent() -> Iterator[int]:
+        yield 1
+        raise broken
+
+    batches = _told(sent())
+    assert next(batches) == 1
+    with pytest.raises(RuntimeError) as raised:
+        next(batches)
+    assert is_loss(raised.value)
+
+
+def test_an_items_own_error_of_such_a_kind_stays() -> None:
+    def sent() -> Iterator[int]:
+        raise FileNotFoundError("Caught FileNotFoundError in DataLoader worker process 0.")
+        yield 1
+
+    with pytest.raises(FileNotFoundError, match="Caught"):
+        next(_told(sent()))
