@@ -70,7 +70,7 @@ class TaskCache:
         loaded = _recall(self._loaded, key, MODELS_KEPT, lambda: self._load(config))
         if beside := [key for key in config.own_code if not key.startswith("task.")]:
             own = {key: self._own(key, config.own_code[key]) for key in beside}
-            loaded = replace(loaded, own=own)
+            loaded = replace(loaded, own=own, draws=True)  # a method may draw as a task may
         if not config.prune.exclude:
             return loaded
         names = excluded(loaded.weights.kinds, config.prune.exclude, loaded.work.order)

@@ -177,6 +177,9 @@ class Once(Hooks):
     def on_gradients(self, step: int) -> None:
         self._inner.on_gradients(step)
         self._seen += 1
+        for parameter in self._setting.weights.values():
+            if parameter.grad is not None and (noise := self._setting.parameters["noise"]):
+                parameter.grad += noise * torch.randn(parameter.shape) * (parameter.grad != 0)
 
     def at_epoch_end(self, epochs_done: int) -> None:
         if epochs_done != self._setting.parameters["after"]:

@@ -17,7 +17,7 @@ from tests.trainables.tasks.own_trials import (
     fresh,
 )
 from tests.trainables.tasks.test_exactness import RIVAL, interrupted
-from tests.trainables.trials.plain import last_stage, run_trial, timeless
+from tests.trainables.trials.plain import TINY, last_stage, run_trial, timeless, tiny
 from tests.trainables.trials.test_procedure import same
 from trainables.config.chain import fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
@@ -149,6 +149,22 @@ def test_a_users_method_runs_and_repeats_to_the_bit(tmp_path: Path, after: int) 
         again = run_trial(config, tmp_path / str(stop), tasks=fresh())
         assert timeless(again) == timeless(calm)
         assert same(last_stage(tmp_path / str(stop), again), last_stage(tmp_path / "calm", calm))
+
+
+def test_what_a_method_draws_repeats_on_a_network_of_the_catalog_too(tmp_path: Path) -> None:
+    """The worker has had the same network before, in a trial without code of the user's."""
+    config = configured(
+        TINY, dense={"epochs": None}, retrain=None, budget={"epochs": 3},
+        method={"name": f"{HERE}:Once", "after": 1, "noise": 0.1},
+        facts={"codes": {"method": "m1"}, "controls_sparsity": True},
+    )  # fmt: skip
+    used = fresh()
+    run_trial(tiny(), tmp_path / "other", tasks=used)
+    calm = run_trial(config, tmp_path / "calm", tasks=used)
+    assert calm.state == "done", calm.message
+    interrupted(config, tmp_path / "broken", 10)
+    again = run_trial(config, tmp_path / "broken", tasks=fresh())
+    assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
 
 
 # --- identities ---
