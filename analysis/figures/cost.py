@@ -64,13 +64,10 @@ def cost_table(
     metric = named(metric, frame)
     trials = comparable(frame)
     budget = budget_column(trials)
-    meet = contest(trials.assign(_cost=costs(trials)[cost]), by, at, free=[budget])
-    keys = [meet.by, budget]
-    table = means(meet.entries, keys, metric)
-    done = meet.entries[meet.entries["state"] == "done"]
-    spent = done.groupby(keys, dropna=False, sort=False)["_cost"].mean().reset_index()
-    table = table.merge(spent, on=keys, how="left")
-    table = table.rename(columns={meet.by: "series", budget: "budget", "_cost": "cost"})
+    spent = costs(trials)[cost].where(trials["state"] == "done")
+    meet = contest(trials.assign(_cost=spent), by, at, free=[budget])
+    table = means(meet.entries, [meet.by, budget], metric, cost=("_cost", "mean"))
+    table = table.rename(columns={meet.by: "series", budget: "budget"})
     table = table.dropna(subset=["cost"]).reset_index(drop=True)
     return meet.tabulation(table, _account(cost), *meet.remarks, metric=metric, facts=cost)
 

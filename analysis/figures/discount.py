@@ -42,44 +42,36 @@ def discount_table(
 
 def discount_means(meet: Contest, metric: str) -> pd.DataFrame:
     """Return the columns of `discount_table` for every sparsity and budget of a contest."""
-    goals = [SPARSITY, meet.budget]
-    keys = [*goals, DISCOUNT]
-    table = means(meet.entries, keys, metric)
-    extra = meet.entries.groupby(keys, dropna=False, sort=False).agg(
-        used=("d", "mean"), n_configurations=("n_configurations", "first")
+    chosen_by = choice(meet.entries)
+    score = sign_of(chosen_by) * meet.entries[chosen_by].where(meet.entries["state"] == "done")
+    table = means(
+        meet.entries.assign(_score=score),
+        [SPARSITY, meet.budget, DISCOUNT],
+        metric,
+        used=("d", "mean"),
+        n_configurations=("n_configurations", "first"),
+        score=("_score", "mean"),
+        n_scored=("_score", "count"),
     )
-    table = table.merge(extra.reset_index(), on=keys, how="left")
     fixed = numbers_of(table[DISCOUNT])
     table["kind"] = table[DISCOUNT].where(fixed.isna(), "fixed")
-    table["d"] = fixed.fillna(table["used"])
-    table["tuned"] = _is_tuned(table, meet.entries, goals)
-    table = table.drop(columns="used")
-    table = table.rename(
-        columns={SPARSITY: "sparsity", meet.budget: "budget", DISCOUNT: "discount"}
-    )
+    table["d"] = fixed.fillna(table.pop("used"))
+    names = {SPARSITY: "sparsity", meet.budget: "budget", DISCOUNT: "discount"}
+    table = _tuned(table.rename(columns=names))
     return table.sort_values(["sparsity", "budget", "d"], kind="stable", ignore_index=True)
 
 
-def _is_tuned(table: pd.DataFrame, chosen: pd.DataFrame, goals: list[str]) -> pd.Series[bool]:
-    """Which rows are the fixed discount with the best validation mean in their block.
+def _tuned(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark, instead of the scores, the fixed discount with the best score of each block.
 
     Discounts with fewest trials that fell out go first; of equal means the smaller d.
     """
-    done = chosen[chosen["state"] == "done"]
-    chosen_by = choice(chosen)
-    scored = done.groupby([*goals, DISCOUNT], dropna=False, sort=False)[chosen_by].agg(
-        ["mean", "count"]
+    scored = table[(table["kind"] == "fixed") & table["score"].notna()]
+    ranked = scored.sort_values(
+        ["n_scored", "score", "d"], ascending=[False, False, True], kind="stable"
     )
-    scored["mean"] *= sign_of(chosen_by)
-    rows = table.merge(
-        scored.rename(columns={"mean": "_score", "count": "_n"}).reset_index(),
-        on=[*goals, DISCOUNT],
-        how="left",
-    )
-    fixed = rows[(rows["kind"] == "fixed") & rows["_score"].notna()]
-    ranked = fixed.sort_values(["_n", "_score", "d"], ascending=[False, False, True], kind="stable")
-    best = ranked.drop_duplicates(goals).index
-    return pd.Series(rows.index.isin(best), index=table.index)
+    best = ranked.drop_duplicates(["sparsity", "budget"]).index
+    return table.drop(columns=["score", "n_scored"]).assign(tuned=table.index.isin(best))
 
 
 def discount_figure(table: Tabulation) -> go.Figure:

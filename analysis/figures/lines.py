@@ -56,15 +56,14 @@ def line_table(
     """
     meet = contest(trials, by, at, free=[x])
     meet = meet.having(x, meet.by)
-    table = means(meet.entries, [meet.by, x], metric)
-    stood = meet.entries.drop_duplicates([meet.by, x])[[meet.by, x, "n_configurations"]]
-    table = table.merge(stood, on=[meet.by, x], how="left").assign(reference=False)
+    beside = {"n_configurations": ("n_configurations", "first")}
+    table = means(meet.entries, [meet.by, x], metric, **beside).assign(reference=False)
     table = table.rename(columns={meet.by: "series", x: "x"})
     apart = dense_settings(meet.entries, metric)
     dense = pd.DataFrame() if apart else dense_row(meet.entries, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
     spans = HOVERED if _bare(table) else INTERVALS
-    notes = (spans, *meet.remarks, _mixed_note(apart))
+    notes = (spans if len(table) else "", *meet.remarks, _mixed_note(apart))
     return meet.tabulation(table, *notes, metric=metric, x=x)
 
 

@@ -70,12 +70,22 @@ def contest(
     return Contest(inside(trials, block), series, block, keys, budget_column(trials))
 
 
-def means(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
-    """Return one row per key: mean, std, n, lo, hi of a metric, and counts of what fell out."""
+def means(
+    frame: pd.DataFrame, keys: Sequence[str], metric: str, **beside: tuple[str, str]
+) -> pd.DataFrame:
+    """Return one row per key: mean, std, n, lo, hi of a metric, and counts of what fell out.
+
+    `beside` are further columns, each a column of the trials and how pandas aggregates it.
+    """
     if frame.empty:
-        columns = [*keys, "mean", "std", "n", "lo", "hi", "n_failed", "n_diverged"]
+        columns = [*keys, "mean", "std", "n", "lo", "hi", "n_failed", "n_diverged", *beside]
         return pd.DataFrame(columns=columns)
-    return group(frame, list(keys), [metric]).drop(columns="metric")
+    table = group(frame, list(keys), [metric]).drop(columns="metric")
+    if not beside:
+        return table
+    extra = frame.groupby(list(keys), dropna=False, sort=False).agg(**beside).reset_index()
+    # A key that some trials lack is of mixed type in the one, and numeric in the other.
+    return table.merge(extra.astype(table.dtypes[list(keys)].to_dict()), on=list(keys), how="left")
 
 
 def fallen_note(frame: pd.DataFrame) -> str:

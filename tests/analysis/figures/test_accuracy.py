@@ -256,3 +256,26 @@ def test_only_the_dense_runs_of_what_is_drawn_count() -> None:
     table = accuracy_by_sparsity_table(frame, metric="val_accuracy")
     (dense,) = [row for row in table.frame.to_dict("records") if row["reference"]]
     assert (dense["mean"], dense["n"]) == (pytest.approx(0.98), 2)
+
+
+def test_trials_without_the_compared_setting_stand_beside_those_with_it() -> None:
+    """A method from scratch has no cycles, which makes the column one of mixed types."""
+    frame = grid(
+        {(0.5, 1): [0.90, 0.92], (0.75, 2): [0.96]}, "budget.dense_fraction", "prune.cycles"
+    )
+    scratch = trials({"method": "gmp", "prune.cycles": None}).assign(fingerprint="g")
+    both = pd.concat([frame.assign(method="bimp"), scratch], ignore_index=True)
+    both["prune.cycles"] = (
+        both["prune.cycles"].astype(object).where(both["prune.cycles"].notna(), None)
+    )
+    table = budget_split_table(both.assign(**{"budget.epochs": 24.0}))
+    assert table.frame[["series", "x", "n", "n_configurations"]].to_numpy().tolist() == [
+        [1, 0.5, 2, 1], [2, 0.75, 1, 1],
+    ]  # fmt: skip
+
+
+def test_a_block_without_any_such_trial_says_nothing_of_bars() -> None:
+    frame = grid({(0.5, 0.8): [0.9], (NAN, 0.9): [0.9]}, "budget.dense_fraction", "prune.sparsity")
+    table = budget_split_table(frame.assign(**{"budget.epochs": 24.0}), at={"prune.sparsity": 0.9})
+    assert table.frame.empty and table.notes == ()
+    assert not budget_split_figure(table).data
