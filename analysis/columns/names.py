@@ -42,8 +42,11 @@ def in_schema_order(names: Iterable[str]) -> list[str]:
 
 
 def differing(frame: pd.DataFrame, columns: Iterable[str]) -> list[str]:
-    """Return those of the columns that hold more than one value, a missing one being a value."""
-    return [column for column in columns if frame[column].nunique(dropna=False) > 1]
+    """Return those of the columns that hold more than one value, a missing one being a value.
+
+    Whatever its kind: where studies are read together, what one does not have is NaN beside None.
+    """
+    return [c for c in columns if frame[c].nunique() + int(frame[c].isna().any()) > 1]
 
 
 def distinct_trials(frame: pd.DataFrame) -> pd.DataFrame:

@@ -191,7 +191,7 @@ def by_study(trials: pd.DataFrame) -> TextTable:
             number(part["seed"].nunique()), _task(part), _span(part, SPARSITY),
             number(int(shared[part.index].sum())),
         ])  # fmt: skip
-    return text_table("", columns, rows)
+    return text_table("", columns, rows, words=(0, len(columns) - 3, len(columns) - 2))
 
 
 def _task(part: pd.DataFrame) -> str:

@@ -39,6 +39,8 @@ def test_what_is_empty_is_not_missing(value: object) -> None:
 def test_what_differs_counts_a_missing_value_as_one() -> None:
     frame = pd.DataFrame({"a": [1, 1], "b": [1, None], "c": [None, None], "d": [(1,), (2,)]})
     assert differing(frame, frame.columns) == ["b", "d"]
+    kinds = pd.DataFrame({"a": pd.Series([None, float("nan")], dtype=object)})
+    assert differing(kinds, ["a"]) == []
 
 
 def test_configuration_comes_by_section_and_leading_setting() -> None:
