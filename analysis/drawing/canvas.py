@@ -160,7 +160,9 @@ def _fallen(row: Any) -> str:
         (getattr(row, "n_stopped", 0), "stopped"),
     ]
     lost = [f"{int(count)} {what}" for count, what in parts if count]
-    return f"\nleft out: {', '.join(lost)}" if lost else ""
+    left_out = f"\nleft out: {', '.join(lost)}" if lost else ""
+    collapsed = int(getattr(row, "n_collapsed", 0))
+    return left_out + (f"\nwith an empty layer: {collapsed} of them" if collapsed else "")
 
 
 def difference_text(metric: str, mean: float, lo: float, hi: float, n: int) -> str:

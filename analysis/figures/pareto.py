@@ -77,13 +77,13 @@ def pareto_table(
         "Every point is one configuration, the mean over its seeds; on the front are those that no"
         " other equals or beats in every objective, all of their trials done."
     )
-    several = "Accuracies on several tasks do not compare: filter by study."
+    several = "Results on several tasks do not compare: filter by study."
     notes = (points, several if _tasks(trials) > 1 else "", fallen_note(trials))
     return Tabulation(table, notes, by=series, facts=dict(wanted))
 
 
 def _tasks(trials: pd.DataFrame) -> int:
-    columns = [c for c in ("task.dataset", "task.model") if c in trials]
+    columns = [c for c in ("task.dataset", "task.model", "task.use") if c in trials]
     return len(trials[columns].drop_duplicates())
 
 

@@ -48,6 +48,7 @@ def findings(frame: pd.DataFrame) -> list[str]:
         return [tally(trials), "No trial is done, so there is nothing to compare yet."]
     sentences = [
         tally(trials),
+        collapsed(trials),
         _without_test(trials),
         *leading(trials),
         *best(trials),
@@ -64,6 +65,22 @@ def _without_test(trials: pd.DataFrame) -> str:
     if has_test(trials):
         return ""
     return "The task has no test part: what is reported is validation, by which it was chosen too."
+
+
+def collapsed(trials: pd.DataFrame) -> str:
+    """Return which contestants have done trials with a layer that no weight is left in; or ""."""
+    if "collapsed_layers" not in trials:
+        return ""
+    empty = trials[(trials["state"] == "done") & (trials["collapsed_layers"] > 0)]
+    if empty.empty:
+        return ""
+    by = series_column(trials)
+    parts = [f"{n} of {shown(by, name)}" for name, n in empty[by].value_counts().items()]
+    named = parts[:MANY_NAMED] + ([f"{len(parts) - MANY_NAMED} more"] * (len(parts) > MANY_NAMED))
+    return (
+        f"{counted(len(empty), 'trial')} collapsed, {joined(named)}: a layer has no weight left, so"
+        " the result is chance and the speedup no gain."
+    )
 
 
 def tally(trials: pd.DataFrame) -> str:

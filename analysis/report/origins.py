@@ -25,6 +25,7 @@ def run_facts(study: StudyFrames) -> list[tuple[str, str]]:
     """Return how a study was run as (what, values with the number of trials where they differ)."""
     provenance = [record.provenance for _, record in study.records]
     facts = [(label_, _distinct(provenance, key)) for key, label_ in _FACTS.items()]
+    facts.extend(_code(provenance))
     started = sorted(str(p["started_at"]) for p in provenance if p.get("started_at"))
     finished = sorted(str(p["finished_at"]) for p in provenance if p.get("finished_at"))
     if started and finished:
@@ -37,6 +38,16 @@ def run_facts(study: StudyFrames) -> list[tuple[str, str]]:
     if spent is not None and math.isfinite(spent.seconds_done):
         facts.append(("training time", duration(spent.seconds_done)))
     return [(what, text) for what, text in facts if text]
+
+
+def _code(provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Code of the user's own by its digest, for each key that names some, and where its copy is."""
+    digests = [dict(p.get("code") or {}) for p in provenance]
+    keys = sorted({key for one in digests for key in one} - {"copy"})
+    if not keys:
+        return []
+    copy = _distinct([{"copy": f"code/{one['copy']}"} for one in digests if "copy" in one], "copy")
+    return [*((f"code of {key}", _distinct(digests, key)) for key in keys), ("copy of it", copy)]
 
 
 def _minute(moment: str) -> str:

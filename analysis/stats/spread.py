@@ -19,8 +19,8 @@ from trainables.vocabulary import schema
 COUNTED: Final = "done"
 """The state that counts: a failed, diverged or stopped trial enters no mean, and is counted."""
 
-COUNTS: Final = ("n", "n_missing", "n_failed", "n_diverged", "n_stopped")
-"""Beside every mean: the values in it, and the trials that are not."""
+COUNTS: Final = ("n", "n_missing", "n_failed", "n_diverged", "n_stopped", "n_collapsed")
+"""Beside every mean: the values in it, the trials that are not, and those with an empty layer."""
 
 SKEWED_UNITS: Final = frozenset({"s", "1/s", "B"})
 """Units of metrics with a long tail: one slow run among many. Their means get a bootstrap-t."""
@@ -88,8 +88,10 @@ def summaries(
 
     `lo` and `hi` are the ends of the mean's 95 % interval, see `interval_kind`, cut to where the
     metric can lie. Not in the mean are n_missing (done, but without the metric), n_failed,
-    n_diverged and n_stopped. A trial read from several studies counts once, unless `study` is a
-    key. `bounds=False` leaves lo and hi missing, and scipy unloaded.
+    n_diverged and n_stopped. n_collapsed counts trials in the mean whose pruned model has a layer
+    without a weight: their result is chance, and no gain in speed. A trial read from several
+    studies counts once, unless `study` is a key. `bounds=False` leaves lo and hi missing, and
+    scipy unloaded.
     """
     require_columns(frame, [*by, "state", *metrics])
     if "study" not in by:
@@ -100,6 +102,9 @@ def summaries(
         np.bincount(group[states == state], minlength=len(keys))
         for state in ("failed", "diverged", "stopped")
     ]
+    empty = frame["collapsed_layers"].to_numpy(dtype=float) if "collapsed_layers" in frame else 0
+    collapsed = (states == COUNTED) & (np.nan_to_num(empty) > 0)
+    fallen.append(np.bincount(group[collapsed], minlength=len(keys)))
     counted = group[states == COUNTED]
     order = np.argsort(counted, kind="stable")
     ends = np.cumsum(np.bincount(counted, minlength=len(keys)))

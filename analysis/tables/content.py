@@ -217,7 +217,7 @@ def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         states = part["state"].value_counts()
         counts = [int(states.get(s, 0)) for s in (COUNTED, "", *_LOST)]
         for metric, value in zip(SEARCH_METRICS, (len(part), _training_s(part)), strict=True):
-            rows.append([*key, metric, float(value), np.nan, *counts, np.nan, False])
+            rows.append([*key, metric, float(value), np.nan, *counts, 0, np.nan, False])
     columns = [*keys, "metric", "mean", "std", *COUNTS, "rank", "marked"]
     return pd.DataFrame(rows, columns=columns)
 

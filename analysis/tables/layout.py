@@ -165,5 +165,6 @@ def cell_text(cell: Any, show_n: bool) -> str:
     if not pd.isna(cell["std"]):
         text += f" ± {number(cell['std'], cell['metric'])}"
     beside = [f"n = {cell['n']}"] if show_n and not searching else []
-    remarks = ", ".join([*beside, *lost])
+    collapsed = [f"{cell['n_collapsed']} collapsed"] if cell["n_collapsed"] else []
+    remarks = ", ".join([*beside, *lost, *collapsed])
     return f"{text} ({remarks})" if remarks else text

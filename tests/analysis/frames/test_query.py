@@ -186,7 +186,7 @@ def test_groups_by_value() -> None:
     table = group(frame, ["retrain.schedule"], ["val_accuracy"])
     assert list(table.columns) == [
         "retrain.schedule", "metric", "mean", "std", "n", "lo", "hi", "n_missing", "n_failed",
-        "n_diverged", "n_stopped",
+        "n_diverged", "n_stopped", "n_collapsed",
     ]  # fmt: skip
     assert table["retrain.schedule"].fillna("").tolist() == ["ft", "llr", "allr", ""]
     assert table["n"].tolist() == [2, 0, 1, 1]
@@ -198,6 +198,17 @@ def test_groups_by_value() -> None:
     assert table["n_stopped"].tolist() == [0, 1, 0, 0]
     assert table["lo"].notna().tolist() == [True, False, False, False]
     assert (table["lo"][0], table["hi"][0]) == (0.0, 1.0)  # .2 +- 12.7 * .1, cut to what can be
+
+
+def test_collapsed_trials_are_counted_beside_the_mean_that_they_are_in() -> None:
+    frame = hand_frame(
+        ["retrain.schedule", "state", "val_accuracy", "collapsed_layers"],
+        [("ft", "done", 0.1, 1.0), ("ft", "done", 0.3, 0.0), ("ft", "failed", math.nan, 2.0),
+         ("llr", "done", 0.2, math.nan)],
+    )  # fmt: skip
+    table = group(frame, ["retrain.schedule"], ["val_accuracy"])
+    assert table["n"].tolist() == [2, 1]
+    assert table["n_collapsed"].tolist() == [1, 0]
 
 
 def test_groups_of_several_metrics_and_of_everything() -> None:

@@ -176,6 +176,16 @@ def test_one_validation_image_is_said_for_digits() -> None:
     assert sentences.resolution(trials({"task.dataset": "elsewhere"})) == ""
 
 
+def test_collapsed_trials_are_named_with_their_contestants() -> None:
+    frame = contest()
+    assert sentences.collapsed(frame) == ""
+    llr = frame["retrain.schedule"] == "llr"
+    frame["collapsed_layers"] = llr.astype(float).mask(frame.index == frame.index[-1], 2.0)
+    said = sentences.collapsed(frame)
+    assert said.startswith("5 trials collapsed, 4 of llr and 1 of ft: a layer has no weight left")
+    assert said in sentences.findings(frame)
+
+
 def test_nothing_done_and_nothing_there() -> None:
     assert sentences.findings(pd.DataFrame()) == ["The study has no trials yet."]
     said = sentences.findings(trials({"state": "failed"}))
