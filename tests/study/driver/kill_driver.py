@@ -41,12 +41,11 @@ def kill_self_at(n: int, when: str) -> None:
 
 def run(study: str, out: str, at: Sequence[str] = ()) -> None:
     """Run a study as `bimp run` does."""
-    from study.definition import studyfile
-    from study.driver import launch
+    from study import Study
 
     if at:
         kill_self_at(int(at[0]), at[1])
-    summary = launch.run(studyfile.load(study), out)
+    summary = Study.load(study).run(out)
     assert summary.complete, summary
 
 
