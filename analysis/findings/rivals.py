@@ -31,9 +31,9 @@ from analysis.stats import (
     paired,
     smallest_difference,
 )
+from analysis.stats.power import LEVEL
 from trainables.vocabulary.wording import counted
 
-SETTLED_P: Final = 0.05
 MORE_SEEDS: Final = 8
 
 
@@ -140,7 +140,7 @@ def certainty(one: Verdict) -> str:
         few = counted(one.interval.n, "seed")
         return f"likely, but {few} do not settle it" if one.likely else "no clear difference"
     pairs = "" if one.n_family == 1 else f" for {one.n_family} pairs"
-    return f"settled, p at most {SETTLED_P} after correction{pairs}"
+    return f"settled, p at most {LEVEL} after correction{pairs}"
 
 
 def _more(by: str, found: list[Verdict]) -> str:

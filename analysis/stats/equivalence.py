@@ -21,10 +21,10 @@ from analysis.stats.intervals import (
     present,
     standard_errors,
 )
+from analysis.stats.power import LEVEL
 
 Likeness = Literal["equivalent", "identical", "not shown", "unknown"]
 
-LEVEL: Final = 0.05
 HALF_A_POINT: Final = 0.005
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.stats.crossfit import optimum_at
 from analysis.stats.exact import holm_adjusted
 from analysis.stats.intervals import Floats, Kind, intervals, standard_errors, t_bounds, t_p
-from analysis.stats.verdicts import LEVEL
+from analysis.stats.power import LEVEL
 
 SPREAD: Final = 0.3
 """Standard deviation of a network's luck and of a dense run's, in points."""

@@ -35,12 +35,11 @@ from analysis.stats.intervals import (
     t_p,
 )
 from analysis.stats.pairs import pairing_keys, require_single
-from analysis.stats.power import seeds_needed
+from analysis.stats.power import LEVEL, seeds_needed
 from analysis.stats.spread import COUNTED, summary
 
 Outcome = Literal["better", "worse", "not settled", "unknown"]
 
-LEVEL: Final = 0.05
 LIKELY_LEVEL: Final = 0.2
 
 
