@@ -92,12 +92,7 @@ def unit(column: str) -> str:
     if column in _COUNTS:
         return "count"
     own = METRICS[column].unit if column in METRICS else None
-    if own is None:
-        return "as configured"
-    return "" if own == "1" and _ON_A_PART.match(column) else _UNITS.get(own, own)
-
-
-_ON_A_PART: Final = re.compile(r"((dense|pruned)_)?(train|val|test)_(?!\w+_s$)")
+    return "as configured" if own is None else _UNITS.get(own, own)
 
 
 def sign(column: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import in_percent, number, points, unit
+from analysis.columns.labels import amount, in_percent, number, points, titled, unit
 from analysis.drawing.theme import Style, template
 from trainables.vocabulary.wording import counted
 
@@ -168,14 +168,14 @@ def _fallen(row: Any) -> str:
 def difference_text(metric: str, mean: float, lo: float, hi: float, n: int) -> str:
     """Return a paired difference: in points with its interval, or in the metric's own unit."""
     if not in_percent(metric):
-        return f"{number(mean)} {unit(metric)}, n = {n}"
+        return f"{amount(metric, mean)}, n = {n}"
     interval = f" [{points(lo)}, {points(hi)}]" if np.isfinite(lo) else ""
     return f"{points(mean)} points{interval}, {counted(n, 'pair')}"
 
 
-def difference_unit(metric: str) -> str:
-    """Return the unit of a difference between two values of a metric."""
-    return "points of %" if in_percent(metric) else unit(metric)
+def difference_title(what: str, metric: str) -> str:
+    """Return the title of an axis of differences between values of a metric, with their unit."""
+    return titled(what, "points of %" if in_percent(metric) else unit(metric))
 
 
 def brief_legend(figure: go.Figure) -> None:

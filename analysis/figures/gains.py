@@ -156,7 +156,7 @@ def gains_figure(table: Tabulation) -> go.Figure:
         ygap=3,
         coloraxis="coloraxis2",
     )
-    bar = axes.flat_bar(f"gain ({canvas.difference_unit(metric)})")
+    bar = axes.flat_bar(canvas.difference_title("gain", metric))
     figure.update_layout(coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": bar})
     lines = "\n".join(axis_title(key) for key in _by_sparsity(keys))
     figure.update_xaxes(axes.axis(lines, type="category", ticks="", tickangle=0))

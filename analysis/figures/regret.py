@@ -128,7 +128,7 @@ def regret_figure(table: Tabulation) -> go.Figure:
         if is_missing(row.regret):
             figure.add_annotation(x=0, y=name, text="missing", showarrow=False, xanchor="left")
     figure.add_vline(x=0, line={"color": theme.DENSE.color, "dash": "dot", "width": 1.5})
-    figure.update_xaxes(axes.axis(f"{words(metric)} lost ({canvas.difference_unit(metric)})"))
+    figure.update_xaxes(axes.axis(canvas.difference_title(f"{words(metric)} lost", metric)))
     figure.update_yaxes(axes.axis("", type="category", autorange="reversed"))
     return figure
 

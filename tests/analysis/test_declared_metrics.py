@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.columns import labels, roles
+from analysis.drawing import canvas
+from analysis.figures.gains import gains_figure, gains_table
 from analysis.figures.pareto import pareto_table
 from analysis.figures.regret import regret_table
 from analysis.findings import sentences
@@ -100,3 +102,10 @@ def test_sentences_say_better_and_worse_and_that_there_is_no_test(contest: pd.Da
     assert "better than allr" in said
     assert "On test" not in said
     assert "points" not in said
+
+
+def test_a_difference_without_a_unit_has_no_empty_parentheses(contest: pd.DataFrame) -> None:
+    assert canvas.difference_title("gain", "val_rmse") == "gain"
+    assert canvas.difference_text("val_rmse", 0.25, 0.1, 0.4, 3) == "0.25, n = 3"
+    figure = gains_figure(gains_table(contest))
+    assert figure.layout.coloraxis2.colorbar.title.text == "gain"

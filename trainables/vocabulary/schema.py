@@ -35,7 +35,8 @@ class Measure:
     """One reported number.
 
     `direction` says which way is better, or None where neither is. `unit` is "1" for a plain ratio
-    or number, else the unit's sign; `percent`: a ratio in [0, 1] that is shown as per cent.
+    or number, "" where a task declares none, else the unit's sign; `percent`: a ratio in [0, 1]
+    that is shown as per cent.
     """
 
     name: str
@@ -111,8 +112,9 @@ def _evaluated(tasks: Declarations) -> Iterator[Measure]:
                 if prefix == "" and part == "val":
                     levels = _EVERY
                 meaning = words.format(f"{_PARTS[part]} {metric.meaning or name.replace('_', ' ')}")
+                unit = "1" if metric.percent else metric.unit
                 yield Measure(
-                    f"{prefix}{part}_{name}", metric.unit or "1", _DIRECTIONS[metric.better],
+                    f"{prefix}{part}_{name}", unit, _DIRECTIONS[metric.better],
                     meaning, levels, metric.percent,
                 )  # fmt: skip
 
@@ -126,7 +128,7 @@ def _measures(declared: Declarations) -> dict[str, Measure]:
         _EVERY,
     )
     loss = Measure(
-        "train_loss", declared.loss_unit or "1", "min", "mean training loss over the epoch",
+        "train_loss", declared.loss_unit, "min", "mean training loss over the epoch",
         ("epoch",),
     )  # fmt: skip
     every = (*_evaluated(declared), *_FIXED[:4], pace, *_FIXED[4:], loss)
