@@ -29,8 +29,8 @@ from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import StudyFrames, read
 from trainables.files import progress
 from trainables.files.progress import LiveRun, live_run
-from trainables.files.records import Record
 from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.files.trial_record import Record
 
 _WATCHED: Final = ("records", "tables", "study.yaml")
 """A trial's record is written last, after its curve."""

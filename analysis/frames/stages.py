@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.files import manifests
-from trainables.files.records import CURVE_SCHEMA, RecordError, as_curves
+from trainables.files.records import CURVE_SCHEMA, as_curves
 from trainables.files.storage import Folder
+from trainables.files.trial_record import RecordError
 
 
 def stage_curve(store: Folder, stage: str) -> pa.Table:

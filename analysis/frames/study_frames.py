@@ -23,8 +23,9 @@ from analysis.frames.record_frames import (
     trial_columns,
     trial_frame,
 )
-from trainables.files.records import Record, StudyFolder, table_records
+from trainables.files.records import StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
+from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import at_level
 
 

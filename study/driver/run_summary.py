@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from study.points.resolved_study import ResolvedStudy
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted, duration
 
 MOST_NAMED = 10

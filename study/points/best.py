@@ -13,7 +13,7 @@ from trainables.vocabulary.declarations import Declarations
 from trainables.vocabulary.schema import METRICS
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 MOST_SHOWN = 20
 

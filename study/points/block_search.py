@@ -25,7 +25,7 @@ from study.points.suggestions import Point, origin_of
 from study.points.winners import winners, worst_excesses
 from trainables.config.chain import fingerprint
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 
 OPTUNA_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}

@@ -17,7 +17,7 @@ from trainables.files.storage import Folder
 from trainables.vocabulary.refusal import Refusal, shown
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 MOST_TRIALS = 1_000_000
 

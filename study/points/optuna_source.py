@@ -14,7 +14,7 @@ from study.points.agenda import Ending
 from study.points.block_search import BlockSearch
 from study.points.journal import Journal
 from study.points.suggestions import Point
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 
 
 class OptunaSource:

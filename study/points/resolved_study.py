@@ -27,7 +27,7 @@ from trainables.vocabulary.refusal import Refusal, shown
 from trainables.vocabulary.schema import declare, measures_of
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal, shown
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 PROBES = 200
 """Random points of a block that are looked at for one that breaks no rule."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 
 @dataclass(frozen=True)

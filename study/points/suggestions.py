@@ -20,7 +20,7 @@ from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
 
 if TYPE_CHECKING:
-    from trainables.files.records import Record
+    from trainables.files.trial_record import Record
 
 FOLDER: Final = "asked"
 

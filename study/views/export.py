@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.definition.locations import existing, store_of
-from trainables.files.records import Record
 from trainables.files.storage import open_folder
+from trainables.files.trial_record import Record
 from trainables.vocabulary.constraints import meets
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import METRICS, at_level, declare

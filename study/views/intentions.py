@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from study.definition.own_code import StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from study.definition.locations import existing, store_of
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import RecordError
 from trainables.files.storage import Folder, open_folder
+from trainables.files.trial_record import RecordError
 
 COLUMNS = (
     "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",

@@ -15,7 +15,7 @@ from study.definition.own_code import kept_code
 from study.points.resolve import resolve
 from study.points.standing import Standing
 from trainables.files.progress import LiveRun, live_run
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import STATES
 from trainables.vocabulary.wording import counted, duration
 

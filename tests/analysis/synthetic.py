@@ -15,8 +15,9 @@ from typing import Any
 
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import Record, StudyFolder, curve_table, parquet
+from trainables.files.records import StudyFolder, curve_table, parquet
 from trainables.files.storage import open_folder
+from trainables.files.trial_record import Record
 
 SCHEDULES = ("ft", "lrw", "slr", "clr", "llr", "allr")
 _LIFT = {"ft": 0.0, "lrw": 0.4, "slr": 0.7, "clr": 0.85, "llr": 0.95, "allr": 1.0}

@@ -10,8 +10,9 @@ import torch
 
 from tests.trainables.trials.plain import job_for, last_stage, run_job, timeless, tiny
 from trainables.files.leases import Leases
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import Record
 from trainables.trials.procedure import Pace, Procedure
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache, initial_weights

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
-from trainables.files.records import RecordError
 from trainables.files.storage import Folder
+from trainables.files.trial_record import RecordError, opened
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
 NAME = "stage.json"
@@ -104,17 +104,7 @@ def set_aside(store: Folder, stage: str, owner: str) -> None:
 
 def decode(data: bytes, source: str) -> Manifest:
     """Return the manifest held in JSON; RecordError names `source` and the fault."""
-    try:
-        raw = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{source}: not a whole JSON manifest ({error})") from error
-    if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
-        raise RecordError(f"{source}: not a stage of this project")
-    if raw["schema"] != SCHEMA_VERSION:
-        raise RecordError(
-            f"{source}: schema version must be {SCHEMA_VERSION}, got {raw['schema']!r};"
-            " it was written by another version of bimp-study"
-        )
+    raw = opened(data, source, ("manifest", "stage"), _REQUIRED)
     _check(raw, source)
     return Manifest(**{key: value for key, value in raw.items() if key in _FIELDS})
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.files.trial_record import Record, RecordError, decode, encode
 from trainables.vocabulary.schema import (
     EPOCH_KEYS,
     EPOCH_METRICS,
     SCHEMA_VERSION,
     SETTLED,
-    STATES,
     State,
 )
 
@@ -29,119 +28,6 @@ T = TypeVar("T")
 
 _REMOTE_READS = 16
 """Reads of an object store under way at once."""
-
-
-class RecordError(ValueError):
-    """A record that cannot be read: truncated, foreign, or of another schema version."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What one trial left behind.
-
-    `config` is the resolved configuration, nested; `metrics` and every entry of `cycles` hold names
-    of `schema.METRICS`, a missing value being absent; `stages` are the hashes of the stages
-    that the trial is made of, the dense run first; `error` has type, message and traceback of a
-    failure; `provenance` says where and with what it ran; `origin` where a search took it from;
-    `declared` what its task declares of its numbers, nothing for the built-in classification.
-    """
-
-    fingerprint: str
-    study: str
-    config: dict[str, Any]
-    seed: int
-    state: State
-    attempt: int = 1
-    metrics: dict[str, float] = field(default_factory=dict)
-    cycles: list[dict[str, Any]] = field(default_factory=list)
-    layers: dict[str, float] = field(default_factory=dict)
-    stages: list[str] = field(default_factory=list)
-    message: str | None = None
-    error: dict[str, str] | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
-    origin: dict[str, Any] = field(default_factory=dict)
-    declared: dict[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA_VERSION
-
-    @property
-    def settled(self) -> bool:
-        """Whether the trial needs no further run."""
-        return self.state in SETTLED
-
-
-_FIELDS = {f.name for f in fields(Record)}
-_KINDS: dict[str, type] = {
-    "fingerprint": str, "study": str, "config": dict, "seed": int, "attempt": int, "metrics": dict,
-    "cycles": list, "layers": dict, "stages": list, "provenance": dict, "origin": dict,
-    "declared": dict,
-}  # fmt: skip
-_ITEMS: dict[str, type] = {"cycles": dict, "stages": str}
-_ORIGIN: dict[str, type] = {
-    "block": dict, "block_key": str, "number": int, "params": dict, "bounds": dict,
-}  # fmt: skip
-_REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
-
-
-def encode(record: Record) -> bytes:
-    """Return the record as JSON; NaN and infinities are refused (a missing value is absent)."""
-    plain = asdict(record)
-    if not plain["declared"]:
-        del plain["declared"]  # as records of classification have always been
-    return json.dumps(plain, allow_nan=False, sort_keys=True).encode()
-
-
-def decode(data: bytes | str, source: str) -> Record:
-    """Return the record held in JSON; RecordError names `source` and the fault."""
-    try:
-        raw = json.loads(data, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{source}: not a whole JSON record ({error})") from error
-    if not isinstance(raw, dict) or any(key not in raw for key in _REQUIRED):
-        raise RecordError(f"{source}: not a record of this project")
-    if raw["schema"] != SCHEMA_VERSION:
-        raise RecordError(
-            f"{source}: schema version must be {SCHEMA_VERSION}, got {raw['schema']!r};"
-            " it was written by another version of bimp-study"
-        )
-    if unknown := set(raw) - _FIELDS:
-        raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
-    if raw["state"] not in STATES:
-        raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
-    for name, value, kind in _typed(raw):
-        if not isinstance(value, kind) or (kind is int and not _is_integer(value)):
-            raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
-    groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
-    groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
-    for group, values in groups.items():
-        for name, value in values.items():
-            if not (value is None or _is_number(value)):
-                raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
-    return Record(**raw)
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _is_integer(value: Any) -> bool:
-    """Whether a value is an integer that a table can hold."""
-    return not isinstance(value, bool) and abs(value) < 2**63
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is a number that a table can hold as a float."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _typed(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
-    """Each part of a record that has a type: its name, value and type, the outer ones first."""
-    yield from ((name, raw[name], kind) for name, kind in _KINDS.items() if name in raw)
-    optional = (("message", str), ("error", dict))
-    yield from ((n, raw[n], kind) for n, kind in optional if raw.get(n) is not None)
-    for name, kind in _ITEMS.items():
-        yield from ((f"{name}[{i}]", item, kind) for i, item in enumerate(raw.get(name, ())))
-    origin = raw.get("origin", {})
-    yield from ((f"origin.{n}", origin[n], kind) for n, kind in _ORIGIN.items() if n in origin)
 
 
 _CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import Fault
 

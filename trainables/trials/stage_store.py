@@ -26,8 +26,9 @@ from torch import Tensor
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import RecordError, curve_table, parquet
+from trainables.files.records import curve_table, parquet
 from trainables.files.storage import Folder
+from trainables.files.trial_record import RecordError
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
 # Not every OSError: a store that cannot be reached now says nothing about the stage.

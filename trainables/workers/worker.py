@@ -11,8 +11,9 @@ from trainables.code.copies import restore, shipped_copy
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
 from trainables.files.leases import Leases, owner
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import open_folder
+from trainables.files.trial_record import Record
 from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport

@@ -24,7 +24,8 @@ from analysis.selection.leaders import leaders
 from analysis.selection.tabulation import Tabulation
 from tests.analysis import synthetic
 from tests.analysis.hand_made import NAN, grid, trials
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 
 
 def contest() -> pd.DataFrame:

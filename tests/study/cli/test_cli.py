@@ -17,7 +17,8 @@ from study.cli import VERBS, group
 from study.views.method_list import methods, ranged
 from tests.study.conftest import Command
 from trainables.config.catalog import METHODS
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 
 HEAVY = ("torch", "ray", "pandas", "plotly", "scipy", "optuna", "pyarrow", "numpy")

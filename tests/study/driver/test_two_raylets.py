@@ -13,7 +13,8 @@ import pytest
 from study.definition.studyfile import StudyFile
 from study.driver.launch import run
 from study.points.resolve import resolve
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

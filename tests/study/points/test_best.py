@@ -9,7 +9,7 @@ import pytest
 from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
 from study.points.search_study import SearchStudy
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "task": {"dataset": "digits", "model": "mlp"},

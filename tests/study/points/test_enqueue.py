@@ -16,7 +16,7 @@ from study.points.agenda import Ending
 from study.points.journal import Journal
 from study.points.optuna_source import OptunaSource
 from study.points.resolve import resolve
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 
 

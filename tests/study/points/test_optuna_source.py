@@ -17,7 +17,7 @@ from study.points.block_search import MOST_REPEATS
 from study.points.optuna_source import OptunaSource
 from study.points.resolve import resolve
 from study.points.suggestions import Point
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "name": "search",

@@ -14,7 +14,8 @@ from study.points.grid_study import GridStudy
 from study.points.resolve import resolve
 from trainables.config.chain import fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 
 OPTUNA = {"strategy": "optuna", "trials": 3, "objectives": {"val_accuracy": "max"}}

@@ -10,7 +10,7 @@ from study.definition.studyfile import StudyFile
 from study.points.grid_study import GridStudy
 from study.points.resolve import resolve
 from study.points.standing import Standing
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "name": "small",

@@ -11,8 +11,8 @@ from study.points.resolve import resolve
 from study.points.resolved_study import Earlier
 from study.points.search_study import SearchStudy
 from study.points.suggestions import Point, open_points, origin_of, remember
-from trainables.files.records import Record
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "name": "asked",

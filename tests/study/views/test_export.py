@@ -16,7 +16,8 @@ from study.views.export import Export, best, by_prefix, sentence
 from study.views.stage_list import stages
 from tests.study.conftest import Command
 from tests.trainables.trials.plain import cache, run_trial, tiny
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 from trainables.networks.models import build
 from trainables.vocabulary.refusal import Refusal
 

@@ -9,7 +9,7 @@ from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
 from study.views.intentions import older_code, other_files, sentences
 from trainables.config.sections import Facts
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "name": "small",

@@ -14,8 +14,9 @@ from study.views.plan import Plan, Training, plan, table
 from trainables.config.chain import StageSpec, stage_chain
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import Record
 
 RAW: dict[str, Any] = {
     "name": "small",

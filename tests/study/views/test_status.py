@@ -17,7 +17,8 @@ from tests.study.conftest import Command
 from trainables.files import progress
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE, LiveRun, RunProgress
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 RAW: dict[str, Any] = {

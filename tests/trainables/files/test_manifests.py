@@ -9,8 +9,8 @@ import pytest
 
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import RecordError
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import RecordError
 
 MANIFEST = Manifest(
     "a1", "cycle", "done", steps=42, epochs=2.0, parent="d0", likeness="l0",

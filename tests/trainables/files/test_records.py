@@ -20,15 +20,12 @@ from trainables.files import records
 from trainables.files.records import (
     CURVE_SCHEMA,
     RECORD_TABLE,
-    Record,
-    RecordError,
     StudyFolder,
-    decode,
-    encode,
     record_table,
     table_records,
 )
 from trainables.files.storage import RemoteFolder
+from trainables.files.trial_record import Record, RecordError, decode, encode
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
 

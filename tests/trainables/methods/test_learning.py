@@ -12,7 +12,7 @@ from tests.trainables.methods.lab import FROM_SCRATCH
 from tests.trainables.trials.plain import cache, run_trial
 from trainables.config.catalog import METHODS, Method, NoParameters
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record
+from trainables.files.trial_record import Record
 from trainables.formulas.sparsity import zeros_at
 from trainables.methods.interface import Hooks, Setting
 from trainables.pruning.masks import Masks, dense_masks

@@ -9,8 +9,9 @@ from typing import Any
 
 from trainables.config.chain import fingerprint
 from trainables.config.trial import TrialConfig
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import Record
 from trainables.jobs.job import Context, Job
 from trainables.jobs.job_report import JobReport
 from trainables.trials.stage_store import Stage, StageStore

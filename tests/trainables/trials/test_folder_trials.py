@@ -14,7 +14,8 @@ from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
 from trainables.data.sources import facts_of
-from trainables.files.records import Record, StudyFolder
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record
 from trainables.folders.listing import listing_of
 from trainables.trials.task_cache import TaskCache
 
