@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from trainables.data.isolation import reseed
 from trainables.methods.interface import Hooks
 from trainables.training.batches import Micro, training_batches
+from trainables.training.heap import keep_freed_memory
 from trainables.training.loaded import LoadedTask
 from trainables.training.randomness import derived_seed
 
@@ -56,6 +57,8 @@ class Trainer:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
+        if self.loaded.device.type == "cpu":
+            keep_freed_memory()
         self.scaler = torch.amp.GradScaler(
             self.loaded.device.type, enabled=self.loaded.precision == "fp16"
         )
