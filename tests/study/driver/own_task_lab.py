@@ -1,9 +1,9 @@
 """A user's task on an image folder, disturbed: workers, loader processes and drivers are killed.
 
 `python -m tests.study.driver.own_task_lab ROOT` writes pictures and a task, runs its study calmly,
-with other numbers of loader processes, and disturbed, and prints as JSON what differs. Six
-schedules, two sparsities, two seeds; a depthwise convolution, tied weights, dropout in the forward,
-random transforms, label smoothing.
+with other numbers of loader processes, with its pictures in memory, on two nodes that have not got
+the code, and disturbed, and prints as JSON what differs. Six schedules, two sparsities, two seeds;
+a depthwise convolution, tied weights, dropout in the forward, random transforms, label smoothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ from PIL import Image
 from tests.study.driver.kill_driver import outcome
 
 BIMP = str(Path(sys.executable).with_name("bimp"))
+ENVIRONMENT = {**os.environ, "RAY_AUTH_MODE": "disabled"}
 
 TASK = """
 from pathlib import Path
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -42,11 +45,15 @@ class Pictures(torch.utils.data.Dataset):
         self.train = train
     def __len__(self):
         return len(self.files)
-    def __getitem__(self, i):
-        from transforms_of_mine import evaluation, training
+    def decode(self, i):
         with Image.open(self.files[i]) as picture:
-            change = training() if self.train else evaluation()
-            return change(picture.convert("RGB")), self.labels[i]
+            return np.array(picture.convert("RGB")), self.labels[i]
+    def transform(self, item):
+        from transforms_of_mine import evaluation, training
+        change = training() if self.train else evaluation()
+        return change(Image.fromarray(item[0])), item[1]
+    def __getitem__(self, i):
+        return self.transform(self.decode(i))
 
 class Net(nn.Module):
     def __init__(self, width):
@@ -109,18 +116,56 @@ def write_study(root: Path, n: int = 300) -> Path:
             path = root / "data" / part / str(kind) / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture.astype(np.uint8)).save(path)
-    (root / "my_task.py").write_text(TASK)
-    (root / "transforms_of_mine.py").write_text(TRANSFORMS)
-    (root / "study.yaml").write_text(f"{STUDY}data: {{root: {root / 'data'}}}\n")
-    return root / "study.yaml"
+    code = root / "code"
+    code.mkdir()
+    (code / "my_task.py").write_text(TASK)
+    (code / "transforms_of_mine.py").write_text(TRANSFORMS)
+    (code / "study.yaml").write_text(f"{STUDY}data: {{root: {root / 'data'}}}\n")
+    return code / "study.yaml"
 
 
-def start(study: Path, out: Path, processes: int) -> subprocess.Popen[bytes]:
+def start(
+    study: Path, out: Path, processes: int, memory: str = "off", *more: str
+) -> subprocess.Popen[bytes]:
     """Start a driver whose trials load with so many processes."""
-    command = [BIMP, "run", str(study), "--out", str(out), "--set", f"data.processes={processes}"]
+    sets = ("--set", f"data.processes={processes}", "--set", f"data.memory={memory}")
     log = (out.parent / f"{out.name}.log").open("ab")
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    return subprocess.Popen(
+        [BIMP, "run", str(study), "--out", str(out), *sets, *more],
+        stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@contextmanager
+def two_nodes_without(code: Path, log: Path) -> Iterator[str]:
+    """Start a head and two nodes of one CPU that see an empty folder where the code is; needs root.
+
+    Yields the cluster's address.
+    """
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    ray = f"exec {Path(sys.executable).with_name('ray')} start --block --disable-usage-stats"
+    hidden = f"mount -t tmpfs tmpfs {code} && {ray} --address {address} --num-cpus 1"
+    port = address.partition(":")[2]
+    head = f"{ray} --head --port {port} --num-cpus 0 --include-dashboard false"
+    nodes: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in (["sh", "-c", head], *[["unshare", "-m", "sh", "-c", hidden]] * 2):
+            output = log.open("ab")
+            nodes.append(
+                subprocess.Popen(
+                    command, stdout=output, stderr=output, env=ENVIRONMENT, start_new_session=True
+                )
+            )
+            time.sleep(15 if len(nodes) == 1 else 5)
+        yield address
+    finally:
+        for node in reversed(nodes):
+            for process in [*_below(psutil.Process(node.pid)), node]:
+                with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                    process.kill()
+            node.wait()
 
 
 def workers(driver: int) -> list[psutil.Process]:
@@ -177,11 +222,15 @@ def lab(root: Path, times: int) -> None:
     assert start(study, root / "calm", 0).wait() == 0
     calm, report = outcome(root / "calm"), {"trials": 0, "kills": {}, "faults": []}
     report["trials"] = len(calm)
-    for processes in (1, 3):
-        out = root / f"processes-{processes}"
-        assert start(study, out, processes).wait() == 0
+    for processes, memory in ((1, "off"), (3, "off"), (0, "on"), (1, "on")):
+        out = root / f"processes-{processes}-memory-{memory}"
+        assert start(study, out, processes, memory).wait() == 0
         if outcome(out) != calm:
-            report["faults"].append(f"{processes} loader processes differ")
+            report["faults"].append(f"{processes} loader processes, memory {memory}: differs")
+    with two_nodes_without(study.parent, root / "nodes.log") as address:
+        assert start(study, root / "nodes", 1, "off", "--address", address).wait() == 0
+    if outcome(root / "nodes") != calm:
+        report["faults"].append("two nodes without the code differ")
     for name, victims in (("worker", workers), ("loader", loaders), ("driver", the_driver)):
         report["kills"][name] = killed(study, root / name, victims, times)
         if outcome(root / name) != calm:
