@@ -53,6 +53,7 @@ ROOMS: dict[str, Room] = {
         "vocabulary code formulas config data networks checkpoints pruning methods",
         f"{_TORCH} pydantic",
     ),
+    "trainables.removal": Room("pruning tasks", _TORCH),
     "trainables.training": Room("data networks pruning methods tasks", _TORCH),
     "trainables.trials": Room(
         "vocabulary code formulas config files jobs data networks checkpoints pruning methods"

@@ -123,6 +123,14 @@ class Task(ABC):
         """
         return trained_weights(name, parameter, module)
 
+    def removable(self, name: str, module: nn.Module) -> bool:
+        """Whether an export may take filters, or hidden units, out of a layer.
+
+        `name` is the layer's, without `.weight`. Whatever this says, only what a forward proves to
+        be zero or unheard goes. The default: every layer.
+        """
+        return True
+
     @classmethod
     def declarations(cls) -> Declarations:
         """Return what the class declares of its numbers; ValueError for a name that cannot be."""

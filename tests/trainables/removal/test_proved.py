@@ -1,0 +1,216 @@
+"""Smaller networks proved equal: built-in ones, torchvision's, a user's; refusals; the recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from trainables.data.in_memory import InMemory
+from trainables.networks import models
+from trainables.pruning.masks import apply_, companion_masks, dense_masks
+from trainables.pruning.ranking import prune
+from trainables.pruning.work import work_of
+from trainables.removal import recipe
+from trainables.removal.proved import NotRemoved, Removal, outputs, without_zero_filters
+from trainables.tasks import Classification, Splits
+
+N = 40
+
+
+class Images(Classification):
+    """Noise and labels for a network that is built by a function."""
+
+    def __init__(self, build: Any, shape: tuple[int, ...]) -> None:
+        draw = torch.Generator().manual_seed(5)
+        images = torch.randn(N, *shape, generator=draw)
+        labels = torch.randint(10, (N,), generator=draw)
+        self._part, self._build = InMemory.of(images, labels), build
+
+    def splits(self) -> Splits:
+        return Splits(self._part, self._part)
+
+    def model(self) -> nn.Module:
+        network: nn.Module = self._build()
+        return network
+
+    def removable(self, name: str, module: nn.Module) -> bool:
+        return name != "stem.0"
+
+
+class Separable(nn.Module):
+    """A user's network: a stem, a depthwise convolution, and a gate that multiplies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU())
+        self.expand = nn.Sequential(nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU())
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False), nn.BatchNorm2d(16), nn.SiLU()
+        )
+        self.gate = nn.Linear(16, 16)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.depthwise(self.expand(self.stem(x)))
+        pooled = x.mean((2, 3))
+        gated = pooled * torch.sigmoid(self.gate(pooled))
+        return self.head(gated)  # type: ignore[no-any-return]
+
+
+def as_trained(network: nn.Module) -> nn.Module:
+    """Normalisation as training leaves it: no two channels alike, none at its start."""
+    draw = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.weight.data.uniform_(0.5, 1.5, generator=draw)
+            module.bias.data.normal_(0, 0.3, generator=draw)
+            module.running_mean.normal_(0, 0.3, generator=draw)
+            module.running_var.uniform_(0.5, 1.5, generator=draw)
+    return network
+
+
+def masked(task: Images, sparsity: float = 0.5) -> nn.Module:
+    """A network whose filters are pruned as a trial does it."""
+    network = as_trained(models.seeded(task.model, 0))
+    masks = dense_masks(network)
+    zeros = int(sparsity * sum(mask.numel() for mask in masks.values()))
+    masks = prune(
+        network, masks, zeros=zeros, structure="filters", scope="layer", criterion="magnitude"
+    )
+    apply_(network, {**masks, **companion_masks(network, masks)})
+    return network.eval()
+
+
+def removed(task: Images, network: nn.Module) -> Removal:
+    splits = task.splits()
+    assert isinstance(splits.val, InMemory)
+    return without_zero_filters(task, network, task.example(), splits.val.chunks(N // 2))
+
+
+def require_equal(task: Images, network: nn.Module) -> Removal:
+    """Logits within 1e-5, and every prediction the same."""
+    result = removed(task, network)
+    part = task.splits().val
+    assert isinstance(part, InMemory)
+    [before], [after] = (outputs(task, m, part.tensors) for m in (network, result.model))
+    assert float((before - after).abs().max()) <= 1e-5
+    assert torch.equal(before.argmax(1), after.argmax(1))
+    assert result.difference <= 1e-5 and result.n_batches == 2
+    sizes = [sum(p.numel() for p in m.parameters()) for m in (network, result.model)]
+    assert sizes[1] < 0.8 * sizes[0]
+    example = task.example()
+    assert work_of(result.model, example).total < 0.9 * work_of(network, example).total
+    return result
+
+
+def catalog(name: str, shape: models.Shape = (3, 32, 32), **parameters: Any) -> Images:
+    return Images(lambda: models.build(name, shape, 10, parameters), shape)
+
+
+def test_hidden_units_of_the_mlp() -> None:
+    task = catalog("mlp", (1, 8, 8), hidden=(32, 16))
+    result = require_equal(task, masked(task))
+    # of 64 x 32 + 32 x 16 + 16 x 10 weights half: of both layers the same share of units
+    assert result.plan.removed == {"linear1": 17, "linear2": 8} and not result.plan.kept
+
+
+def test_filters_of_the_cnn_and_of_a_users_network() -> None:
+    cnn = catalog("cnn", (1, 8, 8))
+    assert not require_equal(cnn, masked(cnn)).plan.kept
+    own = Images(Separable, (3, 8, 8))
+    result = require_equal(own, masked(own))
+    assert "stem.0" not in result.plan.removed and result.plan.removed["depthwise.0"] > 0
+    reasons = {kept.layer: kept.reason for kept in result.plan.kept}
+    assert reasons["stem.0"] == "the task keeps its width"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["resnet20", "resnet56", "vgg16-bn", "torchvision/mobilenet_v3_small"]
+)
+def test_larger_networks(name: str) -> None:
+    task = catalog(name)
+    result = require_equal(task, masked(task))
+    kept = {kept.layer for kept in result.plan.kept}
+    if name.startswith("resnet"):  # of each block the inner convolution goes, the added one stays
+        assert all(layer.endswith("conv1") for layer in result.plan.removed)
+        assert {"conv1", "stages.stage3.2.conv2"} <= kept
+    if name == "vgg16-bn":
+        assert not kept and len(result.plan.removed) == 13
+
+
+class Scaled(nn.Module):
+    """Its forward asks a layer for its width, or reshapes by a number."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.first = nn.Linear(3, 6)
+        self.body = nn.Linear(6, 6)
+        self.head = nn.Linear(6, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x.flatten(1)).relu()
+        if self.how == "reads":
+            x = x * self.first.out_features
+        if self.how == "reshapes":
+            x = x.view(-1, 6)
+        return self.head(self.body(x).relu())  # type: ignore[no-any-return]
+
+
+def zero_units_(layer: nn.Linear) -> None:
+    with torch.no_grad():
+        layer.weight[:2] = 0
+        layer.bias[:2] = 0
+
+
+def test_a_network_that_gives_something_else_is_refused() -> None:
+    task = Images(lambda: Scaled("reads"), (3, 1, 1))
+    network = models.seeded(task.model, 0)
+    zero_units_(network.first)  # type: ignore[arg-type]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(NotRemoved, match="must give the same outputs within 1e-05"):
+        removed(task, network)
+    assert network.first.out_features == 6 and network.training
+    assert all(torch.equal(value, before[n]) for n, value in network.state_dict().items())
+
+
+def test_a_width_that_a_reshape_holds_as_a_number_stays() -> None:
+    task = Images(lambda: Scaled("reshapes"), (3, 1, 1))
+    network = models.seeded(task.model, 0)
+    zero_units_(network.first)  # type: ignore[arg-type]
+    with pytest.raises(NotRemoved, match=r"first keeps 2 zero filters: view reads it as a whole"):
+        removed(task, network)
+    zero_units_(network.body)  # type: ignore[arg-type]
+    assert removed(task, network).plan.removed == {"body": 2}
+
+
+def test_a_network_without_a_zero_filter_is_refused() -> None:
+    task = catalog("mlp", (1, 8, 8), hidden=(8,))
+    with pytest.raises(NotRemoved, match="no filter can be taken out: none has all of its weights"):
+        removed(task, models.seeded(task.model, 0))
+
+
+def test_the_recipe_builds_the_same_network(tmp_path: Path) -> None:
+    """The printed lines, run as they are, beside a network whose layer gains a bias."""
+    task = Images(Separable, (3, 8, 8))
+    network = masked(task)
+    result = removed(task, network)
+    file = str(tmp_path / "small.safetensors")
+    save_file(result.model.state_dict(), file, {recipe.PLAN: recipe.as_text(result.plan)})
+    build = f"from {__name__} import Separable"
+    space: dict[str, Any] = {}
+    exec(recipe.lines(file, "Separable()", build), space)
+    part = task.splits().val
+    assert isinstance(part, InMemory)
+    [mine], [theirs] = (outputs(task, m, part.tensors) for m in (result.model, space["model"]))
+    assert torch.equal(mine, theirs)
+    assert json.loads(recipe.as_text(result.plan)) == result.plan.as_json()
+    assert len(recipe.shrink_source().splitlines()) <= 16
