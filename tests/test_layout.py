@@ -60,6 +60,11 @@ ROOMS: dict[str, Room] = {
         " tasks training",
         f"{_TORCH} safetensors pyarrow",
     ),
+    "trainables.deploy": Room(
+        "vocabulary code config files data networks pruning tasks training trials",
+        f"{_TORCH} safetensors",
+        "onnx onnxruntime zstandard torchao executorch",
+    ),
     "trainables.workers": Room(
         "vocabulary code config data files jobs training trials", "ray", "torch"
     ),
@@ -113,11 +118,12 @@ ROOMS: dict[str, Room] = {
         "torch",
     ),
     "study.views": Room(
-        "definition points trainables.vocabulary trainables.formulas trainables.config"
-        " trainables.files trainables.trials"
+        "definition points trainables.vocabulary trainables.code trainables.formulas"
+        " trainables.config trainables.files trainables.jobs trainables.trials trainables.deploy"
+        " analysis.columns analysis.stats analysis.frames analysis.selection"
         " analysis.figures analysis.drawing",
         "pydantic annotated_types",
-        "tabulate safetensors",
+        "pandas tabulate safetensors",
     ),
     "study.driver": Room(
         "definition points checks views trainables.vocabulary trainables.config trainables.files"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.data.in_memory import InMemory
 from trainables.data.isolation import reseed
+from trainables.tasks.task import Forward
 from trainables.training.batches import in_order
 from trainables.training.loaded import LoadedTask
 from trainables.training.loader import Draw
@@ -24,21 +25,31 @@ STREAMED_BATCH = 100
 
 
 @torch.inference_mode()
-def evaluate(loaded: LoadedTask, part: str) -> dict[str, float]:
-    """Return the task's metrics and its loss of the model on a part, by their plain names."""
-    task, data = loaded.task, loaded.splits.in_order[part]
+def evaluate(loaded: LoadedTask, part: str, forward: Forward | None = None) -> dict[str, float]:
+    """Return the task's metrics and its loss of the model on a part, by their plain names.
+
+    `forward` stands in the model's place, if given.
+    """
+    task = loaded.task
+    network = loaded.model if forward is None else forward
     loaded.model.eval()
     if loaded.draws:
         reseed(derived_seed(0, "evaluation", 0, "dropout"), loaded.device)
     sums: dict[str, Any] = {}
     weight: int | Tensor = 0
-    for batch in in_order(loaded, data, _size(loaded, data), Draw(0, f"evaluation of {part}")):
+    for batch in evaluation_batches(loaded, part):
         with loaded.autocast():
-            scores = task.score(loaded.model, batch)
+            scores = task.score(network, batch)
         for name, value in scores.items():
             sums[name] = value if name not in sums else sums[name] + value
         weight = weight + task.weight(batch)
     return dict(task.finish({**sums, "weight": int(weight)}))
+
+
+def evaluation_batches(loaded: LoadedTask, part: str) -> Iterator[Any]:
+    """Yield the batches of an evaluation of a part, in the order of the data."""
+    data = loaded.splits.in_order[part]
+    return in_order(loaded, data, _size(loaded, data), Draw(0, f"evaluation of {part}"))
 
 
 def _size(loaded: LoadedTask, data: Any) -> int:

@@ -1,0 +1,1 @@
+"""A trained, pruned network as it leaves the study: rebuilt, written, measured."""
