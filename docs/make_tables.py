@@ -223,7 +223,7 @@ def methods() -> str:
     """Return the table of methods."""
     rows = [
         [f"`{m.name}`", m.title, m.kind, "yes" if m.controls_sparsity else "no",
-         " or ".join(m.structures), parameters_of(m),
+         ", ".join(m.structures), parameters_of(m),
          "; ".join(f"`{key}`: {code(domain)}" for key, domain in m.domains.items()), m.source]
         for m in METHODS.values()
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """One sentence for each key of the study file. `make_tables.py` refuses a key without one."""
 
 from trainables.config.optimisers import OPTIMISERS
-from trainables.config.sections import CRITERIA
+from trainables.config.prune import CRITERIA
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
 MEANINGS = {
@@ -59,16 +59,21 @@ MEANINGS = {
     "dense.options": "Keywords of your own optimiser; hashed, and may hold domains",
     "dense.groups": "Parameters with a rate and a decay of their own, by patterns over names of"
     " parameters or layers, or module types; of several that fit the first counts",
-    "prune.sparsity": "Share of the prunable weights that are zero at the end",
+    "prune.sparsity": "Share of the prunable weights that are zero at the end; may be left out"
+    " beside `prune.pattern`, which gives it",
     "prune.cycles": "Prune-and-retrain cycles k; 1 is one shot",
-    "prune.structure": "Whether single weights or whole filters are removed",
+    "prune.structure": "What is removed as a whole: single weights, filters with all that belongs"
+    " to them, or blocks, rows or columns of a layer's matrix (see method.md)",
+    "prune.pattern": "Of every m inputs in a row n stay, in every layer alike (2:4); single weights"
+    " alone",
+    "prune.block": "Rows (outputs) and columns (inputs x kernel) of a block; must be given there",
     "prune.scope": "Whether the whole model shares one threshold or each layer gets the same share",
     "prune.criterion": "What is removed first: the smallest magnitudes, or a random draw (a"
     " baseline)",
     "prune.exclude": "Prunable weights that stay dense: `first`, `last`, patterns over names of"
     " weights or layers, or module types",
     "prune.keep_layer_min": "Weights that every layer keeps; below 1 a share of the layer",
-    "prune.filter_norm": "Norm by which filters are ranked",
+    "prune.filter_norm": "Norm by which filters, blocks, rows and columns are ranked",
     "prune.bn_reestimate": "Whether the statistics of BatchNorm are estimated anew after each"
     " prune, by one pass over the training images",
     "retrain.schedule": "Schedule of each retraining cycle (see Retraining schedules)",
@@ -138,6 +143,8 @@ RANGES = {
     "task.model": "a name, `module:attribute`, or `{name: ..., key: value}`",
     "task.use": "`module:attribute`",
     "prune.criterion": ", ".join(f"`{name}`" for name in CRITERIA) + ", or `module:attribute`",
+    "prune.pattern": "`{n: 2, m: 4}`, 1 <= n < m <= 1,024",
+    "prune.block": "`{rows: 4, columns: 4}`, each at most 1,024",
     "dense.optimiser": ", ".join(f"`{name}`" for name in OPTIMISERS) + ", or `module:attribute`",
     "dense.options": "a mapping of keywords",
     "dense.groups": "a list of `{match: [patterns], weight_decay: number, lr_scale: number}`",

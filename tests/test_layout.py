@@ -112,13 +112,13 @@ ROOMS: dict[str, Room] = {
     ),
     "study.checks": Room(
         "definition points trainables.vocabulary trainables.code trainables.config"
-        " trainables.files trainables.data trainables.networks trainables.checkpoints"
-        " trainables.pruning",
+        " trainables.formulas trainables.files trainables.data trainables.networks"
+        " trainables.checkpoints trainables.pruning",
         "",
         "torch",
     ),
     "study.views": Room(
-        "definition points trainables.vocabulary trainables.code trainables.formulas"
+        "definition points checks trainables.vocabulary trainables.code trainables.formulas"
         " trainables.config trainables.files trainables.jobs trainables.trials trainables.deploy"
         " analysis.columns analysis.stats analysis.frames analysis.selection"
         " analysis.figures analysis.drawing",

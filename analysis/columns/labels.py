@@ -15,6 +15,7 @@ MISSING: Final = "–"
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "prune.sparsity": ("sparsity", "% of the prunable weights"),
     "prune.cycles": ("number of cycles", "count"),
+    "prune.structure": ("structure", ""),
     "retrain.epochs": ("retraining", "epochs"),
     "retrain.budget": ("retraining", "% of the dense epochs"),
     "retrain.discount": ("discount d", "share of the top rate"),

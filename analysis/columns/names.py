@@ -11,6 +11,7 @@ import pandas as pd
 
 from trainables.config.catalog import METHODS
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
+from trainables.formulas.structures import KINDS, kind_named
 
 KEYS: Final = ("study", "fingerprint")
 """Together they name one row of the trials frame."""
@@ -20,6 +21,9 @@ SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "com
 
 _LEADING: Final = ("dense.epochs", "prune.sparsity", "retrain.schedule")
 """Settings that come first in their section."""
+
+STRUCTURE: Final = "prune.structure"
+"""What is removed together: `weights`, `2:4`, `blocks 4x4`."""
 
 KNOWN_ORDER: Final = {"retrain.schedule": tuple(RETRAIN_SCHEDULES), "method": tuple(METHODS)}
 """Columns whose values have an order of their own, the order of their catalog."""
@@ -65,15 +69,19 @@ def distinct_trials(frame: pd.DataFrame) -> pd.DataFrame:
 def ordered(values: Iterable[Any], column: str = "") -> list[Any]:
     """Return the distinct values in reading order: numbers, text, the rest, missing (None) last.
 
-    Schedules and methods come in the order of their catalog, when `column` says that they are.
+    Schedules and methods come in the order of their catalog, when `column` says that they are;
+    structures by their kind, then by name.
     """
     ranks = {value: rank for rank, value in enumerate(KNOWN_ORDER.get(column, ()))}
+    kinds = {kind: rank for rank, kind in enumerate(KINDS if column == STRUCTURE else ())}
 
     def key(value: Any) -> tuple[int, Any]:
         if value is None:
             return (4, 0)
         if value in ranks:
             return (0, ranks[value])
+        if isinstance(value, str) and (rank := kinds.get(kind_named(value))) is not None:
+            return (0, (rank, value))
         if isinstance(value, bool | int | float | np.number | np.bool_):
             return (1, value)
         return (2, value) if isinstance(value, str) else (3, str(value))

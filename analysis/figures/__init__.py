@@ -116,7 +116,7 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "layers", "Sparsity layer by layer",
-            "From which layers does the prune take its weights, and does removing whole filters"
+            "From which layers does the prune take its weights, and do whole filters or blocks"
             " spread it otherwise?",
             "pareto", "layers", ("layer_sparsity", "prune.structure", _SPARSITY), ("by", "at"),
             layers_table, layers_figure, spans=("budget",), compares="prune.structure",

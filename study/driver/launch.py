@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from study.checks import readiness
+from study.checks.structures import uncut_in_words
 from study.checks.user_code import LookedAt
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.own_code import LOOKS
@@ -77,6 +78,7 @@ class Launch:
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
         readiness.check_exclusions(configs)
+        uncut_in_words(self.resolved)  # refuses a structure that divides no weight
 
     def _study_before(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""

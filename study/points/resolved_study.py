@@ -7,13 +7,13 @@ worked out when it is first asked for. A grid and a search are the two kinds of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from study.definition.own_code import NO_CODE, StudyCode
-from study.definition.space import Block, Space, Trial, blocks, leaves, spaces
+from study.definition.space import Block, Space, Trial, blocks, spaces
 from study.definition.studyfile import StudyFile, require_metrics
 from study.points.agenda import TrialSource
 from study.points.standing import Standing
@@ -149,7 +149,13 @@ class ResolvedStudy(ABC):
     def refuse_idle_keys(self, configs: Iterable[TrialConfig]) -> None:
         """Refuse a key that the study sets and none of all its configurations uses."""
         sections = (self.study.space, *self.study.spaces)
-        given = {key: value for raw in sections for key, value in leaves(raw).items()}
+        given = {
+            f"{section}.{leaf}": value
+            for raw in sections
+            for section, held in raw.items()
+            if isinstance(held, Mapping)
+            for leaf, value in held.items()
+        }
         idle = {key for key in given if key in CONDITIONS}
         for config in configs:
             idle &= config.inactive

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from study.checks.structures import uncut_in_words
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
@@ -45,7 +46,7 @@ class Plan:
 
     `seeds` are those at which every configuration runs, `confirmations` the trials of the best ones
     at the others. `training` is None where a search decides as it goes. `weights` says in words
-    which weights of the user's own network are pruned.
+    which weights of the user's own network are pruned, and which a structure does not divide.
     """
 
     name: str
@@ -85,7 +86,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
         settled=standing.settled,
         failed=standing.failed,
         training=training,
-        weights=weights_in_words(resolved),
+        weights=[*weights_in_words(resolved), *uncut_in_words(resolved)],
     )
 
 

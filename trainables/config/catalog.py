@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.config.optimisers import Need
+from trainables.formulas.structures import KINDS
 
 Positive = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -204,6 +205,9 @@ class DstParameters(ToppedUpParameters):
     penalty: NonNegative = 3e-3
 
 
+ALL = tuple(KINDS)
+"""The structures of methods that prune by `pruning.ranking`, which can do every kind."""
+
 _SHRINKS = "weights that lose their gradient shrink by the decay that gathers in their momentum"
 
 METHODS: dict[str, Method] = {
@@ -211,16 +215,16 @@ METHODS: dict[str, Method] = {
     for m in (
         Method("imp", "Iterative magnitude pruning with retraining", "retraining", NoParameters,
                True, "Han et al. 2015", {"prune.cycles": {"int": [1, 5]}},
-               structures=("weights", "filters"), budgeted=False),
+               structures=ALL, budgeted=False),
         Method("bimp", "Budgeted IMP: dense run and IMP in one fixed budget", "retraining",
                NoParameters, True, "Zimmer, Spiegel and Pokutta 2023",
                {"budget.dense_fraction": {"uniform": [0.3, 0.9]}, "prune.cycles": {"int": [1, 4]}},
-               structures=("weights", "filters")),
+               structures=ALL),
         Method("gmp", "Gradual magnitude pruning", "from scratch", GmpParameters, True,
                "Zhu and Gupta 2017",
                {"method.interval": {"choice": [1, 2, 4]},
                 "method.recover": {"choice": [False, True]}},
-               "trainables.methods.gmp:Gmp", structures=("weights", "filters")),
+               "trainables.methods.gmp:Gmp", structures=ALL),
         Method("gsm", "Global sparse momentum", "from scratch", NoParameters, True,
                "Ding et al. 2019", {"dense.momentum": {"choice": [0.9, 0.95, 0.98, 0.99]},
                 "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},
@@ -233,7 +237,7 @@ METHODS: dict[str, Method] = {
                needs={"coupled decay": "it takes the decay of its largest weights back out"}),
         Method("dpf", "Dynamic pruning with feedback", "from scratch", IntervalParameters, True,
                "Lin et al. 2020", {"method.interval": {"choice": [1, 2, 4]}},
-               "trainables.methods.dpf:Dpf", structures=("weights", "filters")),
+               "trainables.methods.dpf:Dpf", structures=ALL),
         Method("dnw", "Discovering neural wirings", "from scratch", NoParameters, True,
                "Wortsman et al. 2019", {"prune.scope": {"choice": ["global", "layer"]},
                                         "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},

@@ -13,6 +13,7 @@ from typing import Any
 
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import schedule_of
+from trainables.formulas.sparsity import zeros_after
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind
 
 _DIGITS = 16
@@ -231,8 +232,13 @@ def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> 
 
 
 def cumulative_sparsity(config: TrialConfig, cycle: int) -> float:
-    """Sparsity asked after a cycle: 1 - (1 - S)^(cycle/k), and S itself after the last."""
+    """Sparsity asked after a cycle: 1 - (1 - S)^(cycle/k), and S itself after the last.
+
+    Under a pattern, the share of the zeros that every group then has.
+    """
     goal, cycles = config.prune.sparsity, config.prune.cycles
     if cycle == cycles:
         return goal
+    if group := config.prune.form.group:
+        return zeros_after(group, goal, cycles, cycle) / group
     return float(round(1 - (1 - goal) ** (cycle / cycles), 12))

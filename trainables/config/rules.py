@@ -17,6 +17,7 @@ from trainables.config.settings import Settings
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_refusal, schedule_of
 from trainables.formulas.sparsity import epochs_to_steps
+from trainables.formulas.structures import BLOCKS, KINDS, PATTERN
 from trainables.vocabulary.refusal import Refusal, shown
 
 
@@ -56,6 +57,8 @@ _RETRAINING = Condition(
     lambda c: c.retrains,
 )
 
+_WHOLE = [name for name, kind in KINDS.items() if kind.choice == "units"]
+
 CONDITIONS: dict[str, Condition] = {
     **{f"dense.{leaf}": _dense_uses(leaf) for leaf in ("milestones", "gamma", "every", "lr_end")},
     **{
@@ -68,16 +71,20 @@ CONDITIONS: dict[str, Condition] = {
     "prune.criterion": _RETRAINING,
     "prune.scope": Condition(
         "the method ranks weights"
-        f" (all but {', '.join(_names(lambda m: not m.controls_sparsity))})",
-        lambda c: c.info.controls_sparsity,
+        f" (all but {', '.join(_names(lambda m: not m.controls_sparsity))}), without prune.pattern",
+        lambda c: c.info.controls_sparsity and c.prune.pattern is None,
     ),
     "prune.keep_layer_min": Condition(
-        "the method ranks weights, or tops up to its goal (method.top_up)",
-        lambda c: c.info.controls_sparsity or bool(c.method.parameters.get("top_up")),
+        "the method ranks weights, or tops up to its goal (method.top_up), without prune.pattern",
+        lambda c: (
+            (c.info.controls_sparsity or bool(c.method.parameters.get("top_up")))
+            and c.prune.pattern is None
+        ),
     ),
+    "prune.block": Condition(f"prune.structure is {BLOCKS}", lambda c: c.prune.structure == BLOCKS),
     "prune.filter_norm": Condition(
-        "prune.structure is filters and prune.criterion is magnitude",
-        lambda c: c.prune.structure == "filters" and c.prune.criterion == "magnitude",
+        f"prune.structure is {' or '.join(_WHOLE)} and prune.criterion is magnitude",
+        lambda c: c.prune.structure in _WHOLE and c.prune.criterion == "magnitude",
     ),
     "budget.dense_fraction": Condition(
         f"method is {' or '.join(_names(lambda m: m.splits_budget))}",
@@ -263,9 +270,19 @@ def _cycles_have_steps(c: Settings) -> None:
 
 
 def _structure_is_offered(c: Settings) -> None:
-    if c.prune.structure not in c.info.structures:
-        allowed = " or ".join(c.info.structures)
-        _refuse("prune.structure", f"be {allowed} under {c.method.name}", c.prune.structure)
+    prune, offered = c.prune, c.info.structures
+    pattern = prune.pattern and f"{{n: {prune.pattern.n}, m: {prune.pattern.m}}}"
+    if pattern and prune.structure != "weights":
+        rule = f"be absent under prune.structure {prune.structure}, as it is one of single weights"
+        _refuse("prune.pattern", rule, pattern)
+    if pattern and PATTERN not in offered:
+        rule = f"be absent under {c.method.name}, which prunes {' or '.join(offered)}"
+        _refuse("prune.pattern", rule, pattern)
+    if not pattern and prune.structure not in offered:
+        allowed = " or ".join(kind for kind in offered if kind != PATTERN)
+        _refuse("prune.structure", f"be {allowed} under {c.method.name}", prune.structure)
+    if prune.structure == BLOCKS and prune.block is None:
+        _refuse("prune.block", f"be given under prune.structure {BLOCKS}", "nothing")
 
 
 def _interval_fits(c: Settings) -> None:

@@ -254,28 +254,7 @@ def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
     return check
 
 
-CRITERIA = ("magnitude", "random")
-_criterion = name_or_reference("prune.criterion", CRITERIA)
 _retrain_schedule = name_or_reference("retrain.schedule", tuple(RETRAIN_SCHEDULES))
-
-
-class Prune(Section):
-    """What is removed, to which sparsity, in how many cycles, and by which measure.
-
-    `exclude`: prunable weights that stay dense: `first`, `last`, patterns over names of weights or
-    layers, or names of module types. `keep_layer_min`: weights that every layer keeps; below 1 a
-    share of the layer.
-    """
-
-    sparsity: BelowOne
-    cycles: Count = 1
-    structure: Literal["weights", "filters"] = "weights"
-    scope: Literal["global", "layer"] = "global"
-    criterion: Annotated[str, BeforeValidator(_criterion)] = "magnitude"
-    filter_norm: Literal["l1", "l2"] = "l2"
-    bn_reestimate: bool = True
-    exclude: tuple[str, ...] = ()
-    keep_layer_min: NonNegative = 0.0
 
 
 def _discount(value: Any) -> Any:

@@ -14,6 +14,7 @@ from trainables.code.reference import is_reference
 from trainables.config import catalog
 from trainables.config.datasets import folder, known
 from trainables.config.dense import Dense
+from trainables.config.prune import Prune
 from trainables.config.sections import (
     Budget,
     CheckpointFacts,
@@ -21,7 +22,6 @@ from trainables.config.sections import (
     DatasetChoice,
     Facts,
     MethodChoice,
-    Prune,
     Retrain,
     Section,
     TaskChoice,

@@ -57,6 +57,9 @@ class TrialConfig(Settings):
         if self.facts is not None and (listing := self.facts.listings.get("task.dataset")):
             raw["task"]["dataset"] |= _folder_name(raw["task"]["dataset"]["path"], listing)
         raw["dense"]["nesterov"] = self.dense.uses_nesterov
+        for key in ("pattern", "block"):  # readers get one name: 2:4, blocks 4x4
+            raw["prune"].pop(key)
+        raw["prune"]["structure"] = self.prune.form.name
         if self.retrains:
             i = self.steps_per_epoch
             raw["retrain"]["epochs"] = _number(self.retrain_epochs)

@@ -28,30 +28,49 @@ def pruned_fraction(sparsity: float, cycles: int) -> float:
     return 1 - math.pow(1 - exact(sparsity), 1 / cycles)
 
 
-def zeros_at(n: int, sparsity: float | Fraction) -> int:
-    """How many of `n` weights are zero at `sparsity` in [0, 1]: round(S n), exactly."""
-    if n < 0:
-        raise ValueError(f"n must be >= 0, got {n}")
+def zeros_at(n: int, sparsity: float | Fraction, group: int | None = None) -> int:
+    """How many of `n` weights are zero at `sparsity` in [0, 1]: round(S n), exactly.
+
+    With `group`, where every so many weights have the same number of zeros, round(S group) in each.
+    """
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparsity must be in [0, 1], got {sparsity}")
-    return round(exact(sparsity) * n)
+    counted, times = _counted(n, group)
+    return round(exact(sparsity) * counted) * times
 
 
-def zeros_after(n: int, sparsity: float, cycles: int, cycle: int) -> int:
+def zeros_after(n: int, sparsity: float, cycles: int, cycle: int, group: int | None = None) -> int:
     """How many of `n` weights are zero after `cycle` of `cycles` to `sparsity`; cycle 0 is before.
 
     round(n (1 - (1 - s)^p)) with s of `pruned_fraction`, decided in integers: the weights kept are
     a k-th root of a rational, so their double is bracketed between two integers, which settles the
-    rounding. After the last cycle this is round(S n).
+    rounding. After the last cycle this is round(S n). With `group`, where every so many weights
+    have the same number of zeros, that of one group in each: two cycles to 2 zeros of 4 make 1 and
+    2, three make 1, 1 and 2.
 
     Raises:
-        ValueError: sparsity is outside [0, 1), cycles < 1, or cycle outside [0, cycles].
+        ValueError: sparsity is outside [0, 1), cycles < 1, cycle outside [0, cycles], or groups
+            that do not divide n.
     """
     _check_goal(sparsity, cycles)
-    if n < 0:
-        raise ValueError(f"n must be >= 0, got {n}")
     if not 0 <= cycle <= cycles:
         raise ValueError(f"cycle must be in [0, {cycles}], got {cycle}")
+    counted, times = _counted(n, group)
+    return _zeros_after(counted, sparsity, cycles, cycle) * times
+
+
+def _counted(n: int, group: int | None) -> tuple[int, int]:
+    """Of how many weights the share is taken, and how many times over."""
+    if n < 0:
+        raise ValueError(f"n must be >= 0, got {n}")
+    if group is None:
+        return n, 1
+    if group < 1 or n % group:
+        raise ValueError(f"groups must be >= 1 and divide {n} weights, got {group}")
+    return group, n // group
+
+
+def _zeros_after(n: int, sparsity: float, cycles: int, cycle: int) -> int:
     shared = math.gcd(cycle, cycles)
     p, k = cycle // shared, cycles // shared
     power = (2 * n) ** k * (1 - exact(sparsity)) ** p

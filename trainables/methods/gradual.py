@@ -27,7 +27,7 @@ from trainables.pruning.ranking import prune
 
 
 class GradualMasks:
-    """Masks of single weights or of whole filters, with the parameters that belong to filters.
+    """Masks of whatever the structure removes, with the parameters that belong to filters.
 
     `masks` are of prunable weights; `zeros` is how many zeros were asked for last, 0 before the
     first prune. `parameters` and `factors` cover also biases and affine parameters of the
@@ -44,7 +44,7 @@ class GradualMasks:
         self._take(dense_masks(self._weights), 0)
 
     def _take(self, masks: Masks, zeros: int) -> None:
-        filters = self._structure == "filters"
+        filters = self._structure.record.with_filters
         self.masks, self.zeros = masks, zeros
         self.companions = companion_masks(self._weights, masks) if filters else {}
         self.parameters, self.factors = float_masks(self._model, {**masks, **self.companions})
@@ -97,7 +97,11 @@ class GradualMasks:
 
 
 def _zeros_after_epochs(setting: Setting, n: int) -> dict[int, int]:
-    """Zeros among the n prunable weights by the number of epochs done, at every prune."""
+    """Zeros among the n prunable weights by the number of epochs done, at every prune.
+
+    Under a pattern they rise by whole zeros per group, so that some prunes change nothing.
+    """
     epochs = setting.steps / setting.steps_per_epoch
     levels = gmp_sparsity(setting.sparsity, epochs=epochs, interval=setting.parameters["interval"])
-    return {done: zeros_at(n, level) for done, level in levels.items()}
+    group = setting.structure.group
+    return {done: zeros_at(n, level, group) for done, level in levels.items()}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from trainables.formulas.structures import WEIGHTS, Structure
 from trainables.pruning.masks import Masks
 from trainables.pruning.prunable import Prunable, prunable
 
@@ -24,7 +25,8 @@ class Setting:
 
     `parameters` are its own, validated by the catalog; `steps` and `steps_per_epoch` the length of
     its run in optimiser steps; `sparsity` the goal; `weight_decay` what the optimiser applies to
-    every parameter of the model that has none of its own; `keep_least` what every layer keeps
+    every parameter of the model that has none of its own; `structure` what goes together;
+    `filter_norm` by which norm whole units are ranked; `keep_least` what every layer keeps
     (`prune.keep_layer_min`).
     """
 
@@ -34,7 +36,7 @@ class Setting:
     steps: int
     steps_per_epoch: int
     weight_decay: float
-    structure: str = "weights"
+    structure: Structure = WEIGHTS
     scope: str = "global"
     filter_norm: str = "l2"
     keep_least: float = 0
@@ -65,8 +67,8 @@ class Hooks:
 
     A user's own, `method: "my_method:Mine"`, is a subclass made with a `Setting`. `Parameters` is a
     class or function whose typed keywords are its keys in the study file; `controls_sparsity` says
-    whether it ends at the goal by itself, `structures` what it can prune, `needs` what its
-    optimiser must do: some of "coupled decay" and "momentum".
+    whether it ends at the goal by itself, `structures` which kinds of `formulas.structures` it can
+    prune, `needs` what its optimiser must do: some of "coupled decay" and "momentum".
     """
 
     Parameters: ClassVar[Callable[..., Any]] = NoParameters

@@ -10,10 +10,10 @@ from trainables.methods import lists
 from trainables.methods.interface import Setting
 from trainables.methods.lists import Tensors
 from trainables.methods.selection import all_but_lowest
+from trainables.pruning.choices import SCOPES
 from trainables.pruning.masks import Masks, dense_masks
 from trainables.pruning.prunable import Part
 from trainables.pruning.quotas import Quota, protected
-from trainables.pruning.ranking import SCOPES
 
 
 class Largest:

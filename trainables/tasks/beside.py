@@ -11,10 +11,10 @@ import torch
 
 from trainables.config.optimisers import NEEDS
 from trainables.formulas.schedules import retrain_rates, schedule_of
+from trainables.formulas.structures import KINDS
 from trainables.methods.interface import Hooks
 from trainables.networks.models import seeded
 from trainables.pruning.prunable import prunable
-from trainables.pruning.ranking import STRUCTURES
 from trainables.pruning.scores import checked_scores
 from trainables.tasks.sentences import UserCode, definition
 from trainables.tasks.task import Task, first_batch
@@ -97,8 +97,8 @@ class _Beside:
         if not (isinstance(self.target, type) and issubclass(self.target, Hooks)):
             raise self._refusal("be a subclass of trainables.methods.interface.Hooks", "another")
         for structure in self.target.structures:
-            if structure not in STRUCTURES:
-                rule = f"have structures out of {', '.join(STRUCTURES)}"
+            if structure not in KINDS:
+                rule = f"have structures out of {', '.join(KINDS)}"
                 raise self._refusal(rule, repr(structure))
         for need in self.target.needs:
             if need not in NEEDS:

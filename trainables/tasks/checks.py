@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from trainables.data.balance import of_labels
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Splits, labels_of
+from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import call, work_of
 from trainables.tasks.building import Building
@@ -40,7 +41,8 @@ class Findings:
 
     `weights` and `dense` are numbers of weights by name, prunable ones and those that a rule keeps
     dense; `kinds` the types of the modules that hold the prunable ones, `order` these as the
-    forward meets them, `unmet` those that a forward of the example does not use. `classes` are
+    forward meets them, `unmet` those that a forward of the example does not use, `matrices` rows
+    and columns of each, which tell what a structure divides. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
     """
 
@@ -52,6 +54,7 @@ class Findings:
     order: tuple[str, ...]
     unmet: tuple[str, ...]
     classes: dict[str, list[int]]
+    matrices: dict[str, tuple[int, int]]
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -247,6 +250,7 @@ class _Checks:
             work.order,
             tuple(name for name in weights if name not in work.order),
             self._classes(splits),
+            matrices(weights),
         )
 
     def _classes(self, splits: Splits) -> dict[str, list[int]]:

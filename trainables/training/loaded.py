@@ -36,7 +36,8 @@ class LoadedTask:
     prunable ones, `work` the multiply-adds of one input. `draws`: whether torch is reseeded before
     every step, pass and evaluation, since the network or the task may draw random numbers. `own` is
     the user's code of a trial beside its task, by the key of the study file. `still` are frozen
-    layers that keep their statistics in training.
+    layers that keep their statistics in training. `uncut` are weights that stay dense because the
+    study's structure does not divide them; they are none of `weights`.
     """
 
     task: Task
@@ -51,6 +52,7 @@ class LoadedTask:
     loading: Loading = field(default_factory=Loading)
     own: Mapping[str, Any] = field(default_factory=dict)
     still: tuple[nn.Module, ...] = ()
+    uncut: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Items]:

@@ -49,7 +49,8 @@ def prune_cycle(
     before = {which: measures.parameter_vector(weights, which) for which in (norm, "prunable")}
     alive = sum(m.numel() for m in masks.values()) - count_zeros(masks)
     new = _prune(config, seed, spec, loaded, masks)
-    companions = companion_masks(weights, new) if config.prune.structure == "filters" else {}
+    filters = config.prune.form.record.with_filters
+    companions = companion_masks(weights, new) if filters else {}
     apply_(model, {**new, **companions})
     drops: dict[str, float] = {
         which: measures.norm_drop(vector, measures.parameter_vector(weights, which))
@@ -73,7 +74,7 @@ def _prune(
 ) -> Masks:
     p = config.prune
     n = sum(mask.numel() for mask in masks.values())
-    asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle)
+    asked = zeros_after(n, p.sparsity, p.cycles, spec.cycle, p.form.group)
     draws = generator(seed, config.draws_at(spec.cycle), 0, "prune")
     own = loaded.own.get("prune.criterion")
     scores = None if own is None else own_scores(loaded, own, config, seed, spec.cycle)
@@ -81,7 +82,7 @@ def _prune(
         loaded.weights,
         masks,
         zeros=max(asked, count_zeros(masks)),
-        structure=p.structure,
+        structure=p.form,
         scope=p.scope,
         criterion="magnitude" if own is not None else p.criterion,
         filter_norm=p.filter_norm,

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -32,6 +32,9 @@ from trainables.trials.stage_store import Partial, Stage
 from trainables.trials.start import weights_at_start
 from trainables.trials.task_cache import load_weights_
 from trainables.trials.whole_run import finish_whole, method_of
+
+UNCUT: Final = "uncut"
+"""Among a stage's facts the weights that stay dense because its structure does not divide them."""
 
 
 @dataclass
@@ -110,9 +113,7 @@ class StageRun:
             **common,
             state_name="done",
             metrics={k: float(v) for k, v in metrics.items() if _recordable(v)},
-            layers=measures.layer_sparsities(self.loaded.weights, masks)
-            if masks is not None
-            else {},
+            layers={} if masks is None else _layers(self.loaded, masks),
             weights=dict(self.loaded.model.state_dict()),
             state=state,
             provenance=dict(machine),
@@ -180,12 +181,22 @@ def _sizes(loaded: LoadedTask, masks: Masks | None) -> dict[str, float]:
     return sizes
 
 
+def _layers(loaded: LoadedTask, masks: Masks) -> dict[str, float]:
+    """Sparsity of each layer; of those that the structure does not divide, 0."""
+    return {
+        **measures.layer_sparsities(loaded.weights, masks),
+        **dict.fromkeys(loaded.uncut, 0.0),
+    }
+
+
 def begin(
     config: TrialConfig, seed: int, spec: StageSpec, loaded: LoadedTask, before: Stage | None
 ) -> StageRun:
     """Return a stage at its first step."""
     model = loaded.model
     facts: dict[str, Any] = {"eval_s": 0.0, "metrics": {}}
+    if spec.kind != "dense" and loaded.uncut:
+        facts[UNCUT] = list(loaded.uncut)
     if before is None:
         start = weights_at_start(config, seed, loaded)
         load_weights_(model, start.tensors)
@@ -196,7 +207,7 @@ def begin(
     load_weights_(model, before.weights)
     masks = _on(loaded, _under(before.state, "mask.")) or dense_masks(loaded.weights)
     pruned = prune_cycle(config, seed, spec, loaded, masks)
-    facts = {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
+    facts |= {"eval_s": pruned.eval_s, "metrics": pruned.metrics, "lr_discount": pruned.discount}
     hooks = HardMask(model, pruned.masks, pruned.companions)
     rates = rates_of_cycle(config, spec.steps, pruned.discount, loaded.own)
     memory = before.state if spec.cycle > 1 else {}

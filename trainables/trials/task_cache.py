@@ -27,8 +27,10 @@ from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.keeping import Keeping
 from trainables.data.parts import Items, Splits
+from trainables.formulas.structures import misfits
 from trainables.networks import models
 from trainables.networks.parameters import freeze_
+from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
@@ -71,10 +73,10 @@ class TaskCache:
         if beside := [key for key in config.own_code if not key.startswith("task.")]:
             own = {key: self._own(key, config.own_code[key]) for key in beside}
             loaded = replace(loaded, own=own, draws=True)  # a method may draw as a task may
-        if not config.prune.exclude:
-            return loaded
-        names = excluded(loaded.weights.kinds, config.prune.exclude, loaded.work.order)
-        return replace(loaded, weights=loaded.weights.without(names))
+        if config.prune.exclude:
+            names = excluded(loaded.weights.kinds, config.prune.exclude, loaded.work.order)
+            loaded = replace(loaded, weights=loaded.weights.without(names))
+        return _cut(config, loaded)
 
     def _load(self, config: TrialConfig) -> LoadedTask:
         compute, task = config.compute, self._task(config)
@@ -142,6 +144,17 @@ class TaskCache:
             return splits.map(placed), Loading(processes)
 
         return _recall(self._splits, key, DATA_KEPT, made)
+
+
+def _cut(config: TrialConfig, loaded: LoadedTask) -> LoadedTask:
+    """The task without the weights that the trial's structure does not divide."""
+    reasons = misfits(config.prune.form, matrices(loaded.weights))
+    if not reasons:
+        return loaded
+    if len(reasons) == len(loaded.weights):
+        named = ", ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise ValueError(f"{config.prune.form.name} must divide a weight, got none ({named})")
+    return replace(loaded, weights=loaded.weights.without(list(reasons)), uncut=tuple(reasons))
 
 
 def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:

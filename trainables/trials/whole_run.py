@@ -31,7 +31,7 @@ def method_of(config: TrialConfig, loaded: LoadedTask) -> Hooks:
         steps=config.dense_steps,
         steps_per_epoch=config.steps_per_epoch,
         weight_decay=config.dense.weight_decay,
-        structure=config.prune.structure,
+        structure=config.prune.form,
         scope=config.prune.scope,
         filter_norm=config.prune.filter_norm,
         keep_least=config.prune.keep_layer_min,

@@ -19,6 +19,7 @@ from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now
 from trainables.trials.procedure import Pace, Procedure, Progress
+from trainables.trials.stage_run import UNCUT
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.schema import State
@@ -111,8 +112,14 @@ class JobRun:
             "started_at": self._started_at,
             "finished_at": now(),
             "stages_trained": sorted(self._procedure.trained),
+            **self._uncut(),
             **self._code(),
         }
+
+    def _uncut(self) -> dict[str, Any]:
+        """The weights that stay dense because the structure does not divide them, if any."""
+        uncut = self._procedure.stages[-1].facts.get(UNCUT)
+        return {UNCUT: uncut} if uncut else {}
 
     def _code(self) -> dict[str, Any]:
         """The user's code and files, as they were hashed, and the digest of the code's copy."""

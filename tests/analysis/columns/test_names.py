@@ -24,6 +24,10 @@ def test_values_come_in_reading_order() -> None:
         9.5, 10, "a", "b", (1,), (2,), None,
     ]  # fmt: skip
     assert ordered(["allr", "ft"]) == ["allr", "ft"]
+    structures = ["1:4", "columns", "weights", "blocks 4x4", "2:4", "filters"]
+    assert ordered(structures, "prune.structure") == [
+        "weights", "filters", "1:4", "2:4", "blocks 4x4", "columns",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT])

@@ -17,6 +17,7 @@ from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.files.trial_record import Record
+from trainables.vocabulary.refusal import Refusal
 
 RAW: dict[str, Any] = {
     "name": "small",
@@ -174,3 +175,33 @@ def test_the_table_says_the_time_in_words(tmp_path: Path) -> None:
     assert table(planned(tmp_path)).splitlines()[-1] == (
         "time left             1 min 24 s of one worker's training"
     )
+
+
+def structured(folder: Path, **prune: Any) -> list[str]:
+    """The lines of a plan that name layers kept dense."""
+    task = {"dataset": "digits", "model": {"name": "cnn", "channels": [4, 8]}}
+    lines = planned(folder, task=task, prune=prune).weights
+    return [text for name, text in lines if name == "not divided"]
+
+
+def test_layers_that_a_structure_does_not_divide_are_named(tmp_path: Path) -> None:
+    """Weights [4, 9], [8, 36] and [10, 8]."""
+    assert structured(tmp_path, pattern={"n": 2, "m": 4}) == [
+        "conv1.weight: 4 does not divide 9 inputs (prune.structure 2:4)"
+    ]
+    blocks = {"structure": "blocks", "sparsity": 0.5}
+    assert structured(tmp_path, **blocks, block={"rows": 4, "columns": 3}) == [
+        "classifier.weight: 4 does not divide 10 outputs (prune.structure blocks 4x3)"
+    ]
+    assert structured(tmp_path, **blocks, block={"rows": 2, "columns": 1}) == []
+    assert structured(tmp_path, structure={"grid": ["weights", "columns"]}, sparsity=0.5) == []
+    assert structured(tmp_path, pattern={"n": 2, "m": 4}, exclude=["first"]) == []
+
+
+def test_a_structure_that_divides_nothing_that_is_left_is_refused(tmp_path: Path) -> None:
+    rule = (
+        r"prune\.pattern must divide a weight of the network \(conv1\.weight: 4 does not divide 9"
+        r" inputs\), got \{n: 2, m: 4\}"
+    )
+    with pytest.raises(Refusal, match=rule):
+        structured(tmp_path, pattern={"n": 2, "m": 4}, exclude=["conv2", "last"])

@@ -20,6 +20,7 @@ from trainables.config.catalog import (
 )
 from trainables.config.datasets import DATASETS, Dataset, KnownDataset, known
 from trainables.config.trial import TrialConfig
+from trainables.formulas import structures
 
 OWN_MODELS = [m for m in MODELS.values() if not m.name.startswith(TORCHVISION_PREFIX)]
 
@@ -85,7 +86,7 @@ def test_methods_resolve(method: Method) -> None:
         assert method.function is not None
         assert callable(resolve(method.function))
     assert method.source
-    assert set(method.structures) <= {"weights", "filters"}
+    assert set(method.structures) <= set(structures.KINDS)
     assert "weights" in method.structures
 
 

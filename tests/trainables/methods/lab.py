@@ -13,6 +13,7 @@ from trainables.config.catalog import METHODS, resolve
 from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import LocalFolder
+from trainables.formulas.structures import structure_of
 from trainables.methods.interface import Hooks, Setting
 from trainables.pruning.prunable import prunable
 from trainables.training.loaded import LoadedTask
@@ -57,6 +58,7 @@ def method(name: str, model: nn.Module, sparsity: float = 0.5, **over: Any) -> A
     record = METHODS[name]
     own = {key: over.pop(key) for key in list(over) if key in record.parameters.model_fields}
     parameters = record.parameters(**own).model_dump()
+    over["structure"] = structure_of(over.get("structure", "weights"))
     told = {"steps": 32, "steps_per_epoch": 4, "weight_decay": 0.1, **over}
     assert record.function is not None
     return resolve(record.function)(Setting(model, parameters, sparsity, **told))

@@ -15,6 +15,7 @@ from tests.trainables.trials.plain import run_trial
 from trainables.config.catalog import METHODS, Method, Parameters, Positive
 from trainables.config.trial import TrialConfig
 from trainables.formulas.sparsity import zeros_at
+from trainables.formulas.structures import PATTERN
 from trainables.methods.interface import Hooks, Setting
 from trainables.pruning.masks import Masks, count_zeros, dense_masks
 from trainables.training.evaluation import evaluate
@@ -25,16 +26,29 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "fp32": {},
     "bf16-nhwc": {"compute": {"precision": "bf16", "channels_last": True}},
 }
+TWO_OF_FOUR: dict[str, Any] = {"prune": {"pattern": {"n": 2, "m": 4}, "sparsity": 0.5}}
+BLOCKS: dict[str, Any] = {
+    "prune": {"structure": "blocks", "block": {"rows": 2, "columns": 3}, "sparsity": 0.5}
+}
 FORMS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in lab.FROM_SCRATCH),
     ("gmp", {"method": {"recover": True}}),
     ("gmp", {"prune": {"structure": "filters", "sparsity": 0.5}}),
     ("gmp", {"method": {"recover": True}, "prune": {"structure": "filters", "sparsity": 0.5}}),
     ("dpf", {"prune": {"structure": "filters", "sparsity": 0.5, "filter_norm": "l1"}}),
+    ("gmp", TWO_OF_FOUR),
+    ("gmp", {"method": {"recover": True}, **TWO_OF_FOUR}),
+    ("dpf", TWO_OF_FOUR),
+    ("gmp", BLOCKS),
+    ("dpf", {"prune": {"structure": "columns", "sparsity": 0.5}}),
     ("dnw", {"prune": {"scope": "layer", "sparsity": 0.8}}),
     ("str", {"method": {"top_up": True}}),
 ]
-IDS = [name + "".join(f"-{k}" for s in over.values() for k in s) for name, over in FORMS]
+IDS = [
+    name
+    + "".join(f"-{v if isinstance(v, str) else k}" for s in over.values() for k, v in s.items())
+    for name, over in FORMS
+]
 
 
 def results(run: StageRun) -> dict[str, Any]:
@@ -93,7 +107,7 @@ def test_the_end_is_a_hard_mask_at_the_sparsity_reported(
     for key, mask in masks.items():
         assert not stage.weights[key][~mask].any()
     assert stage.metrics["sparsity"] == count_zeros(masks) / n
-    if chosen.prune.structure == "filters":
+    if chosen.prune.form.record.choice == "units":
         assert 0.8 * goal < stage.metrics["sparsity"] <= goal
     elif METHODS[name].controls_sparsity or chosen.method.parameters.get("top_up"):
         assert count_zeros(masks) == zeros_at(n, goal)
@@ -213,12 +227,29 @@ def test_the_interval_fits_the_budget_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", lab.FROM_SCRATCH)
-def test_filters_are_pruned_only_where_the_record_says_so(name: str) -> None:
-    if "filters" in METHODS[name].structures:
-        assert lab.config(name, prune={"structure": "filters"}).prune.structure == "filters"
+def test_structures_are_pruned_only_where_the_record_says_so(name: str) -> None:
+    for kind, over in {
+        "filters": {"structure": "filters"},
+        "columns": {"structure": "columns"},
+        "blocks": BLOCKS["prune"],
+    }.items():
+        if kind in METHODS[name].structures:
+            assert lab.config(name, prune=over).prune.form.kind == kind
+        else:
+            with pytest.raises(ValueError, match=rf"prune\.structure must be weights under {name}"):
+                lab.config(name, prune=over)
+
+
+@pytest.mark.parametrize("name", lab.FROM_SCRATCH)
+def test_patterns_are_pruned_only_where_the_record_says_so(name: str) -> None:
+    if PATTERN in METHODS[name].structures:
+        assert lab.config(name, **TWO_OF_FOUR).prune.form.name == "2:4"
     else:
-        with pytest.raises(ValueError, match=rf"prune\.structure must be weights under {name}"):
-            lab.config(name, prune={"structure": "filters"})
+        rule = (
+            rf"prune\.pattern must be absent under {name}, which prunes weights, got .n: 2, m: 4."
+        )
+        with pytest.raises(ValueError, match=rule):
+            lab.config(name, **TWO_OF_FOUR)
 
 
 @pytest.mark.parametrize("name", lab.FROM_SCRATCH)

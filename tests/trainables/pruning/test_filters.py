@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from tests.trainables.pruning.test_layers import NETWORKS, SHAPE
 from trainables.formulas.sparsity import zeros_after
+from trainables.formulas.structures import KINDS
+from trainables.pruning.choices import CRITERIA, SCOPES, UNIT_NORMS
 from trainables.pruning.companions import filter_companions
 from trainables.pruning.layers import classifier, filter_rows
 from trainables.pruning.masks import (
@@ -24,7 +26,7 @@ from trainables.pruning.masks import (
     mask_momentum_,
 )
 from trainables.pruning.prunable import prunable
-from trainables.pruning.ranking import CRITERIA, FILTER_NORMS, SCOPES, STRUCTURES, prune
+from trainables.pruning.ranking import prune
 
 FILTERS = {"structure": "filters", "scope": "global", "criterion": "magnitude"}
 
@@ -163,7 +165,7 @@ def test_the_largest_step_not_above_is_taken_and_one_filter_a_layer_kept(data):
         "structure": "filters",
         "scope": data.draw(st.sampled_from(sorted(SCOPES))),
         "criterion": data.draw(st.sampled_from(sorted(CRITERIA))),
-        "filter_norm": data.draw(st.sampled_from(sorted(FILTER_NORMS))),
+        "filter_norm": data.draw(st.sampled_from(sorted(UNIT_NORMS))),
     }
     seed = data.draw(st.integers(0, 99))
     steps = [
@@ -276,6 +278,6 @@ def test_a_model_of_one_layer_has_no_filter_to_lose():
     assert classifier(prunable(model).layers) == "0.weight"
 
 
-@pytest.mark.parametrize("table", [STRUCTURES, SCOPES, CRITERIA, FILTER_NORMS])
+@pytest.mark.parametrize("table", [KINDS, SCOPES, CRITERIA, UNIT_NORMS])
 def test_records_are_listed_under_their_name(table):
     assert all(name == record.name for name, record in table.items())

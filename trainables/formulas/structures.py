@@ -1,0 +1,167 @@
+"""What is removed together: the unit of pruning, and how a layer is cut into units.
+
+A layer counts here as a matrix [outputs, inputs]: rows are what one output is made of, columns run
+over inputs x kernel height x kernel width. The standard library alone, so that a plan knows what a
+worker will do; the tensors are in `pruning.cuts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = tuple[int, int]
+"""Rows and columns of a matrix that one unit covers."""
+
+Choice = Literal["weights", "groups", "units"]
+"""How a prune chooses: the lowest weights over model or layer, so many in every group of inputs, or
+whole units in order until the next would be too much."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A family of structures.
+
+    `unit(structure, rows, columns)` is the unit in a layer of that matrix. `with_filters`: what
+    else belongs to a filter goes with its weights. `spares_classifier`: the classifier, whose
+    outputs are the network's, loses none. `divides`: there may be layers that it does not divide.
+    """
+
+    name: str
+    source: str
+    choice: Choice
+    unit: Callable[[Structure, int, int], Unit]
+    with_filters: bool = False
+    spares_classifier: bool = False
+    divides: bool = False
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a prune removes: a kind, with the size of its blocks or groups where it has any.
+
+    `block`: rows and columns of a block. `pattern`: (n, m), of every m inputs in a row n stay.
+    """
+
+    kind: str
+    block: Unit | None = None
+    pattern: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"structure must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        for kind, size in ((BLOCKS, self.block), (PATTERN, self.pattern)):
+            if (self.kind == kind) != (size is not None):
+                rule = "needs its size" if size is None else "is the one with that size"
+                raise ValueError(f"structure {kind} {rule}, got {self.kind} with {size}")
+        if self.block is not None and min(self.block) < 1:
+            raise ValueError(f"a block must have rows and columns >= 1, got {self.block}")
+        if self.pattern is not None and not 1 <= self.pattern[0] < self.pattern[1]:
+            raise ValueError(f"a pattern n:m must have 1 <= n < m, got {self.pattern}")
+
+    @property
+    def name(self) -> str:
+        """As records and figures call it: `2:4`, `blocks 4x4`, else the kind."""
+        if self.pattern is not None:
+            return "{}:{}".format(*self.pattern)
+        return self.kind if self.block is None else "{} {}x{}".format(self.kind, *self.block)
+
+    @property
+    def record(self) -> Kind:
+        """What is true of all structures of its kind."""
+        return KINDS[self.kind]
+
+    @property
+    def group(self) -> int | None:
+        """Neighbouring inputs over which the share is taken; None where it is a layer's or more."""
+        return None if self.pattern is None else self.pattern[1]
+
+    def unit(self, rows: int, columns: int) -> Unit:
+        """Rows and columns of one unit in a layer of that matrix."""
+        return self.record.unit(self, rows, columns)
+
+    def misfit(self, rows: int, columns: int) -> str | None:
+        """Why a layer of that matrix cannot be cut and stays dense, in words; None where it can."""
+        height, width = self.unit(rows, columns)
+        for divisor, length, what in (
+            (height, rows, "outputs"),
+            (width, columns, "inputs"),
+            (self.group or 1, columns, "inputs"),
+        ):
+            if length % divisor:
+                return f"{divisor} does not divide {length} {what}"
+        return None
+
+
+PATTERN = "n:m"
+BLOCKS = "blocks"
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("weights", "Han et al. 2015", "weights", lambda _s, _rows, _columns: (1, 1)),
+        Kind(
+            "filters",
+            "Li et al. 2017, Pruning Filters",
+            "units",
+            lambda _s, _rows, columns: (1, columns),
+            with_filters=True,
+            spares_classifier=True,
+        ),
+        Kind(
+            PATTERN,
+            "Mishra et al. 2021, Accelerating Sparse Deep Neural Networks",
+            "groups",
+            lambda _s, _rows, _columns: (1, 1),
+            divides=True,
+        ),
+        Kind(
+            BLOCKS,
+            "Gray, Radford and Kingma 2017, GPU Kernels for Block-Sparse Weights",
+            "units",
+            lambda s, _rows, _columns: s.block or (1, 1),
+            divides=True,
+        ),
+        Kind(
+            "rows",
+            "Wen et al. 2016, Learning Structured Sparsity",
+            "units",
+            lambda _s, _rows, columns: (1, columns),
+            spares_classifier=True,
+        ),
+        Kind(
+            "columns",
+            "Wen et al. 2016, Learning Structured Sparsity",
+            "units",
+            lambda _s, rows, _columns: (rows, 1),
+        ),
+    )
+}
+
+WEIGHTS = Structure("weights")
+
+
+def structure_of(given: Structure | str) -> Structure:
+    """Return a structure as it is, or by the name of a kind that needs no size.
+
+    Raises:
+        ValueError: an unknown name, or the name of a kind that needs a size.
+    """
+    return given if isinstance(given, Structure) else Structure(given)
+
+
+def kind_named(name: str) -> str:
+    """Return the kind of a structure by what records call it: that of `2:4` is `n:m`."""
+    return PATTERN if ":" in name else name.partition(" ")[0]
+
+
+def misfits(structure: Structure, matrices: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    """Return the weights that a structure cannot cut, which stay dense, each with the reason.
+
+    Args:
+        structure: what is removed.
+        matrices: rows and columns of each prunable weight, by name.
+    """
+    reasons = {name: structure.misfit(*matrix) for name, matrix in matrices.items()}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
