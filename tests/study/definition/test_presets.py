@@ -18,6 +18,7 @@ from trainables.vocabulary.refusal import Refusal
 # name: configurations, seeds, dense runs, epochs asked and after sharing (None: a search)
 SIZES = {
     "digits": (36, 3, 3, 2376, 276),
+    "digits-structures": (16, 5, 5, 1760, 260),
     "digits-discount": (78, 3, None, None, None),
     "digits-pareto": (60, 2, None, None, None),
     "digits-bimp": (48, 2, None, None, None),
