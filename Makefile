@@ -3,10 +3,14 @@
 # make lint     ruff and mypy                    make docs        tables of docs/study-file.md
 # make bench    measure speed                    make clean       remove .venv and caches
 #
-# PYTHON names another interpreter (make PYTHON=python3.12 install), JOBS the test processes.
+# PYTHON names another interpreter (make PYTHON=python3.12 install), JOBS the test processes, EXTRAS
+# what is installed (make EXTRAS=run demo leaves the developers' tools out), TORCH_INDEX a package
+# index that has other builds of torch, such as one without CUDA.
 
 PYTHON ?= python3
 JOBS ?= 2
+EXTRAS ?= dev
+TORCH_INDEX ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := results/digits
@@ -21,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("bimp-study needs Python >= 3.11, got %d.%d; make PYTHON=... names another" % v if v < (3, 11) else 0)'
 	@echo "Installing into .venv: some minutes and 6 GB the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(INSTALLED)

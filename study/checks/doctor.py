@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from study.checks.readiness import local_cpus
 from trainables.config.datasets import DATASETS, Dataset, KnownDataset
 
 DISTRIBUTION = "bimp-study"
+RUN = "run"
+"""The extra that running a study needs, and reading one does not."""
 LEAST_MEMORY = 4 * 2**30
 LEAST_DISK = 2 * 2**30
 DEBIAN_DATA = Path("/usr/share/datasets")
@@ -57,11 +60,12 @@ def python(running: tuple[int, ...]) -> Finding:
 
 
 def packages(requirements: Iterable[str]) -> Iterator[Finding]:
-    """Yield each required package with its version; extras are left out."""
+    """Yield each package that running a study requires, with its version; other extras are left
+    out."""
     yield _package(DISTRIBUTION, "", f"pip install -e . in the folder of {DISTRIBUTION}")
     for text in requirements:
         name, _, marker = text.partition(";")
-        if "extra" not in marker:
+        if "extra" not in marker or f'extra == "{RUN}"' in marker:
             wanted = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(.*)", name.strip())
             assert wanted is not None
             yield _package(wanted[1], wanted[2].strip(), f'pip install "{name.strip()}"')
@@ -122,6 +126,9 @@ def _gib(size: float) -> str:
 
 def gpus() -> Iterator[Finding]:
     """Yield each GPU that torch can use, or why there is none."""
+    if find_spec("torch") is None:
+        yield Finding("GPU", False, "unknown without torch", "install torch", needed=False)
+        return
     import torch
 
     for number in range(torch.cuda.device_count()):

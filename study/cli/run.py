@@ -23,9 +23,11 @@ def command(
     Running again resumes, retries failures, and adds what the study has gained. Exit status: 0 all
     is settled, 1 some trials failed or were left undone, 2 the input is wrong and nothing started.
     """
+    from study.checks.installed import require
     from study.checks.user_code import opened_study
     from study.definition.studyfile import load
 
+    require("run", "ray", "torch")
     resolved, code = opened_study(load(study, sets), out, same_code=same_code)
     resolved.check()  # before what is slow to import
 

@@ -23,9 +23,11 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
     nodes must have bimp installed. DIR must outlive the job: an absolute path on a file system that
     all nodes share, or an object store's URI.
     """
+    from study.checks.installed import require
     from study.checks.user_code import opened_study
     from study.definition.studyfile import load
 
+    require("submit", "ray")
     loaded = load(study, sets)
     opened_study(loaded, out)[0].check()
 

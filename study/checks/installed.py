@@ -1,0 +1,19 @@
+"""Whether what a verb needs is installed: reading a study takes neither torch nor Ray, running does."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from trainables.vocabulary.refusal import Refusal
+
+EXTRA = "bimp-study[run]"
+
+
+def require(verb: str, *packages: str) -> None:
+    """Refuse a verb whose packages are not installed, naming them and the extra that brings them.
+
+    Looks for the packages without importing them.
+    """
+    if missing := [name for name in packages if find_spec(name) is None]:
+        rule = f"must have {' and '.join(missing)} installed (pip install '{EXTRA}')"
+        raise Refusal(f"bimp {verb} {rule}, got a Python without")

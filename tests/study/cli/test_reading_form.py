@@ -1,0 +1,76 @@
+"""Reading a study takes neither torch nor Ray: the command where these are not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import study
+from tests.analysis import synthetic
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+RUN = ("PIL", "ray", "safetensors", "torch", "torchvision")
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in RUN:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None
+
+sys.meta_path.insert(0, Missing())
+import importlib.util
+look = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in RUN else look(name, *rest)
+from study.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("reading")
+    synthetic.write(place, synthetic.schedules())
+    preset = Path(study.__file__).parent / "presets" / "digits.yaml"
+    (place / "study.yaml").write_text(preset.read_text())
+    return place
+
+
+def without(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("plan digits", "108 = 36 configurations x 3 seeds"),
+        ("status {}", "108 trials"),
+        ("results {} --columns retrain.schedule,val_accuracy", "allr"),
+        ("table {}", "Mean ± sample standard deviation"),
+        ("stages {}", "stages"),
+        ("methods", "Zhu and Gupta 2017"),
+        ("schedule llr --dense-schedule linear --lr 0.1 --dense-epochs 2 --steps-per-epoch 2 --epochs 2", "retrain"),
+        ("report {} -o {}/report.html", "report.html"),
+    ],
+)
+def test_reading_needs_no_extra(folder: Path, words: str, part: str) -> None:
+    ended = without(*words.replace("{}", str(folder)).split())
+    assert ended.returncode == 0, ended.stderr
+    assert part in ended.stdout + ended.stderr
+
+
+def test_running_names_the_extra_and_starts_nothing(tmp_path: Path) -> None:
+    ended = without("run", "digits", "--out", str(tmp_path / "new"))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "bimp: bimp run must have ray and torch installed (pip install 'bimp-study[run]'),"
+        " got a Python without\n"
+    )
+    assert not (tmp_path / "new").exists()
