@@ -203,7 +203,7 @@ class FolderParameters(Parameters):
         return self
 
 
-_SOURCES = "trainables.data"
+_SOURCES = "trainables.datasets"
 _CIFAR10_SCALE = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 _CIFAR100_SCALE = Statistics((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
 _CIFAR10_RELEASE = Statistics((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))

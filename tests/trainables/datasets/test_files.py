@@ -13,9 +13,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from trainables.data import cifar, mnist, sources
+from trainables.data import sources
+from trainables.datasets import cifar, mnist
 from trainables.data.augmentation import Augmentation
-from trainables.data.idx import read_idx
+from trainables.datasets.idx import read_idx
 from trainables.data.raw import DataFormatError, DataMissingError, how_to_download
 
 Bytes = NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainables.data import digits
+from trainables.datasets import digits
 
 
 def test_the_shipped_file_holds_what_sklearn_loads() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.arrays import ArraySource
-from trainables.data.idx import read_idx
+from trainables.datasets.idx import read_idx
 from trainables.data.raw import DataFormatError, RawImages, find_folder, how_to_download
 
 FILES = (
