@@ -1,4 +1,4 @@
-"""Whether what a verb needs is installed: reading a study takes neither torch nor Ray, running does."""
+"""Whether what a verb needs is installed: reading takes neither torch nor Ray, running does."""
 
 from __future__ import annotations
 

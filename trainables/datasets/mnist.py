@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.arrays import ArraySource
-from trainables.datasets.idx import read_idx
 from trainables.data.raw import DataFormatError, RawImages, find_folder, how_to_download
+from trainables.datasets.idx import read_idx
 
 FILES = (
     "train-images-idx3-ubyte",

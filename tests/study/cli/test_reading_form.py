@@ -32,6 +32,9 @@ main()
 """
 
 
+RATES = "--dense-schedule linear --lr 0.1 --dense-epochs 2 --steps-per-epoch 2 --epochs 2"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("reading")
@@ -56,7 +59,7 @@ def without(*words: str) -> subprocess.CompletedProcess[str]:
         ("table {}", "Mean ± sample standard deviation"),
         ("stages {}", "stages"),
         ("methods", "Zhu and Gupta 2017"),
-        ("schedule llr --dense-schedule linear --lr 0.1 --dense-epochs 2 --steps-per-epoch 2 --epochs 2", "retrain"),
+        (f"schedule llr {RATES}", "retrain"),
         ("report {} -o {}/report.html", "report.html"),
     ],
 )

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from trainables.data import sources
-from trainables.datasets import cifar, mnist
 from trainables.data.augmentation import Augmentation
-from trainables.datasets.idx import read_idx
 from trainables.data.raw import DataFormatError, DataMissingError, how_to_download
+from trainables.datasets import cifar, mnist
+from trainables.datasets.idx import read_idx
 
 Bytes = NDArray[np.uint8]
 
