@@ -27,14 +27,14 @@ def clusters() -> Iterator[Any]:
     yield pytest.param(manifest("raycluster.yaml")["spec"], id="cluster")
 
 
-@pytest.mark.parametrize("cluster", clusters())
+@pytest.mark.parametrize("cluster", list(clusters()))
 def test_a_cluster_asks_for_a_token_and_runs_no_trial_beside_the_driver(cluster: Any) -> None:
     assert set(cluster) == CLUSTER_FIELDS
     assert cluster["authOptions"] == {"mode": "token"}
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
 
-@pytest.mark.parametrize("cluster", clusters())
+@pytest.mark.parametrize("cluster", list(clusters()))
 def test_all_nodes_have_one_image_one_shared_folder_and_room_in_shm(cluster: Any) -> None:
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     pods = [group["template"]["spec"] for group in groups]
@@ -49,7 +49,7 @@ def test_all_nodes_have_one_image_one_shared_folder_and_room_in_shm(cluster: Any
     assert worker["requests"]["nvidia.com/gpu"] == worker["limits"]["nvidia.com/gpu"] == 1
 
 
-@pytest.mark.parametrize("cluster", clusters())
+@pytest.mark.parametrize("cluster", list(clusters()))
 def test_the_ray_that_is_named_is_the_pinned_one(cluster: Any) -> None:
     pins = (Path(trainables.__file__).parents[1] / "constraints.txt").read_text().splitlines()
     assert f"ray=={cluster['rayVersion']}" in pins
