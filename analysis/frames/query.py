@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.columns.names import codes, nearest, require_columns
+from trainables.formulas.levels import level, levelled
 
 Values = Any
 """What a part of an expression stands for: a column, or a constant."""
@@ -181,7 +182,7 @@ class _Evaluator:
     def _value(self, node: ast.expr) -> Values:
         match node:
             case ast.Constant(value=value) if isinstance(value, bool | int | float | str):
-                return value
+                return levelled(value)
             case ast.List(elts=items) | ast.Set(elts=items):
                 return [self._value(item) for item in items]
             case ast.Tuple(elts=items):
@@ -197,7 +198,7 @@ class _Evaluator:
             case ast.UnaryOp(op=ast.USub(), operand=part):
                 return -self._number(part)
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _ARITHMETIC:
-                return _ARITHMETIC[type(sign)](self._number(left), self._number(right))
+                return _level(_ARITHMETIC[type(sign)](self._number(left), self._number(right)))
             case ast.Compare():
                 return self._comparison(node)
             case ast.Call(func=ast.Attribute() as function, args=arguments, keywords=[]):
@@ -267,6 +268,13 @@ def _among(column: pd.Series[Any], sign: ast.cmpop, values: list[Any] | tuple[An
     else:
         raise ValueError(f"a list {list(values)!r} cannot be ordered; use in or ==")
     return ~mask if isinstance(sign, ast.NotEq | ast.NotIn) else mask
+
+
+def _level(value: Values) -> Values:
+    """A computed number, or column of them, without what rounding adds: 1 - .7 is .3."""
+    if isinstance(value, pd.Series) and pd.api.types.is_float_dtype(value):
+        return value.map(level)
+    return levelled(value)
 
 
 def _comparable(value: Values, other: Values) -> Values:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS, SECTIONS, in_schema_order
+from trainables.formulas.levels import levelled
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import Measure, at_level, declare
 
@@ -121,7 +122,7 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     known = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
-    flat = [flatten(config) for config in known]
+    flat = [levelled(flatten(config)) for config in known]
     columns = in_schema_order({key for row in flat for key in row})
     distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
     retrains = np.array(["retrain" in config for config in configs], dtype=bool)

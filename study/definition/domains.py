@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from trainables.formulas.levels import levelled
 from trainables.vocabulary.refusal import Refusal, shown
 
 Kind = Literal["grid", "choice", "uniform", "loguniform", "int"]
@@ -73,11 +74,12 @@ def parse(key: str, raw: Mapping[str, Any]) -> Domain:
 def _listed(key: str, kind: str, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise Refusal(f"{key}.{kind} must have at least one value, got []")
-    if any(value in values[:at] for at, value in enumerate(values)):
+    levels = [levelled(value) for value in values]
+    if any(value in levels[:at] for at, value in enumerate(levels)):
         raise Refusal(f"{key}.{kind} must not repeat a value, got {shown(values)}")
     if any(is_domain(value) for value in values):
         raise Refusal(f"{key}.{kind} must hold values, not domains, got {shown(values)}")
-    return tuple(values)
+    return tuple(levels)
 
 
 def _bounds(key: str, kind: str, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from study.definition.domains import Domain, is_domain, parse, refuse_near_domai
 from study.definition.studyfile import StudyFile, merged
 from trainables.config.chain import StageSpec, digest, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
+from trainables.formulas.levels import levelled
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -139,7 +140,8 @@ def _without_domains(raw: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in raw.items():
         if is_domain(value):
             continue
-        without[key] = _without_domains(value) if isinstance(value, Mapping) else value
+        nested = isinstance(value, Mapping)
+        without[key] = _without_domains(value) if nested else levelled(value)
     return without
 
 
