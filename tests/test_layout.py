@@ -74,18 +74,25 @@ ROOMS: dict[str, Room] = {
     ),
     "analysis.stats": Room("columns trainables.vocabulary", _FRAMES, "scipy"),
     "analysis.frames": Room(
-        "columns stats trainables.vocabulary trainables.files", f"{_FRAMES} pyarrow", "ruamel"
+        "columns stats trainables.vocabulary trainables.formulas trainables.files",
+        f"{_FRAMES} pyarrow",
+        "ruamel",
     ),
     "analysis.selection": Room("columns stats frames trainables.vocabulary", _FRAMES),
     "analysis.tables": Room(
         "columns stats frames selection trainables.vocabulary trainables.files", _FRAMES, "tabulate"
     ),
     "analysis.drawing": Room("columns trainables.vocabulary", f"{_FRAMES} plotly"),
+    "analysis.evidence": Room(
+        "columns stats frames selection drawing trainables.vocabulary trainables.config",
+        f"{_FRAMES} plotly",
+        "optuna",
+    ),
     "analysis.figures": Room(
-        "columns stats frames selection drawing"
+        "columns stats frames selection drawing evidence"
         " trainables.vocabulary trainables.formulas trainables.config",
         f"{_FRAMES} plotly",
-        "optuna scipy",
+        "scipy",
     ),
     "analysis.panels": Room("columns selection drawing figures trainables.vocabulary", _FRAMES),
     "analysis.findings": Room(
@@ -102,7 +109,8 @@ ROOMS: dict[str, Room] = {
         f"{_FRAMES} plotly dash dash_ag_grid flask werkzeug",
     ),
     "study.definition": Room(
-        "trainables.vocabulary trainables.code trainables.config trainables.files",
+        "trainables.vocabulary trainables.code trainables.formulas trainables.config"
+        " trainables.files",
         "pydantic",
         "ruamel",
     ),

@@ -7,6 +7,9 @@ worth reading by themselves; a figure without data says in words why it is empty
 from __future__ import annotations
 
 from analysis.columns.roles import CHOICE
+from analysis.evidence.best_of_k import best_of_k_figure, best_of_k_table
+from analysis.evidence.equal_footing import matched_figure, matched_table
+from analysis.evidence.variance import variance_figure, variance_table
 from analysis.figures.accuracy import (
     accuracy_by_budget_figure,
     accuracy_by_budget_table,
@@ -78,6 +81,13 @@ FIGURES: dict[str, Figure] = {
             ranks_table, ranks_figure, "choosing", CHOICE, ("sparsity", "budget"),
         ),
         Figure(
+            "variance", "Where variance comes from",
+            "How much of what differs from seed to seed is the dense run's, the retraining's and"
+            " that of the images?",
+            "schedules", "trials", _SCORED, ("metric", "at"),
+            variance_table, variance_figure, spans=("sparsity", "budget"),
+        ),
+        Figure(
             "discount", "Results over the discount",
             "How do results change with ALLR's discount, and where does the adaptive one lie?",
             "discount", "trials", ("retrain.discount", *_SCORED), ("metric", "at"),
@@ -101,6 +111,12 @@ FIGURES: dict[str, Figure] = {
             "Which configurations does no other beat in both objectives?",
             "pareto", "trials", (CHOICE,), ("metric", "against", "by"),
             pareto_table, pareto_figure, "choosing", CHOICE,
+        ),
+        Figure(
+            "matched", "Compared on an equal footing",
+            "Who is better where all are equally sparse, or equally fast?",
+            "pareto", "trials", (_SPARSITY, CHOICE, "theoretical_speedup"),
+            ("metric", "by", "along", "at"), matched_table, matched_figure, spans=("sparsity",),
         ),
         Figure(
             "cost", "Results against the cost of training",
@@ -128,8 +144,14 @@ FIGURES: dict[str, Figure] = {
             history_table, history_figure, "choosing", CHOICE,
         ),
         Figure(
+            "best_of_k", "Best of as many settings as one tries",
+            "How much of a contestant's result is owed to how many settings it was tried with?",
+            "search", "trials", _SCORED, ("metric", "by", "at"),
+            best_of_k_table, best_of_k_figure,
+        ),
+        Figure(
             "importance", "Which settings matter",
-            "Which of the searched settings explain the differences in the result?",
+            "Which settings explain the differences in the result, alone and together?",
             "search", "trials", (CHOICE,), ("metric", "evaluator", "at"),
             importance_table, importance_figure, "choosing", CHOICE, ("sparsity", "budget"),
         ),

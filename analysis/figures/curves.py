@@ -14,7 +14,7 @@ from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block
-from analysis.selection.contest import contest, tuned_note
+from analysis.selection.contest import contest, favourite_note
 from analysis.selection.series import comparable
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -34,9 +34,9 @@ def learning_curves_table(
     """
     metric = named(metric, frame)
     meet = contest(comparable(_last_epochs(frame)), by, at)
-    if meet.trials.empty or meet.entries.empty:
+    if meet.trials.empty or meet.favourites.empty:
         return nothing(f"No trial has a curve at {block_words(meet.at)}.")
-    chosen = meet.entries
+    chosen = meet.favourites
     done = chosen[chosen["state"] == "done"]
     rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
     rows = rows.drop_duplicates(["fingerprint", "total_epoch"])
@@ -59,7 +59,7 @@ def learning_curves_table(
         "Bands are one standard deviation over seeds. Dashed lines mark where a further cycle"
         " begins. Learning rates are those of each epoch's first step."
     )
-    return meet.tabulation(table, band, fallen, tuned_note(chosen, meet.by), metric=metric)
+    return meet.tabulation(table, band, fallen, favourite_note(chosen, meet.by), metric=metric)
 
 
 def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from analysis.selection.contest import Contest, contest, means
 from analysis.selection.series import SPARSITY, comparable
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
+from analysis.stats import snapped
 from analysis.stats.candidates import sign_of
 
 DISCOUNT: Final = "retrain.discount"
@@ -30,7 +31,7 @@ def discount_table(
 
     Columns: sparsity, budget, discount (a number, or a word such as adaptive), kind (fixed, or that
     word), d (the number, or the mean of the d in use), mean, std, n, lo, hi, n_failed, n_diverged,
-    n_configurations, tuned (the fixed discount that is best on validation in its block).
+    n_configurations, self_chosen, tuned (the fixed discounts best on validation in their block).
     """
     metric = named(metric, frame)
     trials = comparable(frame).dropna(subset=[DISCOUNT])
@@ -49,7 +50,6 @@ def discount_means(meet: Contest, metric: str) -> pd.DataFrame:
         [SPARSITY, meet.budget, DISCOUNT],
         metric,
         used=("d", "mean"),
-        n_configurations=("n_configurations", "first"),
         score=("_score", "mean"),
         n_scored=("_score", "count"),
     )
@@ -62,16 +62,17 @@ def discount_means(meet: Contest, metric: str) -> pd.DataFrame:
 
 
 def _tuned(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark, instead of the scores, the fixed discount with the best score of each block.
+    """Mark, instead of the scores, the fixed discounts with the best score of each block.
 
-    Discounts with fewest trials that fell out go first; of equal means the smaller d.
+    Discounts with fewest trials that fell out go first; all that tie are marked.
     """
     scored = table[(table["kind"] == "fixed") & table["score"].notna()]
-    ranked = scored.sort_values(
-        ["n_scored", "score", "d"], ascending=[False, False, True], kind="stable"
-    )
-    best = ranked.drop_duplicates(["sparsity", "budget"]).index
-    return table.drop(columns=["score", "n_scored"]).assign(tuned=table.index.isin(best))
+    scored = scored.assign(score=snapped(scored["score"]))
+    ranked = scored.sort_values(["n_scored", "score"], ascending=False, kind="stable")
+    best = ranked.groupby(["sparsity", "budget"])[["n_scored", "score"]].transform("first")
+    tied = (ranked[["n_scored", "score"]] == best).all(axis=1)
+    tuned = table.index.isin(ranked.index[tied])
+    return table.drop(columns=["score", "n_scored"]).assign(tuned=tuned)
 
 
 def discount_figure(table: Tabulation) -> go.Figure:

@@ -26,8 +26,10 @@ from analysis.drawing import axes, canvas
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
+from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN
 from analysis.selection.tabulation import Tabulation
-from analysis.stats import intervals
+from analysis.stats import interval
+from analysis.stats.intervals import BY_CHOICES
 from trainables.vocabulary import schema
 
 SUBJECTS: Final = ("allr", "bimp")
@@ -57,8 +59,10 @@ def gains_table(
 
     Columns: rival, the block's columns, mean, lo, hi (95 %, Student's t over pairs), n
     (pairs), n_unpaired, n_failed, n_diverged. Pairs share seed, task, sparsity and budget; where a
-    metric is better when lower the sign is turned, so that a positive number is always a gain. The
-    table's fact is the contestant whose gain it is.
+    metric is better when lower the sign is turned, so that a positive number is always a gain. Of
+    several configurations one stands that the other seeds choose, and the interval allows for
+    that; at a seed that chose for itself there is no pair. The table's fact is the contestant
+    whose gain it is.
     """
     metric = named(metric, frame)
     trials = comparable(frame)
@@ -74,8 +78,9 @@ def gains_table(
 def _differences(meet: Contest, metric: str, subject: Any) -> pd.DataFrame:
     """Mean differences of every rival and block: as `stats.pairs`, for all of them at once."""
     series, keys = meet.by, list(meet.keys)
-    trials = meet.entries[[series, *keys, "seed", "state", metric]]
-    done = trials[(trials["state"] == "done") & trials[metric].notna()]
+    stood = [SELF_CHOSEN, CHOSEN_ELSEWHERE]
+    trials = meet.entries[[series, *keys, "seed", "state", metric, *stood]]
+    done = trials[(trials["state"] == "done") & trials[metric].notna() & ~trials[SELF_CHOSEN]]
     of = done[done[series] == subject][[*keys, "seed", metric]]
     rival = done[done[series] != subject][[series, *keys, "seed", metric]]
     matched = rival.merge(of, on=[*keys, "seed"], suffixes=("", "_of"))
@@ -87,8 +92,11 @@ def _differences(meet: Contest, metric: str, subject: Any) -> pd.DataFrame:
     met = trials[keys].dropna().drop_duplicates().sort_values(keys)
     blocks = [tuple(row) for row in met.itertuples(index=False)]
     rivals = [name for name in values(trials, series) if name != subject]
+    choices = _choices(trials, [series, *keys])
     cells = [(name, *block) for name in rivals for block in blocks]
     samples = [np.asarray(gains.get(cell, []), dtype=float) for cell in cells]
+    kinds = [BY_CHOICES[choices.get(c, 0) + choices.get((subject, *c[1:]), 0)] for c in cells]
+    spans = [interval(sample, kind=kind) for sample, kind in zip(samples, kinds, strict=True)]
     rows = [
         {
             **dict(zip(["rival", *keys], cell, strict=True)),
@@ -100,10 +108,16 @@ def _differences(meet: Contest, metric: str, subject: Any) -> pd.DataFrame:
             "n_failed": int(both["failed"]),
             "n_diverged": int(both["diverged"]),
         }
-        for cell, sample, span in zip(cells, samples, intervals(samples), strict=True)
+        for cell, sample, span in zip(cells, samples, spans, strict=True)
         for both in [_of(ended, cell) + _of(ended, (subject, *cell[1:]))]
     ]
     return pd.DataFrame(rows)
+
+
+def _choices(trials: pd.DataFrame, keys: list[str]) -> dict[tuple[Any, ...], int]:
+    """How many choices of the other seeds, none or one, are in a series' values in a block."""
+    chosen = trials.groupby(keys)[CHOSEN_ELSEWHERE].max()
+    return {key if isinstance(key, tuple) else (key,): int(one) for key, one in chosen.items()}
 
 
 def _endings(trials: pd.DataFrame, metric: str, keys: list[str]) -> pd.DataFrame:

@@ -1,37 +1,58 @@
-"""Which settings matter: parameter importance in each block of a study."""
+"""Which settings matter: what explains the differences, or what tells the best from the rest."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, label, number, words
+from analysis.columns.labels import block_words, number, words
 from analysis.columns.names import joined
 from analysis.columns.roles import CHOICE, named
-from analysis.columns.rows import records
+from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
+from analysis.evidence.shares import (
+    BEST_TENTH,
+    EXACT,
+    FEWEST,
+    FOREST,
+    REST,
+    TIMES,
+    TREES,
+    best_tenth,
+    explained,
+    is_grid,
+)
 from analysis.selection.blocks import Block
-from analysis.selection.contest import contest, fallen_note
+from analysis.selection.contest import Contest, contest, fallen_note
 from analysis.selection.series import comparable, goal_columns
-from analysis.selection.settings import configurations, varying, wide, without_synonyms
+from analysis.selection.settings import configurations, varying
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
 
-Evaluator = Literal["ped-anova", "fanova"]
-EVALUATORS: Final[dict[str, str]] = {"ped-anova": "PED-ANOVA", "fanova": "fANOVA"}
-"""Every evaluator with its name in words."""
+EVALUATORS: Final[dict[str, str]] = {
+    "variance": "what explains the differences",
+    "best-tenth": "what tells the best tenth apart (PED-ANOVA)",
+}
+"""The questions that may be asked, in words; the first is the default."""
 
-FEWEST: Final = 15
-"""With fewer configurations than this in a block its importances are not computed.
-
-PED-ANOVA asks what tells the best tenth from the rest, which must be more than one.
-"""
+_HOW: Final = {
+    EXACT: (
+        "Exact analysis of variance of the cell means of a complete grid, interactions included:"
+        " shares add up to 1. A setting without any effect would have the share marked as noise on"
+        " average."
+    ),
+    FOREST: (
+        f"No complete grid, so fANOVA: shares of the variance of {TREES} regression trees, bars one"
+        " standard deviation over trees; what settings explain only together stands as one."
+    ),
+    BEST_TENTH: (
+        "PED-ANOVA: which settings tell the best tenth of the configurations from the rest. It is"
+        " no share of the variance, and knows no interactions."
+    ),
+}
 
 
 def importance_table(
@@ -39,33 +60,56 @@ def importance_table(
     *,
     metric: str = CHOICE,
     at: Block | None = None,
-    evaluator: Evaluator = "ped-anova",
+    evaluator: str = "variance",
+    objectives: Mapping[str, Any] | Sequence[str] = (),
 ) -> Tabulation:
-    """Return each varying setting's importance for a metric, per sparsity and budget of one task.
+    """Return each varying setting's share in what a metric does, in one task.
 
-    Computed by Optuna on a study rebuilt in memory, one trial per configuration with its mean over
-    seeds: PED-ANOVA (Watanabe et al. 2023) or fANOVA (Hutter et al. 2014). Columns: block (in
-    words), parameter, importance (in [0, 1], adding up to 1 in a block), n (configurations). A
-    block with fewer than `FEWEST` has one row without parameter. The table's fact is the evaluator.
-    Raises TestSelectionError on a test metric.
+    Columns: metric, block (in words), then those of `shares.explained`. A complete grid of at most
+    four settings is split exactly and whole, sparsity and budget among its settings; else shares
+    are those of each sparsity and budget, as far as these have `FEWEST` configurations, and a block
+    with fewer has one row without parameter. `evaluator` is one of `EVALUATORS`, the question.
+    `objectives` replace the metric by several. The table's fact is the question. Raises ValueError
+    for an unknown evaluator, TestSelectionError on a test metric.
     """
-    metric = named(metric, frame)
-    require_choosable(metric)
+    if evaluator not in EVALUATORS:
+        raise ValueError(f"evaluator must be one of {', '.join(EVALUATORS)}, got {evaluator!r}")
+    metrics = list(objectives) or [named(metric, frame)]
+    for name in metrics:
+        require_choosable(name)
     trials = comparable(frame)
     meet = contest(trials, "", at, free=goal_columns(trials))
-    rows: list[dict[str, Any]] = []
-    for block, part in _blocks_of(meet.trials, meet.keys):
-        points = _points(part, metric)
-        shares = _importances(points, metric, evaluator)
-        rows += [{"block": block_words(block), "n": len(points), **share} for share in shares]
-    table = pd.DataFrame(rows, columns=["block", "parameter", "importance", "n"])
+    parts = [
+        part.assign(metric=name, block=block_words(block))
+        for name in metrics
+        for block, part in _shares(meet, name, evaluator)
+    ]
+    table = pd.concat(parts, ignore_index=True)[["metric", "block", *parts[0].columns[:-2]]]
     n_few = int(table["parameter"].isna().sum())
+    n_blocks = len(table[["metric", "block"]].drop_duplicates())
     few = (
-        f"{n_few} of {table['block'].nunique()} blocks have fewer than {FEWEST} configurations that"
-        " differ, too few to say what matters."
+        f"{n_few} of {n_blocks} blocks have fewer than {FEWEST} configurations that differ, too few"
+        " to say what matters."
     )
-    notes = (few if n_few else "", fallen_note(meet.trials), _left_out(meet.trials))
-    return meet.tabulation(table, *notes, metric=metric, facts=evaluator)
+    hows = [_HOW[how] for how in dict.fromkeys(table["how"].dropna())]
+    notes = (few if n_few else "", *hows, fallen_note(meet.trials), _left_out(meet.trials))
+    return meet.tabulation(table, *notes, metric=metrics[0], facts=evaluator)
+
+
+def _shares(
+    meet: Contest, metric: str, evaluator: str
+) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """The shares of each block; of a grid that is split exactly all of it is one."""
+    if evaluator == "variance" and is_grid(meet.trials, metric):
+        return [({}, explained(meet.trials, metric))]
+    judge = explained if evaluator == "variance" else best_tenth
+    found = []
+    for block, part in _blocks_of(meet.trials, meet.keys):
+        shares = judge(part, metric)
+        n = configurations(part[(part["state"] == "done") & part[metric].notna()]).nunique()
+        empty = pd.DataFrame([{"n": n}]).reindex(columns=shares.columns)
+        found.append((block, shares if len(shares) else empty))
+    return found
 
 
 def _left_out(frame: pd.DataFrame) -> str:
@@ -92,113 +136,69 @@ def _blocks_of(
     return [(dict(zip(kept, key, strict=True)), part) for key, part in grouped]
 
 
-def _points(part: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per configuration: its settings that vary and are set throughout, and the metric."""
-    done = part[(part["state"] == "done") & part[metric].notna()]
-    settings = without_synonyms(done, [c for c in varying(done) if done[c].notna().all()])
-    grouped = done.groupby(configurations(done), sort=False)
-    columns = {name: grouped[name].first() for name in settings}
-    return pd.DataFrame({**columns, metric: grouped[metric].mean()})
-
-
-def _importances(points: pd.DataFrame, metric: str, evaluator: Evaluator) -> list[dict[str, Any]]:
-    settings = [str(c) for c in points if c != metric]
-    if len(points) < FEWEST or not settings or points[metric].nunique() < 2:
-        return [{"parameter": None, "importance": np.nan}]
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
-
-    judge = (
-        FanovaImportanceEvaluator(seed=0)
-        if evaluator == "fanova"
-        else PedAnovaImportanceEvaluator()
-    )
-    with _quiet():
-        shares = optuna.importance.get_param_importances(
-            _rebuilt(points, metric), evaluator=judge, params=settings
-        )
-    return [{"parameter": name, "importance": value} for name, value in shares.items()]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna without its log lines and its warnings that a feature is experimental."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _rebuilt(points: pd.DataFrame, metric: str) -> Any:
-    """A study in memory that holds the points, one complete trial each."""
-    import optuna
-
-    from trainables.vocabulary.schema import METRICS
-
-    larger = METRICS[metric].direction == "max"
-    study = optuna.create_study(
-        direction="maximize" if larger else "minimize", storage=optuna.storages.InMemoryStorage()
-    )
-    settings = [str(c) for c in points if c != metric]
-    kinds = {name: _distribution(points[name]) for name in settings}
-    for row in records(points):
-        params = {
-            name: str(row[name]) if hasattr(kind, "choices") else row[name]
-            for name, kind in kinds.items()
-        }
-        study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=kinds, value=row[metric])
-        )
-    return study
-
-
-def _distribution(column: pd.Series[Any]) -> Any:
-    """The range that a column's values span; words, and words among numbers, as categories."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    values = column.tolist()
-    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
-        return CategoricalDistribution(sorted(set(map(str, values))))
-    if all(isinstance(v, int) for v in values):
-        return IntDistribution(min(values), max(values))
-    # As a search draws them: what spans two powers of ten is judged by its logarithm.
-    return FloatDistribution(min(values), max(values), log=wide(column.astype(float)))
-
-
 def importance_figure(table: Tabulation) -> go.Figure:
-    """Return bars of importance, one group per parameter, one colour per block."""
+    """Return bars of importance, one group per setting or interaction, one colour per block."""
     frame, title = table.frame, "Which settings matter"
     known = frame.dropna(subset=["parameter"]) if len(frame) else frame
     if known.empty:
         return canvas.blank(title, table.notes)
-    order = known.groupby("parameter")["importance"].mean().sort_values().index.tolist()
-    blocks = list(dict.fromkeys(known["block"]))
+    order = _order(known)
+    names = {term: canvas.markup(term_words(term)) for term in order}
+    groups = list(known[["metric", "block"]].drop_duplicates().itertuples(index=False, name=None))
+    several = known["metric"].nunique() > 1
     figure = canvas.canvas(
         title,
-        height=180 + 26 * max(1, len(order) * min(len(blocks), 4)),
-        subtitle=f"for {words(table.metric)}, by {EVALUATORS[table.facts]}",
+        height=180 + 26 * max(1, len(order) * min(len(groups), 4)),
+        subtitle=f"{EVALUATORS[table.facts]}, for {joined(_metrics(known))}",
     )
-    for index, block in enumerate(blocks):
-        part = known[known["block"] == block].set_index("parameter").reindex(order)
-        n = int(part["n"].max())
+    for index, (metric, block) in enumerate(groups):
+        part = known[(known["metric"] == metric) & (known["block"] == block)]
+        what = [words(metric)] * several + [block] * bool(block)
+        name = f"{', '.join(what) or 'all trials'} (n = {int(part['n'].max())})"
         figure.add_bar(
-            y=[canvas.markup(label(name)) for name in order],
+            y=[names[term] for term in part["parameter"]],
             x=part["importance"],
             orientation="h",
-            name=canvas.markup(f"{block or 'all trials'} (n = {n})"),
+            name=canvas.markup(name),
             marker={"color": theme.slot(index).color},
-            hovertext=[
-                canvas.markup(f"{label(name)}\n{block}\nimportance {number(value, 3)}, n = {n}")
-                for name, value in part["importance"].items()
-            ],
+            error_x=_bars(part),
+            hovertext=[canvas.markup(_text(row, name)) for row in tuples(part)],
             hoverinfo="text",
         )
     figure.update_xaxes(axes.axis("importance (share of 1)", rangemode="tozero"))
-    figure.update_yaxes(axes.axis("", type="category"))
+    figure.update_yaxes(
+        axes.axis("", type="category", categoryorder="array", categoryarray=list(names.values()))
+    )
     return figure
+
+
+def _order(known: pd.DataFrame) -> list[str]:
+    """Terms from the bottom up: interactions below settings, each by their mean share."""
+    means = known.groupby("parameter").agg(share=("importance", "mean"), order=("order", "max"))
+    return means.sort_values(["order", "share"], ascending=[False, True]).index.tolist()
+
+
+def _metrics(known: pd.DataFrame) -> list[str]:
+    return [words(name) for name in dict.fromkeys(known["metric"])]
+
+
+def _bars(part: pd.DataFrame) -> dict[str, Any] | None:
+    if part["spread"].isna().all():
+        return None
+    return {"type": "data", "array": part["spread"], "thickness": 1.2, "width": 3}
+
+
+def term_words(term: str) -> str:
+    """Return a setting, or several that act together, in words."""
+    return term if term == REST else TIMES.join(words(name) for name in term.split(TIMES))
+
+
+def _text(row: Any, name: str) -> str:
+    lines = [term_words(row.parameter), name, f"share {number(row.importance, 3)}, {row.how}"]
+    if row.spread >= 0:
+        lines.append(f"standard deviation over trees {number(row.spread, 2)}")
+    if row.noise >= 0:
+        lines.append(f"noise alone would give {number(row.noise, 2)}")
+    if row.p >= 0:
+        lines.append(f"p = {number(row.p, 2)}, {int(row.n_seeds)} seeds")
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from analysis.columns.roles import choice
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block, inside, task_columns
-from analysis.selection.contest import Contest
+from analysis.selection.contest import Contest, fallen_note, favourite_note
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.selection.tabulation import Tabulation
 
@@ -37,7 +37,7 @@ def layers_table(
     task and sparsity alone: which weights go does not hang on the budget.
     """
     meet = _contest(frame, by, at)
-    chosen = meet.entries
+    chosen = meet.favourites
     done = chosen[chosen["state"] == "done"]
     rows = distinct_trials(frame[frame["fingerprint"].isin(done["fingerprint"])])
     rows = rows.drop_duplicates(["fingerprint", "layer"])
@@ -49,7 +49,8 @@ def layers_table(
     single = table["series"].nunique() == 1
     alone = f"Only one {words(meet.by)} was tried here." if single else ""
     spread = "Whiskers are one standard deviation over seeds."
-    return meet.tabulation(table, spread, alone, *meet.remarks)
+    remarks = fallen_note(chosen), favourite_note(chosen, meet.by)
+    return meet.tabulation(table, spread, alone, *remarks)
 
 
 def _contest(frame: pd.DataFrame, by: str | None, at: Block | None) -> Contest:

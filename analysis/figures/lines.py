@@ -50,14 +50,13 @@ def line_table(
 ) -> Tabulation:
     """Return the mean of a metric per value of `by` and of `x`, in one block.
 
-    Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, reference
-    (True in the row of the dense model, whose x is missing; no such row where the dense runs are
-    of several settings).
+    Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, self_chosen,
+    reference (True in the row of the dense model, whose x is missing; no such row where the dense
+    runs are of several settings). See `contest.means` for stand-ins.
     """
     meet = contest(trials, by, at, free=[x])
     meet = meet.having(x, meet.by)
-    beside = {"n_configurations": ("n_configurations", "first")}
-    table = means(meet.entries, [meet.by, x], metric, **beside).assign(reference=False)
+    table = means(meet.entries, [meet.by, x], metric).assign(reference=False)
     table = table.rename(columns={meet.by: "series", x: "x"})
     apart = dense_settings(meet.entries, metric)
     dense = pd.DataFrame() if apart else dense_row(meet.entries, metric)
@@ -165,7 +164,8 @@ def _row_text(row: Any, name: str, table: Tabulation) -> str:
         f"{words(table.metric)} {canvas.mean_text(row, percent=in_percent(table.metric))}"
     )
     if row.n_configurations > 1:
-        text += f"\nbest of {int(row.n_configurations)} configurations on validation"
+        where = "at these very seeds: too good" if row.self_chosen else "at the other seeds"
+        text += f"\nbest of {int(row.n_configurations)} configurations on validation {where}"
     return text
 
 

@@ -19,7 +19,7 @@ from analysis.selection.tabulation import Tabulation, nothing
 
 PageName = Literal["overview", "schedules", "discount", "pareto", "search"]
 FrameName = Literal["trials", "epochs", "layers"]
-Control = Literal["metric", "by", "at", "of", "cost", "against", "x", "y", "evaluator"]
+Control = Literal["metric", "by", "at", "of", "cost", "against", "along", "x", "y", "evaluator"]
 
 
 @dataclass(frozen=True)

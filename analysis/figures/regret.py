@@ -20,6 +20,7 @@ from analysis.selection.series import SPARSITY, comparable, goal_columns
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import NOBODY, SEARCHED, CrossFit, candidates_by, gap, pooled, too_few
+from trainables.vocabulary.wording import counted
 
 CHOSEN: Final = (
     "The tuned discount is chosen on validation at all seeds but one and scored at that one, so no"
@@ -33,7 +34,8 @@ def regret_table(
 ) -> Tabulation:
     """Return what the adaptive discount loses to the best fixed one, per block of one task.
 
-    Columns: sparsity, budget, tuned (the fixed d chosen on validation), n_tried (fixed discounts),
+    Columns: sparsity, budget, tuned (the fixed d chosen on validation at all seeds, the least of
+    those that tie), n_tied (others that tie with it), n_tried (fixed discounts),
     d (mean adaptive d in use), regret (mean over seeds of the tuned minus the adaptive, each tuned
     on the other seeds; turned for a metric that is better when lower), lo, hi, n (seeds that all
     have done). A block without an adaptive trial, or without a fixed one, keeps its row with regret
@@ -87,6 +89,7 @@ def _row(part: pd.DataFrame, fit: CrossFit) -> dict[str, Any]:
         "sparsity": part["sparsity"].iloc[0],
         "budget": part["budget"].iloc[0],
         "tuned": tuned["d"].iloc[0] if len(tuned) else np.nan,
+        "n_tied": max(len(tuned) - 1, 0),
         "n_tried": int((part["kind"] == "fixed").sum()),
         "d": adaptive["d"].iloc[0] if len(adaptive) else np.nan,
         "regret": fit.mean,
@@ -139,7 +142,8 @@ def _text(row: Any, name: str, metric: str) -> str:
     if is_missing(row.regret):
         return f"{name}\n{too_few(row.n)}"
     lost = canvas.difference_text(metric, row.regret, row.lo, row.hi, int(row.n))
+    tied = f" (a tie with {counted(row.n_tied, 'other')})" if row.n_tied else ""
     return (
-        f"{name}\ntuned d = {number(row.tuned, 3)} of {row.n_tried} tried,"
+        f"{name}\ntuned d = {number(row.tuned, 3)}{tied} of {row.n_tried} tried,"
         f" adaptive d = {number(row.d, 3)}\nregret {lost}"
     )

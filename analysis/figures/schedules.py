@@ -99,10 +99,11 @@ def _alike(meet: Contest) -> tuple[pd.DataFrame, str]:
     )
     if not mixed:
         return here, ""
-    chosen_by = choice(meet.entries)
-    means = sign_of(chosen_by) * meet.entries.groupby(SCHEDULE, sort=False)[chosen_by].mean()
+    favourites = meet.favourites
+    chosen_by = choice(favourites)
+    means = sign_of(chosen_by) * favourites.groupby(SCHEDULE, sort=False)[chosen_by].mean()
     means = means.dropna()
-    best = meet.entries[meet.entries[SCHEDULE] == means.idxmax()] if len(means) else meet.entries
+    best = favourites[favourites[SCHEDULE] == means.idxmax()] if len(means) else favourites
     one = inside(here, {column: best.iloc[0][column] for column in mixed})
     names = joined([words(column) for column in mixed])
     return one, f"Trials here differ in {names}; drawn is the best on validation."

@@ -15,36 +15,38 @@ from analysis.columns.labels import (
     number,
     shown,
 )
-from analysis.columns.names import config_columns, differing, joined
+from analysis.columns.names import joined
 from analysis.columns.roles import reported
 from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
-from analysis.frames.constraints import beyond_bounds
-from analysis.selection.blocks import block_columns, inside, stand_ins
+from analysis.selection.blocks import block_columns, inside
+from analysis.selection.family import family
 from analysis.selection.series import series_column
-from analysis.stats import (
-    FEWEST_SEEDS,
-    Comparison,
-    Verdict,
-    against,
-    entrants,
-    paired,
-    smallest_difference,
-)
+from analysis.selection.stand_ins import SELF_CHOSEN, stand_ins
+from analysis.selection.tries import unequal_tries
+from analysis.stats import FEWEST_SEEDS, Comparison, Verdict, paired, side
 from analysis.stats.power import LEVEL
 from trainables.vocabulary.wording import counted
 
 MORE_SEEDS: Final = 8
 
 
-def subject(trials: pd.DataFrame) -> tuple[Any | None, dict[str, Any]]:
-    """Return the contestant to report on, the leader by mean rank on validation, and its task.
+def subject(trials: pd.DataFrame) -> tuple[list[Any], dict[str, Any]]:
+    """Return the contestants that are first by mean rank on validation, and the task of the ranks.
 
-    The task is the commonest: columns and values, none where all trials are of one.
+    More than one where ranks tie, none where no block can be ranked. The task is the commonest:
+    columns and values, none where all trials are of one.
     """
     ranked = ranks_table(trials)
-    led = len(ranked.frame) > 1 and ranked.facts.n_blocks
-    return (ranked.frame["entrant"].iloc[0] if led else None), dict(ranked.at)
+    if len(ranked.frame) < 2 or not ranked.facts.n_blocks:
+        return [], dict(ranked.at)
+    ranks = ranked.frame["mean_rank"]
+    first = ranked.frame.loc[ranks <= ranks.min() + RANKS_TIE, "entrant"]
+    return list(first), dict(ranked.at)
+
+
+RANKS_TIE: Final = 1e-9
+"""Mean ranks nearer than this are one: they are means of halves."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Versus:
 
     `task` holds the columns and values of the task it leads in; none where there is but one.
     `verdict` is one of the family of all pairs of contestants, with the leader first; `comparison`
-    is of those that stand for the two.
+    is of those that stand for the two. `tries` are how many settings each contestant was tried
+    with.
     """
 
     metric: str
     comparison: Comparison
     verdict: Verdict
     task: dict[str, Any]
+    tries: dict[Any, int]
 
     @property
     def certainty(self) -> str:
@@ -70,22 +74,29 @@ class Versus:
 def comparisons(trials: pd.DataFrame) -> list[Versus]:
     """Return the leader by mean rank on validation, compared with every rival on test.
 
-    Of several tasks in the leader's own alone: it was chosen there.
+    Of several tasks in the leader's own alone: it was chosen there. Of several first ones the
+    first in order leads.
     """
     by = series_column(trials)
-    leader, task = subject(trials)
+    first, task = subject(trials)
     metric = reported(trials)
-    if leader is None or metric not in trials or not trials[metric].notna().any():
+    if not first or metric not in trials or not trials[metric].notna().any():
         return []
+    leader = first[0]
     columns = block_columns(trials, by)
     here = inside(trials, task)
-    among = [c for c in differing(here, config_columns(here)) if c not in (by, *columns)]
-    standing = here[~beyond_bounds(here, among, [by, *columns])]
-    family = entrants(standing, metric, by, columns).verdicts()
+    contestants = family(here, {}, by, metric)
     chosen, keys = stand_ins(here, by, columns), ["seed", *columns]
+    chosen = chosen[~chosen[SELF_CHOSEN]]
     found = [
-        Versus(metric, paired(chosen, metric, leader, one.rival, by=keys, column=by), one, task)
-        for one in against(family, leader)
+        Versus(
+            metric,
+            paired(chosen, metric, leader, one.rival, by=keys, column=by),
+            one,
+            task,
+            dict(contestants.entrants.tries),
+        )
+        for one in contestants.against(leader)
     ]
     return [one for one in found if one.comparison.n]
 
@@ -94,31 +105,62 @@ def against_rivals(trials: pd.DataFrame) -> list[str]:
     """Return the leader's paired differences on test, grouped by how sure they are."""
     found = comparisons(trials)
     if not found:
-        return []
-    by, leader = series_column(trials), found[0].verdict.of
-    own = next((one for one in found if one.verdict.rival in SUBJECTS[:1]), None)
-    behind = f"; {shown(by, own.verdict.rival)} is not" if own is not None else ""
-    where = f"At {block_words(found[0].task)}, by" if found[0].task else "By"
-    first = f"{where} mean rank on validation {shown(by, leader)} is first{behind}."
+        return [sentence] if (sentence := _unknown(trials)) else []
+    by, pairs = series_column(trials), [one.verdict for one in found]
     kinds = dict.fromkeys(one.certainty for one in found)
-    pairs = [one.verdict for one in found]
     return [
-        first,
+        _first(trials, found),
         *(_grouped(by, kind, [one for one in found if one.certainty == kind]) for kind in kinds),
+        _where(trials, found),
         _more(by, pairs),
         _caution(pairs),
     ]
 
 
+def _first(trials: pd.DataFrame, found: list[Versus]) -> str:
+    by, (first, task) = series_column(trials), subject(trials)
+    names = joined([shown(by, name) for name in first])
+    where = f"At {block_words(task)}, by" if task else "By"
+    lead = f"{names} is first" if len(first) == 1 else f"{names} tie for the first place"
+    own = next((name for name in SUBJECTS[:1] if name not in first), None)
+    rivals = [one.verdict.rival for one in found]
+    behind = f"; {shown(by, own)} is not" if own in rivals else ""
+    clause = unequal_tries(found[0].tries, by)
+    unequal = f" (tries are unequal: {clause})" if clause else ""
+    return f"{where} mean rank on validation {lead}{behind}{unequal}."
+
+
+def _unknown(trials: pd.DataFrame) -> str:
+    """Why the leader is compared with nobody, where the seeds are too few for a choice."""
+    by = series_column(trials)
+    first, task = subject(trials)
+    if not first:
+        return ""
+    chosen = stand_ins(inside(trials, task), by, block_columns(trials, by))
+    if not chosen[SELF_CHOSEN].any():
+        return ""
+    few = counted(int(chosen["seed"].nunique()), "seed")
+    return (
+        f"Who is ahead on test cannot be known with {few}: the best of several settings is scored"
+        f" at seeds that did not choose it, which takes {FEWEST_SEEDS}."
+    )
+
+
 def _grouped(by: str, kind: str, found: list[Versus]) -> str:
     parts = [
-        f"{_gain(one, shown(by, one.verdict.rival))} ({counted(one.comparison.n, 'pair')})"
-        for one in found
+        f"{_gain(one, shown(by, one.verdict.rival))} ({_pairs(one.comparison)})" for one in found
     ]
     metric = found[0].metric
     part = "test" if metric.startswith("test_") else "validation"
     has = "has" if in_percent(metric) else "is"
     return f"On {part} {shown(by, found[0].verdict.of)} {has} {joined(parts)}: {kind}."
+
+
+def _pairs(one: Comparison) -> str:
+    """How many pairs a difference is of, and what failed in it."""
+    lost = [(one.pairs.n_failed, "failed"), (one.pairs.n_diverged, "diverged")]
+    words_ = [f"{n} {word}" for n, word in lost if n]
+    return ", ".join([counted(one.n, "pair"), *words_])
 
 
 def _gain(one: Versus, rival: str) -> str:
@@ -136,11 +178,40 @@ def certainty(one: Verdict) -> str:
         return "one seed alone says nothing about the next"
     if one.outcome == "unknown":
         return "two seeds settle nothing"
+    if one.tied:
+        return "a tie at every seed"
     if one.outcome == "not settled":
         few = counted(one.interval.n, "seed")
         return f"likely, but {few} do not settle it" if one.likely else "no clear difference"
     pairs = "" if one.n_family == 1 else f" for {one.n_family} pairs"
     return f"settled, p at most {LEVEL} after correction{pairs}"
+
+
+def _where(trials: pd.DataFrame, found: list[Versus]) -> str:
+    """At which sparsity or budget most of the largest difference lies, where it lies in one."""
+    columns = block_columns(trials, series_column(trials))
+    largest = max(found, key=lambda one: abs(one.verdict.gain))
+    table = largest.comparison.pairs.table
+    total = float(table["difference"].sum())
+    if not side(total):
+        return ""
+    shares = {
+        (column, value): float(part.sum()) / total
+        for column in columns
+        if column in table and table[column].nunique() > 1
+        for value, part in table.groupby(column)["difference"]
+        if len(part) < MOST * len(table)
+    }
+    place, share = max(shares.items(), key=lambda item: item[1], default=(None, 0.0))
+    if place is None or share <= MOST:
+        return ""
+    rival = shown(series_column(trials), largest.verdict.rival)
+    return f"Most of the difference to {rival} is at {block_words(dict([place]))}."
+
+
+MOST: Final = 0.5
+"""A difference lies mostly at one sparsity or budget where more than this share of it does, and
+fewer of the pairs."""
 
 
 def _more(by: str, found: list[Verdict]) -> str:
@@ -154,18 +225,7 @@ def _more(by: str, found: list[Verdict]) -> str:
 
 
 def _caution(found: list[Verdict]) -> str:
-    """How large a difference must be for so few seeds to settle it, where they do not."""
-    unsettled = [one for one in found if one.outcome in ("not settled", "unknown")]
-    if not unsettled:
-        return ""
-    n = max(one.interval.n for one in found)
-    if n < FEWEST_SEEDS:
+    """That so few seeds settle nothing."""
+    if max(one.interval.n for one in found) < FEWEST_SEEDS:
         return f"No verdict is given on fewer than {FEWEST_SEEDS} seeds."
-    n_pairs = max(one.n_family for one in found)
-    sizes = [number(smallest_difference(1.0, seeds, n_pairs), 2) for seeds in (n, MORE_SEEDS)]
-    more = f"; with {MORE_SEEDS} seeds {sizes[1]}" if n < MORE_SEEDS else ""
-    family = "one pair" if n_pairs == 1 else f"{n_pairs} pairs"
-    return (
-        f"With {counted(n, 'seed')} and {family} a difference is settled in four of five studies"
-        f" where it is {sizes[0]} times its own spread from seed to seed{more}."
-    )
+    return ""

@@ -1,44 +1,42 @@
 """What a study found, in sentences that are computed from its frames.
 
 Every sentence carries its numbers, its n and its uncertainty, and says where there is too little to
-say anything. Leaders are chosen on validation and reported on test. Plain text, not escaped.
+say anything. Leaders are chosen on validation and reported on test, and what is said of a best one
+is scored at seeds that did not choose it. Plain text, not escaped.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from analysis.columns.labels import (
-    amount,
-    block_words,
-    difference,
-    difference_unit,
-    number,
-    shown,
-    words,
-)
-from analysis.columns.names import is_missing, joined
-from analysis.columns.roles import choice, has_test, reported
+from analysis.columns.labels import block_words, shown
+from analysis.columns.names import joined
+from analysis.columns.roles import REPORTED, choice, has_test
 from analysis.columns.rows import records
-from analysis.figures.accuracy import budget_split_table
-from analysis.figures.discount import DISCOUNT
-from analysis.figures.regret import regret_table
+from analysis.findings.choices import discount, split
+from analysis.findings.leading import best, image_worth, leading
+from analysis.findings.resolution import seeds_sentence
 from analysis.findings.rivals import against_rivals
-from analysis.selection.blocks import block_columns, blocks, inside, stand_ins, task_columns
-from analysis.selection.leaders import Leader, leaders
-from analysis.selection.series import SPARSITY, comparable, series_column, values
-from analysis.selection.settings import configurations, varying, without_synonyms
-from analysis.stats import CrossFit, side, too_few
-from trainables.config.datasets import known
+from analysis.selection.blocks import block_columns
+from analysis.selection.likeness import likeness_sentence
+from analysis.selection.series import comparable, series_column
+from analysis.selection.settings import configurations
 from trainables.vocabulary.wording import counted
 
 MANY_NAMED: Final = 5
 
+SPLITS: Final = ("prune.cycles", "budget.dense_fraction")
+"""What a study of the split compares: the sentence on the split says which is best."""
 
-def findings(frame: pd.DataFrame) -> list[str]:
-    """Return what a trials frame shows, most important first; one sentence when nothing is done."""
+
+def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
+    """Return what a trials frame shows, most important first; one sentence when nothing is done.
+
+    `margin` is the difference that does not matter, in the shown unit of what is reported: half a
+    point of a per cent unless given, and else no likeness is claimed.
+    """
     trials = comparable(frame)
     if trials.empty:
         return ["The study has no trials yet."]
@@ -46,16 +44,19 @@ def findings(frame: pd.DataFrame) -> list[str]:
     chosen_by = choice(done)
     if done.empty or chosen_by not in done or not done[chosen_by].notna().any():
         return [tally(trials), "No trial is done, so there is nothing to compare yet."]
+    splits = split(trials)
     sentences = [
         tally(trials),
         collapsed(trials),
         _without_test(trials),
-        *leading(trials),
+        *([] if splits and series_column(trials) in SPLITS else leading(trials)),
         *best(trials),
         *against_rivals(trials),
-        *discount(trials),
-        *split(trials),
-        resolution(trials),
+        likeness_sentence(trials, REPORTED, margin),
+        *discount(trials, margin),
+        *splits,
+        image_worth(trials),
+        seeds_sentence(trials, margin),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -110,161 +111,3 @@ def fallen(trials: pd.DataFrame) -> pd.DataFrame:
         for row in records(lost)
     ]
     return pd.DataFrame(rows, columns=["trial", "seed", "state", "message"])
-
-
-def leading(trials: pd.DataFrame) -> list[str]:
-    """Return who leads on validation in how many blocks, and how close the races are."""
-    by = series_column(trials)
-    leads = leaders(trials)
-    if not leads:
-        tried = values(trials, by)
-        one = f"Only one {words(by)} was tried, {_names(by, tried)}: there is nothing to compare."
-        return [one] if tried else []
-    wins = pd.Series([leader.name for leader in leads]).value_counts()
-    parts = [f"{shown(by, name)} in {n}" for name, n in wins.items()]
-    sentence = f"On validation the best {words(by)} is {joined(parts)} of {_blocks(len(leads))}"
-    close = [leader for leader in leads if leader.behind is not None and _close(leader, trials)]
-    if close:
-        where = "everywhere" if len(close) == len(leads) else f"in {len(close)} of them"
-        sentence += f"; {where} the runner-up is less than one validation image behind"
-    if apart := sum(leader.n_shared == 0 for leader in leads):
-        sentence += f"; in {apart} of them no seed is done by all, and those with most are ranked"
-    return [f"{sentence}.", *([_single(leads[0], by)] if len(leads) == 1 else [])]
-
-
-def best(trials: pd.DataFrame) -> list[str]:
-    """Return the best configuration on validation per sparsity, where one series was searched."""
-    by = series_column(trials)
-    if trials[by].nunique() > 1:
-        return []
-    task = [c for c in task_columns(trials) if c != by]
-    chosen = stand_ins(trials, by, [*task, SPARSITY])
-    settings = [c for c in varying(trials) if c not in (*task, SPARSITY)]
-    met = blocks(chosen, [*task, SPARSITY])
-    if not settings or len(met) > MANY_NAMED:
-        return []
-    distinct = without_synonyms(trials, settings)
-    return [_best(inside(chosen, block), block, distinct) for block in met]
-
-
-def _best(trials: pd.DataFrame, block: dict[str, Any], settings: list[str]) -> str:
-    done = trials[trials["state"] == "done"]
-    if done.empty:
-        return ""
-    first = records(done)[0]
-    best_settings = [
-        f"{words(c)} {shown(c, first[c])}" for c in settings if not is_missing(first[c])
-    ]
-    val, test = choice(done), reported(done)
-    on_test = f", {amount(test, done[test].mean())} on test" if test != val else ""
-    tried = counted(int(first["n_configurations"]), "configuration")
-    return (
-        f"At {block_words(block)} the best of {tried}"
-        f" on validation has {joined(best_settings)}: {amount(val, done[val].mean())}{on_test}"
-        f" (n = {len(done)})."
-    )
-
-
-def _blocks(n: int) -> str:
-    return counted(n, "combination") + " of sparsity and budget"
-
-
-def _names(by: str, names: list[Any]) -> str:
-    return joined([shown(by, name) for name in names])
-
-
-def _single(leader: Leader, by: str) -> str:
-    mean, std, n = leader.test
-    lost = f", {leader.n_lost} failed or diverged" if leader.n_lost else ""
-    where = "test" if leader.reported.startswith("test_") else "validation"
-    reach = amount(leader.reported, mean, std)
-    return f"{shown(by, leader.name)} reaches {reach} on {where} (n = {n}{lost})."
-
-
-def _image(trials: pd.DataFrame) -> float | None:
-    """The accuracy that one validation image is worth, where the data set is known."""
-    names = values(trials, "task.dataset")
-    dataset = known(names[0]) if len(names) == 1 else None
-    if dataset is None or choice(trials) != "val_accuracy":
-        return None
-    sizes = map(int, values(trials, "task.dataset.n_val"))
-    return 1 / min([dataset.n_val, *sizes])
-
-
-def _close(leader: Leader, trials: pd.DataFrame) -> bool:
-    image = _image(trials)
-    return image is not None and leader.behind is not None and leader.behind < image
-
-
-def resolution(trials: pd.DataFrame) -> str:
-    """Return what one validation image is worth, where that is no small thing."""
-    image = _image(trials)
-    if image is None or image < 0.002:
-        return ""
-    return (
-        f"One validation image is {number(100 * image, 2)} points: a choice by less than that is"
-        " the toss of a coin."
-    )
-
-
-def discount(trials: pd.DataFrame) -> list[str]:
-    """Return what the adaptive discount loses to the tuned one; nothing where none was tuned."""
-    if DISCOUNT not in trials or not trials[DISCOUNT].notna().any():
-        return []
-    discounts = trials.dropna(subset=[DISCOUNT])
-    tasks = blocks(discounts, task_columns(discounts))
-    return [sentence for task in tasks if (sentence := _regret(trials, task))]
-
-
-def _regret(trials: pd.DataFrame, task: dict[str, Any]) -> str:
-    regrets = regret_table(trials, at=task)
-    table = regrets.frame
-    known = table[table["regret"].notna()]
-    if not (table["n_tried"] > 1).any():
-        return ""
-    where = f"At {block_words(task)} the" if task else "The"
-    if known.empty and not table["n"].any():
-        return f"{where} discounts were tuned, but no adaptive one was tried: no regret is known."
-    if known.empty:
-        return f"{where} regret of the adaptive discount: {too_few(int(table['n'].max()))}."
-    worst = known.sort_values("regret", kind="stable").iloc[-1]
-    sides = [side(row["lo"]) + side(row["hi"]) for row in records(known)]
-    above, below = sides.count(2), sides.count(-2)
-    mean: CrossFit = regrets.facts
-    metric = regrets.metric
-
-    def told(value: float) -> str:
-        return difference(metric, value)
-
-    span = "" if mean.unknown else f" [{told(mean.interval.lo)} to {told(mean.interval.hi)}]"
-    unit = f"{difference_unit(metric)} of {words(metric)}".strip()
-    worst_at = block_words({SPARSITY: worst["sparsity"], regrets.budget: worst["budget"]})
-    return (
-        f"{where} regret of the adaptive discount against the one tuned on validation at the other"
-        f" seeds is {told(known['regret'].mean())}{span} {unit} on average over"
-        f" {_blocks(len(known))} (at worst {told(worst['regret'])}, at {worst_at},"
-        f" n = {counted(int(worst['n']), 'seed')}); its interval lies above zero in {above} of them"
-        f" and below in {below}."
-    )
-
-
-def split(trials: pd.DataFrame) -> list[str]:
-    """Return the best split of a budget on validation, for each task, sparsity and budget."""
-    column = "budget.dense_fraction"
-    if column not in trials or trials[column].nunique() < 2:
-        return []
-    sentences = []
-    splits = trials.dropna(subset=[column])
-    for at in blocks(splits, block_columns(splits, column))[:MANY_NAMED]:
-        table = budget_split_table(trials, at=at).frame
-        rows = table[~table["reference"].astype(bool) & (table["n"] > 0)]
-        if rows.empty:
-            continue
-        best = rows.sort_values(["n", "mean"], ascending=False, kind="stable").iloc[0]
-        cycles = counted(int(best["series"]), "cycle")
-        sentences.append(
-            f"At {block_words(at)} the best split on validation gives the dense run"
-            f" {number(100 * best['x'], 3)} % of the budget and the rest to {cycles}:"
-            f" {number(100 * best['mean'])} % (n = {int(best['n'])})."
-        )
-    return sentences

@@ -27,16 +27,18 @@ from trainables.vocabulary.schema import METRICS, at_level
 
 LABELS: Final[Mapping[str, str]] = {
     "metric": "metric", "by": "compare", "of": "gain of", "cost": "cost", "against": "against",
-    "x": "across", "y": "upwards", "evaluator": "judged by",
+    "along": "equal in", "x": "across", "y": "upwards", "evaluator": "question",
 }  # fmt: skip
 """What a page calls each control; those of a block have the words of their column."""
 
-_COLUMNS: Final = frozenset({"metric", "by", "against", "x", "y"})
+_COLUMNS: Final = frozenset({"metric", "by", "against", "along", "x", "y"})
 """Controls whose values are columns."""
 
 _AGAINST: Final = [
     "theoretical_speedup", "epochs", "retrain_epochs", PACE, "train_s",
 ]  # fmt: skip
+
+_ALONG: Final = ["sparsity", "theoretical_speedup"]
 
 AT: Final = "at."
 """What the name of a choice begins with that is of a block's column."""
@@ -81,6 +83,7 @@ def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dic
         "cost": lambda: list(get_args(Cost)),
         "evaluator": lambda: list(EVALUATORS),
         "against": lambda: _present(trials, [named(name, trials) for name in _AGAINST]),
+        "along": lambda: _present(trials, _ALONG),
         "x": lambda: numeric_settings(trials),
         "y": lambda: numeric_settings(trials)[1:] + numeric_settings(trials)[:1],
     }

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from analysis.columns.names import joined
 from analysis.drawing import theme
 from analysis.findings import sentences, spending
@@ -23,25 +25,32 @@ from analysis.report.views import (
     fallen_view,
     leaders_view,
     numbers_view,
+    resolution_view,
 )
+from analysis.tables.layout import TextTable
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def write_report(locations: Sequence[str], output: Path) -> None:
+def write_report(locations: Sequence[str], output: Path, margin: float | None = None) -> None:
     """Write the report of one or several study folders to `output`, replacing it whole.
 
-    Raises FileNotFoundError naming the location when there is no study at it.
+    `margin` is the difference that does not matter, see `render_report`. Raises FileNotFoundError
+    naming the location when there is no study at it.
     """
-    page = render_report(read(*locations))
+    page = render_report(read(*locations), margin)
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.unfinished")
     unfinished.write_text(page, encoding="utf-8")
     unfinished.replace(output)
 
 
-def render_report(study: StudyFrames) -> str:
-    """Return the report of a study as one HTML document."""
+def render_report(study: StudyFrames, margin: float | None = None) -> str:
+    """Return the report of a study as one HTML document.
+
+    `margin` is the difference that does not matter, in the shown unit of what is reported: half a
+    point of a per cent unless given, and without one no likeness is claimed.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -57,9 +66,9 @@ def render_report(study: StudyFrames) -> str:
     )
     return environment.get_template("report.html.j2").render(
         title=study_title(study),
-        summary=sentences.findings(frame),
-        views=[view for view in (leaders_view(frame), comparisons_view(frame)) if view.rows],
-        tables=[Markup(text) for text in comparison_tables(frame)],
+        summary=sentences.findings(frame, margin),
+        views=[view for view in _views(frame, margin) if view.rows],
+        tables=[Markup(text) for text in comparison_tables(frame, margin)],
         exhibits=[(one, numbers_view(one.table)) for one in shown],
         payloads=[(one.figure.name, Markup(in_script(one.payload))) for one in shown],
         absent=absent,
@@ -74,6 +83,14 @@ def render_report(study: StudyFrames) -> str:
         plotly=Markup(get_plotlyjs()),
         settings=Markup(in_script(json.dumps(page_settings()))),
     )
+
+
+def _views(frame: pd.DataFrame, margin: float | None) -> list[TextTable]:
+    return [
+        leaders_view(frame),
+        comparisons_view(frame, margin),
+        resolution_view(frame, margin),
+    ]
 
 
 def in_script(text: str) -> str:

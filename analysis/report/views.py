@@ -15,18 +15,22 @@ from analysis.columns.labels import (
     difference_unit,
     in_percent,
     number,
+    scale,
     shown,
     titled,
     words,
 )
-from analysis.columns.names import is_missing
+from analysis.columns.names import is_missing, joined, ordered
 from analysis.columns.roles import choice, reported
 from analysis.columns.rows import tuples
 from analysis.findings import sentences
+from analysis.findings.resolution import resolutions
 from analysis.findings.rivals import comparisons
 from analysis.selection.leaders import leaders
+from analysis.selection.likeness import margin_of, margin_words
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
-from analysis.stats import Comparison
+from analysis.selection.tries import unequal_tries
+from analysis.stats import Comparison, CrossFit, Verdict
 from analysis.stats.candidates import sign_of
 from analysis.tables.comparisons import methods_comparison, schedules_comparison
 from analysis.tables.layout import TextTable, text_table
@@ -37,7 +41,7 @@ MANY_COLUMNS: Final = 16
 
 
 def leaders_view(frame: pd.DataFrame) -> TextTable:
-    """Return who leads on validation in each block, what is reported of it, and the runner-up."""
+    """Return who leads on validation in each block, and what such a choice is worth."""
     trials = comparable(frame)
     leads = leaders(trials) if _has_results(trials) else []
     by = series_column(trials)
@@ -47,12 +51,12 @@ def leaders_view(frame: pd.DataFrame) -> TextTable:
     rows = (
         (
             block_words(one.block),
-            shown(by, one.name),
-            *(spread(m, *(one.val if m == one.chosen_by else one.test)) for m in metrics),
-            str(one.val[2]),
+            joined([shown(by, name) for name in ordered([one.name, *one.ties], by)]),
+            *(_fit(m, one.chosen_val if m == one.chosen_by else one.chosen_test) for m in metrics),
+            str(len(one.chosen_val.seeds)),
             str(one.n_lost),
-            MISSING if one.runner_up is None else shown(by, one.runner_up),
-            MISSING if one.behind is None else difference(one.chosen_by, one.behind),
+            MISSING if one.runner_up is None or one.ties else shown(by, one.runner_up),
+            difference(one.chosen_by, one.ahead.mean),
         )
         for one in leads[:MANY_ROWS]
     )
@@ -61,14 +65,23 @@ def leaders_view(frame: pd.DataFrame) -> TextTable:
         "seeds (n)", "failed or diverged", "runner-up", f"ahead by ({ahead})",
     ]  # fmt: skip
     note = (
-        "Mean ± standard deviation over seeds. Chosen on validation, over the seeds that all of a"
-        " block have done; where that is none, of those with most done."
+        "The best on validation over the seeds that all of a block have done; where that is none,"
+        " of those with most done. Several names tie. What is best is so partly by luck: the"
+        " numbers are those of a choice made on all seeds but one and scored at that one, mean ±"
+        " standard deviation over seeds, and so is the lead of the first over the second."
     )
+    few = [one.chosen_val.unknown for one in leads if one.chosen_val.unknown]
+    unknown = f"Where a number is missing, {few[0]}." if few else ""
     reported_on = "Reported on test." if told != val else "There is no test part to report."
     written = (0, 1, len(columns) - 2)
-    return text_table(
-        "Leaders", columns, rows, written, (f"{note} {reported_on}", _cut(len(leads)))
-    )
+    notes = (note, unknown, reported_on, _cut(len(leads)))
+    return text_table("Leaders", columns, rows, written, notes)
+
+
+def _fit(metric: str, fit: CrossFit) -> str:
+    """A cross-fitted mean with its spread over seeds; a dash where it cannot be known."""
+    std = float(fit.values.std(ddof=1)) if len(fit.values) > 1 else math.nan
+    return spread(metric, fit.mean, std, 0 if fit.unknown else len(fit.values))
 
 
 def _has_results(trials: pd.DataFrame) -> bool:
@@ -102,11 +115,15 @@ def _share(one: Comparison) -> str:
     return f"{text} [{number(100 * one.improved_lo, 3)}, {number(100 * one.improved_hi, 3)}]"
 
 
-def comparisons_view(frame: pd.DataFrame) -> TextTable:
-    """Return the leader against every rival on test: difference, interval, p, verdict."""
+def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTable:
+    """Return the leader against every rival on test: difference, interval, p, likeness, verdict.
+
+    `margin`, in the metric's shown unit, is what likeness is judged by; see `margin_of`.
+    """
     trials = comparable(frame)
     rivals = comparisons(trials) if _has_results(trials) else []
     by, metric = series_column(trials), reported(trials)
+    limit = margin_of(metric, margin)
     rows = (
         (
             shown(by, one.verdict.rival),
@@ -118,13 +135,15 @@ def comparisons_view(frame: pd.DataFrame) -> TextTable:
             _share(one.comparison),
             number(one.verdict.p_sign, 2),
             number(one.verdict.p_holm, 2),
+            *([_likeness(one.verdict, limit)] if limit else []),
             one.certainty,
         )
         for one in rivals
     )
     columns = [
         "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs (n)",
-        "seeds", "better in (% of pairs)", "p, exact", "p, t test, Holm", "verdict",
+        "seeds", "better in (% of pairs)", "p, exact", "p, t test, Holm",
+        *([f"within {margin_words(metric, limit)}"] if limit else []), "verdict",
     ]  # fmt: skip
     leader = shown(by, rivals[0].verdict.of) if rivals else ""
     at = block_words(rivals[0].task) if rivals else ""
@@ -138,18 +157,76 @@ def comparisons_view(frame: pd.DataFrame) -> TextTable:
     alone = "Some trials have no partner, so not all seeds are over the same blocks."
     turned = "Less is better: a positive difference is a gain." if sign_of(metric) < 0 else ""
     unpaired = any(one.comparison.pairs.n_unpaired for one in rivals)
-    return text_table(title, columns, rows, (0, 8), (note, turned, alone if unpaired else ""))
+    clause = unequal_tries(rivals[0].tries, by) if rivals else ""
+    notes = (
+        note,
+        turned,
+        alone if unpaired else "",
+        f"Tries are unequal: {clause}." if clause else "",
+        WITHIN if limit else "No likeness is claimed: no margin was given (--margin).",
+    )
+    return text_table(title, columns, rows, (0, *range(8, len(columns))), notes)
 
 
-def comparison_tables(frame: pd.DataFrame) -> list[str]:
-    """Return the tables of schedules and of methods as escaped HTML, where a page has room."""
+WITHIN: Final = (
+    "Within the margin: p of two one-sided t tests against it, each pair by itself, and in brackets"
+    " how likely the true difference lies within."
+)
+
+
+def _likeness(one: Verdict, margin: float) -> str:
+    """Whether a difference is shown to lie within a margin: p, and the share of the region."""
+    like = one.likeness(margin)
+    if like.likeness == "unknown":
+        return MISSING
+    if like.likeness == "identical":
+        return "identical"
+    shown_ = "yes" if like.likeness == "equivalent" else "not shown"
+    inside = number(100 * like.inside, 3)
+    return f"{shown_}, p = {number(like.p, 2)} ({inside} %)" if like.p >= 0 else shown_
+
+
+def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTable:
+    """Return what the seeds resolve at each sparsity and budget, and what finer ones would take."""
+    found = resolutions(frame, margin) if len(frame) and _has_results(comparable(frame)) else []
+    name = found[0].metric if found else ""
+    unit = difference_unit(name) if found else ""
+    steps = list(found[0].needed) if found else []
+    columns = [
+        "block", "seeds (n)", titled("spread of a difference", unit),
+        titled("least difference found", unit),
+        *(f"seeds for {margin_words(name, step)}" for step in steps),
+    ]  # fmt: skip
+    rows = (
+        (
+            block_words(one.place) or "all",
+            str(one.n_seeds),
+            number(one.spread * scale(name), 2),
+            number(one.least * scale(name), 2),
+            *("very many" if n is None else str(n) for n in one.needed.values()),
+        )
+        for one in found
+    )
+    note = (
+        "The spread is the standard deviation from seed to seed of the difference between two"
+        " contestants, that of the middle pair. A difference counts as found where a study of so"
+        " many seeds settles it in four of five cases, as one of all pairs of the block."
+    )
+    return text_table("What the seeds resolve", columns, rows, (0,), (note,))
+
+
+def comparison_tables(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
+    """Return the tables of schedules and of methods as escaped HTML, where a page has room.
+
+    `margin` is what likeness is judged by, in the shown unit; see `tables.comparisons`.
+    """
     if not _has_results(frame):
         return []
     tables = []
     if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
-        tables.append(schedules_comparison(frame))
+        tables.append(schedules_comparison(frame, margin=margin))
     if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
-        tables.append(methods_comparison(frame))
+        tables.append(methods_comparison(frame, margin=margin))
     return [to_html(table) for table in tables if table is not None]
 
 

@@ -1,25 +1,16 @@
-"""Blocks, and who stands in them for a tuned series.
-
-A block is where contestants meet: one task, sparsity and budget. Of a series with several
-configurations in a block the best on validation stands for it, never the best on test.
-"""
+"""Blocks: where contestants meet, one task, sparsity and budget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.columns.names import is_missing, require_columns
-from analysis.columns.roles import choice
 from analysis.columns.rows import records
-from analysis.frames.constraints import beyond_bounds
 from analysis.selection.series import goal_columns, values
-from analysis.selection.settings import configurations, varying
-from analysis.stats.candidates import sign_of
+from analysis.selection.settings import varying
 
 Block = Mapping[str, Any]
 """Columns with the values that they have in a block."""
@@ -69,43 +60,3 @@ def inside(frame: pd.DataFrame, at: Block) -> pd.DataFrame:
     for column, value in at.items():
         keep &= frame[column].isna() if is_missing(value) else frame[column] == value
     return frame[keep]
-
-
-def stand_ins(frame: pd.DataFrame, by: str, block: Sequence[str]) -> pd.DataFrame:
-    """Return the trials that stand for each series in each block, with `n_configurations`.
-
-    Where a series has several configurations in a block, the one with the best mean on
-    validation stands for it. Configurations with most done seeds go first: a mean over the
-    seeds that survived is no fair mean. One beyond the bounds of its search goes last, see
-    `beyond_bounds`.
-    """
-    keys = [by, *block]
-    require_columns(frame, [*keys, choice(frame), "state"])
-    tried = frame.dropna(subset=[by])
-    # With the keys: a series such as the study does not follow from the configuration.
-    cell = tried.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
-    configuration = configurations(tried).to_numpy()
-    one = pd.factorize(cell * (configuration.max(initial=0) + 1) + configuration)[0]
-    ranked = _ranked(tried, cell, one)
-    best = ranked.drop_duplicates("cell").set_index("cell")["one"]
-    sizes = ranked["cell"].value_counts()
-    stands = one == best.reindex(cell).to_numpy()
-    chosen: pd.DataFrame = tried[stands].reset_index(drop=True)
-    chosen["n_configurations"] = sizes.reindex(cell[stands]).to_numpy()
-    return chosen
-
-
-def _ranked(tried: pd.DataFrame, cell: NDArray[Any], one: NDArray[Any]) -> pd.DataFrame:
-    """The configurations of each cell, best first: in bounds, by done seeds, by mean choice."""
-    done = (tried["state"] == "done").to_numpy()
-    chosen_by = choice(tried)
-    scores = sign_of(chosen_by) * tried[chosen_by].astype(float).to_numpy()
-    seen = pd.DataFrame({"cell": cell, "one": one, "done": done})
-    seen["score"] = np.where(done, scores, np.nan)
-    bounded = tried.assign(_cell=cell, _one=one)
-    seen["late"] = beyond_bounds(bounded, ["_one"], ["_cell"]).to_numpy()
-    grouped = seen.groupby("one", sort=False)
-    ranked = seen.drop_duplicates("one")[["cell", "one", "late"]].reset_index(drop=True)
-    ranked["n"] = grouped["done"].sum().to_numpy()
-    ranked["mean"] = grouped["score"].mean().to_numpy()
-    return ranked.sort_values(["late", "n", "mean"], ascending=[True, False, False], kind="stable")

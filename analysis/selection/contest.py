@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from analysis.columns.labels import words
 from analysis.frames.constraints import BEYOND
 from analysis.frames.query import group
-from analysis.selection.blocks import Block, block_columns, block_of, inside, stand_ins
+from analysis.selection.blocks import Block, block_columns, block_of, inside
 from analysis.selection.series import budget_column, series_column
+from analysis.selection.stand_ins import (
+    CHOSEN_ELSEWHERE,
+    SELF_CHOSEN,
+    TRIED,
+    best_configurations,
+    stand_ins,
+)
 from analysis.selection.tabulation import Tabulation
+from analysis.selection.tries import tries, unequal_tries
+from analysis.stats import FEWEST_SEEDS, interval
+from analysis.stats.intervals import BY_CHOICES
 from trainables.vocabulary.wording import counted
 
 
@@ -33,8 +43,16 @@ class Contest:
 
     @cached_property
     def entries(self) -> pd.DataFrame:
-        """The trials that stand for each series in each block, with `n_configurations`."""
+        """The trials that stand for each series in each block, see `stand_ins`."""
         return stand_ins(self.trials, self.by, self.keys)
+
+    @cached_property
+    def favourites(self) -> pd.DataFrame:
+        """All trials of each series' best configuration in each block, see `best_configurations`.
+
+        For what is shown of them, such as their curves: as results they are too good.
+        """
+        return best_configurations(self.trials, self.by, self.keys)
 
     @property
     def remarks(self) -> tuple[str, str]:
@@ -75,17 +93,40 @@ def means(
 ) -> pd.DataFrame:
     """Return one row per key: mean, std, n, lo, hi of a metric, and counts of what fell out.
 
-    `beside` are further columns, each a column of the trials and how pandas aggregates it.
+    `beside` are further columns, each a column of the trials and how pandas aggregates it. Of
+    stand-ins there are `n_configurations`, `chosen_elsewhere` and `self_chosen` too: an interval
+    allows for the choices of other seeds, and where the seeds chose for themselves there is none.
     """
     if frame.empty:
-        columns = [*keys, "mean", "std", "n", "lo", "hi", "n_failed", "n_diverged", *beside]
+        stood = STOOD if SELF_CHOSEN in frame else ()
+        counts = ["n_failed", "n_diverged", *stood, *beside]
+        columns = [*keys, "mean", "std", "n", "lo", "hi", *counts]
         return pd.DataFrame(columns=columns)
     table = group(frame, list(keys), [metric]).drop(columns="metric")
+    if SELF_CHOSEN in frame:
+        beside = {**{name: (name, "max") for name in STOOD}, **beside}
     if not beside:
         return table
     extra = frame.groupby(list(keys), dropna=False, sort=False).agg(**beside).reset_index()
     # A key that some trials lack is of mixed type in the one, and numeric in the other.
-    return table.merge(extra.astype(table.dtypes[list(keys)].to_dict()), on=list(keys), how="left")
+    extra = extra.astype(table.dtypes[list(keys)].to_dict())
+    table = table.merge(extra, on=list(keys), how="left")
+    return _with_honest_intervals(table, frame, keys, metric) if SELF_CHOSEN in table else table
+
+
+STOOD: Final = (TRIED, CHOSEN_ELSEWHERE, SELF_CHOSEN)
+
+
+def _with_honest_intervals(
+    table: pd.DataFrame, frame: pd.DataFrame, keys: Sequence[str], metric: str
+) -> pd.DataFrame:
+    """The table with intervals that allow for choices: none of those at seeds that chose."""
+    table[["lo", "hi"]] = table[["lo", "hi"]].mask(table[SELF_CHOSEN].astype(bool))
+    for place in table.index[table[CHOSEN_ELSEWHERE].astype(bool)]:
+        part = inside(frame, {key: table.at[place, key] for key in keys})
+        span = interval(part.loc[part["state"] == "done", metric], kind=BY_CHOICES[1])
+        table.loc[place, ["lo", "hi"]] = [span.lo, span.hi]
+    return table
 
 
 def fallen_note(frame: pd.DataFrame) -> str:
@@ -98,13 +139,34 @@ def fallen_note(frame: pd.DataFrame) -> str:
 
 
 def tuned_note(entries: pd.DataFrame, by: str) -> str:
-    """Return a sentence on stand-ins; "" when every series has one configuration in each block."""
-    most = entries["n_configurations"].max() if len(entries) else 1
+    """Return sentences on stand-ins; "" when every series has one configuration in each block."""
+    most = entries[TRIED].max() if len(entries) else 1
     if not most > 1:
         return ""
     bounded = BEYOND in entries and entries[BEYOND].notna().any()
     within = ", of those within the search's bounds where there are any" if bounded else ""
+    clause = unequal_tries(tries(entries, by), by)
+    sentences = [
+        f"Where a {words(by)} has several configurations in a block (up to {int(most)}), the one"
+        f" that is best on validation at the other seeds stands for it at each seed{within}.",
+        f"Tries are unequal: {clause}." if clause else "",
+        SELF_CHOSEN_NOTE if entries[SELF_CHOSEN].any() else "",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def favourite_note(favourites: pd.DataFrame, by: str) -> str:
+    """Return a sentence on what is shown of tuned series; "" where each has one configuration."""
+    most = favourites[TRIED].max() if len(favourites) else 1
+    if not most > 1:
+        return ""
     return (
-        f"Where a {words(by)} has several configurations in a block (up to {int(most)}),"
-        f" the one with the best mean on validation stands for it{within}."
+        f"Of a {words(by)} with several configurations (up to {int(most)}) the best on validation"
+        " is shown, at the seeds that chose it too."
     )
+
+
+SELF_CHOSEN_NOTE: Final = (
+    f"With fewer than {FEWEST_SEEDS} seeds it cannot be known what the best of several is worth:"
+    " such a mean is of the very seeds that chose it, too good, and has no interval."
+)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from analysis.columns.names import config_columns, differing
 from analysis.columns.roles import choice, reported
-from analysis.selection.blocks import block_columns, blocks, inside, stand_ins
+from analysis.selection.blocks import block_columns, blocks, inside
 from analysis.selection.series import series_column
-from analysis.stats import pairs, snapped, summary
+from analysis.selection.stand_ins import SELF_CHOSEN, candidates_of, stand_ins
+from analysis.selection.tries import tries
+from analysis.stats import (
+    NOBODY,
+    Candidates,
+    CrossFit,
+    candidates,
+    nested_advantage,
+    nested_optimum,
+    pairs,
+    snapped,
+    summary,
+)
 from analysis.stats.candidates import sign_of
 
 
@@ -23,8 +36,14 @@ class Leader:
     leader has done; it leads by its mean over the `n_shared` seeds that every contestant has done.
     Where that is none, only those with most done seeds are ranked. `behind` is the mean paired
     difference to the runner-up on validation; None without a runner-up or a seed that all have
-    done. `n_lost` counts the leader's trials that are not done. `chosen_by` and
-    `reported` are the metrics of `val` and `test`; `behind` is positive whichever way is better.
+    done. `ties` are the others that reach the same mean: then it is first by its name alone.
+    `n_lost` counts the leader's trials that are not done. `chosen_by` and `reported` are the
+    metrics of `val` and `test`; `behind` is positive whichever way is better.
+
+    A leader is ahead partly by luck. `chosen_val` and `chosen_test` are what comes of a choice
+    that the other seeds make, `ahead` by how much it beats the second of the other seeds on
+    validation. `self_chosen` says that the leader is the best of several settings at the very
+    seeds that chose it, `tries` how many settings each series was tried with.
     """
 
     block: dict[str, Any]
@@ -35,8 +54,14 @@ class Leader:
     behind: float | None
     n_shared: int
     n_lost: int
+    chosen_val: CrossFit
+    chosen_test: CrossFit
+    ahead: CrossFit
+    ties: tuple[Any, ...] = ()
     chosen_by: str = "val_accuracy"
     reported: str = "test_accuracy"
+    self_chosen: bool = False
+    tries: dict[Any, int] = field(default_factory=dict)
 
 
 def leaders(trials: pd.DataFrame) -> list[Leader]:
@@ -46,11 +71,17 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
     chosen = stand_ins(trials, by, columns)
     if chosen[by].nunique() < 2:
         return []
-    led = [_leader(inside(chosen, block), block, by) for block in blocks(chosen, columns)]
+    allowed = candidates_of(trials, by, columns)
+    led = [
+        _leader(inside(chosen, block), inside(allowed, block), block, by)
+        for block in blocks(chosen, columns)
+    ]
     return [leader for leader in led if leader is not None]
 
 
-def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None:
+def _leader(
+    part: pd.DataFrame, allowed: pd.DataFrame, block: dict[str, Any], by: str
+) -> Leader | None:
     chosen_by, told = choice(part), reported(part)
     done = part[(part["state"] == "done") & part[chosen_by].notna()]
     standing, n_shared = _on_equal_seeds(done, by)
@@ -66,6 +97,8 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
     if n_shared and second is not None:
         matched = pairs(standing, chosen_by, first, second, by=["seed"], column=by).table
         behind = sign_of(chosen_by) * float(matched["difference"].mean()) if len(matched) else None
+    among, groups = _candidates(allowed, by, chosen_by, chosen_by)
+    scored, _ = _candidates(allowed, by, chosen_by, told) if told in part else (NOBODY, [])
     return Leader(
         block,
         first,
@@ -75,9 +108,33 @@ def _leader(part: pd.DataFrame, block: dict[str, Any], by: str) -> Leader | None
         behind,
         n_shared,
         int((part.loc[part[by] == first, "state"] != "done").sum()),
+        nested_optimum(among, groups),
+        nested_optimum(scored, groups if len(scored.names) else []),
+        nested_advantage(among, groups),
+        tuple(name for name in ranked.index[1:] if ranked[name] == ranked[first]),
         chosen_by,
         told,
+        bool(entries[SELF_CHOSEN].any()),
+        tries(part, by),
     )
+
+
+def _candidates(
+    allowed: pd.DataFrame, by: str, chosen_by: str, score_by: str
+) -> tuple[Candidates, list[Any]]:
+    """All settings of all series at the seeds that all have done, and the series of each."""
+    done = allowed[
+        (allowed["state"] == "done") & allowed[[chosen_by, score_by]].notna().all(axis=1)
+    ]
+    among = [c for c in differing(done, config_columns(done)) if c != by]
+    one = done.groupby([by, *among], dropna=False, sort=False).ngroup()
+    met = one.groupby(done["seed"]).transform("nunique")
+    shared = done[met == one.nunique()]
+    if shared.empty:
+        return NOBODY, []
+    found = candidates(shared, [by, *among], chosen_by, score_by)
+    series = [name[0] if among and isinstance(name, tuple) else name for name in found.names]
+    return found, series
 
 
 def _on_equal_seeds(done: pd.DataFrame, by: str) -> tuple[pd.DataFrame, int]:

@@ -169,14 +169,25 @@ def fresh(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.Da
     seeds is too good; here they are left out. Where all settings of a place were tried at the same
     seeds nothing was confirmed, and its trials are returned as they are: see `crossfit` for these.
     """
+    confirmed, chose = confirmations(frame, among, by)
+    kept: pd.DataFrame = frame[confirmed & ~chose]
+    return distinct_trials(kept)
+
+
+def confirmations(
+    frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]
+) -> tuple[pd.Series[bool], pd.Series[bool]]:
+    """Return which trials are of a setting tried at most seeds of its place, and which chose it.
+
+    Those at a seed at which other settings of the place were tried too chose the setting; none did
+    where all settings were tried at the same seeds.
+    """
     require_columns(frame, [*among, *by, SEED])
-    once = distinct_trials(frame)
-    place, own = _number(once, by), _number(once, [*by, *among])
-    n_seeds = once[SEED].groupby(own).transform("nunique")
+    place, own = _number(frame, by), _number(frame, [*by, *among])
+    n_seeds = frame[SEED].groupby(own).transform("nunique")
     confirmed = n_seeds == n_seeds.groupby(place).transform("max")
-    chose = ~confirmed.groupby(_number(once, [*by, SEED])).transform("all")
-    kept: pd.DataFrame = once[confirmed & ~chose]
-    return kept
+    chose = ~confirmed.groupby(_number(frame, [*by, SEED])).transform("all")
+    return confirmed, chose
 
 
 def _number(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[int]:

@@ -125,7 +125,11 @@ def advantage_at(choice: Floats, score: Floats) -> Floats:
 
     Where several tie for the first place there is no second, and the advantage is 0.
     """
-    losses, slack = _elsewhere(choice), reach(choice)
+    return _first_over_second(_elsewhere(choice), score, reach(choice))
+
+
+def _first_over_second(losses: Floats, score: Floats, slack: float) -> Floats:
+    """How far what has the least loss [..., K, n] scores above what has the next."""
     first = _least(losses, slack)
     second = _least(np.where(first, np.inf, losses), slack)
     alone = first.sum(axis=-2) == 1
@@ -221,7 +225,13 @@ def advantage(candidates: Candidates) -> CrossFit:
     if len(candidates.names) < 2:
         raise ValueError(f"an advantage takes two candidates, got {len(candidates.names)}")
     sign = candidates.sign
-    fit = _crossfit(candidates, lambda choice, score: sign * advantage_at(choice, score), 2)
+    return _at_least_level(
+        _crossfit(candidates, lambda choice, score: sign * advantage_at(choice, score), 2)
+    )
+
+
+def _at_least_level(fit: CrossFit) -> CrossFit:
+    """An advantage whose interval reaches up to 0 at least; a missing end stays missing."""
     return replace(fit, interval=replace(fit.interval, hi=max(fit.interval.hi, 0.0)))
 
 
@@ -271,14 +281,38 @@ def nested_optimum(candidates: Candidates, groups: Sequence[Hashable]) -> CrossF
     the seeds other than the one scored: else a group of many settings would look better than one
     of few only for its many tries. `chosen` has the groups.
     """
-    n, members = len(candidates.seeds), _members(groups)
+    n = len(candidates.seeds)
     if n < FEWEST_SEEDS:
         return fitted(candidates.seeds, np.full(n, np.nan), len(candidates.names), 1)
-    losses = np.array([_inner(candidates.choice[rows]) for rows in members.values()])
+    losses, score = _of_groups(candidates, groups)
     chosen = _least(losses, reach(candidates.choice))
-    score = stand_ins(candidates, groups).to_numpy().T
-    shares = _shares(chosen, list(members))
+    shares = _shares(chosen, list(_members(groups)))
     return fitted(candidates.seeds, scored(score, chosen), len(candidates.names), 1, shares)
+
+
+def nested_advantage(candidates: Candidates, groups: Sequence[Hashable]) -> CrossFit:
+    """Return by how much the best group beats the second, both placed by the other seeds.
+
+    As `advantage`, with the setting of each group chosen as in `nested_optimum`; unknown with fewer
+    than two groups.
+    """
+    n, k = len(candidates.seeds), len(candidates.names)
+    if n < FEWEST_SEEDS or len(set(groups)) < 2:
+        return replace(
+            fitted(candidates.seeds, np.full(n, np.nan), k, 2),
+            unknown=too_few(n) if n < FEWEST_SEEDS else "there is nothing to be ahead of",
+        )
+    losses, score = _of_groups(candidates, groups)
+    values = candidates.sign * _first_over_second(losses, score, reach(candidates.choice))
+    shares = _shares(_least(losses, reach(candidates.choice)), list(_members(groups)))
+    return _at_least_level(fitted(candidates.seeds, values, k, 2, shares))
+
+
+def _of_groups(candidates: Candidates, groups: Sequence[Hashable]) -> tuple[Floats, Floats]:
+    """At each seed the groups' losses [G, n] within the other seeds, and their scores at it."""
+    members = _members(groups)
+    losses = np.array([_inner(candidates.choice[rows]) for rows in members.values()])
+    return losses, stand_ins(candidates, groups).to_numpy().T
 
 
 def _inner(choice: Floats) -> Floats:

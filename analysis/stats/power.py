@@ -44,10 +44,16 @@ def _spreads(df: int) -> tuple[Floats, Floats]:
     """
     from scipy.special import chdtri
 
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = _nodes()
     angle = (nodes + 1) * math.pi / 4  # of u = sin^2, which is smooth where u nears 0 and 1
     scale = np.sqrt(chdtri(df, np.sin(angle) ** 2) / df)
     return scale, weights * np.sin(2 * angle) * math.pi / 4
+
+
+@cache
+def _nodes() -> tuple[Floats, Floats]:
+    """Where an integral from -1 to 1 is evaluated, and with which weights."""
+    return np.polynomial.legendre.leggauss(400)
 
 
 def seeds_needed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -127,6 +128,7 @@ def critical_differences(
     )  # fmt: skip
 
 
+@cache
 def nemenyi_difference(n_entrants: int, n_blocks: int, level: float = 0.05) -> float:
     """Return q sqrt(k (k + 1) / (6 N)), q the studentized range's upper quantile over sqrt(2)."""
     if n_entrants < 2 or n_blocks < 2:

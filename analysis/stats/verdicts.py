@@ -25,6 +25,7 @@ from analysis.columns.names import distinct_trials, ordered, require_columns
 from analysis.stats.candidates import SEED, sign_of
 from analysis.stats.closeness import reach
 from analysis.stats.crossfit import FEWEST_SEEDS
+from analysis.stats.equivalence import Equivalence, equivalence
 from analysis.stats.exact import holm, sign_flip_p
 from analysis.stats.intervals import (
     BY_CHOICES,
@@ -53,7 +54,8 @@ class Verdict:
     test's, `p_holm` the same corrected over the `n_family` pairs that have one; on it the `outcome`
     rests, in either direction. `p_sign` is the exact sign-flip test's, beside it. The outcome is
     unknown with two seeds or fewer. Where all seeds agree to the last digit a t test is not
-    defined, and the exact p takes its place.
+    defined, and the exact p takes its place. `differences` are those of the seeds, `choices` how
+    many choices of the other seeds are in each.
     """
 
     of: Hashable
@@ -66,6 +68,13 @@ class Verdict:
     p_sign: float
     n_family: int
     outcome: Outcome
+    differences: tuple[float, ...] = ()
+    choices: int = 0
+
+    @property
+    def tied(self) -> bool:
+        """Whether the two are equal at every seed, but for rounding."""
+        return bool(self.differences) and not any(self.differences)
 
     @property
     def likely(self) -> bool:
@@ -81,7 +90,21 @@ class Verdict:
 
         None where it takes very many, or the difference or its spread is not known.
         """
-        return seeds_needed(self.gain, self.spread, self.n_family)
+        return self.seeds_to_resolve(self.gain)
+
+    def seeds_to_resolve(self, difference: float) -> int | None:
+        """With how many seeds a true difference of a size is settled in four of five studies.
+
+        Judged by the spread seen, in a family of as many pairs; None as in `seeds_needed`.
+        """
+        return seeds_needed(difference, self.spread, max(self.n_family, 1))
+
+    def likeness(self, margin: float) -> Equivalence:
+        """Return whether the two are shown to differ by less than a margin, in the metric's unit.
+
+        By itself, not corrected for the family. Raises ValueError unless the margin is above 0.
+        """
+        return equivalence(self.differences, margin, self.choices)
 
     @property
     def turned(self) -> Verdict:
@@ -89,7 +112,13 @@ class Verdict:
         span = replace(self.interval, lo=-self.interval.hi, hi=-self.interval.lo)
         outcome = _OPPOSITE.get(self.outcome, self.outcome)
         return replace(
-            self, of=self.rival, rival=self.of, gain=-self.gain, interval=span, outcome=outcome
+            self,
+            of=self.rival,
+            rival=self.of,
+            gain=-self.gain,
+            interval=span,
+            outcome=outcome,
+            differences=tuple(-value for value in self.differences),
         )
 
 
@@ -172,7 +201,7 @@ def _verdict(
     span = interval(differences, kind=BY_CHOICES[choices])
     return Verdict(
         *pair, total.mean, total.std, span, p, adjusted, sign_flip_p(differences), n_family,
-        _outcome(total.mean, adjusted, level),
+        _outcome(total.mean, adjusted, level), tuple(differences.tolist()), choices,
     )  # fmt: skip
 
 

@@ -15,9 +15,11 @@ from analysis.columns.names import require_columns
 from analysis.columns.roles import REPORTED, named
 from analysis.frames import query
 from analysis.frames.study_frames import read
-from analysis.selection.blocks import block_columns, stand_ins
+from analysis.selection.blocks import block_columns
 from analysis.selection.contest import tuned_note
+from analysis.selection.likeness import likeness_sentence
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
+from analysis.selection.stand_ins import stand_ins
 from analysis.tables.content import Table, comparison_table, methods_table
 from analysis.tables.render import RENDERERS
 from analysis.tables.results import write_output
@@ -26,38 +28,54 @@ from trainables.vocabulary.wording import counted
 SCHEDULE: Final = "retrain.schedule"
 
 
-def schedules_comparison(frame: pd.DataFrame, metric: str = REPORTED) -> Table | None:
+def schedules_comparison(
+    frame: pd.DataFrame, metric: str = REPORTED, margin: float | None = None
+) -> Table | None:
     """Return retraining schedules against sparsity and budget; None where one alone was tried.
 
-    Where a search tried several settings, the best one on validation stands for a schedule.
+    Where several settings were tried, one stands for a schedule, see `selection.stand_ins`. A note
+    says which are shown to be alike within the margin, see `likeness_sentence`.
     """
     metric = named(metric, frame)
     trials = comparable(frame)
     if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
         return None
-    return stand_ins_table(trials, SCHEDULE, goal_columns(trials), metric)
+    return stand_ins_table(trials, SCHEDULE, goal_columns(trials), metric, margin)
 
 
 def stand_ins_table(
-    trials: pd.DataFrame, rows: str, columns: Sequence[str], metric: str = REPORTED
+    trials: pd.DataFrame,
+    rows: str,
+    columns: Sequence[str],
+    metric: str = REPORTED,
+    margin: float | None = None,
 ) -> Table:
-    """Return the means of comparable trials, the best setting of a block standing for its series.
+    """Return the means of comparable trials, one setting of a block standing for its series.
 
-    A note says so where there are several settings.
+    It is the one that the other seeds choose; a note says so where there are several settings.
     """
     metric = named(metric, trials)
     chosen = stand_ins(trials, rows, block_columns(trials, rows))
-    table = comparison_table(chosen.drop(columns="n_configurations"), rows, columns, metric)
-    tuned = tuned_note(chosen, rows)
-    return replace(table, notes=(*table.notes, tuned)) if tuned else table
+    table = comparison_table(chosen, rows, columns, metric)
+    return _noting(table, tuned_note(chosen, rows), likeness_sentence(trials, metric, margin, rows))
 
 
-def methods_comparison(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> Table | None:
-    """Return pruning methods against goal sparsity; None where one alone was tried."""
+def _noting(table: Table, *notes: str) -> Table:
+    return replace(table, notes=(*table.notes, *(note for note in notes if note)))
+
+
+def methods_comparison(
+    frame: pd.DataFrame, metrics: Sequence[str] = (), margin: float | None = None
+) -> Table | None:
+    """Return pruning methods against goal sparsity; None where one alone was tried.
+
+    A note says which are shown to be alike in what is reported, see `likeness_sentence`.
+    """
     trials = comparable(frame)
     if not _measured(trials, *metrics) or len(values(trials, "method")) < 2:
         return None
-    return methods_table(trials, metrics) if metrics else methods_table(trials)
+    table = methods_table(trials, metrics) if metrics else methods_table(trials)
+    return _noting(table, likeness_sentence(trials, REPORTED, margin, "method"))
 
 
 def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
@@ -68,14 +86,14 @@ def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
     return all(name in trials and trials[name].notna().any() for name in names)
 
 
-def _schedules(frame: pd.DataFrame, metrics: Sequence[str]) -> Table | None:
+def _schedules(frame: pd.DataFrame, metrics: Sequence[str], margin: float | None) -> Table | None:
     if len(metrics) > 1:
         named = ",".join(metrics)
         raise ValueError(f"the table of schedules shows one metric: --metrics names {named}")
-    return schedules_comparison(frame, *metrics)
+    return schedules_comparison(frame, metrics[0] if metrics else REPORTED, margin)
 
 
-KINDS: Final[Mapping[str, Callable[[pd.DataFrame, Sequence[str]], Table | None]]] = {
+KINDS: Final[Mapping[str, Callable[[pd.DataFrame, Sequence[str], float | None], Table | None]]] = {
     "methods": methods_comparison,
     "schedules": _schedules,
 }
@@ -89,19 +107,22 @@ def run_table(
     format: str = "text",
     output: str | None = None,
     warn: Callable[[str], object] = print,
+    margin: float | None = None,
 ) -> str:
     """Return a comparison table in one of `tables.RENDERERS`, and write it to `output` if given.
 
     `kind` is one of `KINDS`, by default the first that the trials have the columns for; `metrics`
-    replace what it shows. Raises ValueError where the trials do not make the table, or for an
-    unknown column, FileNotFoundError where no study is.
+    replace what it shows. `margin` is the difference that does not matter, in the unit shown
+    (points of a per cent): half a point where none is given, and for other units no likeness is
+    judged. Raises ValueError where the trials do not make the table, or for an unknown column,
+    FileNotFoundError where no study is.
     """
     study = read(*locations)
     for sentence in study.warnings:
         warn(sentence)
     frame = query.where(study.trials, where) if where else study.trials
     for name in [kind] if kind else KINDS:
-        table = KINDS[name](frame, metrics)
+        table = KINDS[name](frame, metrics, margin)
         if table is not None:
             content = RENDERERS[format](table)
             if output is not None:

@@ -1,7 +1,8 @@
 """The two comparison tables as cells: mean, spread, count, failures and rank, still unformatted.
 
 Test results are reported here and their best means highlighted; nothing is chosen by them. Where
-one setting of several must be chosen, validation chooses.
+one setting of several must be chosen, validation at the other seeds chooses, see
+`selection.stand_ins`; what stands at seeds that chose it is neither ranked nor highlighted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,11 @@ from analysis.columns.names import (
     require_columns,
 )
 from analysis.columns.roles import CHOICE, PACE, REPORTED, named
-from analysis.frames.constraints import BEYOND, beyond_bounds
+from analysis.frames.constraints import BEYOND
+from analysis.selection.contest import tuned_note
+from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN, stand_ins
 from analysis.stats.closeness import snapped
-from analysis.stats.ranks import choose
-from analysis.stats.spread import COUNTED, COUNTS, row_groups, summaries
+from analysis.stats.spread import COUNTED, COUNTS, require_choosable, row_groups, summaries
 from trainables.vocabulary.schema import METRICS
 
 METHOD_METRICS: Final = (
@@ -38,7 +40,7 @@ SEARCH_METRICS: Final = ("search_trials", "search_train_s")
 """Cost of a search, all its trials together: their number, and seconds of training."""
 
 if TYPE_CHECKING:
-    from pandas.core.groupby import DataFrameGroupBy
+    pass
 
 Booleans = NDArray[np.bool_]
 
@@ -50,8 +52,10 @@ class Table:
     """A table of means.
 
     `cells` has one row per cell: the keys of its row and column, `metric`, mean, std, the counts of
-    `stats.COUNTS`, `rank` (1 best, ties share it; missing where neither direction is better) and
-    `marked`. A cell without trials is there, with n = 0. `notes` are sentences to stand below.
+    `stats.COUNTS`, `self_chosen` (whether the mean is of seeds that chose what it is of, and too
+    good), `rank` (1 best, ties share it; missing where neither direction is better or the mean is
+    too good) and `marked`. A cell without trials is there, with n = 0. `notes` are sentences to
+    stand below.
     """
 
     title: str
@@ -86,7 +90,7 @@ def comparison_table(
         "Mean ± sample standard deviation over seeds of the trials that are done.",
         *_count_notes(cells),
         *_mark_notes(cells, [metric], mark),
-        *pooling_notes(kept, [*row_keys, *columns]),
+        *_pooled_notes(kept, [*row_keys, *columns]),
         *_left_out_notes(len(frame) - len(kept), rows),
     )
     title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {rows}"
@@ -102,17 +106,19 @@ def methods_table(
 ) -> Table:
     """Return each method's accuracy, speedup, sparsity reached and throughput per goal sparsity.
 
-    Of a method's settings the one with the best mean `choose_by` stands for it at each goal; that
-    must be a validation metric (TestSelectionError otherwise). Where a search made the trials, the
-    number of all its trials and their seconds of training, shared dense runs once, are added.
+    Of a method's settings the one that `choose_by` chooses at the other seeds stands for it at each
+    goal; that must be a validation metric (TestSelectionError otherwise). Where a search made the
+    trials, the number of all its trials and their seconds of training, shared dense runs once, are
+    added.
     """
     choose_by = named(choose_by, frame)
     metrics = [named(metric, frame) for metric in metrics]
     require_columns(frame, ["method", goal, choose_by, "state", *metrics])
+    require_choosable(choose_by)
     frame = distinct_trials(frame)
     row_keys = (*_tasks(frame), "method")
     keys = [*row_keys, goal]
-    chosen, picked = chosen_trials(frame, choose_by, keys)
+    chosen = stand_ins(frame, "method", [key for key in keys if key != "method"], choose_by)
     cells = _ranked(_grid(chosen, row_keys, [goal], metrics), row_keys, [goal], mark)
     searched = "origin.number" in frame and frame["origin.number"].notna().any()
     if searched:
@@ -120,49 +126,19 @@ def methods_table(
     notes = (
         "Mean ± sample standard deviation over seeds of the trials that are done.",
         *_count_notes(cells[~cells["metric"].isin(SEARCH_METRICS)]),
-        *_choice_notes(choose_by, picked),
+        *_sentences(tuned_note(chosen, "method")),
         *_confirmed_notes(frame, keys),
         *_beyond_notes(chosen),
         *_mark_notes(cells, metrics, mark),
-        *pooling_notes(chosen, keys),
+        *_pooled_notes(chosen, keys),
         *(["Search: all trials of a method at that goal, dense runs they share once."]
           if searched else []),
     )  # fmt: skip
     return Table("Methods at each goal sparsity", row_keys, (goal,), cells, notes)
 
 
-def chosen_trials(
-    frame: pd.DataFrame, metric: str, by: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials of each block's best setting, and what `stats.choose` says of the choice.
-
-    A setting is a combination of all configuration but the keys `by`. Those that ran at most seeds
-    stand for choice: where a search was confirmed, its winners. Of these, one with a trial beyond
-    the bounds of its search stands only where its block has none within. A block in which no trial
-    is done keeps all its trials, so that its failures are counted.
-    """
-    among = differing(frame, [c for c in config_columns(frame) if c not in by])
-    standing = _at_most_seeds(frame, among, by)
-    standing = standing[~beyond_bounds(standing, among, by)]
-    picked = choose(standing, metric, among, by)
-    decided = _matching(frame, picked, by)
-    return frame[_matching(frame, picked, [*by, *among]) | ~decided], picked
-
-
-def _at_most_seeds(frame: pd.DataFrame, among: Sequence[str], by: Sequence[str]) -> pd.DataFrame:
-    """The trials of each block's settings that were tried at as many seeds as any of them."""
-    tried = frame.assign(_seeds=_groups(frame, [*by, *among])["seed"].transform("nunique"))
-    return frame[tried["_seeds"] == _groups(tried, by)["_seeds"].transform("max")]
-
-
-def _groups(frame: pd.DataFrame, keys: Sequence[str]) -> DataFrameGroupBy[Any, Any]:
-    return frame.groupby(list(keys), dropna=False, sort=False)
-
-
-def _matching(frame: pd.DataFrame, picked: pd.DataFrame, keys: Sequence[str]) -> Booleans:
-    """Which rows have keys that are among those picked, a missing key matching a missing one."""
-    wanted = picked[list(keys)].drop_duplicates().assign(_wanted=True)
-    return frame[list(keys)].merge(wanted, on=list(keys), how="left")["_wanted"].notna().to_numpy()
+def _sentences(*notes: str) -> list[str]:
+    return [note for note in notes if note]
 
 
 def _tasks(frame: pd.DataFrame) -> list[str]:
@@ -184,7 +160,16 @@ def _grid(
     grid = pd.DataFrame(cell_keys, columns=keys).astype(means[keys].dtypes.to_dict())
     cells = grid.merge(means, on=keys, how="left")
     cells[list(COUNTS)] = cells[list(COUNTS)].fillna(0).astype(int)
-    return cells
+    return cells.assign(**{SELF_CHOSEN: _self_chosen(frame, cells, [*rows, *columns])})
+
+
+def _self_chosen(frame: pd.DataFrame, cells: pd.DataFrame, keys: Sequence[str]) -> Booleans:
+    """Which cells hold a trial that stands at a seed that chose it."""
+    if SELF_CHOSEN not in frame or not frame[SELF_CHOSEN].any():
+        return np.zeros(len(cells), dtype=bool)
+    places = frame.loc[frame[SELF_CHOSEN], list(keys)].drop_duplicates()
+    marked = cells[list(keys)].merge(places.assign(_own=True), on=list(keys), how="left")
+    return np.asarray(marked["_own"].notna())
 
 
 def _combinations(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[object, ...]]:
@@ -205,7 +190,7 @@ def _ranked(
         known = METRICS.get(str(key[-1]))
         if known is not None and known.direction is not None:
             ascending = known.direction == "min"
-            level = pd.Series(snapped(part["mean"]), part.index)
+            level = pd.Series(snapped(part["mean"].mask(part[SELF_CHOSEN])), part.index)
             rank[part.index] = level.rank(method="min", ascending=ascending)
     return cells.assign(rank=rank, marked=rank <= mark)
 
@@ -217,8 +202,8 @@ def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         states = part["state"].value_counts()
         counts = [int(states.get(s, 0)) for s in (COUNTED, "", *_LOST)]
         for metric, value in zip(SEARCH_METRICS, (len(part), _training_s(part)), strict=True):
-            rows.append([*key, metric, float(value), np.nan, *counts, 0, np.nan, False])
-    columns = [*keys, "metric", "mean", "std", *COUNTS, "rank", "marked"]
+            rows.append([*key, metric, float(value), np.nan, *counts, 0, False, np.nan, False])
+    columns = [*keys, "metric", "mean", "std", *COUNTS, SELF_CHOSEN, "rank", "marked"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -251,17 +236,6 @@ def _mark_notes(cells: pd.DataFrame, metrics: Sequence[str], mark: int) -> list[
     return [f"{note}."]
 
 
-def _choice_notes(metric: str, picked: pd.DataFrame) -> list[str]:
-    if picked.empty or picked["n_settings"].max() < 2:
-        return []
-    n_tied = int((picked["n_tied"] > 1).sum())
-    tied = f" In {n_tied} of {len(picked)} choices other settings tie." if n_tied else ""
-    return [
-        f"A method is shown at the setting with its best mean {metric} at that goal, of up to"
-        f" {picked['n_settings'].max()}.{tied}"
-    ]
-
-
 def _confirmed_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """A sentence when a search tried most settings at fewer seeds than those it shows."""
     if "origin.number" not in frame or frame["origin.number"].isna().all():
@@ -271,8 +245,9 @@ def _confirmed_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     if (blocks.min() == blocks.max()).all():
         return []
     return [
-        f"Of up to {blocks.count().max()} configurations searched for a method at a goal, only"
-        f" those that ran at most seeds (up to {tried.max()}) stand for choice."
+        f"Of up to {blocks.count().max()} configurations searched for a method at a goal, those"
+        f" that ran at most seeds (up to {tried.max()}) are shown, at the seeds that did not choose"
+        " them."
     ]
 
 
@@ -287,6 +262,12 @@ def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
         f"What is shown for {names} lies beyond the search's bounds at some goal, at one seed or"
         " more."
     ]
+
+
+def _pooled_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """`pooling_notes` without those means whose settings the seeds chose: that is said already."""
+    plain = frame[~frame[CHOSEN_ELSEWHERE]] if CHOSEN_ELSEWHERE in frame else frame
+    return pooling_notes(plain, keys) if len(plain) else []
 
 
 def pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:

@@ -132,6 +132,8 @@ def lay_out(table: Table) -> TextTable:
 
 
 EMPTY: Final = "no trials"
+TOO_GOOD: Final = "too good"
+"""Beside a mean of the very seeds that chose what it is of."""
 
 
 def _column_order(
@@ -166,5 +168,6 @@ def cell_text(cell: Any, show_n: bool) -> str:
         text += f" ± {number(cell['std'], cell['metric'])}"
     beside = [f"n = {cell['n']}"] if show_n and not searching else []
     collapsed = [f"{cell['n_collapsed']} collapsed"] if cell["n_collapsed"] else []
-    remarks = ", ".join([*beside, *lost, *collapsed])
+    own = [TOO_GOOD] if cell["self_chosen"] else []
+    remarks = ", ".join([*beside, *lost, *collapsed, *own])
     return f"{text} ({remarks})" if remarks else text

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from study.cli.margin import MARGIN
+
 
 @click.command("report")
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
@@ -13,7 +15,8 @@ import click
     "-o", "--output", required=True, metavar="FILE.html", type=click.Path(dir_okay=False),
     help="The file to write.",
 )  # fmt: skip
-def command(folders: tuple[str, ...], output: str) -> None:
+@MARGIN
+def command(folders: tuple[str, ...], output: str, margin: float | None) -> None:
     """Write what study folders say as one HTML file that opens offline.
 
     Findings in words with their certainty, tables, figures, and how it was run.
@@ -23,7 +26,7 @@ def command(folders: tuple[str, ...], output: str) -> None:
 
     click.echo("reading and drawing ...", err=True)
     try:
-        write_report(list(folders), Path(output))
+        write_report(list(folders), Path(output), margin)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder: {error}") from None
     click.echo(f"report: {Path(output).absolute()}")

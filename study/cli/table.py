@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from study.cli.margin import MARGIN
 from study.cli.results import listed
 
 KINDS = ("schedules", "methods")
@@ -15,6 +16,7 @@ FORMATS = ("text", "markdown", "latex", "html", "csv")
 @click.option("--kind", type=click.Choice(KINDS), help="What is compared; what fits by default.")
 @click.option("--where", metavar="EXPR", help="Trials to keep: 'prune.sparsity > 0.8'.")
 @click.option("--metrics", multiple=True, callback=listed, metavar="A,B", help="What is shown.")
+@MARGIN
 @click.option("--format", "shape", default="text", type=click.Choice(FORMATS))
 @click.option("-o", "--output", metavar="FILE", help="Write to a file instead of printing.")
 def command(
@@ -22,20 +24,22 @@ def command(
     kind: str | None,
     where: str | None,
     metrics: tuple[str, ...],
+    margin: float | None,
     shape: str,
     output: str | None,
 ) -> None:
     """Compare schedules by sparsity and budget, or methods by sparsity.
 
     Means and standard deviations over seeds, with failures counted. Where a search tried several
-    settings of one, the best on validation stands for it. Reads only.
+    settings of one, at each seed the one stands that is best on validation at the others. Below
+    stands which are shown to differ by less than --margin. Reads only.
     """
     from analysis.tables.comparisons import run_table
     from trainables.vocabulary.refusal import Refusal
 
     warnings: list[str] = []
     try:
-        content = run_table(folders, kind, where, metrics, shape, output, warnings.append)
+        content = run_table(folders, kind, where, metrics, shape, output, warnings.append, margin)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except OSError as error:

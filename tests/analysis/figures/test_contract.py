@@ -28,8 +28,9 @@ STUDIES: dict[str, Callable[[], list[synthetic.Point]]] = {
 
 SHOWN = {
     "schedules": {"schedules", "accuracy_by_sparsity", "accuracy_by_budget", "gains",
-                  "paired_seeds", "ranks", "cost", "pareto", "learning_curves", "parallel"},
-    "discounts": {"discount", "regret", "contour", "slice"},
+                  "paired_seeds", "ranks", "cost", "pareto", "learning_curves", "parallel",
+                  "variance", "matched"},
+    "discounts": {"discount", "regret", "contour", "slice", "best_of_k"},
     "splits": {"budget_split", "importance"},
     "methods": {"gains", "ranks", "accuracy_by_sparsity"},
     "structures": {"layers"},

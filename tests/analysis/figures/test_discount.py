@@ -53,10 +53,20 @@ def test_a_discount_that_lost_a_seed_is_not_the_tuned_one() -> None:
     assert not rows.loc[(0.8, "fixed", 0.2)]["tuned"]
 
 
-def test_equal_discounts_give_the_smaller() -> None:
-    frame = grid({(0.5,): [0.9, 0.9], (0.3,): [0.9, 0.9]}, "retrain.discount").assign(d=0.1)
-    rows: Any = discount_table(frame).frame.set_index("d")
-    assert rows["tuned"].to_dict() == {0.3: True, 0.5: False}
+def test_equal_discounts_are_a_tie_however_they_were_rounded() -> None:
+    table = {(0.5,): [0.3, 0.3, 0.3], (0.3,): [0.1 + 0.2, 0.3, 0.3], (0.1,): [0.2, 0.2, 0.2],
+             ("adaptive",): [0.3, 0.3, 0.3]}  # fmt: skip
+    frame = grid(table, "retrain.discount").assign(d=0.4)
+    rows: Any = discount_table(frame).frame.query("kind == 'fixed'").set_index("d")
+    assert rows["tuned"].to_dict() == {0.1: False, 0.3: True, 0.5: True}
+    regret = regret_table(frame, metric="val_accuracy")
+    (row,) = regret.frame.to_dict("records")
+    assert (row["tuned"], row["n_tied"]) == (0.3, 1)
+    assert row["regret"] == pytest.approx(0.0, abs=1e-12)
+    assert (
+        "tuned d = 0.3 (a tie with 1 other) of 3 tried"
+        in regret_figure(regret).data[0].hovertext[0]
+    )
 
 
 def test_discount_figure() -> None:

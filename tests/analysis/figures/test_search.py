@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
@@ -10,10 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures import importance
 from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.history import history_figure, history_table
-from analysis.figures.importance import FEWEST, importance_figure, importance_table
 from analysis.figures.parallel import parallel_figure, parallel_table
 from analysis.figures.pareto import directions, pareto_figure, pareto_table
 from analysis.figures.slice import slice_figure, slice_table
@@ -119,63 +116,6 @@ def searched(n: int, sparsities: tuple[float, ...] = (0.9,)) -> pd.DataFrame:
                 for seed in (0, 1)
             ]  # fmt: skip
     return trials(*rows)
-
-
-def test_importance_says_what_it_leaves_out() -> None:
-    frame = searched(20)
-    frame["method.penalty"] = [0.1 + i if i % 2 else None for i in range(len(frame))]
-    frame.loc[frame.index[0], "state"] = "failed"
-    said = importance_table(frame).notes
-    assert any(note.startswith("Means leave out 1 failed") for note in said)
-    assert "Not judged, since only some trials have them: method.penalty." in said
-
-
-def test_settings_over_powers_of_ten_are_judged_by_their_logarithm() -> None:
-    assert importance._distribution(pd.Series([1e-4, 1e-2])).log
-    assert not importance._distribution(pd.Series([0.1, 0.9])).log
-
-
-@pytest.mark.parametrize("evaluator", ["ped-anova", "fanova"])
-def test_importance_finds_what_decides(evaluator: str) -> None:
-    table = importance_table(searched(40), evaluator=evaluator)  # type: ignore[arg-type]
-    assert table.frame["n"].tolist() == [40, 40]
-    found = table.frame.set_index("parameter")["importance"]
-    assert found["dense.lr"] > 0.7
-    assert found.sum() == pytest.approx(1)
-
-
-def test_importance_stands_apart_for_each_block() -> None:
-    table = importance_table(searched(20, (0.9, 0.95)))
-    blocks = table.frame["block"].unique().tolist()
-    assert [block.split(",")[0] for block in blocks] == ["90 % sparse", "95 % sparse"]
-    figure = importance_figure(table)
-    assert len(figure.data) == 2
-    assert "(n = 20)" in figure.data[0].name
-    assert figure.layout.xaxis.title.text == "importance (share of 1)"
-
-
-def test_too_few_points_are_said() -> None:
-    table = importance_table(searched(FEWEST - 1))
-    assert table.frame["parameter"].isna().all()
-    figure = importance_figure(table)
-    assert not figure.data
-    assert f"fewer than {FEWEST}" in table.notes[0]
-
-
-def test_importance_does_not_look_at_test_or_talk() -> None:
-    with pytest.raises(TestSelectionError):
-        importance_table(searched(20), metric="test_accuracy")
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    importance_table(searched(20))
-    assert optuna.logging.get_verbosity() == before
-
-
-def test_importance_keeps_quiet(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        importance_table(searched(20))
-    assert not caplog.records
 
 
 def test_slice_by_value() -> None:

@@ -8,262 +8,27 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from analysis.figures import FIGURES, source_frame
-from analysis.findings import rivals, sentences, spending
 from analysis.frames.study_frames import read
 from analysis.report.exhibits import Absent, Exhibit, exhibit, thinned
 from analysis.report.origins import run_facts
 from analysis.report.page import in_script, render_report, study_title, write_report
-from analysis.report.views import comparisons_view, leaders_view, spread
-from analysis.selection.leaders import leaders
+from analysis.report.views import (
+    comparisons_view,
+    leaders_view,
+    resolution_view,
+    spread,
+)
 from analysis.selection.tabulation import Tabulation
 from tests.analysis import synthetic
-from tests.analysis.hand_made import NAN, grid, trials
+from tests.analysis.findings.test_leading import contest
+from tests.analysis.hand_made import NAN, grid
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
-
-
-def contest() -> pd.DataFrame:
-    """llr leads at 80 % on validation although ft is better on test; both tie at 90 %."""
-    frame = grid(
-        {
-            ("llr", 0.8): [0.95, 0.97], ("ft", 0.8): [0.90, 0.92],
-            ("llr", 0.9): [0.80, 0.80], ("ft", 0.9): [0.80, 0.80],
-        },
-        "retrain.schedule", "prune.sparsity",
-    )  # fmt: skip
-    first = (frame["retrain.schedule"] == "ft") & (frame["prune.sparsity"] == 0.8)
-    return frame.assign(test_accuracy=frame["test_accuracy"].where(~first, 0.99))
-
-
-def test_tally() -> None:
-    frame = trials({}, {"seed": 1, "state": "failed"}, {"retrain.schedule": "ft"})
-    assert sentences.tally(frame) == (
-        "3 trials of 2 configurations under 2 seeds: 2 done and 1 failed."
-    )
-
-
-def test_leaders_are_chosen_on_validation_and_reported_on_test() -> None:
-    first, second = leaders(contest())
-    assert (first.block["prune.sparsity"], first.name, first.runner_up) == (0.8, "llr", "ft")
-    assert first.val[:2] == pytest.approx((0.96, 0.02 / math.sqrt(2)))
-    assert first.val[2] == 2
-    assert first.test[0] == pytest.approx(0.96)
-    assert first.behind == pytest.approx(0.05)
-    assert second.behind == pytest.approx(0.0)
-
-
-def test_a_contestant_does_not_lead_by_the_seeds_it_survived() -> None:
-    uneven: dict[Any, list[float | None]] = {
-        ("allr",): [0.97, None, None],
-        ("ft",): [0.98, 0.95, 0.95],
-    }
-    (leader,) = leaders(grid(uneven, "retrain.schedule"))
-    assert (leader.name, leader.runner_up, leader.n_shared) == ("ft", "allr", 1)
-    assert leader.behind == pytest.approx(0.01)
-    assert leader.val[2] == 3
-    # No seed is done by both: only the one with most done is ranked.
-    apart: dict[Any, list[float | None]] = {
-        ("allr",): [0.97, None, None], ("ft",): [None, 0.95, 0.95], ("llr",): [None] * 3
-    }  # fmt: skip
-    frame = grid(apart, "retrain.schedule")
-    (alone,) = leaders(frame)
-    assert (alone.name, alone.runner_up, alone.behind, alone.n_shared) == ("ft", None, None, 0)
-    assert "in 1 of them no seed is done by all" in sentences.leading(frame)[0]
-
-
-def test_leading_counts_blocks_and_near_ties() -> None:
-    (sentence,) = sentences.leading(contest())
-    assert sentence.startswith("On validation the best schedule is llr in 2 of 2 combinations")
-    assert sentence.endswith("in 1 of them the runner-up is less than one validation image behind.")
-
-
-def test_a_single_series_is_said() -> None:
-    frame = grid({("ft",): [0.9, 0.9]}, "retrain.schedule")
-    (sentence,) = sentences.leading(frame)
-    assert sentence == "Only one method was tried, imp: there is nothing to compare."
-
-
-def test_two_seeds_settle_nothing() -> None:
-    said = sentences.findings(contest().assign(test_accuracy=contest()["val_accuracy"]))
-    assert any(s.endswith(": two seeds settle nothing.") for s in said)
-    assert "No verdict is given on fewer than 3 seeds." in said
-
-
-def test_seeds_that_agree_settle_it() -> None:
-    frame = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.90, 0.91, 0.925]}, "retrain.schedule")
-    (one,) = rivals.comparisons(frame)
-    # .05, .05 and .045: t^2 = 29^2, and p of two degrees of freedom is 1 - sqrt(t^2 / (t^2 + 2))
-    assert one.verdict.p_holm == pytest.approx(1 - math.sqrt(29**2 / (29**2 + 2)))
-    assert one.certainty == "settled, p at most 0.05 after correction"
-    assert not any("its own spread" in s for s in sentences.findings(frame))
-
-
-def test_what_is_likely_says_how_many_seeds_would_settle_it() -> None:
-    frame = grid({("llr",): [0.95, 0.95, 0.95], ("ft",): [0.93, 0.90, 0.87]}, "retrain.schedule")
-    (one,) = rivals.comparisons(frame)
-    # mean .05 and spread .03: t^2 = 25/3, p = .102
-    assert one.certainty == "likely, but 3 seeds do not settle it"
-    assert rivals.against_rivals(frame)[1:] == [
-        "On test llr has +5.00 points to ft (3 pairs): likely, but 3 seeds do not settle it.",
-        "If it is as large as it looks, 6 seeds would settle the lead over ft.",
-        "With 3 seeds and one pair a difference is settled in four of five studies where it is 3.3"
-        " times its own spread from seed to seed; with 8 seeds 1.2.",
-    ]
-
-
-def test_every_pair_of_contestants_counts() -> None:
-    """What one pair would settle is not even likely as one of the fifteen pairs of six."""
-    near = {(name,): [0.94 + i / 1000, 0.92 - i / 1000, 0.95] for i, name in
-            enumerate(("lrw", "slr", "clr", "allr"))}  # fmt: skip
-    frame = grid(
-        {("llr",): [0.95, 0.95, 0.95], ("ft",): [0.93, 0.92, 0.91], **near}, "retrain.schedule"
-    )
-    found = {one.verdict.rival: one for one in rivals.comparisons(frame)}
-    assert found["ft"].verdict.p_t == pytest.approx(1 - math.sqrt(27 / 29))
-    assert found["ft"].verdict.p_holm == pytest.approx(15 * found["ft"].verdict.p_t)
-    assert found["ft"].certainty == "no clear difference"
-    assert "and 15 pairs a difference is settled" in rivals.against_rivals(frame)[-1]
-
-
-def test_a_leader_s_failures_stand_beside_its_mean() -> None:
-    frame = grid({("allr",): [0.9, None, None], ("ft",): [0.8, 0.8, 0.8]}, "retrain.schedule")
-    (leader,) = leaders(frame)
-    assert (leader.name, leader.n_lost) == ("allr", 2)
-    assert "(n = 1, 2 failed or diverged)" in sentences.leading(frame)[1]
-    assert leaders_view(frame).rows[0][5].text == "2"
-
-
-def test_a_leader_without_a_shared_seed_is_not_ahead_by_anything() -> None:
-    apart: dict[Any, list[float | None]] = {
-        ("allr",): [0.6, 0.9, None], ("ft",): [0.61, None, 0.4], ("clr",): [None, None, 0.9],
-    }  # fmt: skip
-    (leader,) = leaders(grid(apart, "retrain.schedule"))
-    assert (leader.name, leader.n_shared, leader.behind) == ("allr", 0, None)
-
-
-def test_the_leader_is_compared_in_its_own_task() -> None:
-    """llr leads on cnn, which has more trials, and is far behind on mlp."""
-    frame = grid(
-        {("llr", "cnn"): [0.95, 0.96, 0.97], ("ft", "cnn"): [0.90, 0.91, 0.92],
-         ("llr", "mlp"): [0.50, 0.50], ("ft", "mlp"): [0.90, 0.90]},
-        "retrain.schedule", "task.model",
-    )  # fmt: skip
-    (one,) = rivals.comparisons(frame)
-    assert (one.verdict.of, one.verdict.rival) == ("llr", "ft")
-    assert one.task == {"task.model": "cnn"}
-    assert one.verdict.gain == pytest.approx(0.05)
-    assert one.comparison.n == 3
-    assert rivals.against_rivals(frame)[0] == ("At cnn, by mean rank on validation llr is first.")
-    assert comparisons_view(frame).title == "llr against its rivals, test accuracy, cnn"
-    (alone,) = rivals.comparisons(frame[frame["task.model"] == "cnn"])
-    assert alone.task == {}
-
-
-def test_one_seed_says_nothing() -> None:
-    frame = grid({("llr",): [0.95], ("ft",): [0.90]}, "retrain.schedule")
-    (one,) = rivals.comparisons(frame)
-    assert one.certainty == "one seed alone says nothing about the next"
-
-
-def test_one_validation_image_is_said_for_digits() -> None:
-    assert "0.69 points" in sentences.resolution(trials({}))
-    assert sentences.resolution(trials({"task.dataset": "cifar10"})) == ""
-    assert sentences.resolution(trials({"task.dataset": "elsewhere"})) == ""
-
-
-def test_collapsed_trials_are_named_with_their_contestants() -> None:
-    frame = contest()
-    assert sentences.collapsed(frame) == ""
-    llr = frame["retrain.schedule"] == "llr"
-    frame["collapsed_layers"] = llr.astype(float).mask(frame.index == frame.index[-1], 2.0)
-    said = sentences.collapsed(frame)
-    assert said.startswith("5 trials collapsed, 4 of llr and 1 of ft: a layer has no weight left")
-    assert said in sentences.findings(frame)
-
-
-def test_nothing_done_and_nothing_there() -> None:
-    assert sentences.findings(pd.DataFrame()) == ["The study has no trials yet."]
-    said = sentences.findings(trials({"state": "failed"}))
-    assert said[-1] == "No trial is done, so there is nothing to compare yet."
-
-
-def test_the_best_of_a_search() -> None:
-    frame = grid({(0.2,): [0.9], (0.5,): [0.95], (0.8,): [None]}, "dense.lr")
-    (sentence,) = sentences.best(frame)
-    assert sentence == (
-        "At 90 % sparse the best of 3 configurations on validation has dense learning rate 0.5:"
-        " 95 %, 95 % on test (n = 1)."
-    )
-
-
-def test_split_in_words() -> None:
-    frame = grid(
-        {(0.5, 1): [0.9], (0.75, 2): [0.95]}, "budget.dense_fraction", "prune.cycles", method="bimp"
-    ).assign(**{"budget.epochs": 24.0})
-    (sentence,) = sentences.split(frame)
-    assert (
-        "gives the dense run 75 % of the budget and the rest to 2 cycles: 95 % (n = 1)" in sentence
-    )
-
-
-def test_a_split_of_every_budget_in_words() -> None:
-    frame = grid(
-        {(0.3, 8.0): [0.95], (0.6, 8.0): [0.9], (0.3, 16.0): [0.9], (0.6, 16.0): [0.95]},
-        "budget.dense_fraction", "budget.epochs", method="bimp",
-    )  # fmt: skip
-    short, long = sentences.split(frame)
-    assert short.startswith("At 8 epochs in all the best") or "8 epochs in all" in short
-    assert "30 % of the budget" in short
-    assert "16 epochs in all" in long
-    assert "60 % of the budget" in long
-
-
-def test_regret_of_every_task_in_words() -> None:
-    tasks = {"cnn": (0.9, 0.94), "mlp": (0.9, 0.9)}
-    frame = grid(
-        {(name, d): [value, value, value]
-         for name, (adaptive, best) in tasks.items()
-         for d, value in (("adaptive", adaptive), (0.5, best), (0.2, 0.5))},
-        "task.model", "retrain.discount",
-    )  # fmt: skip
-    frame["d"] = [0.4 if d == "adaptive" else d for d in frame["retrain.discount"]]
-    one, two = sorted(sentences.discount(frame))
-    assert one.startswith("At cnn the regret")
-    assert "+4.00 [+4.00 to +4.00] points of test accuracy" in one
-    assert "n = 3 seeds" in one
-    assert one.endswith("its interval lies above zero in 1 of them and below in 0.")
-    assert two.startswith("At mlp the regret")
-    assert "is 0.00 [0.00 to 0.00] points" in two
-    assert two.endswith("above zero in 0 of them and below in 0.")  # .0 is not above for rounding
-    few, _ = sentences.discount(frame[frame["seed"] < 2])
-    assert few == (
-        "At cnn the regret of the adaptive discount: with 2 seeds it cannot be known: a choice made"
-        " on all seeds but one and scored on that one takes 3."
-    )
-
-
-def test_spending_and_sharing() -> None:
-    shared = {"dense_stage": "a", "epochs": 12.0, "dense_epochs": 10.0}
-    frame = trials(shared, {**shared, "retrain.schedule": "ft"})
-    spent = spending.spending(frame)
-    assert (spent.epochs_asked, spent.epochs_done, spent.n_dense) == (24, 14, 1)
-    assert spending.sharing(frame) == (
-        "The trials ask for 24 epochs of training; with their 1 dense run shared they took 14,"
-        " 42 % less."
-    )
-    large = frame.assign(epochs=1_512.4, dense_epochs=10.0)
-    assert "ask for 3 025 epochs" in spending.sharing(large)
-    assert "they took 3 015" in spending.sharing(large)
-    timed = frame.assign(train_s=60.0, dense_train_s=540.0, state=["done", "failed"])
-    assert "of training instead of" in spending.sharing(timed)
-    assert spending.sharing(timed).endswith("1 failed trial not counted.")
-    assert spending.sharing(trials({})) == ""
 
 
 def test_spread() -> None:
@@ -273,13 +38,47 @@ def test_spread() -> None:
     assert spread("test_accuracy", NAN, NAN, 0) == "–"
 
 
+def three_seeds() -> pd.DataFrame:
+    """llr leads ft by .05, .04 and .03 on validation, and by half of it on test."""
+    frame = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.90, 0.92, 0.94]}, "retrain.schedule")
+    return frame.assign(test_accuracy=frame["val_accuracy"] / 2)
+
+
 def test_leaders_view() -> None:
-    view = leaders_view(contest())
+    view = leaders_view(three_seeds())
     assert tuple(cell.text for cell in view.rows[0]) == (
-        "80 % sparse, 2 epochs of retraining", "llr", "96.00 ± 1.41", "96.00 ± 1.41", "2", "0",
-        "ft", "+5.00",
+        "90 % sparse, 2 epochs of retraining", "llr", "96.00 ± 1.00", "48.00 ± 0.50", "3", "0",
+        "ft", "+4.00",
     )  # fmt: skip
     assert view.words == {0, 1, 6} and len(view.headers) == 8
+
+
+def test_of_two_seeds_the_worth_of_a_leader_is_not_known() -> None:
+    view = leaders_view(contest())
+    assert [[cell.text for cell in row] for row in view.rows] == [
+        ["80 % sparse, 2 epochs of retraining", "llr", "–", "–", "2", "0", "ft", "–"],
+        ["90 % sparse, 2 epochs of retraining", "ft and llr", "–", "–", "2", "0", "–", "–"],
+    ]
+    assert any("with 2 seeds it cannot be known" in note for note in view.notes)
+
+
+def test_likeness_stands_beside_the_verdict() -> None:
+    # Differences on test .025, .02, .015: mean .02, error .005 / sqrt(3), far from half a point.
+    (row,) = comparisons_view(three_seeds()).rows
+    assert row[8].text.startswith("not shown, p = 0.98")
+    # Within three points: (.03 - .02) / error is 3.4641, p = (1 - t / sqrt(t^2 + 2)) / 2.
+    wide = comparisons_view(three_seeds(), margin=3.0)
+    assert wide.headers[8] == ("within 3 points of test accuracy",)
+    p = (1 - math.sqrt(12 / 14)) / 2
+    assert wide.rows[0][8].text.startswith(f"yes, p = {p:.2g} (")
+
+
+def test_what_the_seeds_resolve_by_value() -> None:
+    # One pair, spread .5 points: 3 seeds find 3.26 spreads; the seeds for .5, 1 and 2 points.
+    (row,) = resolution_view(three_seeds()).rows
+    assert [cell.text for cell in row] == [
+        "90 % sparse, 2 epochs of retraining", "3", "0.5", "1.6", "10", "5", "3"
+    ]  # fmt: skip
 
 
 def test_in_script_cannot_end_the_element() -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.selection.stand_ins import stand_ins
 from analysis.stats import TestSelectionError
-from analysis.tables.content import chosen_trials, comparison_table, methods_table
-from analysis.tables.layout import heading, lay_out, number, value_text
+from analysis.tables.content import comparison_table, methods_table
+from analysis.tables.layout import cell_text, heading, lay_out, number, value_text
 from analysis.tables.render import RENDERERS, to_csv, to_text
 from tests.analysis.small import hand_frame
 
@@ -203,7 +204,9 @@ def test_methods_cells_by_value(methods: pd.DataFrame) -> None:
     assert set(table.cells["method"]) == {"bimp", "gmp", "dst"}
     gmp = cell(table.cells, method="gmp", metric="test_accuracy")
     assert gmp["mean"] == pytest.approx(0.85)  # interval 5, chosen on validation; not .96
-    assert (gmp["n"], gmp["rank"]) == (2, 2)
+    # Two seeds chose it themselves: too good, and neither ranked nor marked.
+    assert gmp["n"] == 2 and math.isnan(gmp["rank"]) and not gmp["marked"]
+    assert gmp["self_chosen"] and cell_text(gmp, show_n=False).endswith("(too good)")
     assert cell(table.cells, method="bimp", metric="test_accuracy")["marked"]
     assert cell(table.cells, method="gmp", metric="theoretical_speedup")["mean"] == 3.0
     assert math.isnan(cell(table.cells, method="bimp", metric="sparsity")["rank"])
@@ -225,13 +228,35 @@ def test_methods_are_laid_out_by_goal_and_metric(methods: pd.DataFrame) -> None:
     assert {c.text for c in dst} == {"1 failed"}
 
 
+def third_seed(methods: pd.DataFrame, **val: float) -> pd.DataFrame:
+    """The methods with a third seed of each setting that is done."""
+    third = methods[(methods["seed"] == 1) & (methods["state"] == "done")].assign(seed=2)
+    third["val_accuracy"] = list(val.values())
+    third["test_accuracy"] = [0.93, 0.99, 0.85]
+    third["fingerprint"] = [f"s{place}" for place in range(3)]
+    return pd.concat([methods, third], ignore_index=True)
+
+
+def test_a_setting_is_scored_at_the_seed_that_did_not_choose_it(methods: pd.DataFrame) -> None:
+    # gmp on validation: interval 2 has .80 .82 .99, interval 5 has .85 .87 .86. The seeds 1 and 2
+    # choose interval 2 (.905 to .865), 0 and 2 too (.895 to .855), 0 and 1 interval 5.
+    table = methods_table(third_seed(methods, bimp=0.91, two=0.99, five=0.86))
+    gmp = cell(table.cells, method="gmp", metric="test_accuracy")
+    assert gmp["mean"] == pytest.approx((0.95 + 0.97 + 0.85) / 3)
+    assert (gmp["n"], gmp["rank"], gmp["self_chosen"]) == (3, 1, False)
+    assert cell(table.cells, method="bimp", metric="test_accuracy")["rank"] == 2
+    assert not any("differ in" in note for note in table.notes)
+
+
 def test_the_choice_is_said(methods: pd.DataFrame) -> None:
     notes = " ".join(methods_table(methods).notes)
-    assert "at the setting with its best mean val_accuracy at that goal, of up to 2." in notes
-    methods["val_accuracy"] = 0.5
-    assert "In 1 of 2 choices other settings tie." in " ".join(methods_table(methods).notes)
+    assert "has several configurations in a block (up to 2), the one that is best" in notes
+    assert "Tries are unequal: gmp is the best of 2 settings, bimp and dst of 1." in notes
+    assert "With fewer than 3 seeds it cannot be known" in notes
+    whole = " ".join(methods_table(third_seed(methods, bimp=0.91, two=0.99, five=0.86)).notes)
+    assert "With fewer than 3 seeds" not in whole
     single = methods[methods["method"] == "bimp"]
-    assert "setting" not in " ".join(methods_table(single).notes)
+    assert "several configurations" not in " ".join(methods_table(single).notes)
 
 
 def test_methods_are_not_chosen_on_test(methods: pd.DataFrame) -> None:
@@ -256,23 +281,18 @@ def test_a_searchs_cost_counts_every_trial_and_shared_dense_runs_once(
     assert table.notes[-1].startswith("Search: all trials")
 
 
-def test_chosen_trials_are_the_rows_of_the_chosen_settings(methods: pd.DataFrame) -> None:
-    trials, picked = chosen_trials(methods, "val_accuracy", ["method", "prune.sparsity"])
-    assert trials["fingerprint"].tolist() == ["t0", "t1", "t4", "t5", "t6"]
-    assert dict(zip(picked["method"], picked["n_settings"], strict=True)) == {"bimp": 1, "gmp": 2}
+def chosen(frame: pd.DataFrame) -> list[str]:
+    return stand_ins(frame, "method", ["prune.sparsity"])["fingerprint"].tolist()
 
 
 def test_settings_beyond_their_bounds_stand_only_where_none_is_within(
     methods: pd.DataFrame,
 ) -> None:
-    keys = ["method", "prune.sparsity"]
     methods["origin.beyond"] = [0.0, 0.0, 0.0, 0.0, 0.02, 0.0, math.nan]
-    trials, _ = chosen_trials(methods, "val_accuracy", keys)
-    assert trials["fingerprint"].tolist() == ["t0", "t1", "t2", "t3", "t6"]
-    assert "bounds" not in " ".join(methods_table(methods).notes)
+    assert chosen(methods) == ["t0", "t1", "t2", "t3", "t6"]
+    assert "lies beyond" not in " ".join(methods_table(methods).notes)
     methods["origin.beyond"] = [0.0, 0.0, 0.01, 0.0, 0.02, 0.0, math.nan]
-    trials, _ = chosen_trials(methods, "val_accuracy", keys)
-    assert trials["fingerprint"].tolist() == ["t0", "t1", "t4", "t5", "t6"]
+    assert chosen(methods) == ["t0", "t1", "t4", "t5", "t6"]
     note = "What is shown for gmp lies beyond the search's bounds at some goal"
     assert note in " ".join(methods_table(methods).notes)
 
@@ -282,8 +302,7 @@ def test_a_confirmed_winner_stands_even_where_another_seed_left_its_bounds(
 ) -> None:
     methods["origin.beyond"] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.01, math.nan]
     once = methods.drop(index=3)  # interval 2 keeps to its bounds, at the one seed it ran at
-    trials, _ = chosen_trials(once, "val_accuracy", ["method", "prune.sparsity"])
-    assert trials["fingerprint"].tolist() == ["t0", "t1", "t4", "t5", "t6"]
+    assert chosen(once) == ["t0", "t1", "t4", "t5", "t6"]
 
 
 def test_settings_at_most_seeds_stand_for_choice_and_the_table_says_so(
@@ -292,8 +311,12 @@ def test_settings_at_most_seeds_stand_for_choice_and_the_table_says_so(
     methods["origin.number"] = [0.0, 0.0, 1.0, 1.0, 2.0, 3.0, 0.0]
     kept = methods.drop(index=5)  # the better setting of gmp ran at one seed alone
     table = methods_table(kept)
-    assert cell(table.cells, method="gmp", metric="test_accuracy")["mean"] == pytest.approx(0.96)
-    note = "Of up to 2 configurations searched for a method at a goal, only those that ran at most"
+    # Seed 0 chose it among both, so that only seed 1 scores it.
+    gmp = cell(table.cells, method="gmp", metric="test_accuracy")
+    assert (gmp["mean"], gmp["n"], gmp["self_chosen"]) == (pytest.approx(0.97), 1, False)
+    note = (
+        "those that ran at most seeds (up to 2) are shown, at the seeds that did not choose them."
+    )
     assert note in " ".join(table.notes)
 
 

@@ -1,0 +1,1 @@
+"""Figures of how sure a study is: what matters, where variance lies, and fair comparisons."""
