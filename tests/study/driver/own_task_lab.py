@@ -158,7 +158,9 @@ def two_nodes_without(code: Path, log: Path) -> Iterator[str]:
                     command, stdout=output, stderr=output, env=ENVIRONMENT, start_new_session=True
                 )
             )
-            time.sleep(15 if len(nodes) == 1 else 5)
+            while log.read_text().count("will now block forever") < len(nodes):
+                assert nodes[-1].poll() is None, log.read_text()
+                time.sleep(0.5)
         yield address
     finally:
         for node in reversed(nodes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,35 @@ def test_setup_installs_the_pinned_versions(cluster: dict[str, Any]) -> None:
     )
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert "\nray==" in pinned
+
+
+def test_only_what_is_installed_is_mounted(cluster: dict[str, Any]) -> None:
+    """Ray hashes all that lies below a mount: a result or an environment would change the hash."""
+    mounts = [path for path in cluster["file_mounts"].values() if not path.startswith("~")]
+    packages = {"./study", "./trainables", "./analysis"}
+    files = {"./pyproject.toml", "./constraints.txt", "./README.md", "./LICENSE"}
+    assert set(mounts) == packages | files
+    assert all((ROOT / path).exists() for path in mounts)
+    assert not any("bimp-study/.venv" in command for command in cluster["setup_commands"])
+
+
+def test_the_policy_covers_the_role_and_the_bucket() -> None:
+    policy = json.loads((ROOT / "deploy" / "aws" / "policy.json").read_text(encoding="utf-8"))
+    allowed = {
+        action
+        for statement in policy["Statement"]
+        for action in (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+    }
+    assert {
+        "ec2:RunInstances",
+        "ec2:TerminateInstances",
+        "ec2:CreateTags",
+        "iam:PassRole",
+    } <= allowed
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"} <= allowed
+    assert not any(action.endswith("*") for action in allowed)
 
 
 def test_the_dashboard_is_not_open_to_the_network(cluster: dict[str, Any]) -> None:
