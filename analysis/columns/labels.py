@@ -34,6 +34,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "eval_s": ("evaluation time", "seconds"),
     "bn_s": ("time for BatchNorm statistics", "seconds"),
     "wall_s": ("time on the worker", "seconds"),
+    "latency_ms": ("measured latency", "ms"),
     "gpu_memory_bytes": ("peak GPU memory", "bytes"),
     "n_parameters": ("parameters", "count"),
     "n_prunable": ("prunable weights", "count"),

@@ -32,7 +32,7 @@ from trainables.files.progress import LiveRun, live_run
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.files.trial_record import Record
 
-_WATCHED: Final = ("records", "tables", "study.yaml")
+_WATCHED: Final = ("records", "tables", "latency", "study.yaml")
 """A trial's record is written last, after its curve."""
 
 

@@ -25,6 +25,7 @@ from analysis.figures.discount import discount_figure, discount_table
 from analysis.figures.gains import gains_figure, gains_table
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.importance import importance_figure, importance_table
+from analysis.figures.latency import latency_figure, latency_table
 from analysis.figures.layers import layers_figure, layers_table
 from analysis.figures.parallel import parallel_figure, parallel_table
 from analysis.figures.pareto import pareto_figure, pareto_table
@@ -123,6 +124,12 @@ FIGURES: dict[str, Figure] = {
             "What does each contestant reach for the training it takes?",
             "pareto", "trials", ("epochs", "dense_epochs", *_SCORED),
             ("metric", "cost", "by", "at"), cost_table, cost_figure, spans=("budget",),
+        ),
+        Figure(
+            "latency", "Results against measured latency",
+            "Which pruned network is faster where it runs, and which only on paper?",
+            "pareto", "latency", ("latency_ms", CHOICE), ("metric", "setting", "by"),
+            latency_table, latency_figure, "choosing", CHOICE,
         ),
         Figure(
             "learning_curves", "Learning curves",

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
-from analysis.columns.names import config_columns, differing
+from analysis.columns.names import KEYS, config_columns, differing
 from analysis.columns.roles import REPORTED, choice, named
 from analysis.frames.constraints import BEYOND
 from analysis.frames.study_frames import StudyFrames
@@ -18,8 +18,10 @@ from analysis.selection.series import budget_column
 from analysis.selection.tabulation import Tabulation, nothing
 
 PageName = Literal["overview", "schedules", "discount", "pareto", "search"]
-FrameName = Literal["trials", "epochs", "layers"]
-Control = Literal["metric", "by", "at", "of", "cost", "against", "along", "x", "y", "evaluator"]
+FrameName = Literal["trials", "epochs", "layers", "latency"]
+Control = Literal[
+    "metric", "by", "at", "of", "cost", "against", "along", "x", "y", "evaluator", "setting"
+]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ _WHY: Final = {
     "budget.dense_fraction": "No trial splits one budget between a dense run and retraining.",
     "retrain.discount": "No trial has a discount: it is a setting of ALLR.",
     "retrain.schedule": "No trial is retrained under a schedule.",
+    "latency_ms": "No latency was measured: `bimp bench DIR` measures them.",
 }
 """Why a figure has nothing to show where none of the trials has a column."""
 
@@ -100,6 +103,10 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     trials = study.trials
     if source == "trials" or trials.empty:
         return trials
+    if source == "latency":
+        if study.latency.empty:
+            return trials
+        return study.with_config(study.latency, [str(c) for c in trials if c not in KEYS])
     # The curves have a validation accuracy of their own, the last of which is the trial's.
     chosen = [choice(trials)] if source == "layers" else []
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)

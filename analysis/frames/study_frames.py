@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from analysis.columns.names import KEYS, config_columns
 from analysis.frames.epoch_frames import epoch_frame
+from analysis.frames.latency_frames import latency_frame
 from analysis.frames.record_frames import (
     cycle_frame,
     layer_frame,
@@ -43,7 +44,8 @@ class StudyFrames:
 
     `trials`: study, fingerprint, configuration, seed, state, metrics, then what a search and the
     run left (`record_frames.RUN_COLUMNS`). `cycles`: one row per (trial, cycle). `epochs`: every
-    curve, the dense run's joined. `layers`: sparsity of each layer at the end. A metric that was
+    curve, the dense run's joined. `layers`: sparsity of each layer at the end. `latency`: what
+    `bimp bench` measured of their networks. A metric that was
     not recorded is NaN, and so is every metric of a failed trial. The same trial in two folders is
     two rows. Raises FileNotFoundError where there is no study folder.
     """
@@ -120,6 +122,16 @@ class StudyFrames:
     def layers(self) -> pd.DataFrame:
         """One row per (trial, layer): `layer` is the parameter's name, `sparsity` a ratio."""
         return _stacked(self._each(layer_frame))
+
+    @cached_property
+    def latency(self) -> pd.DataFrame:
+        """One row per measured (trial, form, backend, batch, machine), see `latency_frames`."""
+        frames = []
+        for source in self._sources:
+            frame, warnings = latency_frame(source.folder, source.table, source.labels)
+            self._warn(source.folder, warnings)
+            frames.append(frame)
+        return _stacked(frames)
 
     @cached_property
     def epochs(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from analysis.columns.roles import PACE, choice, named
 from analysis.figures.cost import Cost
 from analysis.figures.gains import subject_of
 from analysis.figures.importance import EVALUATORS
+from analysis.figures.latency import settings_of
 from analysis.figures.record import Figure
 from analysis.selection.blocks import block_columns
 from analysis.selection.series import (
@@ -28,6 +29,7 @@ from trainables.vocabulary.schema import METRICS, at_level
 LABELS: Final[Mapping[str, str]] = {
     "metric": "metric", "by": "compare", "of": "gain of", "cost": "cost", "against": "against",
     "along": "equal in", "x": "across", "y": "upwards", "evaluator": "question",
+    "setting": "measured with",
 }  # fmt: skip
 """What a page calls each control; those of a block have the words of their column."""
 
@@ -82,6 +84,7 @@ def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dic
         "at": lambda: _blocks(figure, trials, series),
         "cost": lambda: list(get_args(Cost)),
         "evaluator": lambda: list(EVALUATORS),
+        "setting": lambda: settings_of(frame),
         "against": lambda: _present(trials, [named(name, trials) for name in _AGAINST]),
         "along": lambda: _present(trials, _ALONG),
         "x": lambda: numeric_settings(trials),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.files import manifests
+from trainables.files.latencies import Latency, write_latencies
 from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder, curve_table, parquet
 from trainables.files.storage import open_folder
@@ -212,15 +213,36 @@ def dense_curve(record_: Record) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def write(folder: Path, points: Iterable[Point]) -> str:
-    """Write a study folder that holds the points, curves and dense stages; return its location."""
+def latencies(made: Record) -> list[Latency]:
+    """Return measurements under which filters save time in proportion and single weights none."""
+    filters = made.config["prune"]["structure"] == "filters"
+    left = {"dense": 1.0, "masked": 1.0}
+    if filters:
+        left["removed"] = 1 - made.metrics["sparsity"]
+    return [
+        Latency(made.fingerprint, form, "torch", "cpu", "Some CPU", 1, batch, 2.0 * share * batch,
+                1.9 * share * batch, 2.1 * share * batch, 31, round(400000 * share),
+                round(15000 * share), 0.1, "2026-01-06T10:00:00.000+00:00")
+        for form, share in left.items()
+        for batch in (1, 128)
+    ]  # fmt: skip
 
+
+def write(folder: Path, points: Iterable[Point]) -> str:
+    """Write a study folder that holds the points, curves and dense stages; return its location.
+
+    Trials of a study with whole filters have latencies.
+    """
+    points = list(points)
+    measured = any(point.structure == "filters" for point in points)
     study = StudyFolder(str(folder))
     store = open_folder(str(folder / "stages"))
     seen: set[str] = set()
     for point in points:
         made = record(point)
         study.write_record(made)
+        if measured and made.state == "done":
+            write_latencies(study.folder, made.fingerprint, latencies(made))
         rows = curve(made)
         if rows:
             study.write_curve(made.fingerprint, rows)

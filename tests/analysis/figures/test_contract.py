@@ -33,7 +33,7 @@ SHOWN = {
     "discounts": {"discount", "regret", "contour", "slice", "best_of_k"},
     "splits": {"budget_split", "importance"},
     "methods": {"gains", "ranks", "accuracy_by_sparsity"},
-    "structures": {"layers"},
+    "structures": {"layers", "latency"},
     "search": {"history", "importance", "contour", "slice", "parallel"},
 }  # fmt: skip
 """Figures that each kind of study must have something to show in."""

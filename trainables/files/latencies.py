@@ -1,0 +1,95 @@
+"""What was measured of how fast trials' networks run: the table `latency` of a study folder.
+
+One file per trial, `latency/<fingerprint>.json`, with one row per form of the network, backend,
+batch and machine. A later measurement takes the place of an earlier one of the same kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trainables.files.storage import Folder
+from trainables.files.trial_record import RecordError, opened
+from trainables.vocabulary.schema import SCHEMA_VERSION
+
+FOLDER = "latency"
+
+_KEY = ("form", "backend", "device", "machine", "threads", "batch")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long one call of one form of a network takes.
+
+    `form` is dense, masked or removed; `machine` names processor or GPU, `threads` are those of the
+    processor. `latency_ms` is the median over `runs` samples of milliseconds per call on `batch`
+    examples, `lo_ms` and `hi_ms` its interval, None where it has none. `multiply_adds` of one
+    example are those that dense kernels do, zeros included. `load` is the machine's one-minute load
+    average when it began, beside others' work.
+    """
+
+    fingerprint: str
+    form: str
+    backend: str
+    device: str
+    machine: str
+    threads: int
+    batch: int
+    latency_ms: float
+    lo_ms: float | None
+    hi_ms: float | None
+    runs: int
+    multiply_adds: int
+    n_parameters: int
+    load: float | None
+    measured_at: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def write_latencies(folder: Folder, fingerprint: str, rows: Sequence[Latency]) -> None:
+    """Add to what was measured of a trial; what cannot be read is replaced."""
+    try:
+        before = read_latencies(folder, fingerprint)
+    except RecordError:
+        before = []
+    latest = {_key(row): row for row in (*before, *rows)}
+    plain = {
+        "schema": SCHEMA_VERSION,
+        "fingerprint": fingerprint,
+        "rows": [asdict(row) for row in latest.values()],
+    }
+    text = json.dumps(plain, allow_nan=False, sort_keys=True)
+    folder.write(f"{FOLDER}/{fingerprint}.json", text.encode())
+
+
+def read_latencies(folder: Folder, fingerprint: str) -> list[Latency]:
+    """Return what was measured of a trial, in the order in which it was.
+
+    Raises:
+        RecordError: the file is not a whole one of this project.
+    """
+    name = f"{FOLDER}/{fingerprint}.json"
+    try:
+        data = folder.read(name)
+    except FileNotFoundError:
+        return []
+    raw = opened(data, name, ("file", "table of latencies"), ("schema", "fingerprint", "rows"))
+    try:
+        rows = [Latency(**row) for row in raw["rows"]]
+    except TypeError as error:
+        raise RecordError(f"{name}: {error}") from error
+    if {row.fingerprint for row in rows} - {fingerprint}:
+        raise RecordError(f"{name}: is of another trial, {raw['fingerprint']}")
+    return rows
+
+
+def measured_fingerprints(folder: Folder) -> list[str]:
+    """Return the fingerprints of trials of which something was measured, sorted."""
+    return sorted(n.removesuffix(".json") for n in folder.names(FOLDER) if n.endswith(".json"))
+
+
+def _key(row: Latency) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in _KEY)
