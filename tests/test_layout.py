@@ -62,9 +62,10 @@ ROOMS: dict[str, Room] = {
         f"{_TORCH} safetensors pyarrow",
     ),
     "trainables.deploy": Room(
-        "vocabulary code config files data networks pruning tasks training trials",
+        "vocabulary code formulas config files jobs data networks pruning tasks removal training"
+        " trials",
         f"{_TORCH} safetensors",
-        "onnx onnxruntime zstandard torchao executorch",
+        "onnx onnxruntime openvino zstandard torchao executorch",
     ),
     "trainables.workers": Room(
         "vocabulary code config data files jobs training trials", "ray", "torch"

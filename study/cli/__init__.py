@@ -20,6 +20,7 @@ VERBS = {
     "methods": "List the pruning methods, their parameters and sources.",
     "stages": "List the stages of a study folder, dense runs first.",
     "export": "Write a trial's pruned weights to a file.",
+    "bench": "Measure how fast pruned networks run where it is called.",
     "submit": "Hand a run to a Ray cluster as a job.",
     "doctor": "Check this machine: versions, devices, data sets.",
 }
