@@ -6,19 +6,22 @@ with `--check` it writes nothing and fails where a table is out of date.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from meanings import MEANINGS, RANGES
+from pydantic import TypeAdapter
 
 from study.definition.studyfile import SPACE_SECTIONS, StudyFile
-from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX
+from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX, resolve
 from trainables.config.datasets import DATASETS, KnownDataset
 from trainables.config.optimisers import OPTIMISERS
 from trainables.config.rules import CONDITIONS
+from trainables.config.tasks import TASKS, BuiltInTask
 from trainables.config.trial import TrialConfig
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
@@ -209,6 +212,28 @@ def _numbers(dataset: KnownDataset) -> list[str]:
     return [*(f"{n:,}" for n in counts), shape, str(dataset.n_classes)]
 
 
+def tasks() -> str:
+    """Return the table of whole tasks."""
+    rows = [[f"`{t.name}`", t.title, keywords_of(t), t.source] for t in TASKS.values()]
+    return markdown(("name", "task", "keys", "source"), rows)
+
+
+def keywords_of(task: BuiltInTask) -> str:
+    """Return a task's keywords with range and default, as its class types them."""
+    init = resolve(task.target).__init__
+    hints = get_type_hints(init, include_extras=True)
+    found = {
+        name: {**TypeAdapter(hints[name]).json_schema(), **_written(parameter)}
+        for name, parameter in inspect.signature(init).parameters.items()
+        if name not in ("self", "root")
+    }
+    return "; ".join(f"`{k}`: {bounds(f)}{_defaults_to(f)}" for k, f in found.items()) or "-"
+
+
+def _written(parameter: inspect.Parameter) -> dict[str, Any]:
+    return {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
+
+
 def models() -> str:
     """Return the table of models; torchvision's are one row."""
     own = [m for m in MODELS.values() if not m.name.startswith(TORCHVISION_PREFIX)]
@@ -282,6 +307,7 @@ def tables() -> dict[str, Callable[[], str]]:
         **own,
         "data-sets": data_sets,
         "image-folder": image_folder,
+        "tasks": tasks,
         "models": models,
         "methods": methods,
         "optimisers": optimisers,

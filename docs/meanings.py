@@ -32,7 +32,8 @@ MEANINGS = {
     "task.dataset.broken": "What becomes of files that cannot be read: the run is refused and names"
     " them, or they are left out",
     "task.model": "Model, by name or with parameters (see Models)",
-    "task.use": "A task of your own in place of data set and model; its keywords stand beside it",
+    "task.use": "A whole task in place of data set and model, by name (see Tasks) or your own; its"
+    " keywords stand beside it",
     "task.files": "Patterns of files that your code reads, relative to the study file; hashed",
     "task.version": "What is hashed in place of your code's content",
     "method": "Pruning method, by name or with parameters (see Methods)",
@@ -141,7 +142,7 @@ RANGES = {
     "name": "letters, digits, `.`, `_`, `-`; at most 80",
     "task.dataset": "a name, `module:attribute`, or `{name: ..., key: value}`",
     "task.model": "a name, `module:attribute`, or `{name: ..., key: value}`",
-    "task.use": "`module:attribute`",
+    "task.use": "a name, or `module:attribute`",
     "prune.criterion": ", ".join(f"`{name}`" for name in CRITERIA) + ", or `module:attribute`",
     "prune.pattern": "`{n: 2, m: 4}`, 1 <= n < m <= 1,024",
     "prune.block": "`{rows: 4, columns: 4}`, each at most 1,024",

@@ -55,6 +55,11 @@ ROOMS: dict[str, Room] = {
         f"{_TORCH} pydantic",
     ),
     "trainables.removal": Room("pruning tasks", _TORCH),
+    "trainables.segmentation": Room(
+        "vocabulary data datasets folders pruning tasks",
+        f"{_TORCH} pydantic",
+        "torchvision sklearn",
+    ),
     "trainables.training": Room("data networks pruning methods tasks", _TORCH),
     "trainables.trials": Room(
         "vocabulary code formulas config files jobs data networks checkpoints pruning methods"

@@ -25,6 +25,7 @@ from study.definition.own_code import (
     free_keys,
     kept_code,
     own_folder,
+    own_task,
     references,
     uses,
 )
@@ -39,7 +40,7 @@ from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
 from trainables.config.datasets import FolderParameters
 from trainables.config.dense import Dense
-from trainables.config.sections import DatasetChoice, Facts
+from trainables.config.sections import DatasetChoice, Facts, TaskChoice
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
 
@@ -72,10 +73,13 @@ def look_at(
     distinct = uses(every, free)
     if not distinct:
         return LookedAt()
+    for own in distinct.values():
+        if own_task(own) is not None:
+            TaskChoice.of(own["task"])
     _refuse_free_lengths(list(distinct.values()), free)
     surroundings = _Surroundings(study, folder)
     weights = {key: _checkpoints(own, surroundings.folders) for key, own in distinct.items()}
-    tried = {key: own for key, own in distinct.items() if references(own) or RECIPE in own}
+    tried = {key: own for key, own in distinct.items() if _has_to_run(own)}
     files = surroundings.user_code(list(tried.values())) if tried else None
     questions = [{**own, "checkpoints": weights[key]} for key, own in tried.items()]
     replies = _answers(files, questions, surroundings) if files else []
@@ -91,6 +95,11 @@ def look_at(
         for key, own in distinct.items()
     }
     return LookedAt(StudyCode(looks, free), files if files and files.files else None)
+
+
+def _has_to_run(own: Raw) -> bool:
+    """Whether only running code tells what is asked."""
+    return bool(references(own)) or RECIPE in own or own_task(own) is not None
 
 
 def opened_study(
@@ -245,9 +254,17 @@ def _look(
         "needs": method.get("needs", ()),
         "takes_decay": optimiser.get("takes_decay", True),
         "smooths": task.get("smooths", False),
+        "defaults": task.get("defaults", {}),
+        "listings": _listings(task),
     }
     facts = Facts.model_validate({**known, **files})
     return Look(facts, task.get("given"), method.get("given"), optimiser.get("options"), findings)
+
+
+def _listings(task: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of the files behind a whole task, where its splits give one."""
+    listing = task.get("findings", {}).get("listing")
+    return {"task.use": listing} if listing and "use" in task["given"] else {}
 
 
 def _answers(

@@ -1,5 +1,7 @@
 """The user's code as a study names it, and what is known of it: facts that only running it tells.
 
+A task of the catalog is asked for its facts in the same way, and has no code that is the user's.
+
 Knows where references stand and which configurations use them alike; runs nothing. What finds out
 the facts is in `study.checks.user_code`, and a study folder keeps them for readers.
 """
@@ -17,6 +19,7 @@ from study.definition.space import Space
 from trainables.code.reference import Reference, is_reference, parse
 from trainables.config.datasets import folder
 from trainables.config.sections import DatasetChoice, Facts, ModelChoice, Named
+from trainables.config.tasks import BuiltInTask, built_in
 
 LOOKS: Final = "code/looks.json"
 """Where a study folder keeps what is known of the user's code."""
@@ -68,6 +71,12 @@ def own_folder(raw: Raw) -> dict[str, Any] | None:
     return dict(choice) if isinstance(choice, Mapping) else {"name": name}
 
 
+def own_task(raw: Raw) -> BuiltInTask | None:
+    """Return the record of the catalog's task that a raw configuration names."""
+    task = raw.get("task")
+    return built_in(task.get("use")) if isinstance(task, Mapping) else None
+
+
 def own_recipe(raw: Raw) -> dict[str, Any]:
     """Return the keys of `dense` that hang on the network: files of weights, patterns."""
     dense = raw.get("dense")
@@ -79,14 +88,15 @@ def own_sections(raw: Raw) -> dict[str, Any]:
     """Return the part of a raw configuration that the user's code and data are asked about.
 
     `task` and `method` where they name the user's code, the references beside them, and keywords of
-    an optimiser; `task` also where only its files know the numbers of its data set, or where the
-    dense recipe must be held against its network.
+    an optimiser; `task` also where it is a whole one of the catalog, where only its files know the
+    numbers of its data set, or where the dense recipe must be held against its network.
     """
     named = references(raw)
     own: dict[str, Any] = {}
     if recipe := own_recipe(raw):
         own[RECIPE] = recipe
-    if any(key.startswith("task.") for key in named) or recipe or own_folder(raw) is not None:
+    asked_by_name = any(key.startswith("task.") for key in named) or own_task(raw) is not None
+    if asked_by_name or recipe or own_folder(raw) is not None:
         own["task"] = _canonical(raw["task"])
     if "method" in named:
         method = raw["method"]

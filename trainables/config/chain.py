@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainables.config.tasks import BuiltInTask, built_in
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import schedule_of
 from trainables.formulas.sparsity import zeros_after
@@ -71,16 +72,35 @@ def _named(choice: Any, code: str | None = None, listing: str | None = None) -> 
 
 
 def _task(config: TrialConfig) -> dict[str, Any]:
-    """What is learnt: a data set and a model, or the user's task with its code."""
+    """What is learnt: a data set and a model, a whole task, or the user's with its code."""
     task = config.task
+    if (record := built_in(task.use)) is not None:
+        return {"task": _built_in(config, record)}
     if task.use is not None:
         code = _code(config, "task.use")
-        return {"task": {"use": task.use, "keywords": task.keywords, "code": code}}
+        files = _files(config, "task.use")
+        return {"task": {"use": task.use, "keywords": task.keywords, "code": code, **files}}
     return {
         "dataset": _named(
             task.dataset, _code(config, "task.dataset"), _listing(config, "task.dataset")
         ),
         "model": _named(task.model, _code(config, "task.model")),
+    }
+
+
+def _built_in(config: TrialConfig, record: BuiltInTask) -> dict[str, Any]:
+    """A task of the catalog with only those keywords that differ from their default."""
+    defaults = config.facts.defaults if config.facts is not None else {}
+    changed = {
+        key: value
+        for key, value in config.task.keywords.items()
+        if key not in defaults or value != defaults[key]
+    }
+    return {
+        "use": record.name,
+        **({"keywords": changed} if changed else {}),
+        **_files(config, "task.use"),
+        **({} if record.revision == 1 else {"revision": record.revision}),
     }
 
 
@@ -92,6 +112,12 @@ def _code(config: TrialConfig, key: str) -> str | None:
 def _listing(config: TrialConfig, key: str) -> str | None:
     """The digest of the files behind a key, where only they know the numbers of the data set."""
     return config.facts.listings.get(key) if config.facts is not None else None
+
+
+def _files(config: TrialConfig, key: str) -> dict[str, str]:
+    """The same as an entry, nothing where there is none."""
+    listing = _listing(config, key)
+    return {} if listing is None else {"files": listing}
 
 
 def _own(config: TrialConfig, *keys: str) -> dict[str, Any]:

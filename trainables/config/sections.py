@@ -25,6 +25,7 @@ from trainables.code.reference import is_reference, parse
 from trainables.config import catalog
 from trainables.config.datasets import DATASETS
 from trainables.config.optimisers import Need
+from trainables.config.tasks import TASKS, built_in
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.refusal import (
     Refusal,
@@ -148,11 +149,11 @@ class MethodChoice(Named):
 
 
 class TaskChoice(Section):
-    """What is learnt and by what: a data set with a model, or a task of the user's.
+    """What is learnt and by what: a data set with a model, or a whole task.
 
-    `use` is the "module:attribute" of a `Task`; every key beside `files` and `version` is then a
-    keyword of its own. `files`: patterns of files that the user's code reads. `version`: stands for
-    the code's content in hashes.
+    `use` is the "module:attribute" of a `Task` of the user's, or the name of one of the catalog;
+    every key beside `files` and `version` is then a keyword of its own. `files`: patterns of files
+    that the user's code reads. `version`: stands for the code's content in hashes.
     """
 
     judges_its_keys: ClassVar[bool] = True
@@ -163,6 +164,14 @@ class TaskChoice(Section):
     files: tuple[str, ...] = ()
     version: str | None = None
 
+    @classmethod
+    def of(cls, raw: Any) -> Self:
+        """Return the choice of a study file; Refusal names key, rule and value."""
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise first_refusal(error, at="task") from None
+
     @model_validator(mode="before")
     @classmethod
     def _sort(cls, given: Any) -> Any:
@@ -170,7 +179,7 @@ class TaskChoice(Section):
             raise ValueError("must be a mapping")
         if "use" not in given:
             return cls._catalogued(given)
-        parse(given["use"], "task.use")
+        cls._require_use(given)
         for key in ("dataset", "model"):
             if key in given and not isinstance(given.get("keywords"), Mapping):
                 rule = "must be absent beside task.use, which names the whole task"
@@ -178,6 +187,20 @@ class TaskChoice(Section):
         known = {key: given[key] for key in ("use", "files", "version") if key in given}
         own = {key: value for key, value in given.items() if key not in known}
         return {**known, "keywords": own}
+
+    @staticmethod
+    def _require_use(given: Mapping[str, Any]) -> None:
+        use = given["use"]
+        if built_in(use) is None:
+            if isinstance(use, str) and use.isascii() and use.replace("-", "").isalnum():
+                refusal = catalog.unknown("task.use", use, TASKS)
+                raise Refusal(f"{refusal}, or module:attribute for a task of your own")
+            parse(use, "task.use")
+            return
+        for key in ("files", "version"):
+            if given.get(key):
+                rule = f"must be absent for {use}, which is none of your own code"
+                raise Refusal(f"task.{key} {rule}, got {shown(given[key])}")
 
     @classmethod
     def _catalogued(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -209,16 +232,17 @@ class CheckpointFacts(Section):
 
 
 class Facts(Section):
-    """What is known of the user's code only once it has been imported; never in a study file.
+    """What is known of a task only once its code has been imported; never in a study file.
 
     `n_train`, `n_val`, `n_test`: lengths of the parts, None for a part that is not there.
     `declared`: metrics and counts of the task, nothing for classification. `codes`: by key of the
     study file the identity of the code behind it, which is hashed. `copy`: the digest under which
     the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
     catalog. `listings`: by key a digest of the names and sizes of the files behind it, which is
-    hashed. `controls_sparsity`, `structures`, `needs`: of a method. `takes_decay`: whether an
-    optimiser has a weight decay. `smooths`: whether a task offers label smoothing.
-    `checkpoints`: files of trained weights, by the name that the study file gives.
+    hashed. `defaults`: of a task of the catalog the keywords that have one, with it; at their
+    default they are not hashed. `controls_sparsity`, `structures`, `needs`: of a method.
+    `takes_decay`: whether an optimiser has a weight decay. `smooths`: whether a task offers label
+    smoothing. `checkpoints`: files of trained weights, by the name that the study file gives.
     """
 
     n_train: Count | None = None
@@ -230,6 +254,7 @@ class Facts(Section):
     in_shape: tuple[int, ...] | None = None
     n_classes: int | None = None
     listings: dict[str, str] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
     controls_sparsity: bool = False
     structures: tuple[str, ...] = ("weights",)
     needs: tuple[Need, ...] = ()

@@ -24,6 +24,10 @@ PER_SEED: Final = "one per seed"
 seeds are retrainings of the network that it names."""
 
 
+LISTING: Final = "listing"
+"""Under which a record's task names the digest of the files that it was trained on."""
+
+
 class TrialConfig(Settings):
     """All of one trial but its seed; `TrialConfig.of(raw)` validates, and refuses in a sentence."""
 
@@ -54,8 +58,11 @@ class TrialConfig(Settings):
     def resolved(self) -> dict[str, Any]:
         """Return the configuration as records keep it: active keys, all lengths filled in."""
         raw = self.model_dump(mode="json", exclude={"facts"})
-        if self.facts is not None and (listing := self.facts.listings.get("task.dataset")):
+        listings = {} if self.facts is None else self.facts.listings
+        if listing := listings.get("task.dataset"):
             raw["task"]["dataset"] |= _folder_name(raw["task"]["dataset"]["path"], listing)
+        if listing := listings.get("task.use"):
+            raw["task"] |= {LISTING: listing}
         raw["dense"]["nesterov"] = self.dense.uses_nesterov
         for key in ("pattern", "block"):  # readers get one name: 2:4, blocks 4x4
             raw["prune"].pop(key)

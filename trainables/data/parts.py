@@ -26,7 +26,8 @@ class Splits:
     """Map-style data sets to train on, to choose by, and to report; `test` may be absent.
 
     `n_classes`: how many classes there are, for a network of the catalog on data of the user's.
-    `listing`: a digest of the names and sizes of the files, where only they say what there is.
+    `listing`: a digest of the names and sizes of the files, where only they say what there is;
+    hashed.
     """
 
     train: Items

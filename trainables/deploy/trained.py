@@ -19,6 +19,8 @@ from trainables.code.importing import importing_from
 from trainables.code.loading import load
 from trainables.code.reference import parse
 from trainables.config.sections import TaskChoice
+from trainables.config.tasks import built_in
+from trainables.config.trial import LISTING
 from trainables.data.parts import Splits
 from trainables.deploy.weights import MaskedWeights
 from trainables.files.trial_record import Record
@@ -85,7 +87,8 @@ def needs_code(record: Record) -> str | None:
     None where task and network are the catalog's. Refusal where the record does not name its copy.
     """
     choice = TaskChoice.model_validate(_task_section(record))
-    named = [choice.use, *(n.name for n in (choice.dataset, choice.model) if n and n.is_own)]
+    use = None if built_in(choice.use) is not None else choice.use
+    named = [use, *(n.name for n in (choice.dataset, choice.model) if n and n.is_own)]
     own = [name for name in named if name]
     if not own:
         return None
@@ -144,7 +147,7 @@ def trained(
 
 def _task_section(record: Record, paths: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The record's task; a folder of images by where it lies, if that is known."""
-    section = dict(record.config["task"])
+    section = {key: v for key, v in record.config["task"].items() if key != LISTING}
     dataset = section.get("dataset")
     if isinstance(dataset, dict) and "files" in dataset:
         known = {key: value for key, value in dataset.items() if key != "files"}
@@ -154,11 +157,14 @@ def _task_section(record: Record, paths: Mapping[str, str] | None = None) -> dic
 
 
 def _require_same_files(record: Record, splits: Splits) -> None:
-    dataset = record.config["task"].get("dataset")
-    recorded = dataset.get("files") if isinstance(dataset, dict) else None
+    section = record.config["task"]
+    dataset = section.get("dataset")
+    key, recorded = "task.use", section.get(LISTING)
+    if isinstance(dataset, dict):
+        key, recorded = "task.dataset.path", dataset.get("files")
     if recorded is not None and splits.listing != recorded:
         raise Refusal(
-            f"task.dataset.path must hold what the trial was trained on ({recorded}), got other"
+            f"{key} must hold what the trial was trained on ({recorded}), got other"
             f" files ({splits.listing})"
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,42 +27,61 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_END = b"\xff\xd9"
 
 
+class Header(NamedTuple):
+    """Pillow's name for the form of an image's pixels, and its sides in pixels."""
+
+    mode: str
+    width: int
+    height: int
+
+
 def fault_of(path: Path) -> str | None:
     """Return why a file cannot be read as an image, None where it can.
 
-    Cheap: the header and the file's last bytes are read, and only a file whose end leaves a doubt
-    is decoded.
+    Cheap, as `header_of` is.
     """
     try:
-        with _opened(path) as image:
-            _require_mode(image)
-            if not _ends_well(path, str(image.format)):
-                image.load()
+        header_of(path)
     except Exception as error:  # a file can be broken in any way; the reason is what is returned
-        return _reason(error)
+        return reason_of(error)
     return None
 
 
-def decoded(path: Path) -> NDArray[np.uint8]:
+def header_of(path: Path) -> Header:
+    """Return what a file says of its image; whatever Pillow raises where it cannot be read.
+
+    The header and the file's last bytes are read, and only a file whose end leaves a doubt is
+    decoded.
+    """
+    with opened(path) as image:
+        _require_mode(image)
+        if not _ends_well(path, str(image.format)):
+            image.load()
+        return Header(image.mode, *image.size)
+
+
+def decoded(path: Path, key: str = "task.dataset.path") -> NDArray[np.uint8]:
     """Return the pixels of an image file as [H, W, 3], red, green and blue.
 
     Greyscale, palettes and CMYK are converted, 16 bits cut to 8, transparency and the orientation
-    that a camera noted are passed over, as torchvision does.
+    that a camera noted are passed over, as torchvision does. `key`: where the study file says that
+    the file should be.
 
     Raises:
         DataFormatError: the file cannot be decoded; the message names it and the reason.
     """
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             _require_mode(image)
             return np.array(_in_colour(image))
     except Exception as error:
         rule = "must hold images that can be decoded"
-        raise DataFormatError(f"task.dataset.path {rule}, got {path} ({_reason(error)})") from error
+        raise DataFormatError(f"{key} {rule}, got {path} ({reason_of(error)})") from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def opened(path: Path) -> Iterator[Image]:
+    """Open an image file as Pillow has it, its pixels not yet read."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -80,7 +99,8 @@ def _readable() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return in words why a file could not be read."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,10 +20,15 @@ _PACKAGES = ("torch", "torchvision", "ray", "optuna", "numpy", "safetensors", "b
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that are installed."""
-    result = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    return {"python": platform.python_version(), **versions_of(_PACKAGES)}
+
+
+def versions_of(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed, by name with _ for -."""
+    result = {}
+    for name in packages:
         try:
-            result[name.replace("-", "_")] = version(name)
+            result[name.replace("-", "_").lower()] = version(name)
         except PackageNotFoundError:
             continue
     return result

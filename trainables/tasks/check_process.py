@@ -186,18 +186,30 @@ class _User:
             "declared": {} if declared == CLASSIFICATION else declared.plain(),
             "findings": asdict(findings),
             "smooths": smooths(task),
+            "defaults": self._defaults(choice.use),
         }
         if isinstance(task, CatalogTask) and choice.model and not choice.model.is_own:
             told |= {"in_shape": list(task.shape[0]), "n_classes": task.shape[1]}
         return task, told
 
+    def _defaults(self, use: str | None) -> dict[str, Any]:
+        """The keywords of a task of the catalog that have a default."""
+        from trainables.config.tasks import built_in
+        from trainables.tasks.keywords import defaults
+        from trainables.tasks.making import task_class
+
+        if use is None or built_in(use) is None:
+            return {}
+        return defaults(task_class(use, self.load), "task")
+
     def _resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The section with every keyword of the user's code filled in."""
+        from trainables.tasks.making import task_class
         from trainables.tasks.task import Task
 
         beside: dict[str, Any] = {key: given[key] for key in ("files", "version") if key in given}
         if "use" in given:
-            target = self.load("task.use", given["use"])
+            target = task_class(given["use"], self.load)
             if not (isinstance(target, type) and issubclass(target, Task)):
                 raise Refusal(
                     "task.use must be a subclass of trainables.tasks.Task, got"

@@ -44,6 +44,7 @@ class Findings:
     forward meets them, `unmet` those that a forward of the example does not use, `matrices` rows
     and columns of each, which tell what a structure divides. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
+    `listing` is that of the splits.
     """
 
     lengths: dict[str, int]
@@ -55,6 +56,7 @@ class Findings:
     unmet: tuple[str, ...]
     classes: dict[str, list[int]]
     matrices: dict[str, tuple[int, int]]
+    listing: str | None = None
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -251,6 +253,7 @@ class _Checks:
             tuple(name for name in weights if name not in work.order),
             self._classes(splits),
             matrices(weights),
+            splits.listing,
         )
 
     def _classes(self, splits: Splits) -> dict[str, list[int]]:

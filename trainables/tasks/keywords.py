@@ -58,6 +58,20 @@ def resolved(
     }
 
 
+def defaults(target: Callable[..., Any], key: str, filled: Sequence[str] = GIVEN) -> dict[str, Any]:
+    """Return the keywords of a class or function that have a default, with it, as plain data."""
+    hints = _hints(target, key)
+    given = {
+        name: (parameter, _default(target, parameter))
+        for name, parameter in _keywords(target, key, filled).items()
+    }
+    return {
+        name: _value(f"{key}.{name}", parameter, value, hints)
+        for name, (parameter, value) in given.items()
+        if value is not inspect.Parameter.empty
+    }
+
+
 def arguments(
     target: Callable[..., Any], keywords: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Trainer:
             return self._part_backward(parts[0]), task.weight(parts[0])
         weights = [task.weight(part) for part in parts]
         whole: int | Tensor = sum(weights[1:], weights[0])
-        shares = [weight / whole for weight in weights]
+        shares = [weight / _positive(whole) for weight in weights]
         losses = [self._part_backward(*pair) for pair in zip(parts, shares, strict=True)]
         return torch.stack(losses).sum(), whole
 
@@ -170,6 +170,11 @@ class Trainer:
         }
         self.position = Position(step=p.step)
         return row
+
+
+def _positive(weight: int | Tensor) -> int | Tensor:
+    """A weight to divide by: a batch of void pixels alone weighs nothing, and its loss is 0."""
+    return weight.clamp(min=1) if isinstance(weight, Tensor) else max(weight, 1)
 
 
 def draws(model: nn.Module) -> bool:

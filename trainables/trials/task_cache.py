@@ -193,17 +193,21 @@ def _data_key(config: TrialConfig) -> Any:
 def _require_files(config: TrialConfig, splits: Splits) -> None:
     """Refuse a folder that has changed since the trial was planned: another one is hashed."""
     listings = config.facts.listings if config.facts is not None else {}
-    planned = listings.get("task.dataset")
+    key, named = ("task.dataset", "task.dataset.path")
+    if config.task.use is not None:
+        key = named = "task.use"
+    planned = listings.get(key)
     if planned != splits.listing:
         raise ValueError(
-            f"task.dataset.path must hold what it held when the study was planned ({planned}),"
+            f"{named} must hold what it held when the study was planned ({planned}),"
             f" got other files ({splits.listing}): run the study again"
         )
 
 
 def _draws(config: TrialConfig, model: nn.Module) -> bool:
-    """The user's code may draw where nobody sees it; the built-in networks are known."""
-    return any(key.startswith("task.") for key in config.own_code) or draws(model)
+    """A whole task may draw where nobody sees it; the networks of the catalog are known."""
+    own = any(key.startswith("task.") for key in config.own_code)
+    return own or config.task.use is not None or draws(model)
 
 
 def _key(*parts: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.code.copies import restore, shipped_copy
+from trainables.config.tasks import built_in
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
 from trainables.files.leases import Leases, owner
@@ -17,7 +18,7 @@ from trainables.files.trial_record import Record
 from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
-from trainables.jobs.provenance import machine, now
+from trainables.jobs.provenance import machine, now, versions_of
 from trainables.trials.procedure import Pace, Procedure, Progress
 from trainables.trials.stage_run import UNCUT
 from trainables.trials.stage_store import StageStore
@@ -114,12 +115,18 @@ class JobRun:
             "stages_trained": sorted(self._procedure.trained),
             **self._uncut(),
             **self._code(),
+            **self._packages(),
         }
 
     def _uncut(self) -> dict[str, Any]:
         """The weights that stay dense because the structure does not divide them, if any."""
         uncut = self._procedure.stages[-1].facts.get(UNCUT)
         return {UNCUT: uncut} if uncut else {}
+
+    def _packages(self) -> dict[str, Any]:
+        """The versions of what a task of the catalog rests on."""
+        record = built_in(self._config.task.use)
+        return {} if record is None else versions_of(record.packages)
 
     def _code(self) -> dict[str, Any]:
         """The user's code and files, as they were hashed, and the digest of the code's copy."""

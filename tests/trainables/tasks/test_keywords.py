@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from torch import Tensor
 
-from trainables.tasks.keywords import arguments, resolved
+from trainables.tasks.keywords import arguments, defaults, resolved
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -186,6 +186,11 @@ def test_a_type_without_a_place_in_a_study_file_is_refused(
 class Data:
     width: int = 3
     widths: list[int] = dataclasses.field(default_factory=lambda: [1, 2])
+
+
+def test_defaults_are_those_of_keywords_that_have_one() -> None:
+    assert defaults(Typed, "task") == DEFAULTS
+    assert defaults(needed, "task") == {}
 
 
 def test_a_dataclass_has_its_fields_for_keywords() -> None:

@@ -1,0 +1,1 @@
+"""Segmentation: a class for every pixel. Its networks, data on disk and made here, and measures."""

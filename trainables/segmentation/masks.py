@@ -1,0 +1,66 @@
+"""Mask files: whether one can be used with its image, and the class of each of its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.raw import DataFormatError
+from trainables.folders.image_files import Header, header_of, opened, reason_of
+
+_MODES: Final = ("P", "L")
+_KEY: Final = "data.root"
+
+
+def pair_fault(image: Path, mask: Path) -> str | None:
+    """Return why an image and its mask cannot be used together, None where they can.
+
+    Headers are read, and whole files only where their last bytes leave a doubt.
+    """
+    try:
+        picture = header_of(image)
+    except Exception as error:
+        return reason_of(error)
+    if not mask.is_file():
+        return f"no mask {mask.name}"
+    try:
+        levels = header_of(mask)
+    except Exception as error:
+        return f"mask {mask.name}: {reason_of(error)}"
+    if levels.mode not in _MODES:
+        return f"mask {mask.name} must have a palette or grey levels of 8 bits, got {levels.mode}"
+    if picture[1:] != levels[1:]:
+        return f"the image is {_sides(picture)} and its mask {_sides(levels)}"
+    return None
+
+
+def read_mask(path: Path, classes: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Return the class of each pixel of a mask file, [H, W]; `VOID` where there is none.
+
+    `classes` int16 [256] gives the class of each level, -1 for a level that a mask may not have.
+
+    Raises:
+        DataFormatError: the file cannot be decoded, or has such a level; it is named.
+    """
+    try:
+        with opened(path) as image:
+            if image.mode not in _MODES:
+                raise ValueError(f"no palette or grey levels of 8 bits, but {image.mode}")
+            levels = np.array(image)
+    except Exception as error:
+        rule = "must hold masks that can be decoded"
+        raise DataFormatError(f"{_KEY} {rule}, got {path} ({reason_of(error)})") from error
+    mask = classes[levels]
+    if (mask < 0).any():
+        foreign = sorted({int(level) for level in np.unique(levels) if classes[level] < 0})
+        rule = "must hold masks of its classes alone"
+        raise DataFormatError(f"{_KEY} {rule}, got level {foreign[0]} in {path}")
+    result: NDArray[np.uint8] = mask.astype(np.uint8)
+    return result
+
+
+def _sides(header: Header) -> str:
+    return f"{header.width} x {header.height}"
