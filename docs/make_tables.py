@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from meanings import MEANINGS, RANGES
 from pydantic import TypeAdapter
 
+from study.definition.replicates import SEEDS
 from study.definition.studyfile import SPACE_SECTIONS, StudyFile
 from trainables.config.catalog import METHODS, MODELS, TORCHVISION_PREFIX, resolve
 from trainables.config.datasets import DATASETS, KnownDataset
@@ -121,9 +122,12 @@ def section_rows(schema: Mapping[str, Any], section: str) -> list[list[str]]:
     return [
         key_row(f"{section}.{key}", field, key in required)
         for key, field in found["properties"].items()
-        if f"{section}.{key}" != "task.keywords"  # the user's own, which no table knows
+        if f"{section}.{key}" not in _UNLISTED
     ]
 
+
+_UNLISTED = ("task.keywords", "retrain.seed")
+"""The user's own, which no table knows; and what a study file lists under another key."""
 
 _KEY_HEADER = ("key", "value", "default", "matters when", "meaning")
 
@@ -131,7 +135,15 @@ _KEY_HEADER = ("key", "value", "default", "matters when", "meaning")
 def trial_section(section: str) -> str:
     """Return the table of a section of the space."""
     rows = section_rows(TrialConfig.model_json_schema(), section)
-    return markdown(_KEY_HEADER, rows)
+    more = [retrain_seeds()] if section == "retrain" else []
+    return markdown(_KEY_HEADER, [*rows, *more])
+
+
+def retrain_seeds() -> list[str]:
+    """Return the row of the list of which a trial has one seed."""
+    field = StudyFile.model_json_schema()["properties"][SEEDS]
+    range_, standard = bounds(field), default(field, False)
+    return [f"`{SEEDS}`", range_, standard, CONDITIONS["retrain.seed"].words, MEANINGS[SEEDS]]
 
 
 def method_key() -> str:
@@ -148,7 +160,7 @@ def study_section(section: str) -> str:
 def top_level() -> str:
     """Return the table of the keys that stand alone."""
     schema = StudyFile.model_json_schema()
-    sections = ("space", "search", "resources", "data")
+    sections = ("space", "search", "resources", "data", SEEDS)
     rows = [
         key_row(key, field, key in schema["required"])
         for key, field in schema["properties"].items()

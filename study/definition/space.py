@@ -13,7 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from study.definition.domains import Domain, is_domain, parse, refuse_near_domain
+from study.definition.replicates import Replicate, Replicates
 from study.definition.studyfile import StudyFile, merged
+from trainables.code.reference import is_reference
+from trainables.config.catalog import METHODS
 from trainables.config.chain import StageSpec, digest, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.formulas.levels import levelled
@@ -38,6 +41,21 @@ class Trial:
     def chain(self) -> tuple[StageSpec, ...]:
         """The stages that the trial is made of."""
         return stage_chain(self.config, self.seed)
+
+    @property
+    def replicate(self) -> Replicate:
+        """The seed and the retraining seed, 0 where the method retrains nothing."""
+        return self.seed, self.config.retrain.seed if self.config.retrains else 0
+
+
+def trials_of(
+    config: TrialConfig, replicates: Replicates, origin: Mapping[str, Any] | None = None
+) -> list[Trial]:
+    """Return the trials of a configuration, one for each replicate, in order."""
+    return [
+        Trial.of(config.retrained(again), seed, origin)
+        for seed, again in replicates.of(config.retrains)
+    ]
 
 
 def _as_it_is(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -106,9 +124,22 @@ class Block:
         sampled = {k: [d.kind, list(d.values)] for k, d in self.space.sampled.items()}
         return digest([_plain(self.space.fixed), _plain(self.cell), sampled])
 
+    @cached_property
+    def kinds(self) -> frozenset[bool]:
+        """Whether the methods of the block retrain: both where the search draws among such."""
+        sampled = self.space.sampled.get("method")
+        fixed = self.space.raw(self.cell).get("method", "imp")
+        return frozenset(map(_retrains, sampled.values if sampled is not None else [fixed]))
+
     def takes(self, point: Mapping[str, Any]) -> bool:
         """Whether all keys of a point that the study names are sampled here."""
         return point.keys() <= self.space.sampled.keys()
+
+
+def _retrains(method: Any) -> bool:
+    name = method.get("name") if isinstance(method, Mapping) else method
+    known = None if is_reference(name) else METHODS.get(str(name))
+    return known is not None and known.kind == "retraining"
 
 
 def _plain(value: Any) -> Any:

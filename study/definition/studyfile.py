@@ -13,6 +13,12 @@ from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from study.definition.replicates import (
+    SEEDS,
+    Replicates,
+    names_one_file,
+    without_retraining_seeds,
+)
 from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.vocabulary.schema import Measure, at_level, measures_of
@@ -146,12 +152,16 @@ class Data(Section):
 
 
 class StudyFile(Section):
-    """A whole study as its file says it; `StudyFile.of(raw)` refuses in one sentence."""
+    """A whole study as its file says it; `StudyFile.of(raw)` refuses in one sentence.
+
+    `retrain_seeds`, in the file `retrain.seeds`: the retrainings of each dense network.
+    """
 
     name: str
     space: dict[str, Any] = Field(default_factory=dict)
     spaces: tuple[dict[str, Any], ...] = ()
     seeds: Annotated[tuple[WholeNumber, ...], Field(min_length=1)] = (0,)
+    retrain_seeds: Annotated[tuple[WholeNumber, ...], Field(min_length=1, alias=SEEDS)] = (0,)
     search: Search = Search()
     resources: Resources = Resources()
     stage_store: str | None = None
@@ -173,6 +183,9 @@ class StudyFile(Section):
         _refuse_unknown_sections(sections)
         if "name" not in sections:
             raise Refusal("name must be given, got nothing")
+        space, again = without_retraining_seeds(space, _mappings(sections.get("spaces")))
+        if again is not None:
+            sections[SEEDS] = again
         try:
             return cls.model_validate({**sections, "space": space})
         except ValidationError as error:
@@ -188,7 +201,7 @@ class StudyFile(Section):
             )
         return value
 
-    @field_validator("seeds")
+    @field_validator("seeds", "retrain_seeds")
     @classmethod
     def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) < len(value):
@@ -222,26 +235,55 @@ class StudyFile(Section):
         return self
 
     @property
+    def retrains_one_network(self) -> bool:
+        """Whether `seeds` are retrainings of one dense network, which came trained from a file."""
+        return any(map(names_one_file, (self.space, *self.spaces)))
+
+    @property
     def search_seeds(self) -> tuple[int, ...]:
         """The seeds at which a search tries every configuration."""
         return self.seeds[:1] if self.search.confirm else self.seeds
 
     @property
-    def trials_per_block(self) -> int:
-        """Trials that a search makes in each block, confirmations included."""
-        further = len(self.seeds) - len(self.search_seeds)
-        confirmations = (self.search.confirm or 0) * further
-        return (self.search.trials or 0) * len(self.search_seeds) + confirmations
+    def replicates(self) -> Replicates:
+        """All trials of a configuration, those that confirm it included."""
+        return Replicates(self.seeds, self.retrain_seeds)
+
+    @property
+    def searched(self) -> Replicates:
+        """The trials of a configuration at the seeds of a search."""
+        return Replicates(self.search_seeds, self.retrain_seeds)
+
+    @property
+    def confirming(self) -> Replicates:
+        """The further trials of the best configurations of a search."""
+        return Replicates(self.seeds[len(self.search_seeds) :], self.retrain_seeds)
+
+    def trials_per_block(self, retrains: bool) -> int:
+        """Return how many trials a search makes in a block, confirmations included.
+
+        `retrains`: whether the methods of the block do.
+        """
+        confirmations = (self.search.confirm or 0) * len(self.confirming.of(retrains))
+        return (self.search.trials or 0) * len(self.searched.of(retrains)) + confirmations
 
     def raw(self) -> dict[str, Any]:
         """Return the study as plain data, as `study.yaml` of a study folder keeps it."""
         plain = self.model_dump(mode="json")
-        space = plain.pop("space")
+        space, again = plain.pop("space"), plain.pop("retrain_seeds")
+        if again != [0]:
+            space = merged(space, {"retrain": {"seeds": again}})
         return {"name": plain.pop("name"), **space, **{k: v for k, v in plain.items() if v}}
 
 
+def _mappings(overlays: object) -> list[Mapping[str, Any]]:
+    """The overlays that are mappings; what else stands there is refused with the other fields."""
+    listed = overlays if isinstance(overlays, list | tuple) else ()
+    return [overlay for overlay in listed if isinstance(overlay, Mapping)]
+
+
 def _refuse_unknown_sections(sections: Mapping[str, Any]) -> None:
-    known = [name for name in StudyFile.model_fields if name != "space"]
+    known = [name for name in StudyFile.model_fields if name not in ("space", "retrain_seeds")]
     for key, value in sections.items():
         if key not in known:
             near = get_close_matches(str(key), [*known, *SPACE_SECTIONS], n=1, cutoff=0.5)

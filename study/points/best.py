@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from study.definition.replicates import Replicate
 from study.definition.studyfile import StudyFile
 from study.points.winners import beyond
 from trainables.vocabulary.declarations import Declarations
 from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.wording import counted
 
 if TYPE_CHECKING:
     from trainables.files.trial_record import Record
@@ -47,8 +49,9 @@ def unbeaten(
     objectives = study.search.objectives
     blocks: dict[str, list[tuple[float, BestConfiguration]]] = {}
     searched = [r for r in records if r.origin.get("block_key") in wanted]
-    for (block, _), seeds in _configurations(searched).items():
-        ends = [seeds.get(seed) for seed in study.seeds]
+    for (block, _), found in _configurations(searched).items():
+        retrains = next(iter(found.values())).retrains
+        ends = [found.get(replicate) for replicate in study.replicates.of(retrains)]
         done = [r for r in ends if r is not None and r.state == "done"]
         if len(done) == len(ends) and all(o in r.metrics for o in objectives for r in done):
             reported = f"test_{Declarations.of(done[0].declared).deciding}"
@@ -64,11 +67,11 @@ def _nearest(entries: Sequence[tuple[float, BestConfiguration]]) -> list[BestCon
     return [f for beyond, f in entries if beyond == least]
 
 
-def _configurations(records: Iterable[Record]) -> dict[tuple[str, int], dict[int, Record]]:
-    """The records of each configuration by seed; blocks in the order of their grids' values."""
-    grouped: dict[tuple[str, int], dict[int, Record]] = {}
+def _configurations(records: Iterable[Record]) -> dict[tuple[str, int], dict[Replicate, Record]]:
+    """Each configuration's records by replicate; blocks in the order of their grids' values."""
+    grouped: dict[tuple[str, int], dict[Replicate, Record]] = {}
     for r in sorted(records, key=lambda r: (_sortable(r.origin["block"]), r.origin["number"])):
-        grouped.setdefault((r.origin["block_key"], r.origin["number"]), {})[r.seed] = r
+        grouped.setdefault((r.origin["block_key"], r.origin["number"]), {})[r.replicate] = r
     return grouped
 
 
@@ -144,8 +147,12 @@ def _rows(configurations: Sequence[BestConfiguration]) -> tuple[list[list[str]],
 def _caption(study: StudyFile) -> str:
     what = "best" if len(study.search.objectives) == 1 else "unbeaten"
     aims = ", ".join(f"{name} {way}" for name, way in study.search.objectives.items())
-    seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) != 1)}"
-    return f"{what.capitalize()} configurations of each block by {aims}; means over {seeds}"
+    over = counted(len(study.seeds), "seed")
+    if study.retrains_one_network:
+        over = f"{counted(len(study.seeds), 'retraining')} of one dense network"
+    if (again := len(study.retrain_seeds)) > 1:
+        over += f", {again} retrainings of each"
+    return f"{what.capitalize()} configurations of each block by {aims}; means over {over}"
 
 
 def _value(value: Any) -> str:

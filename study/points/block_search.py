@@ -17,7 +17,8 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.definition.space import Block, Trial
+from study.definition.replicates import Replicate, Replicates
+from study.definition.space import Block, Trial, trials_of
 from study.definition.studyfile import StudyFile
 from study.points.agenda import Ending
 from study.points.sampling import active_sample, distribution, encode
@@ -48,17 +49,17 @@ def quietly() -> Iterator[None]:
 
 @dataclass
 class Candidate:
-    """One configuration of a block: its number, the values sampled, and how its seeds ended."""
+    """One configuration of a block: its number, the values sampled, and how its trials ended."""
 
     number: int
     values: dict[str, Any]
     config: TrialConfig
     pending: optuna.Trial | None = None
-    endings: dict[int, Ending] = field(default_factory=dict)
+    endings: dict[Replicate, Ending] = field(default_factory=dict)
 
-    def complete(self, seeds: Sequence[int]) -> bool:
-        """Whether every seed has ended."""
-        return all(seed in self.endings for seed in seeds)
+    def ends(self, replicates: Replicates) -> list[Ending | None]:
+        """Return how each of these trials ended; None for one that has not."""
+        return [self.endings.get(one) for one in replicates.of(self.config.retrains)]
 
 
 class BlockSearch:
@@ -66,8 +67,8 @@ class BlockSearch:
 
     def __init__(self, block: Block, study: StudyFile) -> None:
         self.block = block
-        self._seeds, self._search = study.search_seeds, study.search
-        self._further = study.seeds[len(self._seeds) :]
+        self._searched, self._further = study.searched, study.confirming
+        self._search = study.search
         self._confirming = False
         self.candidates: dict[int, Candidate] = {}
         self._by_config: dict[str, int] = {}
@@ -105,19 +106,19 @@ class BlockSearch:
         best = [self.candidates[number] for number in winners(self._search, ended)]
         return [trial for candidate in best for trial in self.trials(candidate, self._further)]
 
-    def trials(self, candidate: Candidate, seeds: Sequence[int] | None = None) -> list[Trial]:
-        """Return the trials of a candidate, one per seed: those of the search unless given."""
+    def trials(self, candidate: Candidate, replicates: Replicates | None = None) -> list[Trial]:
+        """Return the trials of a candidate, those of the search unless told which."""
         origin = origin_of(
             self.block, candidate.number, candidate.values, candidate.config, self._search
         )
-        seeds = self._seeds if seeds is None else seeds
-        return [Trial.of(candidate.config, seed, origin) for seed in seeds]
+        return trials_of(candidate.config, replicates or self._searched, origin)
 
     def _ends(self, candidate: Candidate) -> list[Ending]:
-        return [candidate.endings[seed] for seed in self._seeds]
+        """How the trials of the search ended, as far as they have."""
+        return [end for end in candidate.ends(self._searched) if end is not None]
 
     def _complete(self, candidate: Candidate) -> bool:
-        return candidate.complete(self._seeds)
+        return None not in candidate.ends(self._searched)
 
     def restore(self, records: Sequence[Record], points: Sequence[Point] = ()) -> None:
         """Take up the configurations of earlier runs, in the order of their numbers: those that
@@ -194,11 +195,12 @@ class BlockSearch:
                 trial.set_constraint(name, excess)
         self.optuna.tell(trial, values, state=None if values else state)
 
-    def tell(self, number: int, seed: int, ending: Ending) -> FrozenTrial | None:
-        """Learn how one seed ended; returns the finished Optuna trial once all seeds have."""
+    def tell(self, number: int, replicate: Replicate, ending: Ending) -> FrozenTrial | None:
+        """Learn how one trial ended; returns the finished Optuna trial once all have."""
         candidate = self.candidates[number]
-        candidate.endings[seed] = ending
-        if seed not in self._seeds or not self._complete(candidate):
+        candidate.endings[replicate] = ending
+        searched = self._searched.of(candidate.config.retrains)
+        if replicate not in searched or not self._complete(candidate):
             return None
         frozen = self._frozen(candidate)
         if candidate.pending is None:
@@ -239,12 +241,21 @@ class BlockSearch:
         ends = self._ends(candidate)
         attributes: dict[str, Any] = {
             "number": candidate.number,
-            "seeds": list(self._seeds),
+            "seeds": list(self._searched.seeds),
             "states": [end.state for end in ends],
             "fingerprints": [t.fingerprint for t in self.trials(candidate)],
         }
         for name in self._objectives:
-            values = [end.metrics[name] for end in ends if name in end.metrics]
+            values = self._by_seed(candidate, name)
             if len(values) > 1:
                 attributes[f"std of {name}"] = stdev(values)
         return attributes
+
+    def _by_seed(self, candidate: Candidate, metric: str) -> list[float]:
+        """The means of each seed's retrainings; of one seed each retraining's own value."""
+        values: dict[int, list[float]] = {}
+        for (seed, again), end in candidate.endings.items():
+            if seed in self._searched.seeds and metric in end.metrics:
+                unit = seed if len(self._searched.seeds) > 1 else again
+                values.setdefault(unit, []).append(end.metrics[metric])
+        return [fmean(group) for group in values.values()]

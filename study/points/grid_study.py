@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from study.definition.space import Space, Trial, cells
+from study.definition.space import Space, Trial, cells, trials_of
 from study.points.agenda import Ending, TrialSource
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point
@@ -27,7 +27,7 @@ class GridStudy(ResolvedStudy):
 
     def check(self) -> None:
         """Refuse the first cell that breaks a rule, and what no trial uses."""
-        _ = self.configs
+        self.refuse_idle_retrainings(self.configs)
         self.refuse_wrong_exclusions()
 
     @cached_property
@@ -56,7 +56,7 @@ class GridStudy(ResolvedStudy):
 
     def _refuse_too_many(self) -> None:
         cells = sum(math.prod(len(d.values) for d in s.domains.values()) for s in self.spaces)
-        if (n_trials := cells * len(self.seeds)) > MOST_TRIALS:
+        if (n_trials := cells * len(self.study.replicates.of(True))) > MOST_TRIALS:
             raise Refusal(f"the grids must make at most {MOST_TRIALS} trials, got {n_trials}")
 
     @property
@@ -67,7 +67,12 @@ class GridStudy(ResolvedStudy):
     @cached_property
     def trials(self) -> list[Trial]:
         """All seeds of a configuration, then the next one."""
-        return [Trial.of(config, seed) for config in self.configs for seed in self.seeds]
+        replicates = self.study.replicates
+        return [trial for config in self.configs for trial in trials_of(config, replicates)]
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.trials)
 
     @property
     def n_configurations(self) -> int:

@@ -37,7 +37,7 @@ class OptunaSource:
         self._slots, self._remember = max(1, slots), remember or (lambda _: None)
         self._journal = journal
         self.searches = {block.key: BlockSearch(block, study) for block in blocks}
-        self.planned = len(self.searches) * study.trials_per_block
+        self.planned = sum(study.trials_per_block(True in block.kinds) for block in blocks)
         self.ended: list[tuple[BlockSearch, FrozenTrial]] = []
         for key, search in self.searches.items():
             of_block = [r for r in records if r.origin.get("block_key") == key]
@@ -83,7 +83,7 @@ class OptunaSource:
     def tell(self, trial: Trial, ending: Ending) -> None:
         """Learn how a trial ended."""
         search = self.searches[trial.origin["block_key"]]
-        finished = search.tell(int(trial.origin["number"]), trial.seed, ending)
+        finished = search.tell(int(trial.origin["number"]), trial.replicate, ending)
         if finished is not None:
             self.ended.append((search, finished))
 

@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from study.definition.own_code import NO_CODE, StudyCode
+from study.definition.replicates import SEEDS
 from study.definition.space import Block, Space, Trial, blocks, spaces
 from study.definition.studyfile import StudyFile, require_metrics
 from study.points.agenda import TrialSource
 from study.points.standing import Standing
 from study.points.suggestions import Point
-from trainables.config.exclusions import excluded
+from trainables.config.exclusions import excluded, left_trained
 from trainables.config.rules import CONDITIONS
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
@@ -67,8 +68,10 @@ class ResolvedStudy(ABC):
             look = self.code.look_of(config.model_dump(mode="json"))
             if look is None or not look.findings or not config.prune.exclude:
                 continue
+            found = look.findings
+            kinds, order = left_trained(found["kinds"], found["order"], config.dense.freeze)
             try:
-                excluded(look.findings["kinds"], config.prune.exclude, look.findings["order"])
+                excluded(kinds, config.prune.exclude, order)
             except ValueError as error:
                 raise Refusal(f"prune.exclude {error}") from None
 
@@ -112,9 +115,9 @@ class ResolvedStudy(ABC):
         """The seeds at which every configuration is tried."""
 
     @property
+    @abstractmethod
     def n_trials(self) -> int:
         """Trials that the study wants in all."""
-        return self.n_configurations * len(self.seeds) + self.n_confirmations
 
     @abstractmethod
     def earlier(self, folder: Folder, records: Sequence[Record]) -> Earlier:
@@ -145,6 +148,18 @@ class ResolvedStudy(ABC):
     @abstractmethod
     def findings(self, records: Sequence[Record]) -> str | None:
         """Return what a search has come to as a table; None where trials are only compared."""
+
+    def refuse_idle_retrainings(self, configs: Sequence[TrialConfig]) -> None:
+        """Refuse `retrain.seeds` where nothing is retrained, or where `seeds` are such already."""
+        again = self.study.retrain_seeds
+        if again == (0,):
+            return
+        if not any(config.retrains for config in configs):
+            rule = "must be absent where no trial retrains"
+            raise Refusal(f"{SEEDS} {rule}, got {list(again)}")
+        if any(isinstance(config.dense.weights, str) for config in configs):
+            rule = "must be absent beside one file of dense.weights, whose retrainings are seeds"
+            raise Refusal(f"{SEEDS} {rule}, got {list(again)}")
 
     def refuse_idle_keys(self, configs: Iterable[TrialConfig]) -> None:
         """Refuse a key that the study sets and none of all its configurations uses."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.definition.bounds import bounds_of
 from study.definition.domains import Domain
+from study.definition.replicates import SEEDS
 from study.definition.space import Block
 from study.points import best
 from study.points.agenda import TrialSource
@@ -47,6 +48,8 @@ class SearchStudy(ResolvedStudy):
         for config in first:
             bounds_of(self.study.search.constraints, config.resolved())
         self._refuse_wrong_points(draw)
+        self._refuse_mixed_methods()
+        self.refuse_idle_retrainings(first)
         self.refuse_wrong_exclusions()
         self.refuse_idle_keys(itertools.chain(first, _probes(self.blocks, draw)))
 
@@ -57,6 +60,13 @@ class SearchStudy(ResolvedStudy):
                     "search.strategy optuna must have a sampled domain (choice, uniform, loguniform"
                     f" or int) in every space, got only {', '.join(space.domains) or 'values'}"
                 )
+
+    def _refuse_mixed_methods(self) -> None:
+        """Refuse several retrainings where some configurations of a block retrain nothing."""
+        again = self.study.retrain_seeds
+        if len(again) > 1 and any(len(block.kinds) > 1 for block in self.blocks):
+            rule = "must hold one seed where a search draws a method that retrains or another"
+            raise Refusal(f"{SEEDS} {rule}, got {list(again)}")
 
     def _refuse_wrong_points(self, draw: random.Random) -> None:
         """Refuse a point of the study that no block can take, or that breaks a rule in one."""
@@ -86,8 +96,13 @@ class SearchStudy(ResolvedStudy):
 
     @property
     def n_confirmations(self) -> int:
-        further = len(self.study.seeds) - len(self.seeds)
-        return len(self.blocks) * (self.study.search.confirm or 0) * further
+        further = self.study.confirming
+        n = sum(len(further.of(True in block.kinds)) for block in self.blocks)
+        return (self.study.search.confirm or 0) * n
+
+    @property
+    def n_trials(self) -> int:
+        return sum(self.study.trials_per_block(True in block.kinds) for block in self.blocks)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -107,8 +122,9 @@ class SearchStudy(ResolvedStudy):
         """Return the records of the blocks at the seeds searched, then those that confirm."""
         by_block: dict[str, list[Record]] = {key: [] for key in self._by_key}
         for record in records:
-            if record.origin.get("block_key") in by_block and record.seed in self.study.seeds:
-                by_block[record.origin["block_key"]].append(record)
+            key = record.origin.get("block_key")
+            if key in by_block and record.replicate in self.study.replicates.of(record.retrains):
+                by_block[key].append(record)
         if self.study.search.confirm is None:
             return [record for block in by_block.values() for record in block]
         return [record for block in by_block.values() for record in self._confirmed(block)]
@@ -145,7 +161,8 @@ class SearchStudy(ResolvedStudy):
         """Whether more than half of the points would be drawn before the first result."""
         if self.study.search.sampler == "random":
             return False
-        return 2 * slots > self.n_configurations * len(self.study.search_seeds)
+        n = sum(len(self.study.searched.of(True in block.kinds)) for block in self.blocks)
+        return 2 * slots > (self.study.search.trials or 0) * n
 
     def unbeaten(self, records: Iterable[Record]) -> list[list[BestConfiguration]]:
         """Return for each block the configurations that no other one beats, the best first."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from study.definition.bounds import bounds_of
-from study.definition.space import Block, Trial
+from study.definition.space import Block, trials_of
 from study.definition.studyfile import Search, StudyFile
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
@@ -58,15 +58,23 @@ def remember(folder: Folder, point: Point) -> None:
 def open_points(
     study: StudyFile, folder: Folder, records: Iterable[Record], wanted: Container[str]
 ) -> list[Point]:
-    """Return the points of the blocks `wanted` of which not every seed has a record of its own."""
-    seeds = study.seeds if study.search.confirm is None else study.search_seeds
-    at_seeds = [r for r in records if "block_key" in r.origin and r.seed in seeds]
-    there = Counter((r.origin["block_key"], r.origin.get("number")) for r in at_seeds)
+    """Return the points of the blocks `wanted` of which not every trial has a record of its own."""
+    wished = study.replicates if study.search.confirm is None else study.searched
+    there: Counter[tuple[str, Any]] = Counter()
+    needed: dict[tuple[str, Any], int] = {}
+    for record in records:
+        replicates = wished.of(record.retrains)
+        if "block_key" in record.origin and record.replicate in replicates:
+            place = record.origin["block_key"], record.origin.get("number")
+            there[place] += 1
+            needed[place] = len(replicates)
     points = []
     for name in folder.names(FOLDER):
         key, _, number = name.removesuffix(".json").partition("-")
-        if key in wanted and number.isdecimal() and there[key, int(number)] < len(seeds):
-            points.append(Point(key, int(number), json.loads(folder.read(f"{FOLDER}/{name}"))))
+        if key in wanted and number.isdecimal():
+            place = key, int(number)
+            if there[place] < needed.get(place, 1):
+                points.append(Point(*place, json.loads(folder.read(f"{FOLDER}/{name}"))))
     return points
 
 
@@ -83,8 +91,8 @@ def under_every_origin(
         block = blocks[point.block_key]
         config = block.space.config({**block.cell, **point.params})
         origin = origin_of(block, point.number, point.params, config, study.search)
-        for seed in study.seeds:
-            record = by_fingerprint.get(Trial.of(config, seed).fingerprint)
+        for trial in trials_of(config, study.replicates):
+            record = by_fingerprint.get(trial.fingerprint)
             if record is not None and not _is_of(record, point):
                 more.append(replace(record, origin=origin))
     return [*records, *more]

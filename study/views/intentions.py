@@ -30,6 +30,8 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
     lines = []
     if added := sorted(set(study.seeds) - set(before.seeds)):
         lines.append(f"extending: seeds {', '.join(map(str, added))} are new")
+    if again := sorted(set(study.retrain_seeds) - set(before.retrain_seeds)):
+        lines.append(f"extending: retraining seeds {', '.join(map(str, again))} are new")
     more = (study.search.trials or 0) - (before.search.trials or 0)
     if more > 0:
         lines.append(f"extending: {counted(more, 'more configuration')} in each block")

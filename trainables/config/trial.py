@@ -47,7 +47,9 @@ class TrialConfig(Settings):
         return self
 
     def retrained(self, seed: int) -> Self:
-        """Return the same configuration with another retraining seed."""
+        """Return the same configuration with a retraining seed."""
+        if seed == self.retrain.seed:
+            return self
         return self.model_copy(update={"retrain": self.retrain.model_copy(update={"seed": seed})})
 
     @cached_property

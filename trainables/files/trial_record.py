@@ -48,6 +48,16 @@ class Record:
         """Whether the trial needs no further run."""
         return self.state in SETTLED
 
+    @property
+    def retrains(self) -> bool:
+        """Whether its method prunes a dense network and retrains it."""
+        return isinstance(self.config.get("retrain"), dict)
+
+    @property
+    def replicate(self) -> tuple[int, int]:
+        """The seed and the retraining seed, which tell trials of one configuration apart."""
+        return self.seed, self.config["retrain"].get("seed", 0) if self.retrains else 0
+
 
 _FIELDS = {f.name for f in fields(Record)}
 _KINDS: dict[str, type] = {

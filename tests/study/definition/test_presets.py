@@ -90,4 +90,4 @@ def test_plan_on_the_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0
     assert "36 = 36 configurations x 1 seed" in result.output
-    assert "37, of them 1 dense runs" in result.output
+    assert "37, of them 1 dense run" in result.output

@@ -44,7 +44,7 @@ def test_every_method_but_imp_is_searched_at_every_sparsity(name: str, tmp_path:
     assert set(pairs) == wanted
     assert len(pairs) == len(wanted) == 27
     assert study.search.trials is not None
-    assert plan(resolve(study), str(tmp_path)).trials == 27 * study.trials_per_block
+    assert plan(resolve(study), str(tmp_path)).trials == 27 * study.trials_per_block(True)
 
 
 @pytest.mark.parametrize("name", PRESETS)

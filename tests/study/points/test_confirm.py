@@ -88,7 +88,7 @@ def test_each_block_confirms_its_own_winner() -> None:
         search={"trials": 3, "confirm": 2},
     )
     trials = run(source_of(study), low)
-    assert len(trials) == study.trials_per_block * 2 == (3 + 2) * 2
+    assert len(trials) == study.trials_per_block(True) * 2 == (3 + 2) * 2
     for sparsity in (0.8, 0.9):
         own = [t for t in trials if t.config.prune.sparsity == sparsity]
         two = sorted(of_seed(own, 0), key=value_of)[:2]
