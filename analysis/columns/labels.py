@@ -28,6 +28,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "dense.lr": ("dense learning rate", "no unit"),
     "lr": ("learning rate", "no unit"),
     "seed": ("seed", ""),
+    "retrain_seed": ("retraining seed", ""),
     "total_epoch": ("training so far", "epochs"),
     "train_s": ("training time", "seconds"),
     "dense_train_s": ("training time of the dense run", "seconds"),

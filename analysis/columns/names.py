@@ -16,6 +16,10 @@ from trainables.formulas.structures import KINDS, kind_named
 KEYS: Final = ("study", "fingerprint")
 """Together they name one row of the trials frame."""
 
+RETRAIN_SEED: Final = "retrain_seed"
+"""Tells retrainings of one dense network apart; missing where a method retrains nothing. No
+setting: trials that differ in it alone are of one configuration, as those of several seeds are."""
+
 SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
 """Sections of a configuration, in the order of its columns."""
 

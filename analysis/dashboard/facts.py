@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.labels import MISSING, number, shown, words
-from analysis.columns.names import KEYS, config_columns, is_missing
+from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, is_missing
 from analysis.columns.roles import reported
 from analysis.dashboard.watch import Snapshot
 from analysis.selection.series import SPARSITY, comparable, goal_columns, series_column, values
@@ -102,7 +102,7 @@ def trial_facts(row: pd.Series[Any]) -> list[Fact]:
     facts = [Fact("study", str(row["study"])), Fact("trial", str(row["fingerprint"]))]
     facts += [Fact("state", str(row["state"])), Fact("seed", str(row["seed"]))]
     facts += [Fact("attempt", str(row["attempt"]))]
-    for name in ("message", "origin.block", "origin.number", "dense_stage"):
+    for name in (RETRAIN_SEED, "message", "origin.block", "origin.number", "dense_stage"):
         if not is_missing(row[name]):
             facts.append(Fact(name.replace("_", " ").replace(".", " "), _value(name, row[name])))
     return facts

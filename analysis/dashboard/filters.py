@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.columns.labels import shown, words
 from analysis.columns.names import joined, ordered
 from analysis.dashboard.address import NOT_SET, Address, token
-from analysis.selection.series import budget_column, comparable
+from analysis.selection.series import budget_column, each_once
 from trainables.vocabulary.schema import METRICS, at_level
 
 Options = list[dict[str, str]]
@@ -37,8 +37,8 @@ class Filter:
         """Return each trial's value; of the budget, that of all its training where any has one."""
         column = self.column_of(trials)
         if not self.column:
-            # Without fingerprints, `comparable` keeps a trial that two studies hold in both.
-            trials = comparable(trials.drop(columns="fingerprint", errors="ignore"))
+            # Without fingerprints, `each_once` keeps a trial that two studies hold in both.
+            trials = each_once(trials.drop(columns="fingerprint", errors="ignore"))
         return trials[column] if column in trials else pd.Series(np.nan, index=trials.index)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import in_percent, label, sign, titled, words
-from analysis.columns.names import KEYS, config_columns, differing, is_missing
+from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing, is_missing
 from analysis.columns.roles import choice, reported
 from analysis.dashboard.address import METRIC, Address
 from analysis.frames.query import sort
@@ -32,7 +32,8 @@ def columns_of(trials: pd.DataFrame, address: Address) -> list[str]:
     numbers = [c for c in dict.fromkeys(wanted) if c in trials and trials[c].notna().any()]
     study = ["study"] if trials["study"].nunique() > 1 else []
     words_of = [c for c in ("message",) if trials[c].notna().any()]
-    first = ["fingerprint", *study, "state", "seed"]
+    again = differing(trials, [RETRAIN_SEED] if RETRAIN_SEED in trials else [])
+    first = ["fingerprint", *study, "state", "seed", *again]
     return [*first, *settings[:MANY_SETTINGS], *numbers, *words_of]
 
 
@@ -64,12 +65,13 @@ def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
 def rows_of(trials: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
     """Return the trials as rows of plain values, accuracies and shares in per cent.
 
-    In the order of their settings and seed. A missing number is None; the row's study is always
+    In the order of their settings and seeds. A missing number is None; the row's study is always
     there, so that its name can be opened.
     """
     names = [*columns, *(key for key in KEYS if key not in columns)]
     by = [c for c in columns if c in config_columns(trials)]
-    ordered_rows = sort(trials, [*by, "seed"]) if len(trials) else trials
+    seeds = ["seed", *([RETRAIN_SEED] if RETRAIN_SEED in columns else [])]
+    ordered_rows = sort(trials, [*by, *seeds]) if len(trials) else trials
     plain = {name.replace(".", "/"): _plain(ordered_rows[name], name) for name in names}
     keys = list(plain)
     return [dict(zip(keys, row, strict=True)) for row in zip(*plain.values(), strict=True)]

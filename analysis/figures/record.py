@@ -10,10 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
-from analysis.columns.names import KEYS, config_columns, differing
+from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing
 from analysis.columns.roles import REPORTED, choice, named
 from analysis.frames.constraints import BEYOND
 from analysis.frames.study_frames import StudyFrames
+from analysis.selection.networks import STAGE, seeds_note
 from analysis.selection.series import budget_column
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -76,7 +77,7 @@ class Figure:
             return nothing(_why_without(absent))
         given = {"metric": named(self.metric, frame)} if "metric" in self.controls else {}
         given |= {name: value for name, value in controls.items() if value is not None}
-        return self.table(frame, **given)
+        return self.table(frame, **given).noting(seeds_note(frame))
 
     def draw(self, frame: pd.DataFrame, **controls: Any) -> go.Figure:
         """Return the figure of a frame under the given controls; see `tabulate`."""
@@ -111,7 +112,7 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     chosen = [choice(trials)] if source == "layers" else []
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)
     always = [c for c in wanted if c in trials]
-    columns = [*differing(trials, config_columns(trials)), *always, "seed", "state"]
+    columns = [*differing(trials, config_columns(trials)), *always, "seed", RETRAIN_SEED, "state"]
     frame = study.layers.rename(columns={"sparsity": "layer_sparsity"})
     return study.with_config(
         frame if source == "layers" else study.epochs, list(dict.fromkeys(columns))
@@ -120,5 +121,5 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
 
 _ALWAYS: Final = (
     "task.dataset", "task.model", "task.use", "method", "prune.sparsity", "prune.structure",
-    "retrain.schedule", "dense.epochs", "retrain.epochs",
+    "retrain.schedule", "dense.epochs", "retrain.epochs", STAGE,
 )  # fmt: skip

@@ -12,16 +12,18 @@ from typing import Final
 import pandas as pd
 
 from analysis.columns.labels import block_words, shown
-from analysis.columns.names import joined
+from analysis.columns.names import RETRAIN_SEED, joined
 from analysis.columns.roles import REPORTED, choice, has_test
 from analysis.columns.rows import records
 from analysis.findings.choices import discount, split
 from analysis.findings.leading import best, image_worth, leading
+from analysis.findings.norms import norms
 from analysis.findings.resolution import seeds_sentence
 from analysis.findings.rivals import against_rivals
 from analysis.selection.blocks import block_columns
 from analysis.selection.likeness import likeness_sentence
-from analysis.selection.series import comparable, series_column
+from analysis.selection.networks import seeds_note
+from analysis.selection.series import comparable, each_once, series_column
 from analysis.selection.settings import configurations
 from trainables.vocabulary.wording import counted
 
@@ -43,10 +45,11 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
     done = trials[trials["state"] == "done"]
     chosen_by = choice(done)
     if done.empty or chosen_by not in done or not done[chosen_by].notna().any():
-        return [tally(trials), "No trial is done, so there is nothing to compare yet."]
+        return [tally(frame), "No trial is done, so there is nothing to compare yet."]
     splits = split(trials)
     sentences = [
-        tally(trials),
+        tally(frame),
+        seeds_note(trials),
         collapsed(trials),
         _without_test(trials),
         *([] if splits and series_column(trials) in SPLITS else leading(trials)),
@@ -54,6 +57,7 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
         *against_rivals(trials),
         likeness_sentence(trials, REPORTED, margin),
         *discount(trials, margin),
+        *norms(trials),
         *splits,
         image_worth(trials),
         seeds_sentence(trials, margin),
@@ -86,18 +90,21 @@ def collapsed(trials: pd.DataFrame) -> str:
 
 def tally(trials: pd.DataFrame) -> str:
     """Return how many trials, configurations and seeds there are and how the trials ended."""
-    n = configurations(trials).nunique()
-    states = trials["state"].value_counts()
+    known = each_once(trials)
+    n = configurations(known).nunique()
+    states = known["state"].value_counts()
     ended = [f"{states[s]} {s}" for s in ("done", "diverged", "failed", "stopped") if s in states]
+    again = known[RETRAIN_SEED].nunique() if RETRAIN_SEED in known else 0
+    retrained = f", {again} retrainings of each dense network" if again > 1 else ""
     return (
-        f"{counted(len(trials), 'trial')} of {counted(n, 'configuration')} under"
-        f" {counted(trials['seed'].nunique(), 'seed')}: {joined(ended)}."
+        f"{counted(len(known), 'trial')} of {counted(n, 'configuration')} under"
+        f" {counted(known['seed'].nunique(), 'seed')}{retrained}: {joined(ended)}."
     )
 
 
 def fallen(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials that did not end as done: configuration in words, seed, state, message."""
-    lost = comparable(trials)
+    lost = each_once(trials)
     lost = lost[lost["state"] != "done"]
     by = series_column(trials)
     columns = [by, *block_columns(trials, by)]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.columns.labels import number
 from analysis.figures.cost import costs
-from analysis.selection.series import comparable
+from analysis.selection.series import each_once
 from trainables.vocabulary.wording import counted, duration
 
 
@@ -26,7 +26,7 @@ class Spending:
 
 def spending(frame: pd.DataFrame) -> Spending:
     """Return what the trials cost alone and what they cost with their dense runs shared."""
-    trials = comparable(frame)
+    trials = each_once(frame)
     if "epochs" not in trials or "dense_epochs" not in trials:
         return Spending(math.nan, math.nan, math.nan, math.nan, 0)
     spent = costs(trials).sum(min_count=1)

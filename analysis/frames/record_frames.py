@@ -11,12 +11,15 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.columns.names import KEYS, SECTIONS, in_schema_order
+from analysis.columns.names import KEYS, RETRAIN_SEED, SECTIONS, in_schema_order
 from trainables.formulas.levels import levelled
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import Measure, at_level, declare
 
 Floats = NDArray[np.float64]
+
+_RETRAIN_SEED: Final = "retrain.seed"
+"""In a record: tells retrainings apart, which is no setting of a trial."""
 
 RUN_COLUMNS: Final = (
     "origin.search", "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt",
@@ -57,9 +60,9 @@ def trial_columns(names: Iterable[str]) -> list[str]:
     """Return the columns of the trials frame in order, the configuration's among `names`."""
     present = dict.fromkeys(names)
     metrics = [name for name in at_level("trial") if name in present]
-    fixed = {*KEYS, "seed", "state", *metrics, *RUN_COLUMNS}
+    fixed = {*KEYS, "seed", RETRAIN_SEED, "state", *metrics, *RUN_COLUMNS}
     config = in_schema_order(name for name in present if name not in fixed)
-    return [*KEYS, *config, "seed", "state", *metrics, *RUN_COLUMNS]
+    return [*KEYS, *config, "seed", RETRAIN_SEED, "state", *metrics, *RUN_COLUMNS]
 
 
 def measures_in(table: pa.Table) -> dict[str, Measure]:
@@ -80,11 +83,13 @@ def measures_in(table: pa.Table) -> dict[str, Measure]:
 
 def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per record of `records.RECORD_TABLE`, `labels` naming each row's study."""
-    config, retrains = _config_frame(table)
+    config, again = _config_frame(table)
+    retrains = ~np.isnan(again)
     origins = _decoded(table, "origin")
     metrics = _metric_columns(table)
     columns = {
         "seed": table.column("seed").to_pylist(),
+        RETRAIN_SEED: again.astype(int) if retrains.all() else again,
         "state": _text(table.column("state").to_pylist()),
         **metrics,
         "origin.search": _text(origin.get("block_key") for origin in origins),
@@ -113,8 +118,8 @@ def _decoded(table: pa.Table, column: str) -> list[Any]:
     return [json.loads(text) for text in table.column(column).to_pylist()]
 
 
-def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Flat configurations, and which trials retrain a dense run (methods from scratch do not).
+def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats]:
+    """Flat configurations, and retraining seeds, missing under methods that retrain nothing.
 
     Equal configurations have equal JSON text, so that each is decoded once for all its seeds.
     """
@@ -123,10 +128,15 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     known = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
     flat = [levelled(flatten(config)) for config in known]
+    again = [row.pop(_RETRAIN_SEED, 0) if _retrains(row) else np.nan for row in flat]
     columns = in_schema_order({key for row in flat for key in row})
     distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
-    retrains = np.array(["retrain" in config for config in configs], dtype=bool)
-    return distinct.take(codes).reset_index(drop=True), retrains[codes]
+    seeds = np.array(again, dtype=float)
+    return distinct.take(codes).reset_index(drop=True), seeds[codes]
+
+
+def _retrains(flat: Mapping[str, Any]) -> bool:
+    return any(key.startswith("retrain.") for key in flat)
 
 
 def _dense_stages(table: pa.Table, retrains: NDArray[np.bool_]) -> list[str | None]:

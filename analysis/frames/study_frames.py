@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from analysis.columns.names import KEYS, config_columns
+from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns
 from analysis.frames.epoch_frames import epoch_frame
 from analysis.frames.latency_frames import latency_frame
 from analysis.frames.record_frames import (
@@ -29,6 +29,8 @@ from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import at_level
 
+_REPLICATE = ("seed", RETRAIN_SEED)
+
 
 @dataclass(frozen=True)
 class _FolderTable:
@@ -42,7 +44,7 @@ class _FolderTable:
 class StudyFrames:
     """What one or several study folders hold, as frames made when first asked for.
 
-    `trials`: study, fingerprint, configuration, seed, state, metrics, then what a search and the
+    `trials`: study, fingerprint, configuration, seeds, state, metrics, then what a search and the
     run left (`record_frames.RUN_COLUMNS`). `cycles`: one row per (trial, cycle). `epochs`: every
     curve, the dense run's joined. `layers`: sparsity of each layer at the end. `latency`: what
     `bimp bench` measured of their networks. A metric that was
@@ -162,10 +164,12 @@ class StudyFrames:
     ) -> pd.DataFrame:
         """Return a cycles, epochs or layers frame with trial columns joined.
 
-        `columns` are columns of the trials frame, by default the configuration, seed and state.
+        `columns` are columns of the trials frame, by default the configuration, seeds and state.
         """
         known = self.trials
-        wanted = [*config_columns(known), "seed", "state"] if columns is None else list(columns)
+        wanted = (
+            [*config_columns(known), *_REPLICATE, "state"] if columns is None else list(columns)
+        )
         return frame.merge(known[[*KEYS, *wanted]], on=list(KEYS), how="left")
 
 

@@ -28,6 +28,7 @@ from analysis.findings.resolution import resolutions
 from analysis.findings.rivals import comparisons
 from analysis.selection.leaders import leaders
 from analysis.selection.likeness import margin_of, margin_words
+from analysis.selection.networks import seeds_note
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.selection.tries import unequal_tries
 from analysis.stats import Comparison, CrossFit, Verdict
@@ -74,7 +75,7 @@ def leaders_view(frame: pd.DataFrame) -> TextTable:
     unknown = f"Where a number is missing, {few[0]}." if few else ""
     reported_on = "Reported on test." if told != val else "There is no test part to report."
     written = (0, 1, len(columns) - 2)
-    notes = (note, unknown, reported_on, _cut(len(leads)))
+    notes = (note, unknown, reported_on, seeds_note(trials), _cut(len(leads)))
     return text_table("Leaders", columns, rows, written, notes)
 
 
@@ -160,6 +161,7 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
     clause = unequal_tries(rivals[0].tries, by) if rivals else ""
     notes = (
         note,
+        seeds_note(trials),
         turned,
         alone if unpaired else "",
         f"Tries are unequal: {clause}." if clause else "",

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.names import distinct_trials, ordered
+from analysis.selection.networks import per_seed
 from analysis.selection.settings import varying
 
 SPARSITY: Final = "prune.sparsity"
@@ -62,6 +63,15 @@ def goal_columns(frame: pd.DataFrame) -> tuple[str, str]:
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that means and comparisons are made of, one for each seed.
+
+    They are those of `each_once`; where a dense network was retrained several times, a row is the
+    mean of its retrainings, see `per_seed`.
+    """
+    return per_seed(each_once(frame))
+
+
+def each_once(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the trials without repeats, each with a value in the budget's column.
 
     A trial that several studies hold counts once, as done where it is done in one of them. Where

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns.names import (
+    RETRAIN_SEED,
     config_columns,
     differing,
     distinct_trials,
@@ -58,7 +59,12 @@ def pairing_keys(frame: pd.DataFrame, column: str, kinds: Sequence[Any]) -> list
     settings = [key for key in config_columns(frame) if key != column]
     shared = [key for key in settings if all(side[key].notna().any() for side in sides)]
     apart = differing(pd.concat(sides), shared) if sides else shared
-    return [*apart, "seed"] if "seed" in frame else apart
+    return [*apart, "seed", *_retraining(frame)] if "seed" in frame else apart
+
+
+def _retraining(frame: pd.DataFrame) -> list[str]:
+    """Retrainings of one dense network are paired too, and count as one unit with their seed."""
+    return differing(frame, [RETRAIN_SEED] if RETRAIN_SEED in frame else [])
 
 
 def pairs(

@@ -28,6 +28,7 @@ from analysis.columns.names import (
 from analysis.columns.roles import CHOICE, PACE, REPORTED, named
 from analysis.frames.constraints import BEYOND
 from analysis.selection.contest import tuned_note
+from analysis.selection.networks import N_RETRAININGS, seeds_note
 from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN, stand_ins
 from analysis.stats.closeness import snapped
 from analysis.stats.spread import COUNTED, COUNTS, require_choosable, row_groups, summaries
@@ -92,6 +93,7 @@ def comparison_table(
         *_mark_notes(cells, [metric], mark),
         *_pooled_notes(kept, [*row_keys, *columns]),
         *_left_out_notes(len(frame) - len(kept), rows),
+        *_sentences(seeds_note(kept)),
     )
     title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {rows}"
     return Table(title[0].upper() + title[1:], row_keys, tuple(columns), cells, notes)
@@ -131,6 +133,7 @@ def methods_table(
         *_beyond_notes(chosen),
         *_mark_notes(cells, metrics, mark),
         *_pooled_notes(chosen, keys),
+        *_sentences(seeds_note(frame)),
         *(["Search: all trials of a method at that goal, dense runs they share once."]
           if searched else []),
     )  # fmt: skip
@@ -201,7 +204,8 @@ def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     for key, part in row_groups(frame, keys):
         states = part["state"].value_counts()
         counts = [int(states.get(s, 0)) for s in (COUNTED, "", *_LOST)]
-        for metric, value in zip(SEARCH_METRICS, (len(part), _training_s(part)), strict=True):
+        spent = (int(_retrainings(part).sum()), _training_s(part))
+        for metric, value in zip(SEARCH_METRICS, spent, strict=True):
             rows.append([*key, metric, float(value), np.nan, *counts, 0, False, np.nan, False])
     columns = [*keys, "metric", "mean", "std", *COUNTS, SELF_CHOSEN, "rank", "marked"]
     return pd.DataFrame(rows, columns=columns)
@@ -209,11 +213,18 @@ def _search_cells(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def _training_s(part: pd.DataFrame) -> float:
     """Seconds of training of some trials, a dense run that several share counted once."""
-    train_s = float(part["train_s"].sum()) if "train_s" in part else np.nan
+    train_s = np.nan
+    if "train_s" in part:
+        train_s = float((part["train_s"] * _retrainings(part)).sum())
     if "dense_stage" not in part or "dense_train_s" not in part:
         return train_s
     dense = part.dropna(subset=["dense_stage", "dense_train_s"]).drop_duplicates("dense_stage")
     return train_s + float(dense["dense_train_s"].sum())
+
+
+def _retrainings(part: pd.DataFrame) -> pd.Series[int]:
+    """How many trials each row stands for: several where it is a mean of retrainings."""
+    return part[N_RETRAININGS] if N_RETRAININGS in part else pd.Series(1, part.index)
 
 
 def _count_notes(cells: pd.DataFrame) -> list[str]:

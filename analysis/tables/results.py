@@ -12,10 +12,17 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns import roles
-from analysis.columns.names import config_columns, differing, is_missing, require_columns
+from analysis.columns.names import (
+    RETRAIN_SEED,
+    config_columns,
+    differing,
+    is_missing,
+    require_columns,
+)
 from analysis.columns.roles import CHOICE, REPORTED
 from analysis.frames import query
 from analysis.frames.study_frames import StudyFrames, read
+from analysis.selection.networks import per_seed, seeds_note
 from analysis.tables.content import pooling_notes
 from analysis.tables.layout import TextTable, text_table, value_text
 from analysis.tables.render import to_latex, to_markdown, to_text
@@ -33,6 +40,9 @@ _SHOWN: Final = (
 """What people are shown beside the settings, where no columns are named and they hold a value."""
 
 _LONGEST: Final = 80
+
+_SINGLE: Final = frozenset({"fingerprint", "seed", RETRAIN_SEED})
+"""Whoever groups by one of these wants a network's retrainings one by one."""
 
 
 def run_results(
@@ -69,14 +79,17 @@ def run_results(
     if group_by:
         require_columns(frame, group_by)
         pooled = pooling_notes(frame, group_by)
-        if level != "trials":
+        if level == "trials" and not _SINGLE.intersection(group_by):
+            pooled = [*pooled, *filter(None, [seeds_note(frame)])]
+            frame = per_seed(frame)
+        elif level != "trials":
             pooled = [
                 *pooled,
                 f"n counts {level}, several of one trial among them: lo and hi are too narrow.",
             ]
         frame, columns = query.group(frame, group_by, _group_metrics(frame, columns)), ()
     elif level == "trials" and not sort:
-        sort = [*differing(frame, config_columns(frame)), "seed"]
+        sort = [*differing(frame, config_columns(frame)), "seed", *_retraining(frame)]
     if sort:
         frame = query.sort(frame, sort)
     if columns:
@@ -117,8 +130,14 @@ def _level_frame(study: StudyFrames, level: str, named: Sequence[str]) -> pd.Dat
     frame = study.cycles if level == "cycles" else study.epochs
     settings = config_columns(trials)
     wanted = [c for c in trials.columns if c in {*named, *differing(trials, settings)}]
-    extra = [c for c in (*wanted, "seed", "state") if c not in frame.columns]
+    named_always = ("seed", *_retraining(trials), "state")
+    extra = [c for c in (*wanted, *named_always) if c not in frame.columns]
     return study.with_config(frame, list(dict.fromkeys(extra)))
+
+
+def _retraining(frame: pd.DataFrame) -> list[str]:
+    """The column of retraining seeds, where there are several."""
+    return differing(frame, [RETRAIN_SEED] if RETRAIN_SEED in frame else [])
 
 
 def _group_metrics(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -141,7 +160,7 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     shown_first = dict.fromkeys(roles.named(name, frame) for name in _SHOWN)
     numbers = [c for c in shown_first if c in frame and frame[c].notna().any()]
     words = [c for c in ("message",) if c in frame and frame[c].notna().any()]
-    shown = [*keys, *apart, "seed", "state", *numbers, *words]
+    shown = [*keys, *apart, "seed", *_retraining(frame), "state", *numbers, *words]
     alike = ", ".join(f"{c} = {value_text(frame[c].iloc[0])}" for c in same)
     notes = [f"Same in all rows: {alike}."] if same else []
     n_hidden = len(frame.columns) - len(shown) - len(same)

@@ -87,10 +87,11 @@ def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
     if (findings := resolved.findings(summary.records)) is not None:
         return findings
     from analysis import frames
+    from analysis.selection.series import comparable
     from analysis.tables.content import comparison_table, methods_table
     from analysis.tables.render import to_text
 
-    trials = frames.trials(summary.folder)
+    trials = comparable(frames.trials(summary.folder))
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:

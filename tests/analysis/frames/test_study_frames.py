@@ -16,6 +16,7 @@ from analysis import frames
 from analysis.columns.names import config_columns, in_schema_order
 from analysis.frames.epoch_frames import EPOCH_KEYS
 from analysis.frames.record_frames import RUN_COLUMNS, flatten
+from analysis.selection.settings import configurations
 from tests.analysis.small import config, curve, gmp_config, record, write_small, write_stage
 from trainables.files.records import StudyFolder
 from trainables.files.storage import RemoteFolder
@@ -70,6 +71,21 @@ def test_trials_by_value(small_either_way: StudyFolder) -> None:
     assert trials["retrain.discount"].fillna("").tolist() == ["adaptive", "adaptive"] + [""] * 4
 
 
+def test_retraining_seeds_are_no_setting(tmp_path: Path) -> None:
+    study = StudyFolder(str(tmp_path))
+    for name, retrain in (("a", {}), ("b", {"seed": 2})):
+        study.write_record(record(name, config=config("ft", **retrain)))
+    trials = frames.trials(str(tmp_path))
+    assert trials["retrain_seed"].tolist() == [0, 2]
+    assert "retrain.seed" not in trials
+    assert configurations(trials).tolist() == [0, 0]
+    study.write_record(record("c", config=gmp_config()))
+    trials = frames.trials(str(tmp_path))
+    np.testing.assert_array_equal(trials["retrain_seed"], [0, 2, np.nan])
+    joined = frames.read(str(tmp_path)).with_config(trials[["study", "fingerprint"]])
+    assert list(joined.columns)[-3:] == ["seed", "retrain_seed", "state"]
+
+
 def test_columns_stand_in_order(small: StudyFolder) -> None:
     columns = list(frames.trials(small.location).columns)
     assert columns[:2] == ["study", "fingerprint"]
@@ -79,8 +95,8 @@ def test_columns_stand_in_order(small: StudyFolder) -> None:
         "prune.sparsity", "prune.cycles", "retrain.schedule", "retrain.budget",
         "retrain.discount", "retrain.epochs",
     ]  # fmt: skip
-    assert columns[17:20] == ["compute.precision", "seed", "state"]
-    assert columns[20:] == [*TRIAL_METRICS, *RUN_COLUMNS]
+    assert columns[17:21] == ["compute.precision", "seed", "retrain_seed", "state"]
+    assert columns[21:] == [*TRIAL_METRICS, *RUN_COLUMNS]
 
 
 def test_a_metric_that_no_trial_has_is_missing_not_zero(small: StudyFolder) -> None:
@@ -321,7 +337,7 @@ def test_a_study_that_has_just_begun_is_empty(tmp_path: Path) -> None:
     study = frames.read(str(tmp_path))
     assert len(study.trials) == len(study.cycles) == len(study.epochs) == len(study.layers) == 0
     assert list(study.trials.columns) == [
-        "study", "fingerprint", "seed", "state", *TRIAL_METRICS, *RUN_COLUMNS,
+        "study", "fingerprint", "seed", "retrain_seed", "state", *TRIAL_METRICS, *RUN_COLUMNS,
     ]  # fmt: skip
     assert list(study.epochs.columns) == [*EPOCH_KEYS, *EPOCH_METRICS]
     assert study.warnings == []

@@ -97,6 +97,37 @@ def test_levels_below_carry_the_settings_that_differ(small: StudyFolder) -> None
     assert len(rows) == 7 + 7 + 3
 
 
+def test_a_group_counts_dense_networks_and_not_their_retrainings(tmp_path: Path) -> None:
+    """Means per seed .82 and .90 of two retrainings each; grouped by seed, the retrainings."""
+    study = StudyFolder(str(tmp_path))
+    values = {(0, 0): 0.80, (0, 1): 0.84, (1, 0): 0.88, (1, 1): 0.92}
+    for (seed, again), value in values.items():
+        retrain: dict[str, Any] = {"seed": again} if again else {}
+        study.write_record(
+            record(f"{seed}{again}", seed, config=config(**retrain),
+                   metrics={"val_accuracy": value})
+        )  # fmt: skip
+
+    def rows(by: str) -> list[dict[str, Any]]:
+        content = run_results(
+            [str(tmp_path)], group_by=[by], columns=["val_accuracy"], format="json"
+        )
+        return rows_of(content, "json")
+
+    (whole,) = rows("prune.sparsity")
+    assert (whole["n"], whole["mean"]) == (2, pytest.approx(0.86))
+    assert whole["std"] == pytest.approx(0.08 / 2**0.5)
+    assert [(row["n"], row["mean"]) for row in rows("seed")] == [
+        (2, pytest.approx(0.82)), (2, pytest.approx(0.90)),
+    ]  # fmt: skip
+    note = "The value of a seed is the mean over its 2 retrainings: n counts dense networks."
+    assert note in str(run_results([str(tmp_path)], group_by=["prune.sparsity"]))
+    listed = run_results([str(tmp_path)], format="json")
+    assert [(r["seed"], r["retrain_seed"]) for r in rows_of(listed, "json")] == list(values)
+    assert "retrain_seed" in str(run_results([str(tmp_path)]))
+    assert "retrain_seed" in str(run_results([str(tmp_path)], level="cycles", format="csv"))
+
+
 def test_rows_are_filtered_sorted_and_cut_to_columns(small: StudyFolder) -> None:
     content = run_results(
         [small.location], where="val_accuracy > 0.8 and seed < 2", sort=["-val_accuracy"],
