@@ -93,7 +93,7 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
 
 def check_exclusions(configs: Iterable[TrialConfig]) -> None:
     """Refuse a pattern of `prune.exclude` that fits no weight of a network of the catalog."""
-    from trainables.config.exclusions import excluded
+    from trainables.config.exclusions import excluded, left_trained
 
     for config in configs:
         model, images = config.task.model, config.images
@@ -107,8 +107,9 @@ def check_exclusions(configs: Iterable[TrialConfig]) -> None:
         with torch.device("meta"):
             network = build(model.name, *images, model.parameters)
         weights = prunable(network)
+        kinds, order = left_trained(weights.kinds, list(weights), config.dense.freeze)
         try:
-            excluded(weights.kinds, config.prune.exclude, list(weights))
+            excluded(kinds, config.prune.exclude, order)
         except ValueError as error:
             raise Refusal(f"prune.exclude {error}") from None
 

@@ -9,6 +9,7 @@ from study.checks.structures import uncut_in_words
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
+from study.views.examples import examples_in_words
 from study.views.weights import weights_in_words
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
@@ -24,7 +25,8 @@ class Training:
 
     `epochs_asked` as if every trial ran alone, `epochs_shared` with each stage made once,
     `epochs_left` without the stages and trials that the folder already has. `seconds_left` is a
-    worker's time, None where no stage like one of them was measured.
+    worker's time, None where no stage like one of them was measured. `loaded` counts trained
+    networks from files, which stand in place of a dense run.
     """
 
     dense_runs: int
@@ -33,6 +35,7 @@ class Training:
     epochs_shared: float
     epochs_left: float
     seconds_left: float | None
+    loaded: int = 0
 
     @property
     def sharing(self) -> float:
@@ -44,9 +47,11 @@ class Training:
 class Plan:
     """The work of a study.
 
-    `seeds` are those at which every configuration runs, `confirmations` the trials of the best ones
-    at the others. `training` is None where a search decides as it goes. `weights` says in words
-    which weights of the user's own network are pruned, and which a structure does not divide.
+    `seeds` are those at which every configuration runs, `retrainings` those of each dense network
+    where the method has any, `confirmations` the trials of the best ones at the other seeds.
+    `seeds_in_words` says what seeds stand for where they are no dense networks. `training` is None
+    where a search decides as it goes. `examples` says in words what the data hold, `weights` which
+    weights of the user's own network are pruned, and which a structure does not divide.
     """
 
     name: str
@@ -58,7 +63,15 @@ class Plan:
     settled: int
     failed: int
     training: Training | None
+    seeds_in_words: str = ""
+    examples: Sequence[tuple[str, str]] = ()
     weights: Sequence[tuple[str, str]] = ()
+    retrainings: int = 1
+
+
+_ONE_NETWORK = (
+    "retrainings of one dense network: intervals over them say nothing of other dense networks"
+)
 
 
 def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
@@ -86,7 +99,10 @@ def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
         settled=standing.settled,
         failed=standing.failed,
         training=training,
+        seeds_in_words=_ONE_NETWORK if study.retrains_one_network else "",
+        examples=examples_in_words(resolved),
         weights=[*weights_in_words(resolved), *uncut_in_words(resolved)],
+        retrainings=len(study.retrain_seeds),
     )
 
 
@@ -96,13 +112,16 @@ def _training(
     every = _stages(trials)
     left = _stages(t for t in trials if t.fingerprint not in settled)
     missing = [s for s in left.values() if not manifests.exists(store, s.hash)]
+    dense = [s for s in every.values() if s.kind == "dense"]
+    loaded = sum(s.steps == 0 for s in dense)
     return Training(
-        dense_runs=sum(s.kind == "dense" for s in every.values()),
+        dense_runs=len(dense) - loaded,
         stages=len(every),
         epochs_asked=sum(stage.epochs for trial in trials for stage in trial.chain),
         epochs_shared=sum(s.epochs for s in every.values()),
         epochs_left=sum(s.epochs for s in missing),
         seconds_left=_seconds(missing, store, device),
+        loaded=loaded,
     )
 
 
@@ -134,8 +153,23 @@ def _measured(store: Folder, device: str) -> dict[str, float]:
 
 
 def _count(p: Plan) -> str:
-    text = f"{p.trials} = {p.configurations} configurations x {counted(p.seeds, 'seed')}"
+    """The trials as a product; as a list where some methods retrain nothing."""
+    whole = p.configurations * p.seeds * p.retrainings + p.confirmations
+    times = " x " if whole == p.trials else ", "
+    factors = [counted(p.configurations, "configuration"), counted(p.seeds, "seed")]
+    if p.retrainings > 1:
+        factors.append(f"{p.retrainings} retrainings")
+    text = f"{p.trials} {'=' if whole == p.trials else 'of'} {times.join(factors)}"
+    if whole != p.trials:
+        text += " where the method retrains"
     return text + (f" + {p.confirmations} to confirm the best" if p.confirmations else "")
+
+
+def _stage_words(t: Training) -> str:
+    """How many stages there are, and what the chains begin with."""
+    first = [counted(t.dense_runs, "dense run")] if t.dense_runs or not t.loaded else []
+    first += [f"{counted(t.loaded, 'trained network')} loaded"] if t.loaded else []
+    return f"{t.stages}, of them {' and '.join(first)}"
 
 
 def _time_left(p: Plan) -> str:
@@ -160,12 +194,14 @@ def table(planned: Plan) -> str:
         lines.append(("stages, epochs", "unknown: the search decides as it goes"))
     else:
         lines += [
-            ("stages", f"{t.stages}, of them {t.dense_runs} dense runs"),
+            ("stages", _stage_words(t)),
             ("epochs asked", f"{t.epochs_asked:g}"),
             ("epochs after sharing", f"{t.epochs_shared:g} ({t.sharing:.1f} times fewer)"),
             ("epochs left to train", f"{t.epochs_left:g}"),
         ]
     lines.append(("time left", _time_left(p)))
-    lines += p.weights
+    if p.seeds_in_words:
+        lines.append(("seeds", p.seeds_in_words))
+    lines += [*p.examples, *p.weights]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)

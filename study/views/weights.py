@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from study.points.resolved_study import ResolvedStudy
-from trainables.config.exclusions import excluded
+from trainables.config.exclusions import excluded, left_trained
+from trainables.config.trial import TrialConfig
 
 MOST_NAMED = 12
 
@@ -14,24 +15,27 @@ MOST_NAMED = 12
 def weights_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     """Return lines of a plan on the prunable weights; none where every network is the catalog's.
 
-    Studies of several networks, or of several `prune.exclude`, have lines for each.
+    Studies of several networks, of several `prune.exclude` or `dense.freeze`, have lines for each.
     """
     lines: dict[tuple[str, str], None] = {}
     for config in resolved.representatives:
         look = resolved.code.look_of(config.model_dump(mode="json"))
         if look is not None and look.findings:
-            lines |= dict.fromkeys(_lines(look.findings, config.prune.exclude))
+            lines |= dict.fromkeys(_lines(look.findings, config))
     return list(lines)
 
 
-def _lines(findings: Mapping[str, Any], patterns: tuple[str, ...]) -> list[tuple[str, str]]:
+def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, str]]:
     counts: Mapping[str, int] = findings["weights"]
-    dense = excluded(findings["kinds"], patterns, findings["order"])
-    pruned = {name: n for name, n in counts.items() if name not in dense}
+    kinds, order = left_trained(findings["kinds"], findings["order"], config.dense.freeze)
+    dense = excluded(kinds, config.prune.exclude, order)
+    pruned = {name: counts[name] for name in kinds if name not in dense}
     n, whole = sum(pruned.values()), findings["n_parameters"]
     lines = [("pruned weights", f"{n:,} of {whole:,} parameters: {_named(pruned)}")]
     if dense:
         lines.append(("kept dense", _named({name: counts[name] for name in dense})))
+    if frozen := {name: n for name, n in counts.items() if name not in kinds}:
+        lines.append(("frozen", _named(frozen)))
     rule = {name: n for name, n in findings["dense"].items() if name.rpartition(".")[2] == "weight"}
     if rule:
         lines.append(("dense by rule", _named(rule)))

@@ -31,6 +31,14 @@ def excluded(kinds: Mapping[str, str], patterns: Sequence[str], order: Sequence[
     return chosen
 
 
+def left_trained(
+    kinds: Mapping[str, str], order: Sequence[str], freeze: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return kinds and order without what patterns of `dense.freeze` fit: it is never pruned."""
+    trained = {n: kind for n, kind in kinds.items() if not any(_fits(n, kind, p) for p in freeze)}
+    return trained, [name for name in order if name in trained]
+
+
 def _first_or_last(pattern: str, order: Sequence[str]) -> list[str]:
     if pattern == "first":
         return list(order[:1])

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from study.definition.own_code import Look, StudyCode, use_key, uses
+from study.definition.space import spaces
 from study.definition.studyfile import StudyFile
 from study.points.grid_study import GridStudy
 from study.points.resolve import resolve
 from study.views.plan import Plan, Training, plan, table
 from trainables.config.chain import StageSpec, stage_chain
+from trainables.config.sections import Facts
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
@@ -38,6 +41,14 @@ def training(folder: Path, **sections: Any) -> Training:
     found = planned(folder, **sections).training
     assert found is not None
     return found
+
+
+EXAMPLES = [
+    "train examples        1,293: 0 128, 1 130, 2 128, 3 131, 4 130, 5 131, 6 131, 7 129, 8 125,"
+    " 9 130",
+    "val examples          144: 0 14, 1 15, 2 14, 3 15, 4 15, 5 15, 6 14, 7 14, 8 14, 9 14",
+    "test examples         360: 0 36, 1 37, 2 35, 3 37, 4 36, 5 36, 6 36, 7 36, 8 35, 9 36",
+]
 
 
 def test_a_grid_by_hand(tmp_path: Path) -> None:
@@ -154,6 +165,7 @@ def test_the_table_of_a_grid(tmp_path: Path) -> None:
         "epochs after sharing  52 (3.7 times fewer)",
         "epochs left to train  51",
         "time left             unknown: nothing like it was measured in this stage store",
+        *EXAMPLES,
     ]
 
 
@@ -166,15 +178,107 @@ def test_the_table_of_a_search_says_what_is_unknown(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_study_that_is_settled(tmp_path: Path) -> None:
     record_all(tmp_path, "done", 16)
-    assert table(planned(tmp_path)).splitlines()[-1] == "time left             none"
+    assert "time left             none" in table(planned(tmp_path)).splitlines()
 
 
 def test_the_table_says_the_time_in_words(tmp_path: Path) -> None:
     (chain,) = record_all(tmp_path, "failed", 1)
     store(tmp_path, chain[0], seconds=20)
-    assert table(planned(tmp_path)).splitlines()[-1] == (
-        "time left             1 min 24 s of one worker's training"
-    )
+    lines = table(planned(tmp_path)).splitlines()
+    assert "time left             1 min 24 s of one worker's training" in lines
+
+
+LOADED: dict[str, Any] = {"epochs": 10, "lr": 0.1, "schedule": "linear"}
+
+
+def loaded(folder: Path, weights: Any, **facts: str) -> Plan:
+    """The plan of the grid with trained networks in place of its dense runs."""
+    raw = {**RAW, "dense": {**LOADED, "weights": weights}}
+    looks = {
+        use_key(own, frozenset()): Look(
+            Facts.model_validate({
+                "checkpoints": {n: {"path": n, "digest": d} for n, d in facts.items()},
+            })
+        )
+        for own in uses(spaces(StudyFile.of(raw)), frozenset()).values()
+    }  # fmt: skip
+    return plan(resolve(StudyFile.of(raw), StudyCode(looks)), str(folder))
+
+
+def test_a_network_that_is_loaded_is_no_dense_run(tmp_path: Path) -> None:
+    one = loaded(tmp_path, "a", a="1")
+    assert one.training == Training(0, 17, 32, 32, 32, None, loaded=1)
+    lines = table(one).splitlines()
+    assert "stages                17, of them 1 trained network loaded" in lines
+    assert (
+        "seeds                 retrainings of one dense network: intervals over them say nothing of"
+        " other dense networks"
+    ) in lines
+    two = table(loaded(tmp_path, ["a", "b"], a="1", b="2"))
+    assert "18, of them 2 trained networks loaded" in two
+    assert "retrainings of one dense network" not in two
+
+
+def test_several_data_sets_are_told_apart(tmp_path: Path) -> None:
+    few = {"name": "digits", "n_train": 100}
+    task = {"dataset": {"grid": ["digits", few]}, "model": "mlp"}
+    found = planned(tmp_path, task=task)
+    starts = ["1,293:", "144:", "360:", "100,", "144:", "360:"]
+    assert [words.split()[0] for _, words in found.examples] == starts
+    assert all(words.endswith(" (digits)") for _, words in found.examples)
+
+
+def test_data_that_are_not_there_have_no_lines(tmp_path: Path) -> None:
+    task = {"dataset": "fashion-mnist", "model": "mlp"}
+    found = planned(tmp_path, task=task, data={"root": str(tmp_path / "nowhere")})
+    assert not found.examples
+
+
+FINDINGS: dict[str, Any] = {
+    "lengths": {"train": 80, "val": 20},
+    "n_parameters": 170,
+    "weights": {"stem.weight": 40, "mid.weight": 60, "head.weight": 50},
+    "kinds": {"stem.weight": "Conv2d", "mid.weight": "Linear", "head.weight": "Linear"},
+    "dense": {"stem.bias": 20},
+    "order": ["stem.weight", "mid.weight", "head.weight"],
+    "unmet": [],
+    "classes": {"train": [50, 30], "val": [12, 8]},
+}
+
+
+def of_own_task(folder: Path, findings: dict[str, Any], **sections: Any) -> Plan:
+    """The plan of a study of a task of the user's, with what was found of it."""
+    study = StudyFile.of({**RAW, "task": {"use": "my_task:Mine"}, **sections})
+    facts = Facts.model_validate({"n_train": 80, "n_val": 20, "codes": {"task.use": "c"}})
+    looks = {
+        key: Look(facts, task=own["task"], findings=findings)
+        for key, own in uses(spaces(study), frozenset()).items()
+    }
+    return plan(resolve(study, StudyCode(looks)), str(folder))
+
+
+def test_the_classes_of_a_task_of_the_users_own(tmp_path: Path) -> None:
+    assert of_own_task(tmp_path, FINDINGS).examples == [
+        ("train examples", "80: 0 50, 1 30"), ("val examples", "20: 0 12, 1 8"),
+    ]  # fmt: skip
+    numbers = of_own_task(tmp_path, {**FINDINGS, "classes": {}})
+    assert numbers.examples == [("train examples", "80"), ("val examples", "20")]
+
+
+def test_what_is_frozen_is_not_among_the_pruned_weights(tmp_path: Path) -> None:
+    assert dict(of_own_task(tmp_path, FINDINGS).weights) == {
+        "pruned weights": "150 of 170 parameters: stem.weight 40, mid.weight 60, head.weight 50",
+    }
+    frozen = {"epochs": 10, "freeze": ["stem", "*.bias"]}
+    first = {"sparsity": {"grid": [0.8, 0.9]}, "exclude": ["first"]}
+    found = of_own_task(tmp_path, FINDINGS, dense=frozen, prune=first)
+    assert dict(found.weights) == {
+        "pruned weights": "50 of 170 parameters: head.weight 50",
+        "kept dense": "mid.weight 60",  # the first of those that are trained
+        "frozen": "stem.weight 40",
+    }
+    with pytest.raises(Refusal, match=r"prune\.exclude must fit a prunable weight \(mid"):
+        of_own_task(tmp_path, FINDINGS, dense=frozen, prune={**first, "exclude": ["stem*"]})
 
 
 def structured(folder: Path, **prune: Any) -> list[str]:

@@ -1,0 +1,58 @@
+"""How many examples each part of a study's data has, class by class where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from study.points.resolved_study import ResolvedStudy
+from trainables.config.sections import DatasetChoice
+from trainables.data.balance import Balance
+from trainables.data.sources import balance_of
+
+Lines = list[tuple[str, str]]
+
+
+def examples_in_words(resolved: ResolvedStudy) -> Lines:
+    """Return lines of a plan on the examples of each part; none of data that are not there yet.
+
+    Where a study has several data sets, each line says of which it is.
+    """
+    root = Path(resolved.study.data.root).expanduser()
+    found: dict[str, tuple[str, Lines]] = {}
+    for config in resolved.representatives:
+        choice = config.catalog_dataset
+        key = (choice or config.task).model_dump_json()
+        if key in found:
+            continue
+        look = resolved.code.look_of(config.model_dump(mode="json"))
+        if choice is not None:
+            found[key] = choice.name, _of_catalog(choice, root)
+        elif look is not None and look.findings:
+            name = config.task.use or next(iter(config.own_code.values()))
+            found[key] = name, _own(look.findings)
+    named = [(name, lines) for name, lines in found.values() if lines]
+    if len(named) < 2:
+        return [line for _, lines in named for line in lines]
+    return [(what, f"{words} ({name})") for name, lines in named for what, words in lines]
+
+
+def _of_catalog(choice: DatasetChoice, root: Path) -> Lines:
+    try:
+        balance = balance_of(choice.name, choice.parameters, root)
+    except (OSError, ValueError) as error:
+        return [("examples", f"cannot be counted: {error}")]
+    return [] if balance is None else balance.in_words()
+
+
+def _own(findings: Mapping[str, Any]) -> Lines:
+    """Of a task of the user's: class by class where its labels can be seen, else in number."""
+    classes: Mapping[str, list[int]] = findings.get("classes", {})
+    n = max(map(len, classes.values()), default=0)
+    known = dict(Balance(tuple(map(str, range(n))), classes).in_words())
+    lengths: Mapping[str, int] = findings["lengths"]
+    return [
+        (what := f"{part} examples", known.get(what, f"{length:,}"))
+        for part, length in lengths.items()
+    ]
