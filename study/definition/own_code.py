@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from study.definition.space import Space
+from study.definition.space import Space, spaces
+from study.definition.studyfile import StudyFile
 from trainables.code.reference import Reference, is_reference, parse
 from trainables.config.datasets import folder
 from trainables.config.sections import DatasetChoice, Facts, ModelChoice, Named
@@ -221,8 +222,13 @@ def kept_code(read: Callable[[str], bytes]) -> StudyCode:
         raw = json.loads(read(LOOKS))
         looks = {key: Look.of(look) for key, look in raw["looks"].items()}
         return StudyCode(looks, frozenset(raw["free"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return NO_CODE
+
+
+def names_code(study: StudyFile) -> bool:
+    """Return whether some configuration names what only running code or reading files tells."""
+    return bool(uses(every := spaces(study), free_keys(every)))
 
 
 def use_key(own: Raw, free: frozenset[str]) -> str:

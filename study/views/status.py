@@ -6,16 +6,20 @@ Reads only, and needs neither torch nor ray.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from study.definition.locations import existing
-from study.definition.own_code import kept_code
+from study.definition.own_code import LOOKS, kept_code, names_code
+from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
 from study.points.standing import Standing
+from trainables.config.settings import FactsMissing
 from trainables.files.progress import LiveRun, live_run
+from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
+from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import STATES
 from trainables.vocabulary.wording import counted, duration
 
@@ -27,16 +31,17 @@ class Status:
     """How a study's trials stand.
 
     `states` counts the wanted trials by state; `missing` have no record; `others` are records of
-    the folder that the study as it is now does not want. `running` is the run at work, None where
-    no live run holds the folder.
+    the folder that the study as it is now does not want. Where `wanted` is None nobody can tell
+    which these are, and `states` counts all records of the study. `running` is the run at work,
+    None where no live run holds the folder.
     """
 
     name: str
     strategy: str
     location: str
-    wanted: int
+    wanted: int | None
     states: Mapping[str, int]
-    missing: int
+    missing: int | None
     others: int
     failed: list[Record]
     running: LiveRun | None = None
@@ -52,23 +57,49 @@ def status(location: str, now: datetime | None = None) -> Status:
     """Return how the study folder stands; Refusal when it is none."""
     folder, study = existing(location)
     reading = folder.records()
-    resolved = resolve(study, kept_code(folder.folder.read))
-    records = resolved.earlier(folder.folder, reading.records).records
-    members = resolved.members(records)
-    standing = Standing.of(resolved.n_trials, members, records)
+    warnings = list(reading.warnings)
+    members, standing = _standing(study, folder, reading.records)
+    if standing is None:
+        warnings.append(_NO_FACTS)
     counts = Counter(record.state for record in members)
     return Status(
         name=study.name,
         strategy=study.search.strategy,
         location=folder.location,
-        wanted=standing.wanted,
+        wanted=standing.wanted if standing else None,
         states={state: counts[state] for state in STATES},
-        missing=max(0, standing.fresh),
-        others=standing.others,
+        missing=max(0, standing.fresh) if standing else None,
+        others=standing.others if standing else 0,
         failed=[record for record in members if record.state == "failed"],
         running=live_run(folder.folder, now or datetime.now(UTC)),
-        warnings=reading.warnings,
+        warnings=warnings,
     )
+
+
+_NO_FACTS = (
+    f"{LOOKS} of the folder is missing or damaged, so that nobody can tell which trials the study"
+    " wants: all of its records are counted; bimp run looks at your code again and writes it"
+)
+
+
+def _standing(
+    study: StudyFile, folder: StudyFolder, records: Sequence[Record]
+) -> tuple[list[Record], Standing | None]:
+    """The records of wanted trials, and their counts; all of the study's, and None, where nothing
+    is known of code or data that decide what it wants."""
+    code = kept_code(folder.folder.read)
+    lacking = not code.looks and names_code(study)
+    resolved = resolve(study, code)
+    try:
+        every = resolved.earlier(folder.folder, records).records
+        members = resolved.members(every)
+        return members, Standing.of(resolved.n_trials, members, every)
+    except FactsMissing:
+        pass
+    except Refusal:  # a rule may hang on what is not known
+        if not lacking:
+            raise
+    return [record for record in records if record.study == study.name], None
 
 
 def table(stands: Status) -> str:
@@ -78,10 +109,10 @@ def table(stands: Status) -> str:
     lines = [
         ("study", f"{s.name} ({s.strategy})"),
         ("folder", s.location),
-        ("wanted", counted(s.wanted, "trial")),
+        ("wanted", "unknown" if s.wanted is None else counted(s.wanted, "trial")),
         ("settled", f"{s.settled} ({kinds})"),
         ("failed", f"{s.states['failed']}"),
-        ("missing", f"{s.missing}"),
+        ("missing", "unknown" if s.missing is None else f"{s.missing}"),
         ("running now", _running_words(s.running)),
     ]
     if s.others:

@@ -174,3 +174,48 @@ def test_a_folder_whose_study_cannot_be_read(
     assert (ended.status, ended.out) == (2, "")
     assert ended.err.startswith("bimp: ")
     assert ended.err.count("\n") == 1
+
+
+OWN: dict[str, Any] = {**RAW, "task": {"use": "my_task:Mine"}}
+
+
+@pytest.mark.parametrize("looks", [None, b"{", b"[]", b'{"looks": [], "free": []}'])
+def test_a_folder_that_has_lost_what_is_known_of_the_code_is_read_as_far_as_it_goes(
+    tmp_path: Path, looks: bytes | None, bimp: Command
+) -> None:
+    records = [Record(name, "small", {}, 0, state) for name, state in
+               (("a", "done"), ("b", "failed"), ("c", "done"))]  # fmt: skip
+    foreign = Record("d", "other", {}, 0, "done")
+    study = write(tmp_path, OWN, *records, foreign)
+    if looks is not None:
+        study.folder.write("code/looks.json", looks)
+    found = status(str(tmp_path))
+    assert (found.wanted, found.missing, found.others) == (None, None, 0)
+    assert (found.settled, found.states["failed"]) == (2, 1)
+    assert [record.fingerprint for record in found.failed] == ["b"]
+    ended = bimp("status", tmp_path)
+    assert ended.status == 0
+    assert "wanted       unknown" in ended.out
+    assert "warning: code/looks.json of the folder is missing or damaged" in ended.out
+
+
+def test_a_search_that_has_lost_it_is_read_too(tmp_path: Path) -> None:
+    """What the search has asked for is a configuration, which nobody can make without the facts."""
+    raw = {**SEARCH, "task": OWN["task"]}
+    key = resolve(StudyFile.of(raw)).blocks[0].key
+    done = Record("a", "small", {}, 0, "done", origin={"block_key": key, "number": 0})
+    study = write(tmp_path, raw, done)
+    assert (status(str(tmp_path)).wanted, status(str(tmp_path)).settled) == (12, 1)
+    study.folder.write(f"asked/{key}-1.json", b'{"retrain.discount": 0.5}')
+    assert (status(str(tmp_path)).wanted, status(str(tmp_path)).settled) == (None, 1)
+
+
+def test_a_rule_that_hangs_on_what_is_lost_is_no_refusal(tmp_path: Path) -> None:
+    """A method of the user's: which structures it removes is known from its code alone."""
+    filters = {"sparsity": 0.8, "structure": "filters"}
+    raw = {**RAW, "method": "my_method:Mine", "prune": filters, "budget": {"epochs": 3}}
+    del raw["dense"], raw["retrain"]
+    write(tmp_path, raw, Record("a", "small", {}, 0, "done"))
+    found = status(str(tmp_path))
+    assert found.wanted is None
+    assert found.states["done"] == 1
