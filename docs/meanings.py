@@ -86,8 +86,8 @@ MEANINGS = {
     "retrain.norm": "Parameters that the norm drop in d1 is measured over",
     "retrain.init": "Peak learning rate of the tunable schedules; must be given there",
     "retrain.warmup": "Share of the cycle that the tunable schedules warm up for",
-    "retrain.seed": "Tells several retrainings of one dense network apart: seed of the draws of all"
-    " cycles, beside the trial's own",
+    "retrain.seeds": "Retrainings of each dense network, told apart by the seed of the draws of all"
+    " cycles; one list for all spaces. Under one file of `dense.weights`, `seeds` are such already",
     "budget.epochs": "Epochs in all: dense run and retraining of bimp, the one run of a method"
     " from scratch. Absent under imp",
     "budget.dense_fraction": "Share of the budget that the dense run gets, T0 / T",
@@ -101,8 +101,9 @@ MEANINGS = {
     "dense.freeze": "Parameters that are never trained, decayed or pruned, by patterns over names"
     " of parameters or layers, or module types; frozen BatchNorm keeps its statistics",
     "dense.weights": "Trained network in place of the dense run, hashed by content: a safetensors"
-    " or torch file, or torchvision weights (`torchvision/ResNet50_Weights.DEFAULT`) in torch's hub"
-    " cache. One for all seeds, or a list with that of seed k at place k (see checkpoints.md)",
+    " or torch file, torchvision weights (`torchvision/ResNet50_Weights.DEFAULT`) in torch's hub"
+    " cache, or what your own task gives (`task:NAME`). One for all seeds, or a list with that of"
+    " seed k at place k (see checkpoints.md)",
     "dense.start": "Weights that the dense run starts from, named as under `dense.weights`",
     "dense.leave_out": "Tensors that `dense.start` does not give, such as a new head, by patterns"
     " over their names; they are initialised afresh",
@@ -132,8 +133,8 @@ MEANINGS = {
     "data.root": "Folder that data sets are read from",
     "data.download": "Whether a missing data set is downloaded, before anything starts",
     "data.memory": "Whether decoded items of data that are read from files are kept in memory;"
-    " `auto`: where they take at most half of the memory that is free for a trial. No result"
-    " depends on it",
+    " `auto`: where they take at most half of the memory that is free for a trial; `on` is refused"
+    " for items without `decode`. No result depends on it",
     "data.processes": "Processes that make items beside each trial: none where items are kept in"
     " memory, else one per core of the trial, at most four, unless given. No result depends on it",
 }

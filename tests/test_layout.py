@@ -73,7 +73,7 @@ ROOMS: dict[str, Room] = {
         "onnx onnxruntime openvino zstandard torchao executorch",
     ),
     "trainables.workers": Room(
-        "vocabulary code config data files jobs training trials", "ray", "torch"
+        "vocabulary code config data files jobs checkpoints training trials", "ray", "torch"
     ),
     "analysis.columns": Room(
         "trainables.vocabulary trainables.formulas trainables.config", _FRAMES
@@ -134,7 +134,8 @@ ROOMS: dict[str, Room] = {
     ),
     "study.views": Room(
         "definition points checks trainables.vocabulary trainables.code trainables.formulas"
-        " trainables.config trainables.files trainables.jobs trainables.trials trainables.deploy"
+        " trainables.config trainables.files trainables.jobs trainables.data trainables.trials"
+        " trainables.deploy"
         " analysis.columns analysis.stats analysis.frames analysis.selection"
         " analysis.figures analysis.drawing",
         "pydantic annotated_types",
@@ -142,7 +143,7 @@ ROOMS: dict[str, Room] = {
     ),
     "study.driver": Room(
         "definition points checks views trainables.vocabulary trainables.config trainables.files"
-        " trainables.jobs trainables.workers analysis.frames analysis.tables",
+        " trainables.jobs trainables.workers analysis.frames analysis.selection analysis.tables",
         "ray",
         "rich ruamel",
     ),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.points.resolved_study import ResolvedStudy
-from trainables.config.exclusions import excluded
+from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
 from trainables.formulas.structures import Structure, misfits
 from trainables.vocabulary.refusal import Refusal
@@ -47,8 +47,9 @@ def uncut_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
 
 
 def _reasons(config: TrialConfig, network: _Network) -> dict[str, str]:
-    dense = excluded(network.kinds, config.prune.exclude, network.order)
-    left = {name: matrix for name, matrix in network.matrices.items() if name not in dense}
+    kinds, order = left_trained(network.kinds, network.order, config.dense.freeze)
+    pruned = kinds.keys() - excluded(kinds, config.prune.exclude, order)
+    left = {name: matrix for name, matrix in network.matrices.items() if name in pruned}
     form = config.prune.form
     reasons = misfits(form, left)
     if len(reasons) == len(left):

@@ -16,6 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.checks.trained_weights import (
+    Named,
+    WeightsFile,
+    given_weights,
+    keep_weights,
+    located_weights,
+    scratch_folder,
+)
 from study.definition.own_code import (
     NO_CODE,
     RECIPE,
@@ -24,6 +32,7 @@ from study.definition.own_code import (
     StudyCode,
     free_keys,
     kept_code,
+    names_code,
     own_folder,
     own_task,
     references,
@@ -39,7 +48,6 @@ from trainables.code.import_path import ImportPath
 from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
 from trainables.config.datasets import FolderParameters
-from trainables.config.dense import Dense
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
@@ -50,15 +58,20 @@ LONGEST_S = 600.0
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A study's code as it was just looked at: what is known of it, and its files."""
+    """A study's code as it was just looked at: what is known of it, and its files.
+
+    `weights` are files of trained weights.
+    """
 
     known: StudyCode = NO_CODE
     files: UserCode | None = None
+    weights: Sequence[WeightsFile] = ()
 
     def keep(self, folder: Folder) -> None:
         """Keep the files in a study folder, for its workers; nothing where there are none."""
         if self.files is not None:
             keep(self.files, folder.read, folder.write)
+        keep_weights(self.weights, folder)
 
 
 def look_at(
@@ -78,23 +91,45 @@ def look_at(
             TaskChoice.of(own["task"])
     _refuse_free_lengths(list(distinct.values()), free)
     surroundings = _Surroundings(study, folder)
-    weights = {key: _checkpoints(own, surroundings.folders) for key, own in distinct.items()}
+    weights = {key: located_weights(own, surroundings.folders) for key, own in distinct.items()}
     tried = {key: own for key, own in distinct.items() if _has_to_run(own)}
     files = surroundings.user_code(list(tried.values())) if tried else None
-    questions = [{**own, "checkpoints": weights[key]} for key, own in tried.items()]
+    questions = [{**own, "checkpoints": _facts(weights[key])} for key, own in tried.items()]
     replies = _answers(files, questions, surroundings) if files else []
     answers = dict(zip(tried, replies, strict=True))
+    for key, answer in answers.items():
+        weights[key] |= given_weights(answer)
     identities = _Identities(surroundings, folder, same_as, writes)
     looks = {
         key: _look(
             answers.get(key, {}),
             files.digest if files and references(own) else None,
             identities.of(own),
-            {**_folder_facts(own, surroundings.data_root), "checkpoints": weights[key]},
+            {**_folder_facts(own, surroundings.data_root), "checkpoints": _facts(weights[key])},
         )
         for key, own in distinct.items()
     }
-    return LookedAt(StudyCode(looks, free), files if files and files.files else None)
+    if study.data.memory == "on":
+        _refuse_unkept(looks)
+    return LookedAt(
+        StudyCode(looks, free),
+        files if files and files.files else None,
+        [file for named in weights.values() for file in named.values()],
+    )
+
+
+def _refuse_unkept(looks: Mapping[str, Look]) -> None:
+    """Refuse to keep items in memory that their data set makes in one step."""
+    for look in looks.values():
+        if parts := look.findings.get("undecoded"):
+            named = look.facts.codes.keys() & {"task.use", "task.dataset"}
+            rule = f"must be auto or off where the data of {min(named, default='task.use')} have no decode"
+            got = f"on, which could keep nothing of {' and '.join(parts)}"
+            raise Refusal(f"data.memory {rule}, got {got}")
+
+
+def _facts(weights: Named) -> dict[str, dict[str, str]]:
+    return {name: file.facts() for name, file in weights.items()}
 
 
 def _has_to_run(own: Raw) -> bool:
@@ -110,7 +145,7 @@ def opened_study(
     Refusal for what is wrong with that code. `same_code` declares that it computes what the code
     computed that the folder was last run with; without `writes` it only counts so.
     """
-    if not uses(every := spaces(study), free_keys(every)):
+    if not names_code(study):
         if same_code:
             raise Refusal("--same-code must be given for a study of your own code, got none")
         return resolve(study), LookedAt()
@@ -189,24 +224,6 @@ def _nothing(_name: str, _data: bytes) -> None:
     """Writes nothing: for looking at what would be."""
 
 
-def _checkpoints(own: Raw, folders: Sequence[Path]) -> dict[str, Any]:
-    """Where the files of trained weights lie that a dense recipe names, and their digests."""
-    if RECIPE not in own:
-        return {}
-    from trainables.checkpoints.files import content_digest, located
-
-    dense = Dense.of(own[RECIPE])
-    paths = {
-        name: (located(name, folders, key), key)
-        for key, names in dense.checkpoints.items()
-        for name in names
-    }
-    return {
-        name: {"path": str(path), "digest": content_digest(path, key)}
-        for name, (path, key) in paths.items()
-    }
-
-
 def _refuse_free_lengths(used: Sequence[Raw], free: frozenset[str]) -> None:
     """Refuse a range for what decides how many examples there are, which is looked up once."""
     if not any(own_folder(own) is not None for own in used):
@@ -278,6 +295,7 @@ def _answers(
             "origins": {position: str(file.path) for position, file in code.files.items()},
             "folders": [str(folder.absolute()) for folder in surroundings.folders],
             "root": str(surroundings.data_root),
+            "weights": str(scratch_folder()),
             "looks": list(used),
         }
         request.write_text(json.dumps(question, default=str), encoding="utf-8")

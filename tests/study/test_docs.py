@@ -14,8 +14,12 @@ import pytest
 
 from study.checks.user_code import opened_study
 from study.cli import VERBS, group
+from study.definition.own_code import Look, StudyCode, uses
 from study.definition.space import spaces
 from study.definition.studyfile import StudyFile, presets, read_yaml
+from study.points.resolve import resolve
+from study.views.plan import plan, table
+from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +81,22 @@ def test_studies_of_trained_networks_in_the_text_are_valid(text: str) -> None:
     for space in spaces(file):
         for cell in space.cells():
             assert TrialConfig.of({**space.raw(cell), **facts}).loads_dense
+
+
+def test_the_plan_of_the_worked_example_is_as_it_is_shown(tmp_path: Path) -> None:
+    """With the numbers of ImageNet in place of its files, and of the weights their digest."""
+    (text,) = [t for _, t in blocks("yaml") if "IMAGENET1K_V1" in t and "prune:" in t]
+    file = StudyFile.of({"name": "resnet50", **read_yaml(text, "checkpoints.md")})
+    weights = {"path": "resnet50-0676ba61.pth", "digest": "0676ba61"}
+    checkpoints = {"torchvision/ResNet50_Weights.IMAGENET1K_V1": weights}
+    facts = Facts.model_validate({
+        "n_train": 1_231_167, "n_val": 50_000, "n_test": 50_000, "n_classes": 1000,
+        "checkpoints": checkpoints,
+    })  # fmt: skip
+    looks = {key: Look(facts) for key in uses(spaces(file), frozenset())}
+    lines = table(plan(resolve(file, StudyCode(looks)), str(tmp_path))).splitlines()
+    (shown,) = [t for page, t in blocks("text") if page == "checkpoints.md"]
+    assert shown.splitlines()[1:-1] == lines
 
 
 def test_there_are_study_files_in_the_text() -> None:

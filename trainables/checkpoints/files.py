@@ -1,4 +1,4 @@
-"""Where the weights lie that a study file names, and the digest of their content."""
+"""Where weights lie that a study file names, and the digest of their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from trainables.vocabulary.refusal import Refusal, shown
 TORCHVISION = "torchvision/"
 """How a name of weights of torchvision begins: `torchvision/ResNet50_Weights.IMAGENET1K_V2`."""
 
+OWN = "task:"
+"""How a name of weights begins that the user's own task gives: `task:NAME`."""
+
 _DIGITS = 16
+
+
+def is_own(name: str) -> bool:
+    """Whether a name asks the user's task for weights (`Task.trained_weights`)."""
+    return name.startswith(OWN)
 
 
 def located(name: str, folders: Sequence[Path], key: str) -> Path:
@@ -50,6 +58,11 @@ def content_digest(path: Path, key: str) -> str:
     """Return the hash of a file's bytes, 16 hexadecimal digits; Refusal where it is unreadable."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+            return digest_of(hashlib.file_digest(file, "sha256"))
     except OSError as error:
         raise Refusal(f"{key} must be a file that can be read, got {path}: {error}") from error
+
+
+def digest_of(sha256: hashlib._Hash) -> str:
+    """Return a hash as names of files and facts hold it."""
+    return sha256.hexdigest()[:_DIGITS]

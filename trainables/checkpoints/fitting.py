@@ -28,30 +28,34 @@ class Fitted:
     notes: tuple[str, ...] = ()
 
 
-def fitted(path: Path, model: nn.Module, key: str, leave_out: Sequence[str] = ()) -> Fitted:
+def fitted(
+    path: Path, model: nn.Module, key: str, leave_out: Sequence[str] = (), called: str = ""
+) -> Fitted:
     """Return the weights in a file by the names of the model, which stays as it is.
 
     Tensors of either side that a pattern of `leave_out` fits are passed over; all others must be
-    on both. Prefixes that every name in the file has are taken away.
+    on both. Prefixes that every name in the file has are taken away. `called` is the file's name
+    for people, where it lies under another.
 
     Raises:
         Refusal: naming `key`: a file without weights, the first tensor in the order of the model
             that is missing or of another shape, one that is no number or not finite, one that the
             model does not have, or a pattern that fits nothing.
     """
-    checkpoint = read(path, key)
+    called = called or path.name
+    checkpoint = read(path, key, called)
     own = dict(model.state_dict())
     tensors, prefix = _without_prefixes(checkpoint.tensors, own)
     notes = [*checkpoint.notes]
     if prefix:
-        notes.append(f"{key}: names in {path.name} are read without their prefix {prefix}")
+        notes.append(f"{key}: names in {called} are read without their prefix {prefix}")
     for pattern in leave_out:
         if not any(fnmatchcase(name, pattern) for name in (*own, *tensors)):
             rule = "must fit a tensor of the network or of the file"
             raise Refusal(f"dense.leave_out {rule}, such as {next(iter(own))}, got {pattern!r}")
     theirs = {name: t for name, t in tensors.items() if not _left_out(name, leave_out)}
     wanted = {name: t for name, t in own.items() if not _left_out(name, leave_out)}
-    result = _matched(theirs, wanted, f"{key} must fit the network", path.name)
+    result = _matched(theirs, wanted, f"{key} must fit the network", called)
     return Fitted(result, tuple(notes))
 
 

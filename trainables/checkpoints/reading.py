@@ -1,4 +1,5 @@
-"""Tensors by name from a file of weights: safetensors, or a torch file read without running code.
+"""Tensors by name from a file of weights: safetensors, or a torch file read without running code;
+and written to one.
 
 A state by itself is taken, and one inside of what training scripts save around it.
 """
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainables.vocabulary.refusal import Refusal
@@ -30,40 +31,53 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, key: str) -> Checkpoint:
-    """Return the weights in a file, on the CPU; Refusal, naming `key`, where it holds none."""
-    content = _content(path, key)
+def read(path: Path, key: str, called: str = "") -> Checkpoint:
+    """Return the weights in a file, on the CPU; Refusal, naming `key`, where it holds none.
+
+    `called` is the file's name for people, where it lies under another.
+    """
+    called = called or path.name
+    content = _content(path, key, called)
     notes: list[str] = []
     while not _is_state(content):
         name = next((n for n in NESTED if isinstance(content, Mapping) and n in content), None)
         if name is None:
             rule = "must hold tensors by name, by themselves or under "
-            raise Refusal(f"{key} {rule}{' or '.join(NESTED)}, got {path.name}: {_kind(content)}")
-        notes.append(f"{key}: the weights of {path.name} are its entry {name}")
+            raise Refusal(f"{key} {rule}{' or '.join(NESTED)}, got {called}: {_kind(content)}")
+        notes.append(f"{key}: the weights of {called} are its entry {name}")
         content = content[name]
     return Checkpoint(dict(content), tuple(notes))
 
 
-def _content(path: Path, key: str) -> Any:
+def write(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by name to a safetensors file: contiguous, each with memory of its own."""
+    plain = {
+        name: value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+    save_file(plain, path)
+
+
+def _content(path: Path, key: str, called: str) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise Refusal(f"{key} {_refused(path, error)}") from error
+        raise Refusal(f"{key} {_refused(called, error)}") from error
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         rule = "must be a whole safetensors or torch file"
-        raise Refusal(f"{key} {rule}, got {path.name}: {reason}") from error
+        raise Refusal(f"{key} {rule}, got {called}: {reason}") from error
 
 
-def _refused(path: Path, error: pickle.UnpicklingError) -> str:
+def _refused(called: str, error: pickle.UnpicklingError) -> str:
     """Torch's refusal to run what a file holds, or of what is no such file at all."""
     text = str(error)
     if "Unsupported global" in text or "Unsupported class" in text:
         rule = "must hold tensors and plain values alone, so that reading it runs no code"
-        return f"{rule}, got objects in {path.name}; save the network's state_dict()"
-    return f"must be a whole safetensors or torch file, got {path.name}: torch cannot read it"
+        return f"{rule}, got objects in {called}; save the network's state_dict()"
+    return f"must be a whole safetensors or torch file, got {called}: torch cannot read it"
 
 
 def _is_state(content: Any) -> bool:

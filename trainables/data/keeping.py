@@ -60,6 +60,15 @@ class Keeping:
         return sum(map(_bytes_of, parts)) <= SHARE * free_bytes() * self.cpus / _cores()
 
 
+def undecoded(splits: Splits) -> tuple[str, ...]:
+    """Return the parts that cannot be kept: no tensors in memory, and made in one step."""
+    return tuple(
+        name
+        for name, part in splits.in_order.items()
+        if not _is_in_memory(part) and separated(part) is None
+    )
+
+
 def _is_in_memory(items: Items) -> bool:
     inner = items.items if isinstance(items, Part) else items
     return isinstance(inner, InMemory | Kept)

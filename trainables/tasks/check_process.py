@@ -44,7 +44,8 @@ def _looked_at(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     copy = Path(asked["copy"])
     before = frozenset(sys.modules)
     importing_from(copy)
-    user = _User(copy, asked["origins"], [Path(folder) for folder in asked["folders"]])
+    folders = [Path(folder) for folder in asked["folders"]]
+    user = _User(copy, asked["origins"], folders, Path(asked["weights"]))
     looks = [user.look(look, Path(asked["root"])) for look in asked["looks"]]
     missed = strays(ImportPath(user.folders), copy, before)
     if missed:
@@ -59,8 +60,11 @@ def _looked_at(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
 class _User:
     """The user's code in its copy, and where it came from, for messages."""
 
-    def __init__(self, copy: Path, origins: Mapping[str, str], folders: list[Path]) -> None:
+    def __init__(
+        self, copy: Path, origins: Mapping[str, str], folders: list[Path], weights: Path
+    ) -> None:
         self._copy, self._origins, self.folders = copy, origins, folders
+        self._weights = weights
         self._path = ImportPath([copy])
 
     def origin(self, path: Path) -> Path:
@@ -94,7 +98,7 @@ class _User:
             task, told["task"] = self._task_and_facts(section, root)
         if recipe := look.get("dense.recipe"):
             assert task is not None
-            self._recipe(task, recipe, look["checkpoints"])
+            told["weights"] = self._recipe(task, recipe, look["checkpoints"])
         for key in ("prune.criterion", "retrain.schedule"):
             if reference := look.get(key):
                 check_beside(key, reference, self.load(key, reference), self, task)
@@ -145,12 +149,23 @@ class _User:
 
     def _recipe(
         self, task: Task, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    ) -> dict[str, dict[str, str]]:
+        """Check a dense recipe; return what files hold the weights that the task itself gives."""
+        from trainables.checkpoints.files import is_own
         from trainables.config.dense import Dense
+        from trainables.tasks.own_weights import kept_weights
         from trainables.tasks.recipe_checks import check_recipe
+        from trainables.tasks.sentences import Sentences
 
+        dense, say = Dense.of(recipe), Sentences(self, task)
+        own = {
+            name: kept_weights(task, name, key, say, self._weights)
+            for key, names in dense.checkpoints.items()
+            for name in filter(is_own, names)
+        }
         paths = {name: Path(file["path"]) for name, file in files.items()}
-        check_recipe(task, Dense.of(recipe), paths)
+        check_recipe(task, dense, paths | {name: Path(kept["file"]) for name, kept in own.items()})
+        return own
 
     def _task_and_facts(
         self, given: Mapping[str, Any], root: Path

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from trainables.data.balance import of_labels
 from trainables.data.in_memory import InMemory
+from trainables.data.keeping import undecoded
 from trainables.data.parts import Splits, labels_of
 from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
@@ -45,6 +46,7 @@ class Findings:
     and columns of each, which tell what a structure divides. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
     `listing` is that of the splits.
+    `undecoded` are parts whose items no memory can keep between decoding and transforming them.
     """
 
     lengths: dict[str, int]
@@ -57,6 +59,7 @@ class Findings:
     classes: dict[str, list[int]]
     matrices: dict[str, tuple[int, int]]
     listing: str | None = None
+    undecoded: tuple[str, ...] = ()
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -254,6 +257,7 @@ class _Checks:
             self._classes(splits),
             matrices(weights),
             splits.listing,
+            undecoded(splits),
         )
 
     def _classes(self, splits: Splits) -> dict[str, list[int]]:

@@ -4,7 +4,7 @@ starts: patterns of parameters, and files of weights."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from trainables.checkpoints.fitting import fitted
 from trainables.config.dense import Dense
@@ -22,7 +22,7 @@ def check_recipe(task: Task, dense: Dense, files: Mapping[str, Path]) -> None:
     model = seeded(task.model, 0)
     for key, names in dense.checkpoints.items():
         for name in names:
-            fitted(files[name], model, key, dense.leave_out)
+            fitted(files[name], model, key, dense.leave_out, PurePath(name).name)
     try:
         freeze_(model, dense.freeze)
         trained = [name for name, p in model.named_parameters() if p.requires_grad]

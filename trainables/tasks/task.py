@@ -131,6 +131,14 @@ class Task(ABC):
         """
         return True
 
+    def trained(self, name: str) -> Mapping[str, Tensor]:
+        """Return the weights of a trained network by the names of `model`'s state.
+
+        Asked for where a study file names `task:NAME` under `dense.weights` or `dense.start`, once,
+        before anything starts; the study folder keeps what it gives.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no trained weights, got {name!r}")
+
     @classmethod
     def declarations(cls) -> Declarations:
         """Return what the class declares of its numbers; ValueError for a name that cannot be."""

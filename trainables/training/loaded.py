@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,14 @@ from trainables.pruning.work import Work
 from trainables.tasks.task import Forward, Task
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+WeightsFile = Callable[[str, str], AbstractContextManager[Path]]
+
+
+def where_it_lay(_digest: str, path: str) -> AbstractContextManager[Path]:
+    """Open a file of weights at its own place."""
+    return nullcontext(Path(path))
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class LoadedTask:
     the user's code of a trial beside its task, by the key of the study file. `still` are frozen
     layers that keep their statistics in training. `uncut` are weights that stay dense because the
     study's structure does not divide them; they are none of `weights`.
+    `weights_file` opens a file of trained weights, by the digest of its content and the path that
+    the study knows.
     """
 
     task: Task
@@ -53,6 +64,7 @@ class LoadedTask:
     own: Mapping[str, Any] = field(default_factory=dict)
     still: tuple[nn.Module, ...] = ()
     uncut: tuple[str, ...] = ()
+    weights_file: WeightsFile = where_it_lay
 
     @property
     def parts(self) -> dict[str, Items]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from torch import Tensor
@@ -50,10 +50,10 @@ def weights_at_start(config: TrialConfig, seed: int, loaded: LoadedTask) -> Star
 
 def _from_file(config: TrialConfig, key: str, name: str, loaded: LoadedTask) -> Fitted:
     file = config.checkpoint(name)
-    path = Path(file.path)
-    digest = content_digest(path, key)
-    if digest != file.digest:
-        raise ValueError(
-            f"{key} must be as it was when the study started, got another content in {path}"
-        )
-    return fitted(path, loaded.model, key, config.dense.leave_out)
+    with loaded.weights_file(file.digest, file.path) as path:
+        if content_digest(path, key) != file.digest:
+            raise ValueError(
+                f"{key} must be as it was when the study started, got another content in {path}"
+            )
+        called = PurePath(file.path).name
+        return fitted(path, loaded.model, key, config.dense.leave_out, called)

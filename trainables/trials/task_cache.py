@@ -35,7 +35,7 @@ from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
 from trainables.tasks.making import make_task
 from trainables.tasks.task import Task, example_of
-from trainables.training.loaded import LoadedTask, Loading
+from trainables.training.loaded import LoadedTask, Loading, WeightsFile, where_it_lay
 from trainables.training.trainer import draws
 
 _Kept = TypeVar("_Kept")
@@ -56,8 +56,9 @@ class TaskCache:
         threads: int,
         keeping: Keeping | None = None,
         copy_of: Callable[[str], Path] | None = None,
+        weights_file: WeightsFile = where_it_lay,
     ) -> None:
-        self._root, self._copy_of = data_root, copy_of
+        self._root, self._copy_of, self._weights_file = data_root, copy_of, weights_file
         self._copy: tuple[str, Path] | None = None
         self.device = torch.device(device)
         self._keeping = keeping or Keeping(cpus=threads)
@@ -106,6 +107,7 @@ class TaskCache:
             draws=_draws(config, model),
             loading=loading,
             still=still,
+            weights_file=self._weights_file,
         )
 
     def _task(self, config: TrialConfig) -> Task:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trainables.checkpoints.copies import opened
 from trainables.code.copies import restore, shipped_copy
 from trainables.config.tasks import built_in
 from trainables.config.trial import TrialConfig
@@ -37,6 +39,7 @@ def tasks_for(job: Job) -> TaskCache:
         context.cpus,
         Keeping(context.memory, context.loader_processes, context.cpus),
         lambda digest: shipped_copy(digest) or restore(folder.read, digest),
+        partial(opened, folder),
     )
 
 

@@ -45,6 +45,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
             "origins": {position: str(file.path) for position, file in code.files.items()},
             "folders": [str(home)],
             "root": str(tmp_path / "data"),
+            "weights": str(tmp_path / "weights"),
             "looks": [{key: section for key, section in look.items() if section is not None}],
         }
         request.write_text(json.dumps(raw), encoding="utf-8")

@@ -36,6 +36,12 @@ def test_two_sound_steps_pass(ask: Ask) -> None:
     assert ask(TWO_STEPS)["looked_at"][0]["task"]["findings"]["lengths"] == {"train": 6, "val": 4}
 
 
+def test_parts_that_no_memory_can_keep_are_named(ask: Ask) -> None:
+    one_step = ask(SOUND)["looked_at"][0]["task"]["findings"]
+    assert one_step["undecoded"] == ["train", "val"]
+    assert ask(TWO_STEPS)["looked_at"][0]["task"]["findings"]["undecoded"] == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,19 @@ from tests.trainables.trials.plain import (
     run_trial,
     timeless,
 )
+from trainables.checkpoints.copies import keep
 from trainables.checkpoints.files import content_digest
 from trainables.config.chain import fingerprint, stage_chain
 from trainables.config.settings import FactsMissing
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
+from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.trials.procedure import Procedure
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache, initial_weights
 from trainables.vocabulary.refusal import Refusal
+from trainables.workers.worker import tasks_for
 
 DECLARED: dict[str, Any] = {"epochs": 4, "lr": 0.1, "schedule": "linear", "batch_size": 16}
 
@@ -211,6 +215,35 @@ def test_a_file_that_changed_since_the_study_started_fails_the_trial(
     assert report.outcome == "failed"
     assert report.fault is not None
     assert "dense.weights must be as it was when the study started" in report.fault.message
+
+
+def test_a_worker_reads_the_copy_in_the_study_folder_where_it_does_not_see_the_file(
+    tmp_path: Path,
+) -> None:
+    home, study = tmp_path / "home", tmp_path / "study"
+    home.mkdir()
+    path = trained_elsewhere(home, cache())
+    chosen, (facts,) = config(path), config(path).facts.checkpoints.values()  # type: ignore[union-attr]
+    seen = run_trial(chosen, tmp_path / "seen")
+    keep(path, facts.digest, facts.path, LocalFolder(study))
+    shutil.rmtree(home)
+    job = job_for(chosen, study)
+    report = run_job(job, tasks_for(job))
+    record = StudyFolder(str(study)).read_record(job.fingerprint)
+    assert report.outcome == "done" and record is not None
+    assert timeless(record) == timeless(seen)
+
+
+def test_a_copy_that_was_damaged_fails_the_trial(tmp_path: Path, tasks: TaskCache) -> None:
+    path = trained_elsewhere(tmp_path, tasks)
+    chosen, study = config(path), tmp_path / "study"
+    digest = content_digest(path, "dense.weights")
+    keep(path, digest, str(path), LocalFolder(study))
+    torch.save(plain_network().state_dict(), study / "weights" / f"{digest}.pt")
+    job = job_for(chosen, study)
+    report = run_job(job, tasks_for(job))
+    assert report.fault is not None
+    assert "must be as it was when the study started" in report.fault.message
 
 
 def test_a_trial_from_a_file_is_resumed_to_the_bit(tmp_path: Path, tasks: TaskCache) -> None:
