@@ -122,8 +122,8 @@ def _refuse_unkept(looks: Mapping[str, Look]) -> None:
     """Refuse to keep items in memory that their data set makes in one step."""
     for look in looks.values():
         if parts := look.findings.get("undecoded"):
-            named = look.facts.codes.keys() & {"task.use", "task.dataset"}
-            rule = f"must be auto or off where the data of {min(named, default='task.use')} have no decode"
+            key = min(look.facts.codes.keys() & {"task.use", "task.dataset"}, default="task.use")
+            rule = f"must be auto or off where the data of {key} have no decode"
             got = f"on, which could keep nothing of {' and '.join(parts)}"
             raise Refusal(f"data.memory {rule}, got {got}")
 
