@@ -236,8 +236,8 @@ def test_layers_are_those_of_the_configuration_that_stands_for_a_series() -> Non
 
 def test_layers_figure() -> None:
     figure = layers_figure(layers_table(layers()))
-    assert [trace.name for trace in figure.data] == ["filters", "weights"]
-    assert list(figure.data[1].x) == pytest.approx([91.0, 95.0])
+    assert [trace.name for trace in figure.data] == ["weights", "filters"]
+    assert list(figure.data[0].x) == pytest.approx([91.0, 95.0])
     assert figure.layout.xaxis.title.text == "sparsity of the layer (%)"
     assert list(figure.layout.yaxis.categoryarray) == ["conv2.weight", "conv10.weight"]
 
