@@ -104,3 +104,11 @@ def _single(values: Values | None) -> Tensor:
 def layer(weight: str) -> str:
     """Return a weight's name as its layer is called: without `.weight`."""
     return weight.removesuffix(".weight")
+
+
+def opaque(step: Step) -> Flow:
+    """Keep all that the operation reads."""
+    for flow in step.flows:
+        for places in flow.followed:
+            step.channels.keep(places, f"{step.operation} reads it as a whole")
+    return Flow.blank(step.shape)

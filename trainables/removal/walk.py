@@ -14,8 +14,8 @@ from torch.fx import Node
 
 from trainables.removal.channels import Channels, Places, Values
 from trainables.removal.flow import Flow
-from trainables.removal.rules import RULES, Rule, opaque
-from trainables.removal.step import Step
+from trainables.removal.rules import RULES, Rule
+from trainables.removal.step import Step, opaque
 from trainables.removal.traced import Trace
 
 _RESHAPES = ("view", "reshape", "_unsafe_view", "flatten", "unflatten")
