@@ -137,7 +137,7 @@ ROOMS: dict[str, Room] = {
         " trainables.config trainables.files trainables.jobs trainables.data trainables.trials"
         " trainables.deploy"
         " analysis.columns analysis.stats analysis.frames analysis.selection"
-        " analysis.figures analysis.drawing",
+        " analysis.figures analysis.drawing analysis.findings analysis.frames",
         "pydantic annotated_types",
         "pandas tabulate safetensors",
     ),

@@ -67,6 +67,7 @@ class Plan:
     examples: Sequence[tuple[str, str]] = ()
     weights: Sequence[tuple[str, str]] = ()
     retrainings: int = 1
+    resolution: str = ""
 
 
 _ONE_NETWORK = (
@@ -74,8 +75,11 @@ _ONE_NETWORK = (
 )
 
 
-def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
-    """Return the plan of a study; Refusal when it breaks a rule. Starts and writes nothing."""
+def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None = None) -> Plan:
+    """Return the plan of a study; Refusal when it breaks a rule. Starts and writes nothing.
+
+    `margin` is the difference that seeds are counted for, in the shown unit of what is reported.
+    """
     resolved.check()
     study = resolved.study
     location = folder_of(study, out)
@@ -103,7 +107,16 @@ def plan(resolved: ResolvedStudy, out: str | None = None) -> Plan:
         examples=examples_in_words(resolved),
         weights=[*weights_in_words(resolved), *uncut_in_words(resolved)],
         retrainings=len(study.retrain_seeds),
+        resolution=_resolution(location, margin) if standing.settled else "",
     )
+
+
+def _resolution(location: str, margin: float | None) -> str:
+    """What the seeds of a folder's records resolve, in words."""
+    from analysis.findings.resolution import seeds_sentence
+    from analysis.frames.study_frames import read
+
+    return seeds_sentence(read(location).trials, margin)
 
 
 def _training(
@@ -203,5 +216,7 @@ def table(planned: Plan) -> str:
     if p.seeds_in_words:
         lines.append(("seeds", p.seeds_in_words))
     lines += [*p.examples, *p.weights]
+    if p.resolution:
+        lines.append(("what seeds find", p.resolution))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
