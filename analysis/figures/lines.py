@@ -5,6 +5,7 @@ What accuracy against sparsity, against budget and against the split of a budget
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -19,6 +20,7 @@ from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
+from analysis.selection.reached import REACHED, SLACK
 from analysis.selection.series import SPARSITY
 from analysis.selection.tabulation import Tabulation
 
@@ -52,18 +54,29 @@ def line_table(
 
     Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, self_chosen,
     reference (True in the row of the dense model, whose x is missing; no such row where the dense
-    runs are of several settings). See `contest.means` for stand-ins.
+    runs are of several settings). See `contest.means` for stand-ins. A sparsity that falls short of
+    its goal stands where it was reached, and `goal` names the goal.
     """
     meet = contest(trials, by, at, free=[x])
     meet = meet.having(x, meet.by)
-    table = means(meet.entries, [meet.by, x], metric).assign(reference=False)
-    table = table.rename(columns={meet.by: "series", x: "x"})
+    beside = {"reached": (REACHED, "mean")} if x == SPARSITY and REACHED in meet.entries else {}
+    table = means(meet.entries, [meet.by, x], metric, **beside).assign(reference=False)
+    table = _at_reached(table.rename(columns={meet.by: "series", x: "x"}))
     apart = dense_settings(meet.entries, metric)
     dense = pd.DataFrame() if apart else dense_row(meet.entries, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
     spans = HOVERED if _bare(table) else INTERVALS
     notes = (spans if len(table) else "", *meet.remarks, _mixed_note(apart))
     return meet.tabulation(table, *notes, metric=metric, x=x)
+
+
+def _at_reached(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with x where a sparsity was reached that falls short of its `goal`."""
+    if "reached" not in table:
+        return table
+    reached = table.pop("reached").astype(float)
+    short = (table["x"] - reached) > SLACK * (1 - table["x"])
+    return table.assign(goal=table["x"].where(short), x=table["x"].mask(short, reached))
 
 
 def _mixed_note(apart: Sequence[str]) -> str:
@@ -163,6 +176,8 @@ def _row_text(row: Any, name: str, table: Tabulation) -> str:
         f"{words(table.by)} {name}, {words(table.x)} {shown(table.x, row.x)}\n"
         f"{words(table.metric)} {canvas.mean_text(row, percent=in_percent(table.metric))}"
     )
+    if getattr(row, "goal", math.nan) > 0:
+        text += f"\ngoal {shown(table.x, row.goal)}, which was not reached"
     if row.n_configurations > 1:
         where = "at these very seeds: too good" if row.self_chosen else "at the other seeds"
         text += f"\nbest of {int(row.n_configurations)} configurations on validation {where}"

@@ -12,6 +12,7 @@ from analysis.columns.roles import CHOICE, named
 from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest
+from analysis.selection.reached import counted_once, repeats_note
 from analysis.selection.series import comparable, goal_columns
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import CriticalDifferences, critical_differences
@@ -22,23 +23,25 @@ def ranks_table(
 ) -> Tabulation:
     """Return the contestants' mean ranks over the sparsities and budgets of one task.
 
-    A block's value is the mean over the seeds that all contestants have done in it. Columns:
+    A block's value is the mean over the seeds that all contestants have done in it; goals that give
+    the same masks are one block. Columns:
     entrant, mean_rank (1 is best), group (a number for each set that the critical difference does
     not tell apart, as a tuple). The table's facts are the `CriticalDifferences`. Raises
     TestSelectionError on a test metric.
     """
     metric = named(metric, frame)
     trials = comparable(frame)
-    meet = contest(trials, by, at, free=goal_columns(trials))
+    repeated = repeats_note(trials)
+    meet = contest(counted_once(trials), by, at, free=goal_columns(trials))
     ranking = critical_differences(meet.entries, metric, meet.by, meet.keys)
     table = ranking.table.copy()
     table["group"] = [
         tuple(group for group, members in enumerate(ranking.groups) if name in members)
         for name in table["entrant"]
     ]
-    fallen, tuned = meet.remarks
+    fallen, *others = meet.remarks
     fair = "Ranks are by means over the seeds that all contestants of a block have done."
-    notes = (*_remarks(ranking), fallen, fair if fallen else "", tuned)
+    notes = (*_remarks(ranking), fallen, fair if fallen else "", *others, repeated)
     return meet.tabulation(table, *notes, metric=metric, facts=ranking)
 
 

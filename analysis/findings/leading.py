@@ -14,6 +14,7 @@ from analysis.columns.roles import choice, reported
 from analysis.columns.rows import records
 from analysis.selection.blocks import blocks, inside, task_columns
 from analysis.selection.leaders import Leader, leaders
+from analysis.selection.reached import counted_once
 from analysis.selection.series import SPARSITY, series_column, values
 from analysis.selection.settings import varying, without_synonyms
 from analysis.selection.stand_ins import (
@@ -33,7 +34,7 @@ MANY_NAMED: Final = 5
 def leading(trials: pd.DataFrame) -> list[str]:
     """Return who leads on validation in how many blocks, and how close the races are."""
     by = series_column(trials)
-    leads = leaders(trials)
+    leads = leaders(counted_once(trials))
     if not leads:
         tried = values(trials, by)
         names = joined([shown(by, name) for name in tried])

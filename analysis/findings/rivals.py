@@ -21,6 +21,7 @@ from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
 from analysis.selection.blocks import block_columns, inside
 from analysis.selection.family import family
+from analysis.selection.reached import counted_once
 from analysis.selection.series import series_column
 from analysis.selection.stand_ins import SELF_CHOSEN, stand_ins
 from analysis.selection.tries import unequal_tries
@@ -84,7 +85,7 @@ def comparisons(trials: pd.DataFrame) -> list[Versus]:
         return []
     leader = first[0]
     columns = block_columns(trials, by)
-    here = inside(trials, task)
+    here = counted_once(inside(trials, task))
     contestants = family(here, {}, by, metric)
     chosen, keys = stand_ins(here, by, columns), ["seed", *columns]
     chosen = chosen[~chosen[SELF_CHOSEN]]

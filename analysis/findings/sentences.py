@@ -23,6 +23,7 @@ from analysis.findings.rivals import against_rivals
 from analysis.selection.blocks import block_columns
 from analysis.selection.likeness import likeness_sentence
 from analysis.selection.networks import seeds_note
+from analysis.selection.reached import missed_note, repeats_note
 from analysis.selection.series import comparable, each_once, series_column
 from analysis.selection.settings import configurations
 from trainables.vocabulary.wording import counted
@@ -52,6 +53,8 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
         seeds_note(trials),
         collapsed(trials),
         _without_test(trials),
+        missed_note(trials),
+        repeats_note(trials),
         *([] if splits and series_column(trials) in SPLITS else leading(trials)),
         *best(trials),
         *against_rivals(trials),

@@ -13,6 +13,7 @@ from analysis.columns.labels import words
 from analysis.frames.constraints import BEYOND
 from analysis.frames.query import group
 from analysis.selection.blocks import Block, block_columns, block_of, inside
+from analysis.selection.reached import missed_note
 from analysis.selection.series import budget_column, series_column
 from analysis.selection.stand_ins import (
     CHOSEN_ELSEWHERE,
@@ -55,9 +56,10 @@ class Contest:
         return best_configurations(self.trials, self.by, self.keys)
 
     @property
-    def remarks(self) -> tuple[str, str]:
-        """What the reader of a mean must know: trials that it leaves out, and who stands in."""
-        return fallen_note(self.entries), tuned_note(self.entries, self.by)
+    def remarks(self) -> tuple[str, str, str]:
+        """What the reader of a mean must know: trials left out, who stands in, goals missed."""
+        entries = self.entries
+        return fallen_note(entries), tuned_note(entries, self.by), missed_note(entries)
 
     def having(self, *columns: str) -> Contest:
         """Return the contest among those trials that have a value in all of the columns."""

@@ -18,6 +18,7 @@ from analysis.frames.study_frames import read
 from analysis.selection.blocks import block_columns
 from analysis.selection.contest import tuned_note
 from analysis.selection.likeness import likeness_sentence
+from analysis.selection.reached import missed_note
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.selection.stand_ins import stand_ins
 from analysis.tables.content import Table, comparison_table, methods_table
@@ -57,7 +58,8 @@ def stand_ins_table(
     metric = named(metric, trials)
     chosen = stand_ins(trials, rows, block_columns(trials, rows))
     table = comparison_table(chosen, rows, columns, metric)
-    return _noting(table, tuned_note(chosen, rows), likeness_sentence(trials, metric, margin, rows))
+    likeness = likeness_sentence(trials, metric, margin, rows)
+    return _noting(table, tuned_note(chosen, rows), missed_note(chosen), likeness)
 
 
 def _noting(table: Table, *notes: str) -> Table:
