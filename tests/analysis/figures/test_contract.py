@@ -29,12 +29,12 @@ STUDIES: dict[str, Callable[[], list[synthetic.Point]]] = {
 SHOWN = {
     "schedules": {"schedules", "accuracy_by_sparsity", "accuracy_by_budget", "gains",
                   "paired_seeds", "ranks", "cost", "pareto", "learning_curves", "parallel",
-                  "variance", "matched"},
-    "discounts": {"discount", "regret", "contour", "slice", "best_of_k"},
+                  "variance"},
+    "discounts": {"discount", "regret", "contour", "slice", "matched"},
     "splits": {"budget_split", "importance"},
     "methods": {"gains", "ranks", "accuracy_by_sparsity"},
     "structures": {"layers", "latency"},
-    "search": {"history", "importance", "contour", "slice", "parallel"},
+    "search": {"history", "importance", "contour", "slice", "parallel", "best_of_k"},
 }  # fmt: skip
 """Figures that each kind of study must have something to show in."""
 
