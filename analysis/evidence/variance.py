@@ -9,19 +9,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, difference_unit, number, scale, words
-from analysis.columns.names import config_columns, differing
+from analysis.columns.names import RETRAIN_SEED, config_columns, differing
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block, blocks, inside
 from analysis.selection.contest import contest
-from analysis.selection.series import comparable, goal_columns, values
+from analysis.selection.series import each_once, goal_columns, values
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import Components, components
 from trainables.config.datasets import known
 from trainables.vocabulary.wording import counted
-
-RETRAIN_SEED: Final = "retrain_seed"
 
 SOURCES: Final = {
     "dense": "dense runs",
@@ -51,7 +49,7 @@ def variance_table(
     block whose settings were run at one seed each has none.
     """
     metric = named(metric, frame)
-    trials = _each(frame)
+    trials = each_once(frame)  # retrainings of one dense run are told apart here
     meet = contest(trials, "", at, free=goal_columns(trials))
     rows = [
         row
@@ -65,11 +63,6 @@ def variance_table(
     merged = bool(len(table)) and MERGED in set(table["source"])
     notes = (few,) if table.empty else (_NOTES[0], _NOTES[1] if merged else "")
     return meet.tabulation(table, *notes, metric=metric)
-
-
-def _each(frame: pd.DataFrame) -> pd.DataFrame:
-    """The trials one by one: retrainings of one dense run are told apart here."""
-    return comparable(frame)
 
 
 def _rows(part: pd.DataFrame, place: Block, metric: str) -> list[dict[str, Any]]:

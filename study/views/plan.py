@@ -52,6 +52,7 @@ class Plan:
     `seeds_in_words` says what seeds stand for where they are no dense networks. `training` is None
     where a search decides as it goes. `examples` says in words what the data hold, `weights` which
     weights of the user's own network are pruned, and which a structure does not divide.
+    `resolution` says what the seeds of the folder's records find, "" where there are none.
     """
 
     name: str

@@ -38,6 +38,20 @@ def test_variance_of_one_retraining_each_holds_two_sources() -> None:
     assert "in all 10 points" in figure.data[0].y[0]
 
 
+def test_retrainings_of_a_dense_run_are_a_source_of_their_own() -> None:
+    # Dense means .85 and .95, retrainings .05 off each: between dense .005, within .005 / 2 each.
+    values = {(0, 0): 0.8, (0, 1): 0.9, (1, 0): 0.9, (1, 1): 1.0}
+    frame = trials(
+        *({"seed": s, "retrain_seed": r, "val": value} for (s, r), value in values.items())
+    ).assign(val_loss=list(values.values()))
+    rows: Any = variance_table(frame, metric="val_loss").frame.set_index("source")
+    # Mean squares: between 2 x .005 = .01, within .005, so that dense runs have (.01 - .005) / 2.
+    assert rows["variance"].to_dict() == pytest.approx(
+        {SOURCES["dense"]: 0.0025, SOURCES["retraining"]: 0.005}
+    )
+    assert rows["n_trials"].tolist() == [4, 4] and rows["n_seeds"].tolist() == [2, 2]
+
+
 def test_variance_of_one_seed_is_not_known() -> None:
     table = variance_table(grid({("ft",): [0.8], ("llr",): [0.9]}, "retrain.schedule"))
     assert table.frame.empty
