@@ -23,6 +23,8 @@ from study.definition.studyfile import StudyFile
 from study.points.resolved_study import ResolvedStudy
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from study.driver.run_summary import RunSummary
     from study.views.plan import Plan
 
@@ -92,3 +94,17 @@ class Study:
 
         resolved, code = self._opened(out)
         return run(resolved, self.folder(out), address, code)
+
+    def figure(self, name: str, out: str | Path | None = None, **controls: Any) -> Figure:
+        """Return a figure of what the study's folder holds so far, by its name in the report.
+
+        `controls` are the figure's own, such as `metric="val_accuracy"` or
+        `at={"retrain.epochs": 3}`. ValueError for an unknown figure or control; FileNotFoundError
+        where the study has not been run.
+        """
+        from analysis.figures import source_frame
+        from analysis.frames.study_frames import read
+        from analysis.paper.wishes import figure_named
+
+        figure = figure_named(name)
+        return figure.draw(source_frame(read(self.folder(out)), figure.source), **controls)

@@ -109,6 +109,7 @@ ROOMS: dict[str, Room] = {
         " trainables.vocabulary",
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
+    "analysis.paper": Room("frames drawing figures panels", f"{_FRAMES} plotly", "kaleido"),
     "analysis.dashboard": Room(
         "columns stats frames selection tables drawing figures panels"
         " trainables.vocabulary trainables.files",
@@ -147,11 +148,15 @@ ROOMS: dict[str, Room] = {
         "ray",
         "rich ruamel",
     ),
-    "study": Room("definition points checks driver views"),
+    "study": Room(
+        "definition points checks driver views analysis.frames analysis.figures analysis.paper",
+        "",
+        "plotly",
+    ),
     "study.cli": Room(
         "definition points checks views driver"
         " trainables.vocabulary trainables.formulas trainables.files"
-        " analysis.tables analysis.report analysis.dashboard",
+        " analysis.tables analysis.report analysis.dashboard analysis.figures analysis.paper",
         "click",
     ),
 }

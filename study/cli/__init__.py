@@ -15,6 +15,7 @@ VERBS = {
     "results": "Show trials, cycles or epochs as a table, CSV, JSON, Parquet, Markdown or LaTeX.",
     "table": "Compare schedules or methods as text, Markdown, LaTeX, HTML or CSV.",
     "report": "Write tables, figures and findings as one HTML file that opens offline.",
+    "figure": "Draw one figure into a PDF, SVG, PNG, HTML or JSON file.",
     "dashboard": "Show study folders in a browser, live while they run.",
     "schedule": "Print the learning rates of any schedule.",
     "methods": "List the pruning methods, their parameters and sources.",

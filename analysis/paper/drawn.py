@@ -1,0 +1,32 @@
+"""A figure of study folders, by its name and what is said of it in text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from analysis.figures import source_frame
+from analysis.frames.study_frames import read
+from analysis.panels.drawings import tabulated
+from analysis.paper.style import Page, on_page
+from analysis.paper.wishes import controls, figure_named
+
+
+def drawn(
+    locations: Sequence[str], name: str, texts: Mapping[str, str], at: Sequence[str], page: Page
+) -> tuple[go.Figure, tuple[str, ...]]:
+    """Return a figure for a page, and the notes of its table.
+
+    `texts` and `at` are those of `wishes.controls`. Raises FileNotFoundError where there is no
+    study, ValueError for an unknown figure, a wish that it does not offer, and a figure without
+    anything to show, with the reason.
+    """
+    figure = figure_named(name)
+    frame = source_frame(read(*locations), figure.source)
+    wishes = controls(figure, frame, texts, at) if len(frame) else {}
+    table = tabulated(figure, frame, wishes)
+    if table.frame.empty:
+        reason = " ".join(table.notes) or "no trial has the data for it"
+        raise ValueError(f"the figure {name} must have something to show, got nothing: {reason}")
+    return on_page(figure.figure(table), page), table.notes

@@ -1,0 +1,92 @@
+"""`bimp figure`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+CONTROLS = ("metric", "by", "of", "cost", "against", "along", "x", "y", "evaluator")
+HELP = {
+    "metric": "The metric that is drawn.",
+    "by": "The column whose values are compared.",
+    "of": "Whose gain is drawn (gains).",
+    "cost": "What training is counted in (cost).",
+    "against": "The other objective (pareto).",
+    "along": "What rivals are matched in.",
+    "x": "The setting across (slice, contour).",
+    "y": "The setting upwards (contour).",
+    "evaluator": "The question that is asked of a search (importance).",
+}
+
+
+def _controls(command: Any) -> Any:
+    for name in reversed(CONTROLS):
+        command = click.option(f"--{name}", metavar="NAME", help=HELP[name])(command)
+    return command
+
+
+@click.command("figure")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Ends in .pdf, .svg, .png, .html or .json.",
+)  # fmt: skip
+@click.option("--at", multiple=True, metavar="COLUMN=VALUE", help="Where: prune.sparsity=0.9")
+@_controls
+@click.option("--width", type=float, default=16.0, show_default=True, help="In cm.")
+@click.option("--height", type=float, help="In cm; the figure's own unless given.")
+@click.option("--font", type=click.Choice(["sans", "serif"]), default="sans", show_default=True)
+@click.option("--size", type=click.FloatRange(4, 40), default=9.0, show_default=True, help="In pt.")
+@click.option("--mono", is_flag=True, help="Greys that stay apart in black and white.")
+@click.option("--title", is_flag=True, help="Keep the title, for slides; papers have captions.")
+def command(
+    folders: tuple[str, ...],
+    name: str,
+    output: Path,
+    at: tuple[str, ...],
+    width: float,
+    height: float | None,
+    font: str,
+    size: float,
+    mono: bool,
+    title: bool,
+    **controls: str | None,
+) -> None:
+    """Draw one figure of the studies DIR into FILE, for a paper or a slide.
+
+    NAME is a figure of the report: `bimp figure DIR help` lists them. Beside the file stands what
+    the figure notes, on standard error. Reads only.
+    """
+    from analysis.figures import FIGURES
+    from trainables.vocabulary.refusal import Refusal
+
+    if name == "help":
+        click.echo("\n".join(f"{one.name:<22} {one.question}" for one in FIGURES.values()))
+        return
+
+    from analysis.paper.drawn import drawn
+    from analysis.paper.files import FORMATS, rendered
+    from analysis.paper.style import FONTS, Page
+    from study.views.output import write
+
+    form = output.suffix.lstrip(".").lower()
+    if form not in FORMATS:
+        endings = ", ".join(f".{one}" for one in FORMATS)
+        raise Refusal(f"-o must end in one of {endings}, got {output}")
+    page = Page(width, height, next(f for f in FONTS if f == font), size, mono, title)
+    texts = {key: value for key, value in controls.items() if value is not None}
+    try:
+        figure, notes = drawn(folders, name, texts, at, page)
+        content = rendered(figure, form)
+    except FileNotFoundError as error:
+        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    write(output, content)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"wrote {output}", err=True)
