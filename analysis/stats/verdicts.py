@@ -172,11 +172,15 @@ def verdicts(
 
 def _differences(gains: pd.DataFrame, of: Hashable, rival: Hashable) -> Floats:
     """The paired differences of two entrants by seed."""
-    apart = (gains[of] - gains[rival]).dropna()
-    if SEED in apart.index.names:
-        apart = apart.groupby(level=SEED).mean()
-    size = reach(gains[[of, rival]])
-    return np.asarray(apart.where(apart.abs() > size, 0.0), dtype=float)
+    one, other = gains[of].to_numpy(dtype=float), gains[rival].to_numpy(dtype=float)
+    apart, size = one - other, reach(one, other)
+    known = ~np.isnan(apart)
+    if SEED in gains.index.names:
+        by_seed = pd.Series(apart[known], gains.index.get_level_values(SEED)[known])
+        apart = by_seed.groupby(level=0).mean().to_numpy()
+    else:
+        apart = apart[known]
+    return np.where(np.abs(apart) > size, apart, 0.0)
 
 
 def _p(differences: Floats, choices: int) -> float:
