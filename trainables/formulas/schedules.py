@@ -43,6 +43,7 @@ class RetrainSchedule:
     `uses` names what it reads out of discount, init and warmup. `warms_up` says whether a warm-up
     comes first; its share of the steps is free where `uses` has warmup, FIXED_WARMUP elsewhere.
     `reads` names what it must know of the dense run: lr_max, lr_min, or rates, each of them.
+    `title` is what the name stands for; "" where it is a word of its own.
     """
 
     name: str
@@ -51,6 +52,7 @@ class RetrainSchedule:
     warms_up: bool
     function: Callable[[Retraining, int], float]
     reads: frozenset[str] = frozenset()
+    title: str = ""
 
 
 def _fine_tuning(cycle: Retraining, _t: int) -> float:
@@ -110,13 +112,45 @@ def _reads(names: str) -> frozenset[str]:
 RETRAIN_SCHEDULES: dict[str, RetrainSchedule] = {
     schedule.name: schedule
     for schedule in (
-        RetrainSchedule("ft", _HAN, _NONE, False, _fine_tuning, _reads("lr_min")),
-        RetrainSchedule("lrw", _RENDA, _NONE, False, _rewinding, _reads("rates")),
-        RetrainSchedule("slr", _LE_HUA, _NONE, True, _compressed_dense, _reads("lr_max rates")),
-        RetrainSchedule("clr", _LE_HUA, _NONE, True, _cosine_to_lr_min, _reads("lr_max lr_min")),
-        RetrainSchedule("llr", _ZIMMER, _NONE, True, _linear_to_zero, _reads("lr_max")),
+        RetrainSchedule("ft", _HAN, _NONE, False, _fine_tuning, _reads("lr_min"), "fine-tuning"),
         RetrainSchedule(
-            "allr", _ZIMMER, frozenset({"discount"}), True, _linear_to_zero, _reads("lr_max")
+            "lrw", _RENDA, _NONE, False, _rewinding, _reads("rates"), "learning rate rewinding"
+        ),
+        RetrainSchedule(
+            "slr",
+            _LE_HUA,
+            _NONE,
+            True,
+            _compressed_dense,
+            _reads("lr_max rates"),
+            "scaled learning rate restarting",
+        ),
+        RetrainSchedule(
+            "clr",
+            _LE_HUA,
+            _NONE,
+            True,
+            _cosine_to_lr_min,
+            _reads("lr_max lr_min"),
+            "cyclic learning rate restarting",
+        ),
+        RetrainSchedule(
+            "llr",
+            _ZIMMER,
+            _NONE,
+            True,
+            _linear_to_zero,
+            _reads("lr_max"),
+            "linear learning rate restarting",
+        ),
+        RetrainSchedule(
+            "allr",
+            _ZIMMER,
+            frozenset({"discount"}),
+            True,
+            _linear_to_zero,
+            _reads("lr_max"),
+            "adaptive linear learning rate restarting",
         ),
         RetrainSchedule("constant", "tunable: one rate", _TUNABLE, True, _constant),
         RetrainSchedule(
