@@ -25,6 +25,7 @@ from study.points.resolved_study import ResolvedStudy
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from analysis.answer.statements import Answer
     from study.driver.run_summary import RunSummary
     from study.views.plan import Plan
 
@@ -108,3 +109,13 @@ class Study:
 
         figure = figure_named(name)
         return figure.draw(source_frame(read(self.folder(out)), figure.source), **controls)
+
+    def answer(self, out: str | Path | None = None) -> Answer:
+        """Return what the study's folder answers so far: typed statements, see `analysis.answer`.
+
+        `analysis.answer.sentences.sentences` says them. Reads only; FileNotFoundError where the
+        study has not been run.
+        """
+        from analysis.answer.whole import answer_in
+
+        return answer_in(self.folder(out))

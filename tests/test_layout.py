@@ -104,14 +104,19 @@ ROOMS: dict[str, Room] = {
     "analysis.findings": Room(
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES
     ),
+    "analysis.answer": Room(
+        "columns stats frames selection figures"
+        " trainables.vocabulary trainables.formulas trainables.config trainables.files",
+        _FRAMES,
+    ),
     "analysis.report": Room(
-        "columns stats frames selection tables drawing figures panels findings"
+        "columns stats frames selection tables drawing figures panels findings answer"
         " trainables.vocabulary",
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
     "analysis.paper": Room("frames drawing figures panels", f"{_FRAMES} plotly", "kaleido"),
     "analysis.dashboard": Room(
-        "columns stats frames selection tables drawing figures panels"
+        "columns stats frames selection tables drawing figures panels answer"
         " trainables.vocabulary trainables.files",
         f"{_FRAMES} plotly dash dash_ag_grid flask werkzeug",
     ),
@@ -144,19 +149,22 @@ ROOMS: dict[str, Room] = {
     ),
     "study.driver": Room(
         "definition points checks views trainables.vocabulary trainables.config trainables.files"
-        " trainables.jobs trainables.workers analysis.frames analysis.selection analysis.tables",
+        " trainables.jobs trainables.workers"
+        " analysis.frames analysis.selection analysis.tables analysis.answer",
         "ray",
         "rich ruamel",
     ),
     "study": Room(
-        "definition points checks driver views analysis.frames analysis.figures analysis.paper",
+        "definition points checks driver views analysis.frames analysis.figures analysis.paper"
+        " analysis.answer",
         "",
         "plotly",
     ),
     "study.cli": Room(
         "definition points checks views driver"
         " trainables.vocabulary trainables.formulas trainables.files"
-        " analysis.tables analysis.report analysis.dashboard analysis.figures analysis.paper",
+        " analysis.tables analysis.answer analysis.report analysis.dashboard"
+        " analysis.figures analysis.paper",
         "click",
     ),
 }

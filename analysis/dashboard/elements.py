@@ -8,6 +8,7 @@ from typing import Any, Final
 import dash_ag_grid
 from dash import dcc, html
 
+from analysis.answer.sentences import STUDIED, Topic
 from analysis.dashboard.address import METRIC, Address, token
 from analysis.dashboard.facts import Fact
 from analysis.dashboard.filters import FILTERS
@@ -115,7 +116,11 @@ def page(shown: Page) -> list[Any]:
     return [*heading, *above, *table, *(panel(one) for one in shown.panels)]
 
 
-SECTIONS: Final = {"/": ("counts", "comparison"), "/compare": ("by_study",), "/trial": ("trial",)}
+SECTIONS: Final = {
+    "/": ("answer", "counts", "comparison", "card"),
+    "/compare": ("by_study",),
+    "/trial": ("trial",),
+}
 """What a page says above its figures, by its path."""
 
 
@@ -200,6 +205,17 @@ def csv_link(name: str, kind: str = "csv") -> html.A:
         className="button",
         download=f"{name}.csv",
     )
+
+
+def answer(topics: Sequence[Topic]) -> html.Div:
+    """Return what a study answers: what was studied, then each question with its sentences."""
+    first = [html.P(text) for one in topics if one.title == STUDIED for text in one.sentences]
+    rest = [
+        html.Div([html.H3(one.title), html.Ul([html.Li(text) for text in one.sentences])])
+        for one in topics
+        if one.title != STUDIED
+    ]
+    return html.Div([html.H2("Answer"), *first, *rest], className="answer")
 
 
 def tiles(facts: Sequence[Fact]) -> html.Dl:

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from dash import html
 
+from analysis.answer.sentences import topics
+from analysis.answer.statements import Answer
+from analysis.answer.whole import answer_of
 from analysis.dashboard import elements, facts
 from analysis.dashboard.address import METRIC, TRIAL, Address
 from analysis.dashboard.filters import filter_words
@@ -21,6 +24,31 @@ def _counts(snapshot: Snapshot, address: Address) -> list[Any]:
     if chosen.empty:
         return [html.P(why_empty(snapshot, address), className="empty")]
     return [elements.tiles(facts.counts(chosen))]
+
+
+MANY_PLACES: Final = 24
+"""With more sparsities and budgets than this the page speaks of none of them by itself."""
+
+
+def _answer(snapshot: Snapshot, address: Address) -> list[Any]:
+    """What the trials that pass the filters answer; nothing where there is none."""
+    found = _answer_of(snapshot, address)
+    return [elements.answer(topics(found))] if found.counts.trials else []
+
+
+def _card(snapshot: Snapshot, address: Address) -> list[Any]:
+    """What was studied, fact by fact, and the full names of abbreviations."""
+    card = _answer_of(snapshot, address).card
+    studied, full = ([facts.Fact(*pair) for pair in pairs] for pairs in (card.facts, card.glossary))
+    return [elements.listing("What was studied", studied), elements.listing("Full names", full)]
+
+
+def _answer_of(snapshot: Snapshot, address: Address) -> Answer:
+    settings = snapshot.study.settings if snapshot.study is not None else {}
+    return snapshot.cache.get(
+        ("the answer", address.key),
+        lambda: answer_of(snapshot.chosen(address), settings, most_places=MANY_PLACES),
+    )
 
 
 def why_empty(snapshot: Snapshot, address: Address) -> str:
@@ -82,6 +110,8 @@ def _no_trial(name: str | None) -> str:
 
 
 SECTIONS: Final[dict[str, Callable[[Snapshot, Address], list[Any]]]] = {
+    "answer": _answer,
+    "card": _card,
     "counts": _counts,
     "comparison": _comparison,
     "by_study": _by_study,

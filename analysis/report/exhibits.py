@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from analysis.answer.front import declared_objectives
 from analysis.columns.names import joined
 from analysis.columns.roles import CHOICE, PACE, REPORTED, named
 from analysis.drawing.untitled import Drawing
@@ -25,8 +26,6 @@ from analysis.frames.study_frames import StudyFrames
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
 from analysis.panels.picks import AT, Pick, keywords, offers, picks
 from analysis.selection.tabulation import Tabulation
-from trainables.vocabulary.schema import METRICS as SCHEMA
-from trainables.vocabulary.schema import Direction
 
 MANY_VARIANTS: Final = 12
 BYTES: Final = 480_000
@@ -75,7 +74,7 @@ class Absent:
 
 def exhibits(study: StudyFrames) -> tuple[list[Exhibit], list[Absent]]:
     """Return the figures that have something to show for a study, and those that have not."""
-    objectives = declared_objectives(study)
+    objectives = declared_objectives(study.settings, study.trials)
     made = [_guarded(_under(objectives, figure), study) for figure in FIGURES.values()]
     return (
         [one for one in made if isinstance(one, Exhibit)],
@@ -89,28 +88,6 @@ def _guarded(figure: Figure, study: StudyFrames) -> Exhibit | Absent:
         return exhibit(figure, source_frame(study, figure.source))
     except Exception as error:
         return Absent(figure, f"It could not be drawn ({fault(error)}).")
-
-
-def declared_objectives(study: StudyFrames) -> dict[str, Any]:
-    """Return the objectives that all folders' searches share, with directions, if two or more.
-
-    None where one of them is measured on test or stands in no trial.
-    """
-    searches = [content.get("search") for content in study.settings.values()]
-    named = [search.get("objectives") if isinstance(search, dict) else None for search in searches]
-    shared = named[0] if named and all(one == named[0] for one in named) else None
-    if not isinstance(shared, dict) or len(shared) < 2:
-        return {}
-    trials = study.trials
-    known = [
-        name in SCHEMA
-        and not SCHEMA[name].on_test
-        and name in trials
-        and trials[name].notna().any()
-        and way in get_args(Direction)
-        for name, way in shared.items()
-    ]
-    return dict(shared) if all(known) else {}
 
 
 def _under(objectives: Mapping[str, Any], figure: Figure) -> Figure:

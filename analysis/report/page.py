@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.answer.sentences import STUDIED, topics
+from analysis.answer.whole import answer
 from analysis.columns.names import joined
 from analysis.drawing import theme
 from analysis.findings import sentences, spending
@@ -56,6 +58,7 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
     from plotly.offline import get_plotlyjs
 
     frame = study.trials
+    found = answer(study)
     shown, absent = exhibits(study)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -66,6 +69,9 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
     )
     return environment.get_template("report.html.j2").render(
         title=study_title(study),
+        answer=[topic for topic in topics(found) if topic.title != STUDIED],
+        studied=[topic for topic in topics(found) if topic.title == STUDIED],
+        card=found.card,
         summary=sentences.findings(frame, margin),
         views=[view for view in _views(frame, margin) if view.rows],
         tables=[Markup(text) for text in comparison_tables(frame, margin)],

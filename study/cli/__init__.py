@@ -12,6 +12,7 @@ VERBS = {
     "plan": "Say what a study would run and what sharing saves; starts nothing.",
     "run": "Run a study; run it again to resume, retry or extend it.",
     "status": "Say where a study folder stands.",
+    "answer": "Say what a study answers: what to use where, how sure, at what cost.",
     "results": "Show trials, cycles or epochs as a table, CSV, JSON, Parquet, Markdown or LaTeX.",
     "table": "Compare schedules or methods as text, Markdown, LaTeX, HTML or CSV.",
     "report": "Write tables, figures and findings as one HTML file that opens offline.",

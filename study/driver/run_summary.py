@@ -47,8 +47,21 @@ def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
         _collapsed(summary, resolved),
         _table(summary, resolved),
         f"records, curves and tables: {summary.folder}",
+        _answer(summary),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _answer(summary: RunSummary) -> str:
+    """What the study answers so far, as `bimp answer` says it; "" without a trial."""
+    from shutil import get_terminal_size
+
+    from analysis.answer.output import to_text
+    from analysis.answer.whole import answer_in
+
+    if not summary.records:
+        return ""
+    return "\n" + to_text(answer_in(summary.folder), min(get_terminal_size().columns, 100))
 
 
 def _failures(summary: RunSummary) -> str:

@@ -14,6 +14,7 @@ from study import Study
 from study.definition.studyfile import load
 from study.points.resolve import resolve
 from study.views.plan import plan
+from tests.analysis.small import write_small
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -53,6 +54,15 @@ def test_the_folder_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert Study.load("digits").folder() == str(tmp_path / "results" / "digits")
     assert Study.load("digits").folder("elsewhere") == str(tmp_path / "elsewhere")
     assert Study.load("digits").folder("s3://bucket/digits") == "s3://bucket/digits"
+
+
+def test_a_study_answers_from_its_folder(tmp_path: Path) -> None:
+    digits = Study.load("digits")
+    with pytest.raises(FileNotFoundError):
+        digits.answer(tmp_path / "nowhere")
+    answer = digits.answer(write_small(str(tmp_path / "small")).location)
+    assert answer.counts.trials == sum(answer.counts.states.values()) > 0
+    assert dict(answer.card.facts)["data"].startswith("digits")
 
 
 def test_the_example_of_its_docstring() -> None:

@@ -282,6 +282,23 @@ def test_a_large_comparison_is_not_shown_but_explained(
     assert "36 cells" in said_there.children
 
 
+def test_the_answer_is_that_of_the_trials_that_pass_the_filters(snapshot: Snapshot) -> None:
+    (box,) = SECTIONS["answer"](snapshot, Address({}))
+    text = str(box)
+    assert (
+        "Six schedules (FT, LRW, SLR, CLR, LLR and ALLR)" in text and "Over all 6 settings" in text
+    )
+    (one,) = SECTIONS["answer"](snapshot, Address.of("?schedule=llr"))
+    assert "IMP with LLR" in str(one) and "What sparsity costs" in str(one)
+    assert SECTIONS["answer"](snapshot, Address.of("?schedule=nobody")) == []
+
+
+def test_the_card_names_the_data_and_the_schedules_in_full(snapshot: Snapshot) -> None:
+    studied, full = SECTIONS["card"](snapshot, Address({}))
+    assert "1 293 training, 144 validation and 360 test images" in str(studied)
+    assert "adaptive linear learning rate restarting" in str(full)
+
+
 def test_a_trial_that_is_not_there_is_named(snapshot: Snapshot) -> None:
     (found,) = SECTIONS["trial"](snapshot, Address.of("?trial=nobody"))
     assert "nobody" in found.children

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.answer.front import declared_objectives
 from analysis.figures import FIGURES
 from analysis.frames.study_frames import read
-from analysis.report.exhibits import Exhibit, declared_objectives, exhibit, exhibits
+from analysis.report.exhibits import Exhibit, exhibit, exhibits
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
 from trainables.files.records import StudyFolder
@@ -37,7 +38,7 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
     asked = "{val_accuracy: max, sparsity: max, retrain_epochs: min}"
     (tmp_path / "study.yaml").write_text(f"name: front\nsearch: {{objectives: {asked}}}\n")
     study = read(str(tmp_path))
-    objectives = declared_objectives(study)
+    objectives = declared_objectives(study.settings, study.trials)
     assert objectives == {"val_accuracy": "max", "sparsity": "max", "retrain_epochs": "min"}
     (front,) = [one for one in exhibits(study)[0] if one.figure.name == "pareto"]
     assert list(front.table.columns[1:4]) == list(objectives)
@@ -53,7 +54,7 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
 def test_objectives_that_make_no_front_are_not_taken(tmp_path: Path, asked: str) -> None:
     StudyFolder(str(tmp_path)).write_record(synthetic.record(synthetic.Point()))
     (tmp_path / "study.yaml").write_text(f"name: front\nsearch: {{objectives: {asked}}}\n")
-    assert declared_objectives(read(str(tmp_path))) == {}
+    assert declared_objectives(read(str(tmp_path)).settings, read(str(tmp_path)).trials) == {}
 
 
 def test_a_figure_that_fails_leaves_the_others(

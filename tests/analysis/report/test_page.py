@@ -166,11 +166,14 @@ def test_page_is_whole_and_asks_no_host(page: str) -> None:
 
 def test_page_has_what_a_reader_looks_for(page: str) -> None:
     text = re.sub(r"<script.*?</script>", "", page, flags=re.S)
-    for heading in ("Summary", "Tables", "Figures", "How it was run", "Failures"):
+    headings = ("Answer", "What was studied", "Findings", "Tables", "Figures", "How it was run")
+    for heading in (*headings, "Failures"):
         assert f">{heading}</h2>" in text
     assert (
         "108 trials of 36 configurations under 3 seeds: 106 done, 1 diverged and 1 failed." in text
     )
+    assert text.index('id="answer"') < text.index('id="summary"')
+    assert "Over all 6 settings" in text and "adaptive linear learning rate restarting" in text
     assert "2.14.1" in text
     assert "diverged at epoch 2" in text
     assert 'class="num"' in text

@@ -227,7 +227,7 @@ def test_wrong_questions(
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", ["results", "status", "stages", "export"])
+@pytest.mark.parametrize("verb", ["results", "status", "answer", "stages", "export"])
 def test_a_folder_that_is_no_study(verb: str, tmp_path: Path, bimp: Command) -> None:
     more = ("--best", "val_accuracy", "-o", "x") if verb == "export" else ()
     ended = bimp(verb, tmp_path / "nothing", *more)
@@ -235,6 +235,20 @@ def test_a_folder_that_is_no_study(verb: str, tmp_path: Path, bimp: Command) -> 
     assert ended.err.startswith("bimp: DIR must be a study folder")
     assert f"got {tmp_path / 'nothing'}" in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+# bimp answer
+
+
+def test_the_answer_in_words_and_as_data(tmp_path: Path, bimp: Command) -> None:
+    write_study(tmp_path)
+    ended = bimp("answer", tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("What was studied\n- digits with mlp. Two schedules (FT and LLR)")
+    assert "LLR is first on validation; both lie between 80.0 and 90.0 %" in ended.out
+    content = json.loads(bimp("answer", tmp_path, "--json").out)
+    assert content["counts"]["states"] == {"done": 2, "failed": 1}
+    assert content["advice"][0]["first"] == ["llr"]
 
 
 # bimp methods
