@@ -27,6 +27,7 @@ from analysis.frames.record_frames import (
 from trainables.files.records import StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import Record
+from trainables.files.trust import distrust
 from trainables.vocabulary.schema import at_level
 
 _REPLICATE = ("seed", RETRAIN_SEED)
@@ -157,7 +158,13 @@ class StudyFrames:
     def _stage_store(self, source: _FolderTable) -> Folder:
         """Where the study keeps its stages: what its study.yaml says, or stages/ beside it."""
         store = self.settings[source.folder.location].get("stage_store")
-        return open_folder(store) if store else source.folder.folder.child("stages")
+        beside = source.folder.folder.child("stages")
+        if not isinstance(store, str) or not store:
+            return beside
+        if (sentence := distrust(store, source.folder.location)) is not None:
+            self._warn(source.folder, [f"curves of dense runs are left out: {sentence}"])
+            return beside
+        return open_folder(store)
 
     def with_config(
         self, frame: pd.DataFrame, columns: Sequence[str] | None = None

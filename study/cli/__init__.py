@@ -58,11 +58,19 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="bimp-study")
-def group() -> None:
+@click.option(
+    "--trust-store", is_flag=True,
+    help="Read a stage store that DIR names in another bucket or at another endpoint.",
+)  # fmt: skip
+def group(trust_store: bool) -> None:
     """Studies of pruning and retraining: IMP, BIMP and their rivals on Ray Tune.
 
     STUDY is a YAML file or the name of a preset; DIR a study folder, local or in an object store.
     """
+    if trust_store:
+        from trainables.files.trust import trust_stores
+
+        trust_stores()
 
 
 def main() -> None:

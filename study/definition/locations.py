@@ -7,6 +7,7 @@ from pathlib import Path
 from study.definition.studyfile import StudyFile, read_yaml
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.files.trust import distrust
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -18,6 +19,17 @@ def folder_of(study: StudyFile, out: str | None) -> str:
 def store_of(study: StudyFile, folder: StudyFolder) -> str:
     """Return the stage store: what the study names, or stages/ in its folder."""
     return _absolute(study.stage_store or folder.folder.child("stages").location)
+
+
+def readable_store_of(study: StudyFile, folder: StudyFolder) -> str:
+    """Return the stage store that a reader of a study folder looks into.
+
+    Refusal where the folder names a store of another bucket or endpoint, see `files.trust`.
+    """
+    store = store_of(study, folder)
+    if (sentence := distrust(store, folder.location)) is not None:
+        raise Refusal(sentence)
+    return store
 
 
 def existing(location: str) -> tuple[StudyFolder, StudyFile]:

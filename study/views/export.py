@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from study.definition.locations import existing, store_of
+from study.definition.locations import existing, readable_store_of
 from trainables.files.storage import open_folder
 from trainables.files.trial_record import Record
 from trainables.vocabulary.constraints import meets
@@ -97,7 +97,7 @@ def export(location: str, *, trial: str | None = None, metric: str | None = None
     else:
         assert metric is not None
         matches = best(records, metric)
-    return _of(matches[0], store_of(study, folder), ties=len(matches) - 1)
+    return _of(matches[0], readable_store_of(study, folder), ties=len(matches) - 1)
 
 
 def _of(record: Record, store: str, ties: int) -> Export:

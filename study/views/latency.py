@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study.definition.locations import existing, store_of
+from study.definition.locations import existing, readable_store_of
 from study.definition.studyfile import StudyFile
 from study.views.export import best, by_prefix
 from study.views.network import network_of
@@ -111,7 +111,7 @@ def _measure(
     from trainables.deploy.latency import forms_of, latencies
 
     network = network_of(folder, study, record)
-    dense = _dense_weights(record, store_of(study, folder)) if "dense" in forms else None
+    dense = _dense_weights(record, readable_store_of(study, folder)) if "dense" in forms else None
     wanted: Sequence[Form] = forms
     models, notes = forms_of(network, wanted, dense)
     rows = latencies(network, models, setting) if models else []

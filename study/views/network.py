@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.definition.locations import store_of
+from study.definition.locations import readable_store_of
 from study.definition.space import Space, spaces
 from study.definition.studyfile import StudyFile
 from trainables.code.copies import restore
@@ -33,7 +33,7 @@ def network_of(
     from trainables.deploy.weights import masked_weights
 
     if weights is None:
-        weights = masked_weights(record, store_of(study, folder))
+        weights = masked_weights(record, readable_store_of(study, folder))
     digest = needs_code(record)
     copy = None if digest is None else restore(folder.folder.read, digest)
     root = Path(study.data.root).expanduser().absolute()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from study.definition.locations import existing, store_of
+from study.definition.locations import existing, readable_store_of
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.storage import Folder, open_folder
@@ -42,7 +42,7 @@ def stages(location: str) -> Stages:
     study's records name. `trials` counts this study's trials that go through a stage.
     """
     folder, study = existing(location)
-    store = store_of(study, folder)
+    store = readable_store_of(study, folder)
     reading = folder.records()
     users = Counter(stage for record in reading.records for stage in record.stages)
     every, faults = _manifests(open_folder(store))
