@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.columns.labels import brief, words
+from analysis.columns.spreadsheet import csv_text
 from analysis.dashboard.address import METRIC, TRIAL, Address, token
 from analysis.dashboard.filters import filter_words
 from analysis.dashboard.watch import Snapshot
@@ -167,4 +168,4 @@ def plot_of(panel: Panel, snapshot: Snapshot, address: Address) -> Plot:
 
 def as_csv(table: pd.DataFrame) -> str:
     """Return a table as CSV in full precision, a missing value being empty."""
-    return str(table.to_csv(index=False, lineterminator="\n"))
+    return csv_text(table)

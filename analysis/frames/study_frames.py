@@ -24,6 +24,7 @@ from analysis.frames.record_frames import (
     trial_columns,
     trial_frame,
 )
+from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import Record
@@ -91,14 +92,13 @@ class StudyFrames:
         return {s.folder.location: self._study_file(s.folder) for s in self._sources}
 
     def _study_file(self, folder: StudyFolder) -> dict[str, Any]:
-        from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
 
         try:
-            content = YAML(typ="safe", pure=True).load(folder.folder.read("study.yaml").decode())
+            content = plain(folder.folder.read("study.yaml").decode())
         except FileNotFoundError:
             return {}
-        except (YAMLError, UnicodeDecodeError) as error:
+        except (YAMLError, ValueError, RecursionError) as error:
             self._warn(folder, [f"study.yaml: cannot be read ({error})"])
             return {}
         return content if isinstance(content, dict) else {}

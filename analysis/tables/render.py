@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
+from analysis.columns.spreadsheet import csv_text
 from analysis.tables.content import Table
 from analysis.tables.layout import Cell, TextTable, lay_out
 
@@ -144,7 +145,7 @@ def _latex_cell(cell: Cell) -> str:
 
 def to_csv(table: Table) -> str:
     """Return the cells unformatted, one line per cell, numbers in full."""
-    return table.cells.to_csv(index=False)
+    return csv_text(table.cells)
 
 
 def to_text(table: Table | TextTable) -> str:

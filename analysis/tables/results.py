@@ -20,6 +20,7 @@ from analysis.columns.names import (
     require_columns,
 )
 from analysis.columns.roles import CHOICE, REPORTED
+from analysis.columns.spreadsheet import csv_text
 from analysis.frames import query
 from analysis.frames.study_frames import StudyFrames, read
 from analysis.selection.networks import per_seed, seeds_note
@@ -218,7 +219,7 @@ def write_output(output: str, content: str | bytes) -> None:
 
 
 _FOR_MACHINES: Final[Mapping[str, Callable[[pd.DataFrame], str | bytes]]] = {
-    "csv": lambda frame: str(frame.to_csv(index=False)),
+    "csv": csv_text,
     "json": _json,
     "parquet": _parquet,
 }

@@ -4,7 +4,6 @@ needed. What a leaf may be is in `study.domains`, what points it makes in `study
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -20,6 +19,7 @@ from study.definition.replicates import (
     without_retraining_seeds,
 )
 from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
+from trainables.files.plain_yaml import plain
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.vocabulary.schema import Measure, at_level, measures_of
 
@@ -321,12 +321,10 @@ def _is_section(value: object) -> TypeGuard[Mapping[str, Any]]:
 
 def read_yaml(text: str, source: str) -> Any:
     """Return the plain data of a YAML 1.2 text; Refusal names the source, line and column."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        loaded = YAML(typ="safe", pure=True).load(text)
-        json.dumps(loaded, default=str, skipkeys=True)
+        return plain(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -334,9 +332,10 @@ def read_yaml(text: str, source: str) -> Any:
         raise Refusal(f"{source}{where} must be valid YAML, got a fault: {problem}") from None
     except YAMLError as error:
         raise Refusal(f"{source} must be valid YAML, got a fault: {error}") from None
-    except (ValueError, RecursionError):  # json's: a mapping that holds itself
-        raise Refusal(f"{source} must be a finite text, got an alias to its own parent") from None
-    return loaded
+    except ValueError as error:
+        raise Refusal(f"{source} {error}") from None
+    except RecursionError:
+        raise Refusal(f"{source} must be nested less deeply than Python can follow") from None
 
 
 def presets() -> list[str]:
