@@ -69,8 +69,8 @@ ROOMS: dict[str, Room] = {
     "trainables.deploy": Room(
         "vocabulary code formulas config files jobs data networks pruning tasks removal training"
         " trials",
-        f"{_TORCH} safetensors",
-        "onnx onnxruntime openvino zstandard torchao executorch",
+        f"{_TORCH} safetensors pyarrow",
+        "onnx onnxruntime openvino torchao executorch",
     ),
     "trainables.workers": Room(
         "vocabulary code config data files jobs checkpoints training trials", "ray", "torch"
@@ -145,7 +145,7 @@ ROOMS: dict[str, Room] = {
         " analysis.columns analysis.stats analysis.frames analysis.selection"
         " analysis.figures analysis.drawing analysis.findings analysis.frames",
         "pydantic annotated_types",
-        "pandas tabulate safetensors",
+        "pandas tabulate ruamel",
     ),
     "study.driver": Room(
         "definition points checks views trainables.vocabulary trainables.config trainables.files"

@@ -6,26 +6,67 @@ from pathlib import Path
 
 import click
 
+from study.views.order import ENCODINGS, FORMATS, PRECISIONS, Order
+
 
 @click.command("export")
 @click.argument("folder", metavar="DIR")
 @click.option("--trial", metavar="ID", help="A fingerprint; as much of it as is unique.")
 @click.option("--best", "metric", metavar="METRIC", help="The best trial by a validation metric.")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path)
+    "--front", is_flag=True, help="All on the front of accuracy against sparsity, into a folder."
 )
-def command(folder: str, trial: str | None, metric: str | None, output: Path) -> None:
-    """Write the pruned weights of one trial of DIR to FILE, in safetensors format.
+@click.option("--format", "shape", default="safetensors", type=click.Choice(FORMATS))
+@click.option(
+    "--precision", default="fp32", type=click.Choice(PRECISIONS), help="Of safetensors files."
+)
+@click.option(
+    "--encoding", default="dense", type=click.Choice(ENCODINGS), help="Of safetensors files."
+)
+@click.option(
+    "--sizes",
+    is_flag=True,
+    help="Also measure bytes in every encoding and precision, and metrics in fp16 and int8.",
+)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="A file; a folder for --front.",
+)  # fmt: skip
+def command(
+    folder: str,
+    trial: str | None,
+    metric: str | None,
+    front: bool,
+    shape: str,
+    precision: str,
+    encoding: str,
+    sizes: bool,
+    output: Path,
+) -> None:
+    """Write the pruned network of a trial of DIR to FILE, with a card beside it.
 
-    These are the weights at the end of its last stage with the masks applied; configuration, seed
-    and metrics are in the file's header. Nothing is chosen by a metric measured on test data.
+    The weights are those at the end of its last stage with the masks applied. onnx, export and
+    executorch hold the network itself and are checked on its validation and test data; safetensors
+    and torch hold weights, with the lines that load them. Nothing is chosen by a metric measured on
+    test data. Formats with the network, --sizes and other precisions run the study's own code.
     """
-    if (trial is None) == (metric is None):
-        raise click.UsageError("give either --trial ID or --best METRIC")
+    if sum([trial is not None, metric is not None, front]) != 1:
+        raise click.UsageError("give one of --trial ID, --best METRIC and --front")
 
-    from study.views.export import export, sentence
-    from study.views.output import write
+    from study.views import export as exports
+    from study.views.output import require_replaceable, write_all
 
-    exported = export(folder, trial=trial, metric=metric)
-    write(output, exported.data)
-    click.echo(sentence(exported, str(output), metric))
+    order = Order(shape, precision, encoding, sizes)
+    if front:
+        made = {output / name: e for name, e in exports.front(folder, order).items()}
+    else:
+        require_replaceable(output)  # before what may take minutes
+        one = exports.export(folder, trial=trial, metric=metric, order=order, name=output.name)
+        made = {output: one}
+    write_all({path: data for at, one in made.items() for path, data in one.files(at).items()})
+    for note in exports.keep(folder, list(made.values())):
+        click.echo(f"note: {note}", err=True)
+    for at, one in made.items():
+        click.echo(one.sentence(str(at)))
+    if not front:
+        click.echo("\n".join(["", *one.card["loading"]]))

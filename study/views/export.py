@@ -1,133 +1,299 @@
-"""A trial's pruned weights as one safetensors file, with what it takes to know them again."""
+"""A trial's pruned network as a file with its card, in any format; nothing is written here."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from study.definition.locations import existing, readable_store_of
-from trainables.files.storage import open_folder
+from study.definition.own_code import kept_code
+from study.definition.studyfile import StudyFile
+from study.views.card import Evidence, Written, card
+from study.views.card_text import markdown
+from study.views.choice import Choice, chosen
+from study.views.front import front_choices
+from study.views.network import network_of
+from study.views.order import Order
+from study.views.siblings import siblings
+from trainables.code.copies import copy_name
+from trainables.config.datasets import folder as folder_dataset
+from trainables.config.datasets import known
+from trainables.files.deployments import FOLDER, Deployment, write_deployment
+from trainables.files.records import StudyFolder
+from trainables.files.storage import is_remote
 from trainables.files.trial_record import Record
-from trainables.vocabulary.constraints import meets
-from trainables.vocabulary.refusal import Refusal
-from trainables.vocabulary.schema import METRICS, at_level, declare
 
-MOST_LISTED = 5
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainables.deploy.loading import Form, GraphInput
+    from trainables.deploy.trained import Trained
+    from trainables.deploy.weights import MaskedWeights
 
 
 @dataclass(frozen=True)
 class Export:
-    """The bytes of a safetensors file, the trial they come from, and what they hold.
+    """An exported file, the trial that it comes from, and its card as plain data.
 
-    `ties` counts the other trials that were as good by the metric it was chosen by.
+    `n_tensors` and `zeros` of `prunable` weights are those of the network; `deployment` is what was
+    found of it for the study folder, None where that is nothing.
     """
 
-    data: bytes
-    record: Record
+    data: bytes = field(repr=False)
+    choice: Choice
     n_tensors: int
     zeros: int
     prunable: int
-    ties: int = 0
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    deployment: Deployment | None = field(default=None, repr=False)
 
+    @property
+    def record(self) -> Record:
+        """The record of the trial."""
+        return self.choice.record
 
-def by_prefix(records: Sequence[Record], prefix: str) -> Record:
-    """Return the one finished trial whose fingerprint begins with a prefix; Refusal otherwise."""
-    matches = [r for r in records if r.fingerprint.startswith(prefix)]
-    if not prefix or not matches:
-        known = ", ".join(r.fingerprint for r in records[:MOST_LISTED]) or "none"
-        raise Refusal(f"--trial must be the fingerprint of a trial, got {prefix!r}; some: {known}")
-    if len(matches) > 1:
-        names = ", ".join(r.fingerprint for r in matches[:MOST_LISTED])
-        raise Refusal(f"--trial must name one trial, got {prefix!r}, which begins {names}")
-    if matches[0].state != "done":
-        raise Refusal(
-            f"--trial must be a trial that is done, got {matches[0].fingerprint},"
-            f" which is {matches[0].state}"
+    def files(self, path: Path) -> dict[Path, bytes]:
+        """Return what is written: the file at a path, and its card beside it twice."""
+        text = json.dumps(self.card, indent=1, allow_nan=False)
+        return {
+            path: self.data,
+            path.with_name(f"{path.name}.card.json"): f"{text}\n".encode(),
+            path.with_name(f"{path.name}.card.md"): markdown(self.card).encode(),
+        }
+
+    def sentence(self, output: str) -> str:
+        """Return in words what was written."""
+        record = self.record
+        task = record.config["task"]
+        model = task["use"] if "use" in task else task["model"]["name"]
+        sparsity = self.zeros / self.prunable if self.prunable else 0.0
+        return (
+            f"wrote {output}: {len(self.data)} bytes, {self.n_tensors} tensors of {model}, trial"
+            f" {record.fingerprint} (seed {record.seed}){self.choice.words}; {self.zeros} of"
+            f" {self.prunable} prunable weights are zero ({sparsity:.4f})"
         )
-    return matches[0]
 
 
-def best(records: Sequence[Record], metric: str) -> list[Record]:
-    """Return the finished trials with the best value of a metric that is not measured on test.
+def export(
+    location: str,
+    *,
+    trial: str | None = None,
+    metric: str | None = None,
+    order: Order | None = None,
+    name: str = "weights.safetensors",
+) -> Export:
+    """Return the network of a trial, or of the best by a metric, as a file called `name`.
 
-    More than one when they tie, in the order of their fingerprints. Trials beyond the bounds of
-    their search stand back while one is within. Refusal for a metric that is measured on test, has
-    no better direction, or was not recorded.
+    Its weights are those at the end of the last stage, masks applied. Of equally good trials it is
+    the one with the lowest fingerprint. Imports the user's code where the order needs the network.
+    Refusal when there is no such trial, its last stage is gone, or it cannot be exported so.
     """
-    for record in records:
-        declare(record.declared)
-    if metric not in at_level("trial"):
-        names = ", ".join(m for m in at_level("trial") if _choosable(m))
-        raise Refusal(f"--best must be a metric of a trial, got {metric!r}; offered are {names}")
-    if METRICS[metric].on_test:
-        raise Refusal(f"--best must not be measured on test data, got {metric!r}")
-    if METRICS[metric].direction is None:
-        raise Refusal(f"--best must be a metric of which more or less is better, got {metric!r}")
-    done = [r for r in records if r.state == "done" and metric in r.metrics]
-    if not done:
-        raise Refusal(f"--best must be recorded by a trial that is done, got {metric!r}, by none")
-    done = [r for r in done if within_bounds(r)] or done
-    choose = max if METRICS[metric].direction == "max" else min
-    top = choose(r.metrics[metric] for r in done)
-    return sorted((r for r in done if r.metrics[metric] == top), key=lambda r: r.fingerprint)
+    source = _Source.of(location, order or Order())
+    return source.export(chosen(source.records, trial=trial, metric=metric), name)
 
 
-def within_bounds(record: Record) -> bool:
-    """Whether a trial keeps to the bounds of the search that asked for it, if there are any."""
-    return meets(record.origin.get("bounds", {}), record.metrics)
+def front(location: str, order: Order | None = None) -> dict[str, Export]:
+    """Return the networks on the front of accuracy against sparsity, by the name of each file.
 
-
-def _choosable(metric: str) -> bool:
-    return not METRICS[metric].on_test and METRICS[metric].direction is not None
-
-
-def export(location: str, *, trial: str | None = None, metric: str | None = None) -> Export:
-    """Return the weights of a trial, or of the best by a metric, with its masks applied.
-
-    The file's header holds `fingerprint`, `study`, `seed`, `config`, `metrics` and `provenance`,
-    the last three as JSON. Of equally good trials it is the one with the lowest fingerprint.
-    Refusal when there is no such trial, or its last stage is gone.
+    One for each configuration on it, see `front.front_choices`. Refusal as `export`.
     """
-    folder, study = existing(location)
-    records = folder.records().records
-    if trial is not None:
-        matches = [by_prefix(records, trial)]
-    else:
-        assert metric is not None
-        matches = best(records, metric)
-    return _of(matches[0], readable_store_of(study, folder), ties=len(matches) - 1)
+    source = _Source.of(location, order or Order())
+    exports = {}
+    for choice in front_choices(source.trials, source.records):
+        sparsity = choice.record.metrics["sparsity"]
+        stem = f"sparsity-{sparsity:.4f}-{choice.record.fingerprint[:8]}"
+        name = f"{stem}{source.order.suffix}"
+        exports[name] = source.export(choice, name)
+    return exports
 
 
-def _of(record: Record, store: str, ties: int) -> Export:
-    from safetensors.torch import save
+@dataclass(frozen=True)
+class _Source:
+    """A study folder that networks are exported from, in one form."""
 
-    from trainables.trials.stage_store import StageFault, StageStore
+    location: str
+    order: Order
 
-    try:
-        stage = StageStore(open_folder(store), "reader").load(record.stages[-1])
-    except StageFault as fault:
-        raise Refusal(f"stage_store must hold the trial's stages whole, got {fault}") from fault
-    if stage is None:
-        raise Refusal(f"stage_store must hold stage {record.stages[-1]}, got {store} without it")
-    masks = {
-        name.removeprefix("mask."): mask
-        for name, mask in stage.state.items()
-        if name.startswith("mask.")
-    }
-    weights = {
-        name: value * masks[name].to(value.dtype) if name in masks else value
-        for name, value in stage.weights.items()
-    }
-    zeros = sum(int((weights[name] == 0).sum()) for name in masks)
-    prunable = sum(mask.numel() for mask in masks.values())
-    data = save(weights, metadata=_header(record))
-    return Export(data, record, len(weights), zeros, prunable, ties)
+    @classmethod
+    def of(cls, location: str, order: Order) -> _Source:
+        order.check()
+        return cls(location, order)
+
+    @cached_property
+    def _opened(self) -> tuple[StudyFolder, StudyFile]:
+        return existing(self.location)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        folder, _ = self._opened
+        return folder.records().records
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        from analysis.frames.study_frames import read
+
+        return read(self._opened[0].location).trials
+
+    def export(self, choice: Choice, name: str) -> Export:
+        """The file of one trial with its card."""
+        from trainables.deploy.weights import masked_weights
+
+        folder, study = self._opened
+        record = choice.record
+        weights = masked_weights(record, readable_store_of(study, folder))
+        network = None
+        if self.order.needs_network:
+            network = network_of(folder, study, record, weights)
+        made = self._made(record, weights, network)
+        evidence = self._evidence(record, weights, network, made)
+        written = Written(name, made.data, *self._form)
+        content = card(
+            choice,
+            written,
+            siblings(self.trials, record),
+            evidence,
+            zeros=weights.zeros,
+            prunable=weights.prunable,
+            form=asdict(self._shape(record, network)),
+            lines=self._lines(record, name, network, made.inputs),
+        )
+        return Export(
+            made.data,
+            choice,
+            len(weights.tensors),
+            weights.zeros,
+            weights.prunable,
+            content,
+            _deployment(record, evidence),
+        )
+
+    @property
+    def _form(self) -> tuple[str, str, str]:
+        return self.order.format, self.order.precision, self.order.encoding
+
+    def _made(self, record: Record, weights: MaskedWeights, network: Trained | None) -> _Made:
+        from trainables.deploy.package import graph_package, state_file
+        from trainables.deploy.sizes import file_of
+
+        if self.order.is_graph:
+            assert network is not None
+            package = graph_package(network, self.order.format)
+            agreements = [agreement.plain() for agreement in package.agreements]
+            return _Made(package.data, package.inputs, agreements)
+        if self.order.format == "torch":
+            return _Made(state_file(weights.tensors))
+        precision: Any = self.order.precision
+        encoding: Any = self.order.encoding
+        return _Made(file_of(weights, precision, encoding, header(record)))
+
+    def _evidence(
+        self, record: Record, weights: MaskedWeights, network: Trained | None, made: _Made
+    ) -> Evidence:
+        """What is found of the network beside its file."""
+        if network is None:
+            return Evidence()
+        from trainables.deploy.package import metrics_in, record_agreements
+        from trainables.deploy.precision import available
+        from trainables.deploy.sizes import sizes_of
+
+        agreements = made.agreements or [a.plain() for a in record_agreements(network)]
+        own: Any = self.order.precision
+        precisions = available() if self.order.sizes else (own,)
+        deployed = {} if self.order.is_graph else metrics_in(network, weights, precisions)
+        sizes = sizes_of(weights, header(record)) if self.order.sizes else []
+        return Evidence(agreements, deployed, [size.plain() for size in sizes])
+
+    def _shape(self, record: Record, network: Trained | None) -> Form:
+        """Shape of an input and number of classes, as far as data, or what is kept, tell them."""
+        from trainables.deploy.loading import Form
+
+        task = record.config["task"]
+        if network is not None or "use" in task:
+            return Form() if network is None else _form_of(network)
+        name = task["dataset"]["name"]
+        if (dataset := known(name)) is not None:
+            return Form(dataset.in_shape, dataset.n_classes)
+        facts = self._facts(record)
+        if (images := folder_dataset(name)) is not None:
+            return Form(images.image_shape(task["dataset"]), facts.get("n_classes"))
+        return Form(facts.get("in_shape"), facts.get("n_classes"))
+
+    def _facts(self, record: Record) -> dict[str, Any]:
+        """What the study folder knows of the trial's data, by the identity that is hashed."""
+        folder, _ = self._opened
+        hashed = (
+            record.provenance.get("listings", {}).get("task.dataset"),
+            record.provenance.get("code", {}).get("task.dataset"),
+        )
+        for look in kept_code(folder.folder.read).looks.values():
+            facts = look.facts
+            here = (facts.listings.get("task.dataset"), facts.codes.get("task.dataset"))
+            if here == hashed:
+                return facts.model_dump()
+        return {}
+
+    def _lines(
+        self,
+        record: Record,
+        name: str,
+        network: Trained | None,
+        inputs: Sequence[GraphInput],
+    ) -> list[str]:
+        from trainables.deploy.loading import Package, loading_lines
+
+        plain = self.order.precision != "int8" and self.order.encoding == "dense"
+        return loading_lines(
+            Package(
+                name,
+                self.order.format,
+                record.config["task"],
+                self._shape(record, network),
+                self._copy(record),
+                plain,
+                inputs,
+            )
+        )
+
+    def _copy(self, record: Record) -> str | None:
+        """Where the study folder keeps the user's code of a trial."""
+        digest = record.provenance.get("code", {}).get("copy")
+        if digest is None:
+            return None
+        location = self._opened[0].location
+        return copy_name(digest) if is_remote(location) else f"{location}/{copy_name(digest)}"
 
 
-def _header(record: Record) -> dict[str, str]:
-    """What safetensors keeps as text beside the tensors."""
+@dataclass(frozen=True)
+class _Made:
+    data: bytes = field(repr=False)
+    inputs: Sequence[GraphInput] = ()
+    agreements: Sequence[Mapping[str, Any]] = ()
+
+
+def _form_of(network: Trained) -> Form:
+    """The shape of the task's example where it is one tensor, and of the catalog's its classes."""
+    from trainables.deploy.loading import form_of
+
+    return form_of(network)
+
+
+def _deployment(record: Record, evidence: Evidence) -> Deployment | None:
+    if not evidence.deployed and not evidence.sizes:
+        return None
+    from trainables.jobs.provenance import versions
+
+    return Deployment(record.fingerprint, evidence.deployed, evidence.sizes, versions())
+
+
+def header(record: Record) -> dict[str, str]:
+    """Return what safetensors keeps as text beside the tensors.
+
+    `fingerprint`, `study`, `seed`, and as JSON `config`, `metrics` and `provenance`.
+    """
     plain: dict[str, Any] = {
         "config": record.config,
         "metrics": record.metrics,
@@ -138,19 +304,16 @@ def _header(record: Record) -> dict[str, str]:
     return {"format": "pt", **identity, **texts}
 
 
-def sentence(exported: Export, output: str, metric: str | None = None) -> str:
-    """Return in words what was written."""
-    record = exported.record
-    task = record.config["task"]
-    model = task["use"] if "use" in task else task["model"]["name"]
-    choice = ""
-    if metric is not None:
-        ties = f", as are {exported.ties} others" if exported.ties else ""
-        beyond = "" if within_bounds(record) else ", beyond its search's bounds, as are all"
-        choice = f", the best by {metric} ({record.metrics[metric]:.6g}{ties}){beyond}"
-    sparsity = exported.zeros / exported.prunable if exported.prunable else 0.0
-    return (
-        f"wrote {output}: {exported.n_tensors} tensors of {model}, trial {record.fingerprint}"
-        f" (seed {record.seed}){choice}; {exported.zeros} of {exported.prunable} prunable weights"
-        f" are zero ({sparsity:.4f})"
-    )
+def keep(location: str, exports: Sequence[Export]) -> list[str]:
+    """Write what was found of the networks into the study folder; return what could not be."""
+    folder, _ = existing(location)
+    notes = []
+    for one in exports:
+        if one.deployment is None:
+            continue
+        try:
+            write_deployment(folder.folder, one.deployment)
+        except OSError as error:
+            name = f"{FOLDER}/{one.record.fingerprint}.json"
+            notes.append(f"{name} could not be written into {location}: {error}")
+    return notes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.definition.locations import existing, readable_store_of
 from study.definition.studyfile import StudyFile
-from study.views.export import best, by_prefix
+from study.views.choice import best, by_prefix
 from study.views.network import network_of
 from trainables.files.latencies import Latency, write_latencies
 from trainables.files.records import StudyFolder

@@ -50,13 +50,14 @@ def masked_weights(record: Record, store: str) -> MaskedWeights:
         raise Refusal(f"stage_store must hold the trial's stages whole, got {fault}") from fault
     if stage is None:
         raise Refusal(f"stage_store must hold stage {record.stages[-1]}, got {store} without it")
+    # in the order of names: safetensors gives its tensors in any order, another one every time
     masks = {
         name.removeprefix("mask."): mask
-        for name, mask in stage.state.items()
+        for name, mask in sorted(stage.state.items())
         if name.startswith("mask.")
     }
     tensors = {
         name: value.masked_fill(~masks[name], 0) if name in masks else value
-        for name, value in stage.weights.items()
+        for name, value in sorted(stage.weights.items())
     }
     return MaskedWeights(tensors, masks)

@@ -184,7 +184,7 @@ def build_torchvision(in_shape: Shape, n_classes: int, *, name: str) -> nn.Modul
 
     if name not in models.list_models(module=models):
         raise ValueError(f"torchvision has no classification model {name!r}")
-    arguments = {"num_classes": n_classes, **_torchvision_arguments(name, in_shape)}
+    arguments = {"num_classes": n_classes, **torchvision_arguments(name, in_shape)}
     try:
         model = cast(nn.Module, models.get_model(name, **arguments))
         _forward_without_memory(model, in_shape)
@@ -196,7 +196,8 @@ def build_torchvision(in_shape: Shape, n_classes: int, *, name: str) -> nn.Modul
     return model
 
 
-def _torchvision_arguments(name: str, in_shape: Shape) -> dict[str, Any]:
+def torchvision_arguments(name: str, in_shape: Shape) -> dict[str, Any]:
+    """Return what torchvision's model of that name is given beside the number of classes."""
     _, height, width = in_shape
     if name in ("googlenet", "inception_v3"):
         return {"aux_logits": False, "init_weights": True}

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from study.views.export import Export, best, by_prefix, sentence
+from study.views.choice import Choice, best, by_prefix
+from study.views.export import Export
 from study.views.stage_list import stages
 from tests.study.conftest import Command
 from tests.trainables.trials.plain import cache, run_trial, tiny
@@ -213,7 +214,8 @@ def test_trials_beyond_their_bounds_stand_back_while_one_is_within() -> None:
     assert best([beyond], "val_accuracy") == [beyond]
     task = {"task": {"model": {"name": "mlp"}}}
     for record, said in ((beyond, True), (within, False)):
-        words = sentence(Export(b"", replace(record, config=task), 3, 9, 10), "w", "val_accuracy")
+        choice = Choice(replace(record, config=task), "val_accuracy")
+        words = Export(b"", choice, 3, 9, 10).sentence("w")
         assert ("beyond its search's bounds" in words) is said
 
 
@@ -264,7 +266,7 @@ def test_one_of_trial_and_best(
 ) -> None:
     ended = bimp("export", folder, *options, "-o", tmp_path / "w")
     assert ended.status == 2
-    assert "give either --trial ID or --best METRIC" in ended.err
+    assert "give one of --trial ID, --best METRIC and --front" in ended.err
 
 
 def test_a_stage_that_is_gone(folder: Path, tmp_path: Path, bimp: Command) -> None:
