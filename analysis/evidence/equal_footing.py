@@ -28,6 +28,9 @@ SPEEDUP: Final = "theoretical_speedup"
 STEPS: Final = 6
 """At most so many speedups are compared at."""
 
+DODGE: Final = 1.008
+"""By what factor series are moved apart on a logarithmic axis."""
+
 
 def matched_table(
     frame: pd.DataFrame,
@@ -40,10 +43,10 @@ def matched_table(
     """Return a metric of each contestant at equal sparsity or speedup, in one task and budget.
 
     `along` is one of `stats.matched.AXES`: the sparsity reached, at the study's goals, where some
-    contestant does not end at its goal; else the theoretical speedup, at powers of two. A value is
-    read off the front of the contestant's own settings, which the other seeds make. Columns:
-    series, at, mean, lo, hi, kind, n; the mean is missing where the front does not reach. The
-    table's fact is what it is matched along. Raises ValueError for an unknown `along`.
+    contestant does not end at its goal; else the theoretical speedup, at some of 1, 1.5, 2, 3, 4,
+    6, ... A value is read off the front of the contestant's own settings, which the other seeds
+    make. Columns: series, at, mean, lo, hi, kind, n; the mean is missing where the front does not
+    reach. The table's fact is what it is matched along. Raises ValueError for an unknown `along`.
     """
     if along is not None and along not in AXES:
         raise ValueError(f"along must be one of {', '.join(AXES)}, got {along!r}")
@@ -77,14 +80,13 @@ def _off_goal(trials: pd.DataFrame) -> bool:
 
 
 def _levels(trials: pd.DataFrame, axis: str) -> list[float]:
-    """Where contestants are compared: at the goals, or at the powers of two that are reached."""
+    """Where contestants are compared: at the goals, or at speedups of 1, 1.5, 2, 3, 4, 6, ..."""
     if axis == REACHED:
         return [float(goal) for goal in values(trials, SPARSITY)]
     reached = trials.loc[trials["state"] == "done", axis].to_numpy(dtype=float)
-    low, high = np.ceil(np.log2(reached.min())), np.floor(np.log2(reached.max()))
-    powers = 2.0 ** np.arange(low, high + 1)
-    step = max(1, -(-len(powers) // STEPS))
-    return [float(power) for power in powers[::step]]
+    places = [step * 2.0**power for power in range(16) for step in (1.0, 1.5)]
+    within = [place for place in places if reached.min() <= place <= reached.max()]
+    return within[:: max(1, -(-len(within) // STEPS))]
 
 
 def _unseen(found: Matched, seeds: set[Any]) -> Matched:
@@ -132,16 +134,18 @@ def matched_figure(table: Tabulation) -> go.Figure:
         part for part in (f"at equal {words(axis)}", block_words(table.at)) if part
     )
     figure = canvas.canvas(title, subtitle=subtitle)
-    for name, style in theme.styles(frame["series"], table.by).items():
+    styles = theme.styles(frame["series"], table.by)
+    for order, (name, style) in enumerate(styles.items()):
         part = frame[frame["series"] == name].dropna(subset=["mean"])
         if part.empty:
             continue
+        dodge = order - (len(styles) - 1) / 2
         figure.add_trace(
             canvas.scatter(
                 len(frame),
                 label(name),
                 [_text(row, label(name), table) for row in tuples(part)],
-                x=_places(part["at"], axis),
+                x=_places(part["at"], axis, dodge),
                 y=part["mean"] * scale(metric),
                 error_y=canvas.error_bars(part, scale(metric), style.color),
                 mode="lines+markers",
@@ -159,8 +163,10 @@ def matched_figure(table: Tabulation) -> go.Figure:
     return figure
 
 
-def _places(levels: Sequence[float] | pd.Series[float], axis: str) -> list[float]:
-    return [axes.compression(level) if axis == REACHED else level for level in levels]
+def _places(levels: Sequence[float] | pd.Series[float], axis: str, dodge: float) -> list[float]:
+    """Where levels lie on the axis, moved a little so that bars do not overlap."""
+    places = [axes.compression(level) if axis == REACHED else level for level in levels]
+    return [place * DODGE**dodge for place in places]
 
 
 def _text(row: Any, name: str, table: Tabulation) -> str:

@@ -28,7 +28,10 @@ from analysis.stats.closeness import reach
 FEWEST: Final = 15
 """With fewer configurations than this forests and the best tenth are not judged."""
 
-TREES: Final = 64
+TREES: Final = 32
+
+MOST_POINTS: Final = 300
+"""Of more configurations so many are drawn for a forest: its time grows faster than they do."""
 
 TIMES: Final = " × "
 """Between the settings of an interaction."""
@@ -63,18 +66,21 @@ def _all_set(done: pd.DataFrame) -> list[str]:
     return [c for c in varying(done) if done[c].notna().all()]
 
 
-def explained(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
+def explained(trials: pd.DataFrame, metric: str, most: int = MOST_POINTS) -> pd.DataFrame:
     """Return how a metric's variance splits over the settings, one row per term.
 
     Columns: parameter (settings joined by `TIMES`), order (how many), importance (share of the
     variance; of a grid all terms add up to 1), spread (standard deviation over trees, missing where
     exact), noise (the share that a term without effect would have on average; exact alone), p
-    (Fisher's test, exact alone), n (configurations), n_seeds, how. No rows where there are too few
+    (Fisher's test, exact alone), n (configurations), n_seeds, how. A forest takes `most`
+    configurations, drawn from all by a fixed generator. No rows where there are too few
     configurations or these do not differ.
     """
     if is_grid(trials, metric):
         return _exact(_done(trials, metric), metric)
     points = _points(trials, metric)
+    if len(points) > most:
+        points = points.sample(most, random_state=0)
     return _forest(points, metric) if _judgeable(points, metric) else _none()
 
 

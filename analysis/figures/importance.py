@@ -18,6 +18,7 @@ from analysis.evidence.shares import (
     EXACT,
     FEWEST,
     FOREST,
+    MOST_POINTS,
     REST,
     TIMES,
     TREES,
@@ -31,6 +32,7 @@ from analysis.selection.series import comparable, goal_columns
 from analysis.selection.settings import configurations, varying
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
+from trainables.vocabulary.schema import METRICS
 
 EVALUATORS: Final[dict[str, str]] = {
     "variance": "what explains the differences",
@@ -41,8 +43,8 @@ EVALUATORS: Final[dict[str, str]] = {
 _HOW: Final = {
     EXACT: (
         "Exact analysis of variance of the cell means of a complete grid, interactions included:"
-        " shares add up to 1. A setting without any effect would have the share marked as noise on"
-        " average."
+        " shares add up to 1. What a setting without any effect would have on average stands in the"
+        " hover text as noise."
     ),
     FOREST: (
         f"No complete grid, so fANOVA: shares of the variance of {TREES} regression trees, bars one"
@@ -69,12 +71,14 @@ def importance_table(
     four settings is split exactly and whole, sparsity and budget among its settings; else shares
     are those of each sparsity and budget, as far as these have `FEWEST` configurations, and a block
     with fewer has one row without parameter. `evaluator` is one of `EVALUATORS`, the question.
-    `objectives` replace the metric by several. The table's fact is the question. Raises ValueError
-    for an unknown evaluator, TestSelectionError on a test metric.
+    `objectives` replace the metric by several; those of which neither direction is better are left
+    out. The table's fact is the question. Raises ValueError for an unknown evaluator,
+    TestSelectionError on a test metric.
     """
     if evaluator not in EVALUATORS:
         raise ValueError(f"evaluator must be one of {', '.join(EVALUATORS)}, got {evaluator!r}")
-    metrics = list(objectives) or [named(metric, frame)]
+    metrics = [n for n in objectives if n not in METRICS or METRICS[n].direction is not None]
+    metrics = metrics or [named(metric, frame)]
     for name in metrics:
         require_choosable(name)
     trials = comparable(frame)
@@ -102,10 +106,12 @@ def _shares(
     """The shares of each block; of a grid that is split exactly all of it is one."""
     if evaluator == "variance" and is_grid(meet.trials, metric):
         return [({}, explained(meet.trials, metric))]
-    judge = explained if evaluator == "variance" else best_tenth
+    blocks = _blocks_of(meet.trials, meet.keys)
+    most = max(3 * MOST_POINTS // max(len(blocks), 3), 100)
     found = []
-    for block, part in _blocks_of(meet.trials, meet.keys):
-        shares = judge(part, metric)
+    for block, part in blocks:
+        variance = evaluator == "variance"
+        shares = explained(part, metric, most) if variance else best_tenth(part, metric)
         n = configurations(part[(part["state"] == "done") & part[metric].notna()]).nunique()
         empty = pd.DataFrame([{"n": n}]).reindex(columns=shares.columns)
         found.append((block, shares if len(shares) else empty))

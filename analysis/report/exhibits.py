@@ -91,15 +91,18 @@ def _guarded(figure: Figure, study: StudyFrames) -> Exhibit | Absent:
 
 
 def _under(objectives: Mapping[str, Any], figure: Figure) -> Figure:
-    """The Pareto front of a search's own objectives, which leave no axes to be chosen."""
-    if figure.name != "pareto" or not objectives:
+    """A figure of a search's own objectives: the front, without axes to choose; what matters."""
+    if not objectives or figure.name not in ("pareto", "importance"):
         return figure
-    return replace(
+    under = replace(
         figure,
-        question="Which configurations does no other beat in all objectives of the search?",
-        controls=("by",),
+        controls=tuple(name for name in figure.controls if name not in ("metric", "against")),
         table=partial(figure.table, objectives=dict(objectives)),
     )
+    if figure.name == "importance":
+        return under
+    question = "Which configurations does no other beat in all objectives of the search?"
+    return replace(under, question=question)
 
 
 def exhibit(figure: Figure, frame: pd.DataFrame) -> Exhibit | Absent:

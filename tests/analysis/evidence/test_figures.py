@@ -91,7 +91,7 @@ def test_methods_are_read_off_their_fronts_at_equal_sparsity() -> None:
     assert rows["n"]["dst", 0.95] == 3
     figure = matched_figure(table)
     assert [len(trace.x) for trace in figure.data] == [2, 1]
-    assert list(figure.data[0].x) == pytest.approx([10, 20])
+    assert list(figure.data[0].x) == pytest.approx([10, 20], rel=0.01)
     assert any("Pairs with a settled difference at" in note for note in table.notes)
 
 
@@ -100,7 +100,8 @@ def test_where_all_hit_their_goals_speedup_is_matched() -> None:
     frame["sparsity"] = frame["prune.sparsity"]
     table = matched_table(frame)
     assert table.x == "theoretical_speedup"
-    assert set(table.frame["at"]) == {16.0, 32.0}
+    # Speedups go from 10 to 32.
+    assert table.frame["at"].unique().tolist() == [12.0, 16.0, 24.0, 32.0]
     assert matched_table(frame, along="sparsity").frame["at"].unique().tolist() == [0.9, 0.95]
     with pytest.raises(ValueError, match="along must be one of sparsity, theoretical_speedup"):
         matched_table(frame, along="epochs")

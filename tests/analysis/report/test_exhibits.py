@@ -45,6 +45,10 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
     by_accuracy = front.table.sort_values("val_accuracy", ascending=False)
     assert by_accuracy["front"].tolist() == [True, True, True, False]
     assert front.selectors == ()
+    (matter,) = [one for one in exhibits(study)[0] if one.figure.name == "importance"]
+    # Neither direction of the sparsity is better.
+    assert matter.table["metric"].unique().tolist() == ["val_accuracy", "retrain_epochs"]
+    assert "metric" not in [selector.name for selector in matter.selectors]
 
 
 @pytest.mark.parametrize(
