@@ -33,7 +33,11 @@ from analysis.selection.series import SPARSITY, budget_column, comparable, serie
 from analysis.selection.tries import unequal_tries
 from analysis.stats import Comparison, CrossFit, Verdict
 from analysis.stats.candidates import sign_of
-from analysis.tables.comparisons import methods_comparison, schedules_comparison
+from analysis.tables.comparisons import (
+    methods_comparison,
+    schedules_comparison,
+    structures_comparison,
+)
 from analysis.tables.layout import TextTable, text_table
 from analysis.tables.render import to_html
 
@@ -218,7 +222,7 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
 
 
 def comparison_tables(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
-    """Return the tables of schedules and of methods as escaped HTML, where a page has room.
+    """Return the tables of schedules, structures and methods as escaped HTML, where there is room.
 
     `margin` is what likeness is judged by, in the shown unit; see `tables.comparisons`.
     """
@@ -227,6 +231,7 @@ def comparison_tables(frame: pd.DataFrame, margin: float | None = None) -> list[
     tables = []
     if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
         tables.append(schedules_comparison(frame, margin=margin))
+        tables.append(structures_comparison(frame, margin=margin))
     if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
         tables.append(methods_comparison(frame, margin=margin))
     return [to_html(table) for table in tables if table is not None]

@@ -1,4 +1,4 @@
-"""The comparison tables that a study has the columns for: schedules, and methods.
+"""The comparison tables that a study has the columns for: schedules, structures, and methods.
 
 What `bimp table` prints and the report shows.
 """
@@ -11,7 +11,8 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.columns.names import require_columns
+from analysis.columns.labels import shown
+from analysis.columns.names import STRUCTURE, joined, require_columns
 from analysis.columns.roles import REPORTED, named
 from analysis.frames import query
 from analysis.frames.study_frames import read
@@ -27,6 +28,7 @@ from analysis.tables.results import write_output
 from trainables.vocabulary.wording import counted
 
 SCHEDULE: Final = "retrain.schedule"
+ZEROS: Final = "sparsity_all_parameters"
 
 
 def schedules_comparison(
@@ -37,11 +39,39 @@ def schedules_comparison(
     Where several settings were tried, one stands for a schedule, see `selection.stand_ins`. A note
     says which are shown to be alike within the margin, see `likeness_sentence`.
     """
+    return _comparison(frame, SCHEDULE, metric, margin)
+
+
+def structures_comparison(
+    frame: pd.DataFrame, metric: str = REPORTED, margin: float | None = None
+) -> Table | None:
+    """Return what is removed together, against sparsity and budget, as schedules are.
+
+    A note says which share of all parameters each makes zero: whole units come in lumps, and layers
+    that a pattern or block does not divide stay dense.
+    """
+    table = _comparison(frame, STRUCTURE, metric, margin)
+    return table and _noting(table, *_zeros_notes(comparable(frame)))
+
+
+def _comparison(frame: pd.DataFrame, rows: str, metric: str, margin: float | None) -> Table | None:
     metric = named(metric, frame)
     trials = comparable(frame)
-    if not _measured(trials, metric) or len(values(trials, SCHEDULE)) < 2:
+    if not _measured(trials, metric) or len(values(trials, rows)) < 2:
         return None
-    return stand_ins_table(trials, SCHEDULE, goal_columns(trials), metric, margin)
+    return stand_ins_table(trials, rows, goal_columns(trials), metric, margin)
+
+
+def _zeros_notes(trials: pd.DataFrame) -> list[str]:
+    """For each goal the mean share of zeros among all parameters, by structure."""
+    notes = []
+    for goal in values(trials, SPARSITY):
+        rows = trials[(trials[SPARSITY] == goal) & trials[ZEROS].notna()]
+        means = rows.groupby(STRUCTURE)[ZEROS].mean()
+        texts = [f"{shown(ZEROS, means[name])} under {name}" for name in values(rows, STRUCTURE)]
+        if texts:
+            notes.append(f"At {shown(SPARSITY, goal)} zeros among all parameters: {joined(texts)}.")
+    return notes
 
 
 def stand_ins_table(
@@ -88,16 +118,27 @@ def _measured(trials: pd.DataFrame, *metrics: str) -> bool:
     return all(name in trials and trials[name].notna().any() for name in names)
 
 
-def _schedules(frame: pd.DataFrame, metrics: Sequence[str], margin: float | None) -> Table | None:
-    if len(metrics) > 1:
-        named = ",".join(metrics)
-        raise ValueError(f"the table of schedules shows one metric: --metrics names {named}")
-    return schedules_comparison(frame, metrics[0] if metrics else REPORTED, margin)
+_Kind = Callable[[pd.DataFrame, Sequence[str], float | None], Table | None]
 
 
-KINDS: Final[Mapping[str, Callable[[pd.DataFrame, Sequence[str], float | None], Table | None]]] = {
+def _of_one_metric(
+    kind: str, comparison: Callable[[pd.DataFrame, str, float | None], Table | None]
+) -> _Kind:
+    """A comparison that shows one metric at a time."""
+
+    def table(frame: pd.DataFrame, metrics: Sequence[str], margin: float | None) -> Table | None:
+        if len(metrics) > 1:
+            names = ",".join(metrics)
+            raise ValueError(f"the table of {kind} shows one metric: --metrics names {names}")
+        return comparison(frame, metrics[0] if metrics else REPORTED, margin)
+
+    return table
+
+
+KINDS: Final[Mapping[str, _Kind]] = {
     "methods": methods_comparison,
-    "schedules": _schedules,
+    "schedules": _of_one_metric("schedules", schedules_comparison),
+    "structures": _of_one_metric("structures", structures_comparison),
 }
 
 
@@ -130,6 +171,6 @@ def run_table(
             if output is not None:
                 write_output(output, content)
             return content
-    wanted = f"two {kind}" if kind else "two methods or two schedules"
+    wanted = f"two {kind}" if kind else f"two {', two '.join(KINDS)}"
     n = counted(len(frame), "trial")
     raise ValueError(f"DIR has no {wanted} with results to compare ({n})")

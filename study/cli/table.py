@@ -7,7 +7,7 @@ import click
 from study.cli.margin import MARGIN
 from study.cli.results import listed
 
-KINDS = ("schedules", "methods")
+KINDS = ("schedules", "structures", "methods")
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 
 
@@ -28,7 +28,7 @@ def command(
     shape: str,
     output: str | None,
 ) -> None:
-    """Compare schedules by sparsity and budget, or methods by sparsity.
+    """Compare schedules or structures by sparsity and budget, or methods by sparsity.
 
     Means and standard deviations over seeds, with failures counted. Where a search tried several
     settings of one, at each seed the one stands that is best on validation at the others. Below

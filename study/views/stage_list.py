@@ -15,6 +15,7 @@ from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import RecordError
+from trainables.formulas.structures import WEIGHTS, structure_in
 
 COLUMNS = (
     "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",
@@ -88,7 +89,7 @@ def _row(
         "epochs": manifest.epochs,
         "dataset": first.label.get("dataset", {}).get("name"),
         "model": first.label.get("task", {}).get("use") or first.label.get("model", {}).get("name"),
-        "what": _what(manifest.label),
+        "what": stage_words(manifest.label),
         **{name: manifest.metrics.get(name) for name in metrics},
         "parent": manifest.parent,
     }
@@ -111,16 +112,26 @@ def _first(manifest: Manifest, every: Mapping[str, Manifest]) -> Manifest:
     return manifest
 
 
-def _what(label: Mapping[str, Any]) -> str:
-    """What sets a stage apart in a few words: its schedule and sparsity, or its dense schedule."""
+def stage_words(label: Mapping[str, Any]) -> str:
+    """Return what sets a stage apart in a few words, of what its hash was taken of.
+
+    Its schedule, its sparsity and what is removed together, or its dense schedule.
+    """
     if label.get("kind") == "cycle":
         retrain = {k: v for k, v in label["retrain"].items() if k != "schedule"}
-        return _words(label["retrain"]["schedule"], sparsity=label["prune"]["sparsity"], **retrain)
+        return _words(label["retrain"]["schedule"], **_removed(label["prune"]), **retrain)
     if "weights" in label:
         return f"trained elsewhere, weights {label['weights']}"
     dense = label.get("dense", {})
     name = label.get("method", {}).get("name") or dense.get("schedule", "linear")
-    return _words(name, sparsity=label.get("prune", {}).get("sparsity"), lr=dense.get("lr"))
+    return _words(name, **_removed(label.get("prune", {})), lr=dense.get("lr"))
+
+
+def _removed(prune: Mapping[str, Any]) -> dict[str, Any]:
+    """How much is removed, and together with what where that is not single weights."""
+    form = structure_in(prune)
+    structure = {} if form == WEIGHTS else {"structure": form.name}
+    return {"sparsity": prune.get("sparsity"), **structure}
 
 
 def _words(name: str, **values: Any) -> str:

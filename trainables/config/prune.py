@@ -16,7 +16,7 @@ from trainables.config.sections import (
     Section,
     name_or_reference,
 )
-from trainables.formulas.structures import BLOCKS, PATTERN, Structure
+from trainables.formulas.structures import Structure, structure_in
 from trainables.vocabulary.refusal import Refusal, first_refusal
 
 CRITERIA = ("magnitude", "random")
@@ -101,8 +101,4 @@ class Prune(Section):
     @property
     def form(self) -> Structure:
         """The structure with its size; to be asked once the rules between keys have been kept."""
-        if self.pattern is not None:
-            return Structure(PATTERN, pattern=(self.pattern.n, self.pattern.m))
-        block = self.block if self.structure == BLOCKS else None
-        size = None if block is None else (block.rows, block.columns)
-        return Structure(self.structure, block=size)
+        return structure_in(self.model_dump(mode="json"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Unit = tuple[int, int]
 """Rows and columns of a matrix that one unit covers."""
@@ -149,6 +149,16 @@ def structure_of(given: Structure | str) -> Structure:
         ValueError: an unknown name, or the name of a kind that needs a size.
     """
     return given if isinstance(given, Structure) else Structure(given)
+
+
+def structure_in(prune: Mapping[str, Any]) -> Structure:
+    """Return the structure of a section `prune` of a study file, as plain data."""
+    if (pattern := prune.get("pattern")) is not None:
+        return Structure(PATTERN, pattern=(pattern["n"], pattern["m"]))
+    kind, block = prune.get("structure", "weights"), prune.get("block")
+    if kind != BLOCKS or block is None:
+        return Structure(kind)
+    return Structure(kind, block=(block["rows"], block["columns"]))
 
 
 def kind_named(name: str) -> str:

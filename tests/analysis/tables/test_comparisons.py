@@ -10,7 +10,12 @@ import pytest
 
 from analysis import frames
 from analysis.tables import comparisons
-from analysis.tables.comparisons import methods_comparison, run_table, schedules_comparison
+from analysis.tables.comparisons import (
+    methods_comparison,
+    run_table,
+    schedules_comparison,
+    structures_comparison,
+)
 from analysis.tables.render import RENDERERS, to_text
 from study.cli.table import FORMATS, KINDS
 from tests.analysis.small import config, record
@@ -41,6 +46,26 @@ def test_schedules_by_value(schedules: str) -> None:
     assert means == {"ft": pytest.approx(0.72), "llr": pytest.approx(0.85)}
 
 
+def test_structures_by_value_with_what_each_makes_zero(tmp_path: Path) -> None:
+    study = StudyFolder(str(tmp_path))
+    for place, (structure, accuracy, zeros) in enumerate(
+        [("weights", 0.9, 0.49), ("2:4", 0.8, 0.48), ("2:4", 0.86, 0.48)]
+    ):
+        metrics = {"test_accuracy": accuracy, "sparsity_all_parameters": zeros}
+        chosen = config("llr")
+        chosen["prune"] = {**chosen["prune"], "structure": structure}
+        study.write_record(record(f"t{place}", place, config=chosen, metrics=metrics))
+    rows = list(csv.DictReader(io.StringIO(run_table([study.location], format="csv"))))
+    assert [(row["prune.structure"], float(row["mean"])) for row in rows] == [
+        ("weights", 0.9), ("2:4", pytest.approx(0.83)),
+    ]  # fmt: skip
+    table = structures_comparison(frames.trials(study.location))
+    assert table is not None
+    assert "zeros among all parameters: 49 % under weights and 48 % under 2:4." in table.notes[-1]
+    with pytest.raises(ValueError, match="structures shows one metric: --metrics names a,b"):
+        run_table([study.location], kind="structures", metrics=["a", "b"])
+
+
 def test_one_method_or_schedule_makes_no_table(schedules: str) -> None:
     frame = frames.trials(schedules)
     assert methods_comparison(frame) is None
@@ -48,7 +73,7 @@ def test_one_method_or_schedule_makes_no_table(schedules: str) -> None:
     assert schedules_comparison(frame.iloc[:0]) is None
     with pytest.raises(ValueError, match=r"no two methods with results .* \(4 trials\)"):
         run_table([schedules], kind="methods")
-    with pytest.raises(ValueError, match=r"two methods or two schedules .* \(2 trials\)"):
+    with pytest.raises(ValueError, match=r"methods, two schedules, two structures .* \(2 trials\)"):
         run_table([schedules], where="retrain.schedule == 'ft'")
 
 
