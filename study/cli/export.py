@@ -29,6 +29,9 @@ from study.views.order import ENCODINGS, FORMATS, PRECISIONS, Order
     help="Also measure bytes in every encoding and precision, and metrics in fp16 and int8.",
 )
 @click.option(
+    "--remove", is_flag=True, help="Take zero filters out: a smaller network with equal outputs."
+)
+@click.option(
     "-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
     help="A file; a folder for --front.",
 )  # fmt: skip
@@ -41,6 +44,7 @@ def command(
     precision: str,
     encoding: str,
     sizes: bool,
+    remove: bool,
     output: Path,
 ) -> None:
     """Write the pruned network of a trial of DIR to FILE, with a card beside it.
@@ -48,7 +52,8 @@ def command(
     The weights are those at the end of its last stage with the masks applied. onnx, export and
     executorch hold the network itself and are checked on its validation and test data; safetensors
     and torch hold weights, with the lines that load them. Nothing is chosen by a metric measured on
-    test data. Formats with the network, --sizes and other precisions run the study's own code.
+    test data. Formats with the network, --sizes, --remove and other precisions run the study's own
+    code.
     """
     if sum([trial is not None, metric is not None, front]) != 1:
         raise click.UsageError("give one of --trial ID, --best METRIC and --front")
@@ -56,7 +61,7 @@ def command(
     from study.views import export as exports
     from study.views.output import require_replaceable, write_all
 
-    order = Order(shape, precision, encoding, sizes)
+    order = Order(shape, precision, encoding, sizes, remove)
     if front:
         made = {output / name: e for name, e in exports.front(folder, order).items()}
     else:

@@ -48,11 +48,13 @@ class Evidence:
 
     `agreements`: how the exported file agrees with the network, by part. `deployed`: metrics of the
     network in other precisions, by precision and full name. `sizes`: bytes of each encoding.
+    `removal`: what was taken out of it.
     """
 
     agreements: Sequence[Mapping[str, Any]] = ()
     deployed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sizes: Sequence[Mapping[str, Any]] = ()
+    removal: Mapping[str, Any] = field(default_factory=dict)
 
 
 def card(
@@ -91,6 +93,7 @@ def card(
         "agreements": list(evidence.agreements),
         "deployed": {key: dict(value) for key, value in evidence.deployed.items()},
         "sizes": list(evidence.sizes),
+        "removal": dict(evidence.removal),
         "loading": list(lines),
         "notes": notes_of(record),
     }

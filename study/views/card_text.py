@@ -20,6 +20,7 @@ def markdown(content: Content) -> str:
     sections = [
         ("How to load it", _loading(content)),
         ("Results", _results(content)),
+        ("What was taken out", _removal(content)),
         ("What was checked", _checks(content)),
         ("Sizes", _sizes(content)),
         ("Other precisions", _deployed(content)),
@@ -133,6 +134,23 @@ def _changed(agreement: Content) -> str:
         f"{len(agreement['changed'])} predictions differ, all among the examples whose two top"
         f" logits lie within the tolerance: {named}{more}"
     )
+
+
+def _removal(content: Content) -> str:
+    removal = content.get("removal")
+    if not removal:
+        return ""
+    filters: Mapping[str, int] = removal["filters"]
+    before, after = removal["multiply_adds_before"], removal["multiply_adds"]
+    head = (
+        f"{sum(filters.values())} zero filters of {len(filters)} layers. Multiply-adds of one input"
+        f" in dense kernels: {after:,} instead of {before:,}. Outputs differ by at most"
+        f" {removal['largest_difference']:.2g} from those of the masked network."
+    )
+    kept = [f"- {sentence}" for sentence in removal["kept"]]
+    shapes = _table(("tensor", "shape"), removal["shapes"].items())
+    stays = ["Zero filters that stay:", "\n".join(kept)] if kept else []
+    return "\n\n".join([head, *stays, "Shapes:", shapes])
 
 
 def _sizes(content: Content) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,6 +140,7 @@ class _Source:
 
     def export(self, choice: Choice, name: str) -> Export:
         """The file of one trial with its card."""
+        from trainables.deploy.smaller import smaller as without_filters
         from trainables.deploy.weights import masked_weights
 
         folder, study = self._opened
@@ -148,8 +149,16 @@ class _Source:
         network = None
         if self.order.needs_network:
             network = network_of(folder, study, record, weights)
-        made = self._made(record, weights, network)
-        evidence = self._evidence(record, weights, network, made)
+        smaller = None
+        if self.order.remove:
+            assert network is not None
+            smaller = without_filters(network)
+            network, weights = smaller.network, smaller.weights
+        texts = {**header(record), **({} if smaller is None else smaller.header)}
+        made = self._made(weights, network, texts)
+        evidence = self._evidence(weights, network, made, texts)
+        if smaller is not None:
+            evidence = replace(evidence, removal=smaller.plain())
         written = Written(name, made.data, *self._form)
         content = card(
             choice,
@@ -175,7 +184,9 @@ class _Source:
     def _form(self) -> tuple[str, str, str]:
         return self.order.format, self.order.precision, self.order.encoding
 
-    def _made(self, record: Record, weights: MaskedWeights, network: Trained | None) -> _Made:
+    def _made(
+        self, weights: MaskedWeights, network: Trained | None, texts: Mapping[str, str]
+    ) -> _Made:
         from trainables.deploy.package import graph_package, state_file
         from trainables.deploy.sizes import file_of
 
@@ -188,10 +199,14 @@ class _Source:
             return _Made(state_file(weights.tensors))
         precision: Any = self.order.precision
         encoding: Any = self.order.encoding
-        return _Made(file_of(weights, precision, encoding, header(record)))
+        return _Made(file_of(weights, precision, encoding, texts))
 
     def _evidence(
-        self, record: Record, weights: MaskedWeights, network: Trained | None, made: _Made
+        self,
+        weights: MaskedWeights,
+        network: Trained | None,
+        made: _Made,
+        texts: Mapping[str, str],
     ) -> Evidence:
         """What is found of the network beside its file."""
         if network is None:
@@ -204,7 +219,7 @@ class _Source:
         own: Any = self.order.precision
         precisions = available() if self.order.sizes else (own,)
         deployed = {} if self.order.is_graph else metrics_in(network, weights, precisions)
-        sizes = sizes_of(weights, header(record)) if self.order.sizes else []
+        sizes = sizes_of(weights, texts) if self.order.sizes else []
         return Evidence(agreements, deployed, [size.plain() for size in sizes])
 
     def _shape(self, record: Record, network: Trained | None) -> Form:
@@ -255,6 +270,7 @@ class _Source:
                 self._copy(record),
                 plain,
                 inputs,
+                self.order.remove,
             )
         )
 
@@ -282,8 +298,8 @@ def _form_of(network: Trained) -> Form:
 
 
 def _deployment(record: Record, evidence: Evidence) -> Deployment | None:
-    if not evidence.deployed and not evidence.sizes:
-        return None
+    if (not evidence.deployed and not evidence.sizes) or evidence.removal:
+        return None  # the study folder keeps what is found of the network as it was pruned
     from trainables.jobs.provenance import versions
 
     return Deployment(record.fingerprint, evidence.deployed, evidence.sizes, versions())

@@ -25,13 +25,14 @@ class Order:
     """What is asked of an export.
 
     `precision` and `encoding` are those of weights in safetensors format alone; `sizes`: whether
-    every encoding and precision is measured besides.
+    every encoding and precision is measured besides; `remove`: whether zero filters are taken out.
     """
 
     format: str = "safetensors"
     precision: str = "fp32"
     encoding: str = "dense"
     sizes: bool = False
+    remove: bool = False
 
     def check(self) -> None:
         """Refuse what does not go together, and a format whose packages are not installed."""
@@ -59,7 +60,7 @@ class Order:
     @property
     def needs_network(self) -> bool:
         """Whether the network is built, which imports the user's code where it is theirs."""
-        return self.is_graph or self.sizes or self.precision != "fp32"
+        return self.is_graph or self.sizes or self.remove or self.precision != "fp32"
 
     @property
     def suffix(self) -> str:

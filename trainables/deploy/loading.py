@@ -52,7 +52,7 @@ class Package:
 
     `task` is the section of the record, `code` the folder with the copy of the user's code if it is
     theirs. `plain` says whether the file holds the tensors as the network loads them; `inputs` are
-    those of a graph, in order.
+    those of a graph, in order; `smaller` says whether zero filters were taken out of the network.
     """
 
     file: str
@@ -62,6 +62,7 @@ class Package:
     code: str | None = None
     plain: bool = True
     inputs: Sequence[GraphInput] = ()
+    smaller: bool = False
 
 
 def form_of(network: Trained) -> Form:
@@ -78,7 +79,10 @@ def card_name(file: str) -> str:
 
 
 def loading_lines(package: Package) -> list[str]:
-    """Return at most ten lines of Python that load an exported file and run it once."""
+    """Return lines of Python that load an exported file and run it once: ten at most.
+
+    Of a network without its zero filters there are more: its layers are made smaller first.
+    """
     return _LINES.get(package.format, _of_weights)(package)
 
 
@@ -124,15 +128,31 @@ def _of_weights(package: Package) -> list[str]:
             f"read_weights({name})",
         )
     own_import, build = _building(package)
+    fitting = _resized(package, read) if package.smaller else [f"model.load_state_dict({read})"]
     return [
+        *(["import json"] if package.smaller else []),
         "import torch",
         *filter(None, [imports]),
         own_import,
         "",
         f"model = {build}",
-        f"model.load_state_dict({read})",
+        *fitting,
         "model.eval()",
         *_once(package),
+    ]
+
+
+def _resized(package: Package, read: str) -> list[str]:
+    """Lines that make a network as small as the weights in a file, and give it these."""
+    return [
+        f"with open({card_name(package.file)!r}) as card:",
+        "    resized = json.load(card)['removal']['sizes']",
+        "for name, sizes in resized.items():",
+        "    vars(model.get_submodule(name)).update(sizes)",
+        f"for name, value in {read}.items():",
+        "    owner, leaf = model.get_submodule(name.rpartition('.')[0]), name.rpartition('.')[2]",
+        "    given = torch.nn.Parameter(value) if leaf in owner._parameters else value",
+        "    setattr(owner, leaf, given)",
     ]
 
 

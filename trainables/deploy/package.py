@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from trainables.deploy.precision import Precision, as_trained, in_precision
 from trainables.deploy.runtimes import RUNTIMES
 from trainables.deploy.trained import Trained
 from trainables.deploy.weights import MaskedWeights
-from trainables.networks.models import seeded
 from trainables.trials.task_cache import load_weights_
 
 
@@ -88,7 +88,7 @@ def metrics_in(
 
 def _rounded(network: Trained, weights: MaskedWeights, precision: Precision) -> nn.Module:
     """A network of its own with weights rounded to a precision, in evaluation mode."""
-    model = seeded(network.task.model, network.record.seed)
+    model = copy.deepcopy(network.model)
     load_weights_(model, as_trained(in_precision(weights.tensors, precision)))
     return model.eval()
 

@@ -57,6 +57,7 @@ def own_trial(
     reference: str = "my_task:Shapes",
     n: tuple[int, int, int] = (96, 24, 200),
     task: Mapping[str, Any] | None = None,
+    **sections: Any,
 ) -> Record:
     """Train a trial of the user's own task, of the example unless a source is given.
 
@@ -76,4 +77,4 @@ def own_trial(
     if task is not None:
         facts |= {"in_shape": (3, 32, 32), "n_classes": 4}
     given = {"width": 8, "n": 120} if source is None else {}
-    return trained_trial(folder, task or {"use": reference, **given}, facts=facts)
+    return trained_trial(folder, task or {"use": reference, **given}, facts=facts, **sections)

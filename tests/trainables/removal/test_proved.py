@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trainables.data.in_memory import InMemory
@@ -16,7 +13,6 @@ from trainables.networks import models
 from trainables.pruning.masks import apply_, companion_masks, dense_masks
 from trainables.pruning.ranking import prune
 from trainables.pruning.work import work_of
-from trainables.removal import recipe
 from trainables.removal.proved import NotRemoved, Removal, outputs, without_zero_filters
 from trainables.tasks import Classification, Splits
 
@@ -196,21 +192,3 @@ def test_a_network_without_a_zero_filter_is_refused() -> None:
     task = catalog("mlp", (1, 8, 8), hidden=(8,))
     with pytest.raises(NotRemoved, match="no filter can be taken out: none has all of its weights"):
         removed(task, models.seeded(task.model, 0))
-
-
-def test_the_recipe_builds_the_same_network(tmp_path: Path) -> None:
-    """The printed lines, run as they are, beside a network whose layer gains a bias."""
-    task = Images(Separable, (3, 8, 8))
-    network = masked(task)
-    result = removed(task, network)
-    file = str(tmp_path / "small.safetensors")
-    save_file(result.model.state_dict(), file, {recipe.PLAN: recipe.as_text(result.plan)})
-    build = f"from {__name__} import Separable"
-    space: dict[str, Any] = {}
-    exec(recipe.lines(file, "Separable()", build), space)
-    part = task.splits().val
-    assert isinstance(part, InMemory)
-    [mine], [theirs] = (outputs(task, m, part.tensors) for m in (result.model, space["model"]))
-    assert torch.equal(mine, theirs)
-    assert json.loads(recipe.as_text(result.plan)) == result.plan.as_json()
-    assert len(recipe.shrink_source().splitlines()) <= 16
