@@ -1,0 +1,118 @@
+"""Milliseconds per call of networks with whole filters and with single weights pruned.
+
+Each network is pruned at its start, by magnitude, the same share of every layer; normalisation is
+given numbers as training leaves them. Four forms take turns: dense, masked by single weights,
+masked by filters, and that one without its zero filters. Prints, of each, multiply-adds in dense
+kernels and the median with its order-statistic interval at 95 %, and what both are of the dense
+network's.
+
+    python benchmarks/latency.py [--models resnet56 vgg16-bn] [--sparsities .3 .5 .7]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+
+import torch
+from torch import nn
+
+from trainables.deploy.backends import BACKENDS, prepared
+from trainables.deploy.latency import machine_name
+from trainables.deploy.stopwatch import Pace, in_turns
+from trainables.formulas.order_statistics import Median, median_of
+from trainables.networks import models
+from trainables.pruning.masks import apply_, companion_masks, dense_masks
+from trainables.pruning.ranking import prune
+from trainables.pruning.work import work_of
+from trainables.removal.plan import plan_of, shrink
+from trainables.removal.traced import traced
+
+SHAPE = (3, 32, 32)
+
+
+def as_trained(network: nn.Module) -> nn.Module:
+    """Give normalisation numbers that no two channels share."""
+    draw = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.weight.data.uniform_(0.5, 1.5, generator=draw)
+            module.bias.data.normal_(0, 0.3, generator=draw)
+            module.running_mean.normal_(0, 0.3, generator=draw)
+            module.running_var.uniform_(0.5, 1.5, generator=draw)
+    return network.eval()
+
+
+def pruned(dense: nn.Module, sparsity: float, structure: str) -> nn.Module:
+    """Return a copy with its masks applied."""
+    network = copy.deepcopy(dense)
+    masks = dense_masks(network)
+    zeros = round(sparsity * sum(mask.numel() for mask in masks.values()))
+    masks = prune(
+        network, masks, zeros=zeros, structure=structure, scope="layer", criterion="magnitude"
+    )
+    companions = companion_masks(network, masks) if structure == "filters" else {}
+    apply_(network, {**masks, **companions})
+    return network
+
+
+def forms(dense: nn.Module, sparsity: float) -> dict[str, nn.Module]:
+    """Return the four forms of a network."""
+    filters = pruned(dense, sparsity, "filters")
+    plan = plan_of(filters, traced(filters, torch.zeros(1, *SHAPE)))
+    removed = shrink(copy.deepcopy(filters), plan.as_json())
+    weights = pruned(dense, sparsity, "weights")
+    return {"dense": dense, "weights": weights, "filters": filters, "removed": removed}
+
+
+def row(
+    name: str, sparsity: float, form: str, n: int, time: Median, dense: tuple[int, float]
+) -> str:
+    """Return a row of the table."""
+    within = "" if time.lo is None else f"{time.lo:.3g} to {time.hi:.3g}"
+    cells = (
+        name, f"{sparsity:g}", form, f"{n / 1e6:.1f}", f"{n / dense[0]:.3f}",
+        f"{time.median:.3g}", within, f"{time.median / dense[1]:.3f}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["resnet56", "vgg16-bn"])
+    parser.add_argument("--sparsities", nargs="+", type=float, default=[0.3, 0.5, 0.7])
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--backend", default="torch", choices=BACKENDS)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    load = " ".join(f"{value:.2f}" for value in os.getloadavg())
+    print(f"{machine_name('cpu')}, {given.threads} threads, load {load}, {given.backend}")
+    print(f"batch {given.batch}, {given.rounds} rounds\n")
+    print("| network | sparsity | form | M multiply-adds | of dense | ms | 95 % | of dense |")
+    print("|---|---|---|---|---|---|---|---|")
+    inputs = torch.randn(given.batch, *SHAPE)
+    for name in given.models:
+        dense = as_trained(models.seeded(lambda n=name: models.build(n, SHAPE, 10, {}), 0))
+        for sparsity in given.sparsities:
+            networks = forms(dense, sparsity)
+            counts = {f: work_of(n, torch.zeros(1, *SHAPE)).total for f, n in networks.items()}
+            runs = {
+                form: prepared(given.backend, network, (inputs,), {}, given.threads)
+                for form, network in networks.items()
+            }
+            with torch.inference_mode():
+                samples = in_turns(runs, Pace(rounds=given.rounds))
+            times = {
+                form: median_of([1000 * s for s in seconds]) for form, seconds in samples.items()
+            }
+            reference = counts["dense"], times["dense"].median
+            for form, time in times.items():
+                print(row(name, sparsity, form, counts[form], time, reference), flush=True)
+
+
+if __name__ == "__main__":
+    main()
