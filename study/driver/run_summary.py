@@ -96,11 +96,11 @@ def _collapsed(summary: RunSummary, resolved: ResolvedStudy) -> str:
 
 
 def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
-    """What a search has come to; else schedules against sparsity and budget, or methods."""
+    """What a search has come to; else methods, or what the study compares against its goals."""
     if (findings := resolved.findings(summary.records)) is not None:
         return findings
     from analysis import frames
-    from analysis.selection.series import comparable
+    from analysis.selection.series import comparable, series_column
     from analysis.tables.content import comparison_table, methods_table
     from analysis.tables.render import to_text
 
@@ -109,4 +109,6 @@ def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
         return ""
     if trials["method"].nunique() > 1:
         return str(to_text(methods_table(trials)))
-    return str(to_text(comparison_table(trials)))
+    series = series_column(trials)
+    rows = series if trials[series].nunique() > 1 else "retrain.schedule"
+    return str(to_text(comparison_table(trials, rows)))
