@@ -118,11 +118,17 @@ def joined(names: Sequence[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the hint for an unknown column: the nearest known ones, else all of them."""
+    """Return the hint for an unknown column: the nearest known ones, however far they are."""
     names = list(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     near += [full for full in names if full.endswith(f".{name}") and full not in near]
-    return f"nearest are {', '.join(near)}" if near else f"known are {', '.join(names)}"
+    if not near and len(names) <= FEW_NAMES:
+        return f"known are {', '.join(names)}"
+    return f"nearest are {', '.join(near or get_close_matches(name, names, FEW_NAMES, 0.0))}"
+
+
+FEW_NAMES: Final = 5
+"""So many columns are named where none is near."""
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from analysis.selection.reached import missed_note
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.selection.stand_ins import stand_ins
 from analysis.tables.content import Table, comparison_table, methods_table
+from analysis.tables.fitted import fitted
 from analysis.tables.render import RENDERERS
 from analysis.tables.results import write_output
 from trainables.vocabulary.wording import counted
@@ -151,14 +152,15 @@ def run_table(
     output: str | None = None,
     warn: Callable[[str], object] = print,
     margin: float | None = None,
+    width: int | None = None,
 ) -> str:
     """Return a comparison table in one of `tables.RENDERERS`, and write it to `output` if given.
 
     `kind` is one of `KINDS`, by default the first that the trials have the columns for; `metrics`
     replace what it shows. `margin` is the difference that does not matter, in the unit shown
     (points of a per cent): half a point where none is given, and for other units no likeness is
-    judged. Raises ValueError where the trials do not make the table, or for an unknown column,
-    FileNotFoundError where no study is.
+    judged. As text it is at most `width` characters wide, if given. Raises ValueError where the
+    trials do not make the table, or for an unknown column, FileNotFoundError where no study is.
     """
     study = read(*locations)
     for sentence in study.warnings:
@@ -167,7 +169,8 @@ def run_table(
     for name in [kind] if kind else KINDS:
         table = KINDS[name](frame, metrics, margin)
         if table is not None:
-            content = RENDERERS[format](table)
+            fits = format == "text" and width is not None
+            content = fitted(table, width or 0) if fits else RENDERERS[format](table)
             if output is not None:
                 write_output(output, content)
             return content

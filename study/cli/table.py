@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from shutil import get_terminal_size
+
 import click
 
 from study.cli.margin import MARGIN
@@ -39,7 +42,9 @@ def command(
 
     warnings: list[str] = []
     try:
-        content = run_table(folders, kind, where, metrics, shape, output, warnings.append, margin)
+        content = run_table(
+            folders, kind, where, metrics, shape, output, warnings.append, margin, _width(output)
+        )
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except OSError as error:
@@ -52,3 +57,10 @@ def command(
         click.echo(content, nl=not content.endswith("\n"))
     else:
         click.echo(f"wrote {output}", err=True)
+
+
+def _width(output: str | None) -> int | None:
+    """The terminal's width, where the table is printed on one."""
+    if output is not None or not sys.stdout.isatty():
+        return None
+    return get_terminal_size().columns

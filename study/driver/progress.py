@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -14,16 +15,15 @@ from trainables.vocabulary.wording import duration
 
 @dataclass
 class Tally:
-    """Counts of one run by how trials ended, and its pace over the last minute."""
+    """Counts of one run by how trials ended, its pace, and the best result at each sparsity."""
 
     wanted: int
     settled_before: int
     states: Counter[State] = field(default_factory=Counter)
     dense_runs: int = 0
     epochs: float = 0.0
-    best: float | None = None
+    bests: dict[float, float] = field(default_factory=dict)
     best_metric: str = "val_accuracy"
-    best_trial: str = ""
     started: float = field(default_factory=time.monotonic)
     first_result: float | None = None
     recent: deque[tuple[float, float]] = field(default_factory=deque)
@@ -69,17 +69,13 @@ class Tally:
         self.states[ending.state] += 1
         self.ends.append(time.monotonic() if now is None else now)
         value = ending.metrics.get(self.best_metric)
-        if ending.state == "done" and value is not None and self._better(value):
-            self.best, self.best_trial = value, assignment.trial.fingerprint
+        if ending.state == "done" and value is not None:
+            self._note(assignment.trial.config.prune.sparsity, value)
 
-    def _better(self, value: float) -> bool:
-        if self.best is None:
-            return True
-        return (
-            value > self.best
-            if METRICS[self.best_metric].direction == "max"
-            else (value < self.best)
-        )
+    def _note(self, sparsity: float, value: float) -> None:
+        """Keep a result where it is the best at its sparsity."""
+        better = max if METRICS[self.best_metric].direction == "max" else min
+        self.bests[sparsity] = better(value, self.bests.get(sparsity, value))
 
     def seconds_left(self, now: float | None = None) -> float | None:
         """Time left at the pace of this run's trials so far; None before the second has ended."""
@@ -90,17 +86,74 @@ class Tally:
         return per_trial * max(0, self.wanted - self.settled)
 
 
-def line(tally: Tally, running: int, waiting: int) -> str:
-    """Return the state of a run as one line of text."""
-    parts = [f"{tally.settled}/{tally.wanted} trials"]
+@dataclass(frozen=True)
+class Queue:
+    """What is out and what is still to come: trials at work and waiting, shared dense runs left."""
+
+    running: int
+    waiting: int
+    dense_left: int = 0
+
+
+MANY_SPARSITIES = 6
+"""With more sparsities than this they were sampled, and each has hardly more than one result."""
+
+
+def line(tally: Tally, queue: Queue, width: int | None = None) -> str:
+    """Return the state of a run as one line of text, of at most `width` characters.
+
+    The count comes first, then what the first minute does, then the time left: what does not fit is
+    dropped from the end.
+    """
+    text, *rest = [part for part in _parts(tally, queue) if part]
+    for part in rest:
+        longer = f"{text}, {part}"
+        if width is not None and len(longer) > width:
+            break
+        text = longer
+    return text
+
+
+def _parts(tally: Tally, queue: Queue) -> list[str]:
+    """What there is to say, the most important first."""
+    left = tally.seconds_left()
     troubled: tuple[State, ...] = ("failed", "diverged")
-    parts += [f"{tally.states[s]} {s}" for s in troubled if tally.states[s]]
-    parts += [f"{running} running", f"{waiting} waiting", f"{tally.epochs_per_s():.1f} epochs/s"]
-    if tally.best is not None:
-        text = f"{tally.best:.2%}" if METRICS[tally.best_metric].percent else f"{tally.best:g}"
-        parts.append(f"best {tally.best_metric} {text}")
-    parts.append(f"left {duration(tally.seconds_left())}")
-    return ", ".join(parts)
+    return [
+        f"{tally.settled}/{tally.wanted} trials",
+        _phase(tally, queue),
+        "" if left is None else f"{duration(left)} left",
+        *(f"{tally.states[s]} {s}" if tally.states[s] else "" for s in troubled),
+        f"{queue.running} running",
+        f"{queue.waiting} waiting",
+        f"{tally.epochs_per_s():.1f} epochs/s" if tally.recent else "",
+        _bests(tally),
+    ]
+
+
+def _phase(tally: Tally, queue: Queue) -> str:
+    """What a run does before trials end: its workers load, then shared dense runs are trained."""
+    if tally.first_result is None:
+        return "loading workers" if queue.running else ""
+    if not queue.dense_left:
+        return ""
+    return f"dense runs {tally.dense_runs}/{tally.dense_runs + queue.dense_left}"
+
+
+def _bests(tally: Tally) -> str:
+    """The best result so far at each sparsity: sparsities are no rivals of each other."""
+    if not 0 < len(tally.bests) <= MANY_SPARSITIES:
+        return ""
+    metric = METRICS[tally.best_metric]
+    name = tally.best_metric.replace("val_", "validation ").replace("_", " ")
+    values = [
+        f"{100 * value:.1f} %" if metric.percent else f"{value:.4g}"
+        for _, value in sorted(tally.bests.items())
+    ]
+    at = [
+        f"{value} at {100 * sparsity:.4g} %"
+        for sparsity, value in zip(sorted(tally.bests), values, strict=True)
+    ]
+    return f"best {name} {', '.join(at)}"
 
 
 class Display(Protocol):
@@ -110,7 +163,7 @@ class Display(Protocol):
         """Print a sentence."""
         ...
 
-    def show(self, tally: Tally, running: int, waiting: int) -> None:
+    def show(self, tally: Tally, queue: Queue) -> None:
         """Show where the run stands."""
         ...
 
@@ -120,33 +173,53 @@ class Display(Protocol):
 
 
 class PlainDisplay:
-    """Lines of text, one every ten seconds: for logs and pipes."""
+    """A line of text now and then, when it says something new: for logs and pipes.
 
-    def __init__(self, every_s: float = 10.0) -> None:
-        self._every_s, self._last = every_s, 0.0
+    New is another phase, a failure, the end of the last trial, or a hundredth of the trials more;
+    one trial more is, after ten minutes. Between two lines are ten seconds at least.
+    """
+
+    def __init__(self, every_s: float = 10.0, patience_s: float = 600.0) -> None:
+        self._every_s, self._patience_s = every_s, patience_s
+        self._at = -math.inf
+        self._before: tuple[str, int, int] | None = None
 
     def say(self, text: str) -> None:
         print(text, flush=True)
 
-    def show(self, tally: Tally, running: int, waiting: int) -> None:
+    def show(self, tally: Tally, queue: Queue) -> None:
         now = time.monotonic()
-        if now - self._last >= self._every_s:
-            self._last = now
-            print(line(tally, running, waiting), flush=True)
+        state = (_phase(tally, queue), tally.ended - tally.states["done"], tally.settled)
+        if now - self._at >= self._every_s and self._is_new(state, tally.wanted, now):
+            self._at, self._before = now, state
+            print(line(tally, queue), flush=True)
+
+    def _is_new(self, state: tuple[str, int, int], wanted: int, now: float) -> bool:
+        if self._before is None or state[:2] != self._before[:2]:
+            return True
+        more = state[2] - self._before[2]
+        waited = now - self._at >= self._patience_s
+        return more > 0 and (100 * more >= wanted or state[2] >= wanted or waited)
 
     def close(self) -> None:
         return
 
 
+BAR = 20
+"""Columns of the bar: with them count and time left fit a terminal of 80."""
+
+
 class LiveDisplay:
-    """A bar and a line that stay at the bottom of a terminal."""
+    """A bar and a line that stay at the bottom of a terminal, never wider than it."""
 
     def __init__(self, console: Any) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
+        text = TextColumn(
+            "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="crop")
         )
+        self._progress = Progress(BarColumn(bar_width=BAR), text, console=console)
         self._bar = self._progress.add_task("starting", total=None)
         self._progress.start()
 
@@ -155,10 +228,10 @@ class LiveDisplay:
 
         self._progress.console.print(escape(text), highlight=False)
 
-    def show(self, tally: Tally, running: int, waiting: int) -> None:
+    def show(self, tally: Tally, queue: Queue) -> None:
         self._progress.update(
             self._bar,
-            description=line(tally, running, waiting),
+            description=line(tally, queue, self._progress.console.width - BAR - 2),
             total=tally.wanted,
             completed=tally.settled,
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from shutil import get_terminal_size
 
 from study.points.resolved_study import ResolvedStudy
 from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted, duration
 
 MOST_NAMED = 10
+WIDEST = 100
+"""Lines of sentences longer than this are hard to read."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,12 @@ def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
 
 def _answer(summary: RunSummary) -> str:
     """What the study answers so far, as `bimp answer` says it; "" without a trial."""
-    from shutil import get_terminal_size
-
     from analysis.answer.output import to_text
     from analysis.answer.whole import answer_in
 
     if not summary.records:
         return ""
-    return "\n" + to_text(answer_in(summary.folder), min(get_terminal_size().columns, 100))
+    return "\n" + to_text(answer_in(summary.folder), min(_width(), WIDEST))
 
 
 def _failures(summary: RunSummary) -> str:
@@ -102,13 +103,18 @@ def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
     from analysis import frames
     from analysis.selection.series import comparable, series_column
     from analysis.tables.content import comparison_table, methods_table
-    from analysis.tables.render import to_text
+    from analysis.tables.fitted import fitted
 
     trials = comparable(frames.trials(summary.folder))
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:
-        return str(to_text(methods_table(trials)))
+        return fitted(methods_table(trials), _width())
     series = series_column(trials)
     rows = series if trials[series].nunique() > 1 else "retrain.schedule"
-    return str(to_text(comparison_table(trials, rows)))
+    return fitted(comparison_table(trials, rows), _width())
+
+
+def _width() -> int:
+    """How wide what is printed may be: the terminal, and 80 columns where there is none."""
+    return get_terminal_size().columns

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.driver.assignments import job_of
-from study.driver.progress import Display, Tally
+from study.driver.interruption import interruptible
+from study.driver.progress import Display, Queue, Tally
 from study.points.agenda import Agenda, Assignment, Ending
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point, remember
@@ -97,7 +98,8 @@ class Work:
                     callbacks=[RunCallback(self._on_report, searcher.lost, self._after)],
                 ),
             )
-            tuner.fit()
+            with interruptible(self._screen.say):
+                tuner.fit()
         self._take_failures()
         self._compact()
 
@@ -153,7 +155,8 @@ class Work:
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
-        self._screen.show(self.tally, self.agenda.running, self.agenda.waiting)
+        agenda = self.agenda
+        self._screen.show(self.tally, Queue(agenda.running, agenda.waiting, agenda.dense_left))
         with self._unless_full("the journal"):
             self.source.write_journal()
         clock = time.monotonic()

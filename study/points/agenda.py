@@ -118,6 +118,11 @@ class Agenda:
         return len(self._running)
 
     @property
+    def dense_left(self) -> int:
+        """Dense runs that several trials wait for, those at work included."""
+        return sum(n > 1 and stage not in self._done_stages for stage, n in self._wanted.items())
+
+    @property
     def blocked(self) -> set[str]:
         """Stages that another process is making, which somebody here waits for."""
         return set(self._blocked)

@@ -254,6 +254,7 @@ def test_an_empty_result_is_an_answer(small: StudyFolder) -> None:
     [
         ({"level": "trial"}, "--level must be one of trials, cycles, epochs, got 'trial'"),
         ({"format": "xml"}, "--format must be one of table, csv, json, parquet, markdown, latex"),
+        ({"columns": ["nothing"]}, r"unknown column 'nothing'; nearest are (\S+, ){4}\S+$"),
         ({"where": "sed == 1"}, "unknown column 'sed'; nearest are seed"),
         ({"columns": ["val_acuracy"]}, "unknown column 'val_acuracy'; nearest are val_accuracy"),
         ({"sort": ["-nothing"]}, "unknown column 'nothing'"),

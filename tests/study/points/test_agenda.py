@@ -79,8 +79,9 @@ def test_the_dense_run_comes_first_and_its_dependents_wait() -> None:
     dense = take(work)
     assert (dense.goal, dense.stages) == ("dense", (stages(ft)[0],))
     assert work.next() is None
-    assert (work.waiting, work.running) == (2, 1)
+    assert (work.waiting, work.running, work.dense_left) == (2, 1, 1)
     work.ended(dense, DONE)
+    assert work.dense_left == 0
     first, second = take(work), take(work)
     assert [first.trial, second.trial] == [ft, llr]
     assert (first.goal, first.stages) == ("trial", tuple(stages(ft)))
