@@ -41,7 +41,7 @@ ROOMS: dict[str, Room] = {
     "trainables.code": Room("vocabulary"),
     "trainables.formulas": Room(),
     "trainables.config": Room("vocabulary code formulas", "pydantic"),
-    "trainables.files": Room("vocabulary", "pyarrow"),
+    "trainables.files": Room("vocabulary", "pyarrow", "ruamel"),
     "trainables.jobs": Room("vocabulary config files", "", "torch"),
     "trainables.data": Room("vocabulary config", _TORCH, "torchvision"),
     "trainables.datasets": Room("vocabulary config data", _TORCH, "torchvision sklearn"),
@@ -111,7 +111,7 @@ ROOMS: dict[str, Room] = {
     ),
     "analysis.report": Room(
         "columns stats frames selection tables drawing figures panels findings answer"
-        " trainables.vocabulary",
+        " trainables.vocabulary trainables.files",
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
     "analysis.paper": Room("frames drawing figures panels", f"{_FRAMES} plotly", "kaleido"),

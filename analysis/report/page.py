@@ -30,21 +30,18 @@ from analysis.report.views import (
     resolution_view,
 )
 from analysis.tables.layout import TextTable
+from trainables.files.outputs import deliver
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def write_report(locations: Sequence[str], output: Path, margin: float | None = None) -> None:
-    """Write the report of one or several study folders to `output`, replacing it whole.
+    """Write the report of one or several study folders to `output`, as `files.outputs` writes.
 
     `margin` is the difference that does not matter, see `render_report`. Raises FileNotFoundError
-    naming the location when there is no study at it.
+    naming the location when there is no study at it, OutputError when it cannot be written.
     """
-    page = render_report(read(*locations), margin)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(output)
+    deliver({output: render_report(read(*locations), margin).encode()})
 
 
 def render_report(study: StudyFrames, margin: float | None = None) -> str:

@@ -6,7 +6,6 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pandas as pd
@@ -27,7 +26,7 @@ from analysis.selection.networks import per_seed, seeds_note
 from analysis.tables.content import pooling_notes
 from analysis.tables.layout import TextTable, text_table, value_text
 from analysis.tables.render import to_latex, to_markdown, to_text
-from trainables.files.storage import is_remote, open_folder
+from trainables.files.outputs import deliver
 from trainables.vocabulary.schema import METRICS
 
 LEVELS: Final = ("trials", "cycles", "epochs")
@@ -208,14 +207,8 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 
 def write_output(output: str, content: str | bytes) -> None:
-    """Write a file, local or in an object store, replacing it whole."""
-    data = content.encode() if isinstance(content, str) else content
-    if is_remote(output):
-        parent, _, name = output.rpartition("/")
-    else:
-        path = PurePosixPath(output)
-        parent, name = str(path.parent), path.name
-    open_folder(parent).write(name, data)
+    """Write a file, local or in an object store, as `files.outputs` does; OutputError if not."""
+    deliver({output: content.encode() if isinstance(content, str) else content})
 
 
 _FOR_MACHINES: Final[Mapping[str, Callable[[pd.DataFrame], str | bytes]]] = {

@@ -75,6 +75,7 @@ def group(trust_store: bool) -> None:
 
 def main() -> None:
     """Run the command; a broken rule is one message on standard error and exit status 2."""
+    import errno
     import gc
     import sys
 
@@ -88,6 +89,8 @@ def main() -> None:
     except Exception as error:
         from trainables.vocabulary.refusal import Refusal
 
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            error = Refusal("standard output must take what is written, got a full device")
         if not isinstance(error, Refusal):
             raise
         click.echo(f"bimp: {error}", err=True)

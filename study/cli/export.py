@@ -59,13 +59,13 @@ def command(
         raise click.UsageError("give one of --trial ID, --best METRIC and --front")
 
     from study.views import export as exports
-    from study.views.output import require_replaceable, write_all
+    from study.views.output import require_file, write_all
 
     order = Order(shape, precision, encoding, sizes, remove)
     if front:
         made = {output / name: e for name, e in exports.front(folder, order).items()}
     else:
-        require_replaceable(output)  # before what may take minutes
+        require_file(output)  # before what may take minutes
         one = exports.export(folder, trial=trial, metric=metric, order=order, name=output.name)
         made = {output: one}
     write_all({path: data for at, one in made.items() for path, data in one.files(at).items()})

@@ -32,7 +32,7 @@ def _controls(command: Any) -> Any:
 @click.argument("name", metavar="NAME")
 @click.option(
     "-o", "--output", required=True, metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(allow_dash=True, path_type=Path),
     help="Ends in .pdf, .svg, .png, .html or .json.",
 )  # fmt: skip
 @click.option("--at", multiple=True, metavar="COLUMN=VALUE", help="Where: prune.sparsity=0.9")

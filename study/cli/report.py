@@ -12,7 +12,7 @@ from study.cli.margin import MARGIN
 @click.command("report")
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE.html", type=click.Path(dir_okay=False),
+    "-o", "--output", required=True, metavar="FILE.html", type=click.Path(allow_dash=True),
     help="The file to write.",
 )  # fmt: skip
 @MARGIN
@@ -22,6 +22,7 @@ def command(folders: tuple[str, ...], output: str, margin: float | None) -> None
     Findings in words with their certainty, tables, figures, and how it was run.
     """
     from analysis.report.page import write_report
+    from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
     click.echo("reading and drawing ...", err=True)
@@ -29,4 +30,7 @@ def command(folders: tuple[str, ...], output: str, margin: float | None) -> None
         write_report(list(folders), Path(output), margin)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder: {error}") from None
-    click.echo(f"report: {Path(output).absolute()}")
+    except OutputError as error:
+        raise Refusal(f"-o {error}") from error
+    if output != "-":
+        click.echo(f"report: {Path(output).expanduser().absolute()}")

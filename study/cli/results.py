@@ -39,6 +39,7 @@ def command(
     Under --group-by, --columns names the metrics to average. Tables leave out what is the same in
     all rows, and say so; csv, json and parquet hold everything. Reads only.
     """
+    from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
     if shape == "parquet" and output is None and sys.stdout.isatty():
@@ -53,8 +54,10 @@ def command(
         )
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+    except OutputError as error:
+        raise Refusal(f"-o {error}") from error
     except OSError as error:
-        raise Refusal(f"-o must be a file that can be written, got {output}: {error}") from error
+        raise Refusal(f"DIR must be a folder that can be read, got a fault: {error}") from error
     except ValueError as error:
         options = {"--where": where, "--columns": columns, "--sort": sort, "--group-by": group_by}
         used = [name for name, value in options.items() if value]

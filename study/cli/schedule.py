@@ -33,7 +33,7 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 @click.option("--init", type=_ABOVE_ZERO, help="Peak of constant, stepped, cosine and linear.")
 @click.option("--warmup", type=_SHARE, help="Their share of warm-up steps; 0.1 unless given.")
 @click.option("--format", "shape", default="json", type=click.Choice(["json", "csv", "html"]))
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-o", "--output", metavar="FILE", type=click.Path(allow_dash=True, path_type=Path))
 def command(shape: str, output: Path | None, milestones: str | None, **options: Any) -> None:
     """Print the learning rates of retraining schedule NAME after a dense run.
 

@@ -38,6 +38,7 @@ def command(
     stands which are shown to differ by less than --margin. Reads only.
     """
     from analysis.tables.comparisons import run_table
+    from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
     warnings: list[str] = []
@@ -47,8 +48,10 @@ def command(
         )
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+    except OutputError as error:
+        raise Refusal(f"-o {error}") from error
     except OSError as error:
-        raise Refusal(f"-o must be a file that can be written, got {output}: {error}") from error
+        raise Refusal(f"DIR must be a folder that can be read, got a fault: {error}") from error
     except ValueError as error:
         raise Refusal(str(error)) from error
     for warning in warnings:

@@ -1,0 +1,92 @@
+"""Files for a user: whole, through links, into pipes, with the mode they had, all or none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from trainables.files.outputs import OutputError, deliver
+
+
+def test_files_are_made_and_replaced(tmp_path: Path) -> None:
+    one, two = tmp_path / "new" / "one", tmp_path / "two"
+    two.write_bytes(b"before")
+    two.chmod(0o640)
+    deliver({one: b"1", two: b"2"})
+    assert (one.read_bytes(), two.read_bytes()) == (b"1", b"2")
+    assert two.stat().st_mode & 0o777 == 0o640, "a file that is replaced keeps its mode"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "two"]
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    target, link, chain = tmp_path / "far" / "target", tmp_path / "link", tmp_path / "chain"
+    target.parent.mkdir()
+    target.write_bytes(b"before")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    chain.symlink_to(link)
+    deliver({chain: b"after"})
+    assert link.is_symlink() and chain.is_symlink()
+    assert target.read_bytes() == b"after"
+    assert target.stat().st_mode & 0o777 == 0o600
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "nowhere")
+    deliver({dangling: b"x"})
+    assert dangling.is_symlink() and (tmp_path / "nowhere").read_bytes() == b"x"
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    deliver({pipe: b"content"})
+    reader.join(timeout=10)
+    assert received == [b"content"]
+    assert pipe.is_fifo()
+
+
+def test_home_folders_are_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    deliver({"~/table.csv": b"a"})
+    assert (tmp_path / "table.csv").read_bytes() == b"a"
+
+
+def test_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    deliver({"-": b"bytes\xff"})
+    assert capfdbinary.readouterr().out == b"bytes\xff"
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize(("where", "reason"), [("file/below", "exists"), (".", "a folder")])
+def test_one_that_fails_leaves_the_others(tmp_path: Path, where: str, reason: str) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(OutputError, match=f"must be a file that can be written, got .*{reason}"):
+        deliver({tmp_path / "file": b"new", tmp_path / where: b"2"})
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_device_is_one_sentence() -> None:
+    with pytest.raises(OutputError, match=r"got /dev/full \(No space left on device\)"):
+        deliver({"/dev/full": b"x" * 100})
+
+
+@pytest.mark.parametrize("words", [["-o", "/dev/full"], ["-o", "-"], []])
+def test_the_command_on_a_full_device(words: list[str]) -> None:
+    script = "from study.cli import main; main()"
+    options = "--dense-schedule linear --lr 0.1 --dense-epochs 2 --steps-per-epoch 2 --epochs 2"
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", script, "schedule", "llr", *options.split(), *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ended.returncode != 0
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert "full device" in ended.stderr or "No space left on device" in ended.stderr
