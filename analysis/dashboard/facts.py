@@ -18,6 +18,7 @@ from analysis.columns.labels import MISSING, number, shown, words
 from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, is_missing
 from analysis.columns.roles import reported
 from analysis.dashboard.watch import Snapshot
+from analysis.selection.networks import trained_here
 from analysis.selection.series import SPARSITY, comparable, goal_columns, series_column, values
 from analysis.tables.comparisons import stand_ins_table
 from analysis.tables.layout import TextTable, lay_out, text_table
@@ -52,7 +53,7 @@ def counts(trials: pd.DataFrame) -> list[Fact]:
 
 def trained_epochs(trials: pd.DataFrame) -> float:
     """Return the epochs that were really trained: what trials or studies share counts once."""
-    trials = trials.drop_duplicates("fingerprint")
+    trials = trained_here(trials.drop_duplicates("fingerprint"))
     after_dense = trials["epochs"].astype(float) - trials["dense_epochs"].astype(float).fillna(0.0)
     dense = trials.dropna(subset=["dense_stage"]).drop_duplicates("dense_stage")["dense_epochs"]
     return float(after_dense.sum() + dense.astype(float).sum())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.columns.labels import number
 from analysis.figures.cost import costs
+from analysis.selection.networks import trained_here
 from analysis.selection.series import each_once
 from trainables.vocabulary.wording import counted, duration
 
@@ -29,6 +30,7 @@ def spending(frame: pd.DataFrame) -> Spending:
     trials = each_once(frame)
     if "epochs" not in trials or "dense_epochs" not in trials:
         return Spending(math.nan, math.nan, math.nan, math.nan, 0)
+    trials = trained_here(trials)
     spent = costs(trials).sum(min_count=1)
     n_dense = trials["dense_stage"].nunique() if "dense_stage" in trials else 0
     return Spending(
@@ -52,7 +54,9 @@ def sharing(frame: pd.DataFrame) -> str:
         f" {counted(spent.n_dense, 'dense run')} shared they took {shared},"
         f" {number(100 * saved, 2)} % less"
     )
-    if math.isfinite(spent.seconds_done):
+    if not spent.n_dense:
+        text = f"The trials took {shared} epochs of training; there was no dense run to share"
+    elif math.isfinite(spent.seconds_done):
         text += (
             f"; {duration(spent.seconds_done)} of training instead of"
             f" {duration(spent.seconds_asked)}"

@@ -19,6 +19,9 @@ N_RETRAININGS: Final = "n_retrainings"
 
 STAGE: Final = "dense_stage"
 
+WEIGHTS: Final = "dense.weights"
+"""The trained networks that stand in place of dense runs, where a study names such."""
+
 _WORST: Final = ("done", "stopped", "failed", "diverged")
 """States of several retrainings: the last of them that occurs is that of their mean."""
 
@@ -60,6 +63,22 @@ def _averaged(trials: pd.DataFrame) -> pd.DataFrame:
     changed["state"] = [_WORST[int(rank)] for rank in worst.to_numpy()[order]]
     changed[N_RETRAININGS] = sizes.to_numpy()[order]
     return result.assign(**changed).reset_index(drop=True)
+
+
+def trained_here(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials as what was trained for them: of a network that was loaded the retraining.
+
+    The dense epochs of such trials are declared, not spent; they and the stage are missing then.
+    """
+    if WEIGHTS not in trials or not trials[WEIGHTS].notna().any():
+        return trials
+    trained = trials[WEIGHTS].isna()
+    after = trials["epochs"] - trials["dense_epochs"].fillna(0.0)
+    if "retrain_epochs" in trials:
+        after = trials["retrain_epochs"]
+    changed = {"epochs": trials["epochs"].where(trained, after)}
+    changed |= {c: trials[c].where(trained) for c in ("dense_epochs", STAGE) if c in trials}
+    return trials.assign(**changed)
 
 
 def seeds_note(trials: pd.DataFrame) -> str:

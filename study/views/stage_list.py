@@ -112,13 +112,17 @@ def _first(manifest: Manifest, every: Mapping[str, Manifest]) -> Manifest:
     return manifest
 
 
+_KEYS = {"seed": "retraining seed"}
+"""Keys of a retraining in other words, where their own mean something else beside them."""
+
+
 def stage_words(label: Mapping[str, Any]) -> str:
     """Return what sets a stage apart in a few words, of what its hash was taken of.
 
     Its schedule, its sparsity and what is removed together, or its dense schedule.
     """
     if label.get("kind") == "cycle":
-        retrain = {k: v for k, v in label["retrain"].items() if k != "schedule"}
+        retrain = {_KEYS.get(k, k): v for k, v in label["retrain"].items() if k != "schedule"}
         return _words(label["retrain"]["schedule"], **_removed(label["prune"]), **retrain)
     if "weights" in label:
         return f"trained elsewhere, weights {label['weights']}"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.columns.names import RETRAIN_SEED
+from analysis.dashboard.facts import trained_epochs
 from analysis.figures import FIGURES
 from analysis.findings import sentences, spending
 from analysis.report.views import comparisons_view, leaders_view
@@ -190,6 +191,21 @@ def test_trials_are_counted_and_paid_one_by_one() -> None:
     assert spent.epochs_asked == 12 * 22
     assert spent.epochs_done == 12 * 2 + 3 * 20
     assert spent.n_dense == 3
+
+
+def test_the_dense_epochs_of_a_network_that_was_loaded_are_not_spent() -> None:
+    loaded = retrained(**{"dense.weights": "net.pth (abc)", "retrain_epochs": 2.0})
+    spent = spending.spending(loaded)
+    assert (spent.epochs_asked, spent.epochs_done, spent.n_dense) == (24, 24, 0)
+    assert spending.sharing(loaded) == (
+        "The trials took 24 epochs of training; there was no dense run to share."
+    )
+    assert trained_epochs(loaded) == 24
+    unknown = loaded.assign(epochs=NAN, dense_epochs=NAN)  # nobody knows how long it was trained
+    assert spending.spending(unknown).epochs_done == 24
+    both = pd.concat([loaded, retrained(**{"dense.weights": None}, fingerprint="x")])
+    both["fingerprint"] = [f"f{n}" for n in range(len(both))]
+    assert trained_epochs(both) == 24 + 24 + 3 * 20
 
 
 def test_a_search_s_cost_counts_every_retraining() -> None:
