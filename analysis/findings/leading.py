@@ -38,9 +38,7 @@ def leading(trials: pd.DataFrame) -> list[str]:
     if not leads:
         tried = values(trials, by)
         names = joined([shown(by, name) for name in tried])
-        return [f"Only one {words(by)} was tried, {names}: there is nothing to compare."] * bool(
-            tried
-        )
+        return [f"Only one {words(by)} was tried, {names}."] if tried else []
     alone = [leader for leader in leads if not leader.ties]
     wins = pd.Series([leader.name for leader in alone], dtype=object).value_counts()
     parts = [f"{shown(by, name)} in {n}" for name, n in wins.items()]

@@ -47,7 +47,8 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
     chosen_by = choice(done)
     if done.empty or chosen_by not in done or not done[chosen_by].notna().any():
         return [tally(frame), "No trial is done, so there is nothing to compare yet."]
-    splits = split(trials)
+    splits, bests = split(trials), best(trials)
+    answered = bests or (splits and series_column(trials) in SPLITS)
     sentences = [
         tally(frame),
         seeds_note(trials),
@@ -55,8 +56,8 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
         _without_test(trials),
         missed_note(trials),
         repeats_note(trials),
-        *([] if splits and series_column(trials) in SPLITS else leading(trials)),
-        *best(trials),
+        *([] if answered else leading(trials)),
+        *bests,
         *against_rivals(trials),
         likeness_sentence(trials, REPORTED, margin),
         *discount(trials, margin),

@@ -157,7 +157,7 @@ def test_a_leader_of_its_own_seeds_says_so() -> None:
 def test_a_single_series_is_said() -> None:
     frame = grid({("ft",): [0.9, 0.9]}, "retrain.schedule")
     (sentence,) = leading.leading(frame)
-    assert sentence == "Only one method was tried, imp: there is nothing to compare."
+    assert sentence == "Only one method was tried, imp."
 
 
 def test_a_leader_s_failures_stand_beside_its_mean() -> None:
@@ -192,6 +192,13 @@ def test_the_best_of_a_search_is_worth_what_other_seeds_choose() -> None:
         "At 90 % sparse the best of 3 configurations on validation has dense learning rate 0.5;"
         " what is chosen at other seeds reaches 83.33 % on validation and 73.33 % on test (n = 3)."
     )
+
+
+def test_a_search_of_one_method_answers_its_own_question() -> None:
+    frame = grid({(0.2,): [0.9, 0.9, 0.9], (0.5,): [0.95, 0.95, 0.95]}, "dense.lr")
+    said = sentences.findings(frame)
+    assert not any("Only one" in sentence for sentence in said)
+    assert said[1].startswith("At 90 % sparse the best of 2 configurations on validation has dense")
 
 
 def test_the_best_of_one_seed_is_too_good_and_a_tie_is_called_one() -> None:
