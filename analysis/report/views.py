@@ -25,9 +25,9 @@ from analysis.columns.roles import choice, reported
 from analysis.columns.rows import tuples
 from analysis.findings import sentences
 from analysis.findings.resolution import resolutions
-from analysis.findings.rivals import comparisons
+from analysis.findings.rivals import Versus, comparisons
 from analysis.selection.leaders import leaders
-from analysis.selection.likeness import margin_of, margin_words
+from analysis.selection.likeness import difference_words, margin_of
 from analysis.selection.networks import seeds_note
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.selection.tries import unequal_tries
@@ -141,14 +141,14 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
             number(one.verdict.p_sign, 2),
             number(one.verdict.p_holm, 2),
             *([_likeness(one.verdict, limit)] if limit else []),
-            one.certainty,
+            _verdict(one, limit),
         )
         for one in rivals
     )
     columns = [
         "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs (n)",
         "seeds", "better in (% of pairs)", "p, exact", "p, t test, Holm",
-        *([f"within {margin_words(metric, limit)}"] if limit else []), "verdict",
+        *([f"within {difference_words(metric, limit)}"] if limit else []), "verdict",
     ]  # fmt: skip
     leader = shown(by, rivals[0].verdict.of) if rivals else ""
     at = block_words(rivals[0].task) if rivals else ""
@@ -175,21 +175,25 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
 
 
 WITHIN: Final = (
-    "Within the margin: p of two one-sided t tests against it, each pair by itself, and in brackets"
-    " how likely the true difference lies within."
+    "Within the margin: how likely the true difference lies within, and the p of two one-sided t"
+    " tests against it, each pair by itself; at most 0.05 shows the two alike."
 )
 
 
 def _likeness(one: Verdict, margin: float) -> str:
-    """Whether a difference is shown to lie within a margin: p, and the share of the region."""
+    """How likely a difference lies within a margin, with the p of the test against it."""
     like = one.likeness(margin)
     if like.likeness == "unknown":
         return MISSING
-    if like.likeness == "identical":
-        return "identical"
-    shown_ = "yes" if like.likeness == "equivalent" else "not shown"
-    inside = number(100 * like.inside, 3)
-    return f"{shown_}, p = {number(like.p, 2)} ({inside} %)" if like.p >= 0 else shown_
+    if not like.p >= 0:  # the seeds do not differ
+        return "identical" if like.likeness == "identical" else MISSING
+    return f"{number(100 * like.inside, 2)} % (p {number(like.p, 2)})"
+
+
+def _verdict(one: Versus, margin: float | None) -> str:
+    """How sure a difference is, and whether the two are shown to be alike."""
+    shown_alike = margin is not None and one.verdict.likeness(margin).likeness == "equivalent"
+    return f"{one.certainty}, shown alike" if shown_alike else one.certainty
 
 
 def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTable:
@@ -201,7 +205,7 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
     columns = [
         "block", "seeds (n)", titled("spread of a difference", unit),
         titled("least difference found", unit),
-        *(f"seeds for {margin_words(name, step)}" for step in steps),
+        *(f"seeds for {difference_words(name, step)}" for step in steps),
     ]  # fmt: skip
     rows = (
         (
@@ -230,10 +234,10 @@ def comparison_tables(frame: pd.DataFrame, margin: float | None = None) -> list[
         return []
     tables = []
     if len(frame[[SPARSITY, budget_column(frame)]].drop_duplicates()) <= MANY_COLUMNS:
-        tables.append(schedules_comparison(frame, margin=margin))
+        tables.append(schedules_comparison(frame, margin=margin, likeness=False))
         tables.append(structures_comparison(frame, margin=margin))
     if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
-        tables.append(methods_comparison(frame, margin=margin))
+        tables.append(methods_comparison(frame, margin=margin, likeness=False))
     return [to_html(table) for table in tables if table is not None]
 
 

@@ -31,10 +31,15 @@ def margin_of(metric: str, margin: float | None) -> float | None:
 
 def margin_words(metric: str, margin: float) -> str:
     """Return a margin in words: `0.5 points of test accuracy`."""
-    size = number(margin * scale(metric), 3)
-    unit = difference_unit(metric)
-    noun = unit[:-1] if unit == "points" and size == "1" else unit
-    return f"{size} {noun} of {words(metric)}" if noun else f"{size} in {words(metric)}"
+    size = difference_words(metric, margin)
+    return f"{size} {'of' if difference_unit(metric) else 'in'} {words(metric)}"
+
+
+def difference_words(metric: str, margin: float) -> str:
+    """Return the size of a difference with its unit, as stored: .005 gives `0.5 points`."""
+    size, unit = number(margin * scale(metric), 3), difference_unit(metric)
+    noun = "point" if unit == "points" and size == "1" else unit
+    return f"{size} {noun}".strip()
 
 
 def likeness_sentence(

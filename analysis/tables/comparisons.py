@@ -33,14 +33,18 @@ ZEROS: Final = "sparsity_all_parameters"
 
 
 def schedules_comparison(
-    frame: pd.DataFrame, metric: str = REPORTED, margin: float | None = None
+    frame: pd.DataFrame,
+    metric: str = REPORTED,
+    margin: float | None = None,
+    *,
+    likeness: bool = True,
 ) -> Table | None:
     """Return retraining schedules against sparsity and budget; None where one alone was tried.
 
     Where several settings were tried, one stands for a schedule, see `selection.stand_ins`. A note
-    says which are shown to be alike within the margin, see `likeness_sentence`.
+    says which are shown to be alike within the margin, see `likeness_sentence`, unless told not to.
     """
-    return _comparison(frame, SCHEDULE, metric, margin)
+    return _comparison(frame, SCHEDULE, metric, margin, likeness=likeness)
 
 
 def structures_comparison(
@@ -55,12 +59,15 @@ def structures_comparison(
     return table and _noting(table, *_zeros_notes(comparable(frame)))
 
 
-def _comparison(frame: pd.DataFrame, rows: str, metric: str, margin: float | None) -> Table | None:
+def _comparison(
+    frame: pd.DataFrame, rows: str, metric: str, margin: float | None, *, likeness: bool = True
+) -> Table | None:
     metric = named(metric, frame)
     trials = comparable(frame)
     if not _measured(trials, metric) or len(values(trials, rows)) < 2:
         return None
-    return stand_ins_table(trials, rows, goal_columns(trials), metric, margin)
+    columns = goal_columns(trials)
+    return stand_ins_table(trials, rows, columns, metric, margin, likeness=likeness)
 
 
 def _zeros_notes(trials: pd.DataFrame) -> list[str]:
@@ -81,6 +88,8 @@ def stand_ins_table(
     columns: Sequence[str],
     metric: str = REPORTED,
     margin: float | None = None,
+    *,
+    likeness: bool = True,
 ) -> Table:
     """Return the means of comparable trials, one setting of a block standing for its series.
 
@@ -89,8 +98,8 @@ def stand_ins_table(
     metric = named(metric, trials)
     chosen = stand_ins(trials, rows, block_columns(trials, rows))
     table = comparison_table(chosen, rows, columns, metric)
-    likeness = likeness_sentence(trials, metric, margin, rows)
-    return _noting(table, tuned_note(chosen, rows), missed_note(chosen), likeness)
+    alike = likeness_sentence(trials, metric, margin, rows) if likeness else ""
+    return _noting(table, tuned_note(chosen, rows), missed_note(chosen), alike)
 
 
 def _noting(table: Table, *notes: str) -> Table:
@@ -98,17 +107,23 @@ def _noting(table: Table, *notes: str) -> Table:
 
 
 def methods_comparison(
-    frame: pd.DataFrame, metrics: Sequence[str] = (), margin: float | None = None
+    frame: pd.DataFrame,
+    metrics: Sequence[str] = (),
+    margin: float | None = None,
+    *,
+    likeness: bool = True,
 ) -> Table | None:
     """Return pruning methods against goal sparsity; None where one alone was tried.
 
-    A note says which are shown to be alike in what is reported, see `likeness_sentence`.
+    A note says which are shown to be alike in what is reported, see `likeness_sentence`, unless
+    `likeness` is False.
     """
     trials = comparable(frame)
     if not _measured(trials, *metrics) or len(values(trials, "method")) < 2:
         return None
     table = methods_table(trials, metrics) if metrics else methods_table(trials)
-    return _noting(table, likeness_sentence(trials, REPORTED, margin, "method"))
+    alike = likeness_sentence(trials, REPORTED, margin, "method") if likeness else ""
+    return _noting(table, alike)
 
 
 def _measured(trials: pd.DataFrame, *metrics: str) -> bool:

@@ -63,14 +63,16 @@ def test_of_two_seeds_the_worth_of_a_leader_is_not_known() -> None:
 
 
 def test_likeness_stands_beside_the_verdict() -> None:
-    # Differences on test .025, .02, .015: mean .02, error .005 / sqrt(3), far from half a point.
-    (row,) = comparisons_view(three_seeds()).rows
-    assert row[8].text.startswith("not shown, p = 0.98")
-    # Within three points: (.03 - .02) / error is 3.4641, p = (1 - t / sqrt(t^2 + 2)) / 2.
-    wide = comparisons_view(three_seeds(), margin=3.0)
-    assert wide.headers[8] == ("within 3 points of test accuracy",)
+    # Differences on test .025, .02, .015: mean .02, error .005 / sqrt(3). Within three points t is
+    # .01 / error = 3.4641 on the nearer side and p = (1 - t / sqrt(t^2 + 2)) / 2.
+    (row,) = comparisons_view(three_seeds(), margin=3.0).rows
     p = (1 - math.sqrt(12 / 14)) / 2
-    assert wide.rows[0][8].text.startswith(f"yes, p = {p:.2g} (")
+    assert row[8].text == f"{100 * (1 - p):.2g} % (p {p:.2g})"
+    assert row[9].text.endswith(", shown alike")
+    half = comparisons_view(three_seeds())
+    assert half.headers[8] == ("within 0.5 points",)
+    assert half.rows[0][8].text.endswith("(p 0.98)")
+    assert not half.rows[0][9].text.endswith("alike")
 
 
 def test_what_the_seeds_resolve_by_value() -> None:
