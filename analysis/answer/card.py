@@ -23,7 +23,7 @@ from analysis.answer.wording import (
 from analysis.columns.labels import brief, label, number, shown, words
 from analysis.columns.names import config_columns
 from analysis.columns.roles import reported
-from analysis.figures.lines import dense_row, dense_settings
+from analysis.selection.dense import dense_row, dense_settings
 from analysis.selection.series import MANY_SERIES, SPARSITY, budget_column, values
 from trainables.config.catalog import METHODS
 from trainables.config.datasets import known

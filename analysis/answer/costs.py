@@ -11,8 +11,8 @@ import pandas as pd
 from analysis.answer.basis import Basis
 from analysis.answer.statements import SparsityCost, Step
 from analysis.columns.names import or_none
-from analysis.figures.lines import dense_settings
 from analysis.selection.blocks import Block, inside
+from analysis.selection.dense import dense_settings
 from analysis.selection.series import SPARSITY
 from analysis.stats import interval
 from analysis.stats.candidates import SEED

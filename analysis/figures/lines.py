@@ -15,11 +15,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, in_percent, label, scale, shown, words
-from analysis.columns.names import config_columns, differing, joined
+from analysis.columns.names import joined
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
+from analysis.selection.dense import dense_row, dense_settings
 from analysis.selection.reached import REACHED, SLACK
 from analysis.selection.series import SPARSITY
 from analysis.selection.tabulation import Tabulation
@@ -85,40 +86,9 @@ def _mixed_note(apart: Sequence[str]) -> str:
     return f"There is no line of the dense model: dense runs differ in {joined(apart)}."
 
 
-def dense_settings(trials: pd.DataFrame, metric: str) -> list[str]:
-    """Return what the trials' dense runs differ in besides the seed: settings, or their length.
-
-    The mean over several kinds of dense runs is that of no model.
-    """
-    runs = _with_dense(trials, metric)
-    apart = differing(runs, [c for c in config_columns(runs) if c.startswith("dense.")])
-    return apart or differing(runs, [c for c in ("dense_epochs",) if c in runs])
-
-
-def _with_dense(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The trials that are done and know a metric of their dense run."""
-    column = f"dense_{metric}"
-    if column not in trials:
-        return trials.head(0)
-    return trials[(trials["state"] == "done") & trials[column].notna()]
-
-
 def _bare(table: pd.DataFrame) -> bool:
     """Whether there are too many levels for bars to be told apart."""
     return bool(table["x"].nunique() > MANY_BARS)
-
-
-def dense_row(trials: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the dense model's mean as one row, over dense runs; no row where it is unknown.
-
-    A dense run that several trials share counts once.
-    """
-    done = _with_dense(trials, metric)
-    if done.empty:
-        return pd.DataFrame()
-    key = "dense_stage" if "dense_stage" in done and done["dense_stage"].notna().all() else "seed"
-    runs = done.drop_duplicates(key).assign(series="dense")
-    return means(runs, ["series"], f"dense_{metric}").assign(reference=True)
 
 
 def line_figure(table: Tabulation, title: str) -> go.Figure:

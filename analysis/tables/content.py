@@ -32,6 +32,7 @@ from analysis.selection.networks import N_RETRAININGS, seeds_note
 from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN, stand_ins
 from analysis.stats.closeness import snapped
 from analysis.stats.spread import COUNTED, COUNTS, require_choosable, row_groups, summaries
+from analysis.tables.dense_row import with_dense
 from trainables.vocabulary.schema import METRICS
 
 METHOD_METRICS: Final = (
@@ -87,6 +88,7 @@ def comparison_table(
     cells = _grid(kept, row_keys, columns, [metric])
     mark = min(mark, max(1, len(cells.drop_duplicates(list(row_keys))) - 1))
     cells = _ranked(cells, row_keys, columns, mark)
+    cells = with_dense(cells, kept, row_keys, columns, [metric])
     notes = (
         "Mean ± sample standard deviation over seeds of the trials that are done.",
         *_count_notes(cells),
@@ -122,6 +124,7 @@ def methods_table(
     keys = [*row_keys, goal]
     chosen = stand_ins(frame, "method", [key for key in keys if key != "method"], choose_by)
     cells = _ranked(_grid(chosen, row_keys, [goal], metrics), row_keys, [goal], mark)
+    cells = with_dense(cells, frame, row_keys, [goal], metrics)
     searched = "origin.number" in frame and frame["origin.number"].notna().any()
     if searched:
         cells = pd.concat([cells, _search_cells(frame, keys)], ignore_index=True)

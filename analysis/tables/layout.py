@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
+from analysis.tables.dense_row import DENSE
 from trainables.vocabulary.schema import METRICS
 
 
@@ -126,7 +127,10 @@ def lay_out(table: Table) -> TextTable:
     return TextTable(
         table.title + unit, tuple(_short(table.row_keys)), headers,
         tuple(tuple(map(value_text, row)) for row in body),
-        tuple(tuple(cells_of.get(c, Cell(EMPTY)) for c in columns) for cells_of in body.values()),
+        tuple(
+            tuple(cells_of.get(c, Cell("" if row[-1] == DENSE else EMPTY)) for c in columns)
+            for row, cells_of in body.items()
+        ),
         table.notes,
     )  # fmt: skip
 
