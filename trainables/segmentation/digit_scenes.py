@@ -28,8 +28,8 @@ from trainables.segmentation.scenes import N_CLASSES, Sources, scenes
 from trainables.segmentation.task import Segmentation
 from trainables.segmentation.unet import UNet
 
-N_VAL: Final = 128
-N_TEST: Final = 256
+N_VAL: Final = 256
+N_TEST: Final = 512
 _VAL_DIGITS: Final = 200
 _STRIPS: Final = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}
 """Shares of the photographs' width, from left to right."""
@@ -46,10 +46,10 @@ class DigitScenes(Segmentation):
     is fixed.
     """
 
-    evaluation_batch: ClassVar[int | None] = 64
+    evaluation_batch: ClassVar[int | None] = 128
 
     def __init__(
-        self, width: Positive = 8, n_train: Positive = 512, size: Side = 48, scene_seed: Seed = 0
+        self, width: Positive = 8, n_train: Positive = 2048, size: Side = 24, scene_seed: Seed = 0
     ) -> None:
         self._width, self._n_train = width, n_train
         self._size, self._seed = size, scene_seed

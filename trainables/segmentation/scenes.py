@@ -1,8 +1,8 @@
 """Scenes with handwritten digits over photographs, and the class of every pixel.
 
-Digits are scaled, inked bright over dark and dark over bright, scattered and laid over each other;
-their soft edges are void. Made by numpy's frozen `RandomState` and whole numbers, so that a seed
-gives the same masks everywhere.
+Digits are scaled, inked in bright colours over photographs of half their brightness, scattered and
+laid over each other; their soft edges are void. Made by numpy's frozen `RandomState` and whole
+numbers, so that a seed gives the same masks everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ N_CLASSES: Final = 11
 FULL_INK: Final = 16
 """The darkest level of a digit's pixels."""
 
-_FEWEST, _MOST = 2, 5
+_FEWEST, _MOST = 2, 3
 _SOLID, _FAINT = 0.5, 0.15
 """From which share of ink on a pixel is the digit's, and below which it stays what it was."""
 
@@ -54,7 +54,7 @@ def scenes(sources: Sources, n: int, size: int, seed: int) -> tuple[Pixels, Pixe
 def _scene(sources: Sources, size: int, draw: np.random.RandomState) -> tuple[Pixels, Pixels]:
     photograph = sources.photographs[draw.randint(len(sources.photographs))]
     top, left = (draw.randint(length - size + 1) for length in photograph.shape[:2])
-    image = photograph[top : top + size, left : left + size].astype(np.int64)
+    image = photograph[top : top + size, left : left + size].astype(np.int64) // 2
     if draw.randint(2):
         image = image[:, ::-1].copy()
     mask = np.zeros((size, size), np.uint8)
@@ -69,15 +69,14 @@ def _lay_digit_(
     """Lay one digit over a scene, whose corner may cut off up to a quarter of it."""
     size = len(mask)
     which = draw.randint(len(sources.labels))
-    side = draw.randint(size // 4, size // 2 + 1)
+    side = draw.randint(size // 2, 3 * size // 4 + 1)
     top, left = draw.randint(-(side // 4), size - side + side // 4 + 1, size=2)
-    level, shift = draw.randint(56), draw.randint(-40, 41, size=3)
+    tint = np.clip(200 + draw.randint(56) + draw.randint(-40, 41, size=3), 0, 255)
 
     whole, full = enlarged(sources.digits[which], side)
     rows, columns = (slice(max(0, at), min(size, at + side)) for at in (top, left))
     ink = whole[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     below = image[rows, columns]
-    tint = np.clip(shift + level + (200 if 2 * below.sum() < 255 * below.size else 0), 0, 255)
     image[rows, columns] = below + (tint - below) * ink[..., None] // full
     place = mask[rows, columns]
     place[ink > _FAINT * full] = VOID

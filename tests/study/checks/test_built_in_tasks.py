@@ -44,9 +44,9 @@ def test_facts_are_those_of_the_task_and_no_code_is_hashed(
     config = resolved.representatives[0]
     facts = config.facts
     assert facts is not None
-    assert (facts.n_train, facts.n_val, facts.n_test) == (16, 128, 256)
+    assert (facts.n_train, facts.n_val, facts.n_test) == (16, 256, 512)
     assert (facts.codes, facts.copy_digest, code.files) == ({}, None, None)
-    assert facts.defaults == {"width": 8, "n_train": 512, "size": 48, "scene_seed": 0}
+    assert facts.defaults == {"width": 8, "n_train": 2048, "size": 24, "scene_seed": 0}
     assert facts.smooths
     assert resolved.deciding == "val_mean_iou"
     assert config.declared["counts"] == "pixels"

@@ -35,20 +35,18 @@ def test_a_flat_digit_stays_flat(side: int) -> None:
     assert (ink == full).all()
 
 
-def test_a_pixel_with_ink_is_the_digits_and_contrasts() -> None:
+def test_a_pixel_with_ink_is_the_digits_and_bright() -> None:
     images, masks = scenes(one_stroke(), 6, 32, 0)
     assert set(np.unique(masks)) == {0, 8}
     inked = (masks == 8)[:, None].repeat(3, 1)
-    bright, dark = images[inked] >= 200 - 40, images[inked] <= 55 + 40
-    assert (bright | dark).all()  # dark where it lies over another
-    assert bright.mean() > 0.5
+    assert images[inked].min() >= 200 - 40
     assert not images[~inked].any()
 
 
 def test_soft_edges_are_void_and_later_digits_lie_above() -> None:
     _, masks = scenes(part_sources()["train"], 40, 48, 1)
     shares = np.bincount(masks.ravel(), minlength=256) / masks.size
-    assert 0.05 < shares[V] < 0.2 and 0.6 < shares[0] < 0.9
+    assert 0.05 < shares[V] < 0.2 and 0.5 < shares[0] < 0.8
     assert (shares[1:11] > 0.005).all() and not shares[11:V].any()
 
 
@@ -56,7 +54,7 @@ def test_a_seed_makes_the_same_scenes() -> None:
     sources = part_sources()["val"]
     (images, masks), (again, _), (others, _) = (scenes(sources, 8, 48, s) for s in (3, 3, 4))
     assert np.array_equal(images, again) and not np.array_equal(images, others)
-    assert hashlib.sha256(masks.tobytes()).hexdigest()[:16] == "0484fb2eed4b17b4"
+    assert hashlib.sha256(masks.tobytes()).hexdigest()[:16] == "d7716fc7a229f3b0"
 
 
 def test_no_digit_and_no_pixel_of_a_photograph_is_in_two_parts() -> None:
@@ -72,9 +70,9 @@ def test_no_digit_and_no_pixel_of_a_photograph_is_in_two_parts() -> None:
 def test_the_parts_of_the_task() -> None:
     splits = DigitScenes(n_train=16).splits()
     assert {name: len(part) for name, part in splits.in_order.items()} == {
-        "train": 16, "val": 128, "test": 256,
+        "train": 16, "val": 256, "test": 512,
     }  # fmt: skip
     images, masks = splits.train.tensors  # type: ignore[attr-defined]
-    assert images.shape == (16, 3, 48, 48) and masks.shape == (16, 48, 48)
+    assert images.shape == (16, 3, 24, 24) and masks.shape == (16, 24, 24)
     assert float(images.double().mean()) == pytest.approx(0, abs=1e-6)
     assert float(images.double().std(correction=0, dim=(0, 2, 3))[0]) == pytest.approx(1, abs=1e-5)
