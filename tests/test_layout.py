@@ -147,6 +147,13 @@ ROOMS: dict[str, Room] = {
         "pydantic annotated_types",
         "pandas tabulate ruamel",
     ),
+    "study.exports": Room(
+        "definition views trainables.vocabulary trainables.code trainables.config"
+        " trainables.files trainables.jobs trainables.deploy"
+        " analysis.columns analysis.stats analysis.frames analysis.selection analysis.figures",
+        "",
+        "pandas ruamel",
+    ),
     "study.driver": Room(
         "definition points checks views trainables.vocabulary trainables.config trainables.files"
         " trainables.jobs trainables.workers"
@@ -161,7 +168,7 @@ ROOMS: dict[str, Room] = {
         "plotly",
     ),
     "study.cli": Room(
-        "definition points checks views driver"
+        "definition points checks views exports driver"
         " trainables.vocabulary trainables.formulas trainables.files"
         " analysis.tables analysis.answer analysis.report analysis.dashboard"
         " analysis.figures analysis.paper",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from study.views.order import ENCODINGS, FORMATS, PRECISIONS, Order
+from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order, require_place
 
 
 @click.command("export")
@@ -58,14 +58,15 @@ def command(
     if sum([trial is not None, metric is not None, front]) != 1:
         raise click.UsageError("give one of --trial ID, --best METRIC and --front")
 
-    from study.views import export as exports
+    from study.exports import export as exports
     from study.views.output import require_file, write_all
 
     order = Order(shape, precision, encoding, sizes, remove)
     if front:
         made = {output / name: e for name, e in exports.front(folder, order).items()}
     else:
-        require_file(output)  # before what may take minutes
+        require_file(output)
+        require_place(output)
         one = exports.export(folder, trial=trial, metric=metric, order=order, name=output.name)
         made = {output: one}
     write_all({path: data for at, one in made.items() for path, data in one.files(at).items()})

@@ -17,7 +17,7 @@ def write(path: str | Path, data: bytes) -> None:
 def write_all(files: Mapping[str | Path, bytes] | Mapping[Path, bytes]) -> None:
     """Write several files, all or none replaced; Refusal when one of them cannot be written."""
     try:
-        deliver(dict(files))
+        deliver({str(path): data for path, data in files.items()})
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
 

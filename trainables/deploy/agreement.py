@@ -67,15 +67,20 @@ class _Comparison:
     logits: bool
     largest: float = 0.0
     scale: float = 0.0
+    calls: int = 0
     seen: int = 0
     ties: list[Tie] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
 
+    def __getattr__(self, name: str) -> Any:
+        """What a `score` reads of the network beside calling it."""
+        return getattr(self.model, name)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
         leaves, spec = tree_flatten(self.model(*args, **kwargs))
-        outputs = iter(self.other(*args, **kwargs))
+        theirs = self.other(*args, **kwargs)
         mine = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        theirs = list(outputs)
         if [t.shape for t in mine] != [t.shape for t in theirs]:
             got = [tuple(t.shape) for t in theirs]
             rule = f"must give outputs of {[tuple(t.shape) for t in mine]}"
@@ -89,9 +94,12 @@ class _Comparison:
 
     def _note(self, mine: Tensor, theirs: Tensor) -> None:
         if mine.numel():
-            difference = (mine.double() - theirs.double()).abs().max()
-            self.largest = max(self.largest, float(difference.nan_to_num(torch.inf)))
-            self.scale = max(self.scale, float(mine.double().abs().max()))
+            one, two = mine.double(), theirs.double()
+            difference = (one - two).abs().masked_fill(one == two, 0)  # of equal infinities too
+            self.largest = max(
+                self.largest, float(difference.max().nan_to_num(torch.inf, torch.inf))
+            )
+            self.scale = max(self.scale, float(one.abs().nan_to_num(0, posinf=0).max()))
         if self.logits and mine.ndim == 2 and mine.shape[1] > 1:
             top = mine.topk(2, dim=1).values
             gaps = (top[:, 0] - top[:, 1]).tolist()
@@ -112,6 +120,8 @@ def agreement_on(
     stand_in = other or _outputs(network.model)
     comparison = _Comparison(network.model, stand_in, isinstance(network.task, Classification))
     measured = network.evaluate(part, comparison)
+    if not comparison.calls:
+        raise Refusal("score must call the network itself, for what is exported to be checked")
     prefix = f"{part}_"
     recorded = {
         name: network.record.metrics[f"{prefix}{name}"]

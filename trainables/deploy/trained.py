@@ -16,7 +16,7 @@ from torch import nn
 
 from trainables.code.import_path import ImportPath
 from trainables.code.importing import importing_from
-from trainables.code.loading import load
+from trainables.code.loading import fault, load
 from trainables.code.reference import parse
 from trainables.config.sections import TaskChoice
 from trainables.config.tasks import built_in
@@ -128,8 +128,8 @@ def trained(
         model = seeded(task.model, record.seed)
     except Refusal:
         raise
-    except (OSError, ValueError) as error:
-        raise Refusal(f"task must be there as in the trial, got {error}") from error
+    except Exception as error:  # data that are gone, and whatever the user's code raises
+        raise Refusal(f"task must be there as in the trial, got {fault(error, search)}") from error
     _require_same_files(record, splits)
     _load(model, weights)
     chosen = _pruned(prunable(model, task.prunable), weights.masks)

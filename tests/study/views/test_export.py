@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from study.exports.export import Export
 from study.views.choice import Choice, best, by_prefix
-from study.views.export import Export
 from study.views.stage_list import stages
 from tests.study.conftest import Command
 from tests.trainables.trials.plain import cache, run_trial, tiny
@@ -142,7 +142,7 @@ def test_the_weights_of_a_trial(folder: Path, tmp_path: Path, bimp: Command) -> 
 
 
 def test_what_is_exported_is_the_model_that_was_measured(folder: Path, tmp_path: Path) -> None:
-    from study.views.export import export
+    from study.exports.export import export
     from trainables.data.sources import load
 
     record = record_at(folder, 0.8, seed=1)
@@ -159,7 +159,7 @@ def test_what_is_exported_is_the_model_that_was_measured(folder: Path, tmp_path:
 def test_masks_are_applied_even_where_weights_were_not(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from study.views.export import export
+    from study.exports.export import export
     from trainables.trials.stage_store import StageStore
 
     whole = StageStore.load

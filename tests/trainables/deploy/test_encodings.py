@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 from torch import Tensor
 
-from study.views import order
+from study.exports import order
 from trainables.deploy.encodings import (
     ENCODINGS,
     Encoding,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,12 +49,18 @@ BUILT_IN = {
 }
 
 
+DEEP = {
+    "dense": {"epochs": 4, "batch_size": 16, "lr": 0.01},
+    "prune": {"sparsity": 0.5},
+}
+"""Under which deep networks are past chance after a few steps, and their logits of usual size."""
+
+
 def trial(folder: Path, name: str) -> Trained:
     """The network of a short trial: of the catalog on digits, the user's own, or torchvision's."""
     if name in BUILT_IN:
-        dense = {"epochs": 2, "batch_size": 16, "lr": 0.1 if name in QUICK else 0.02}
         task = {"dataset": DIGITS, "model": BUILT_IN[name]}
-        record = trained_trial(folder, task, dense=dense)
+        record = trained_trial(folder, task, **({} if name in QUICK else DEEP))
     elif name == "own task":
         record = own_trial(folder)
     else:
@@ -64,7 +71,7 @@ def trial(folder: Path, name: str) -> Trained:
 def own_dataset_trial(folder: Path, model: str) -> Any:
     """A trial of a network of the catalog on pictures of the user's own."""
     task = {"dataset": "my_task:pictures", "model": {"name": model}}
-    return own_trial(folder, PICTURES, "my_task:pictures", (60, 30, 30), task=task)
+    return own_trial(folder, PICTURES, "my_task:pictures", (60, 30, 30), task=task, **DEEP)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,8 @@ def test_what_is_exported_gives_the_recorded_accuracy_to_the_image(
     name: str, form: str, networks: Make
 ) -> None:
     network = networks(name)
+    if name not in QUICK:
+        assert network.record.metrics["test_accuracy"] > 0.3
     package = graph_package(network, form)
     assert [a.part for a in package.agreements] == ["val", "test"]
     for agreement in package.agreements:
@@ -162,6 +171,32 @@ def test_another_computation_is_refused_with_the_difference(networks: Make) -> N
         require_agreement(lost, "it")
     with pytest.raises(Refusal, match=r"must give outputs of \[\(144, 10\)\], got \[\]"):
         agreement_on(network, "val", lambda _: [])
+
+
+def test_equal_infinities_do_not_differ_and_other_ones_do(networks: Make) -> None:
+    network = networks("mlp")
+    masked = Fixed(torch.full((144, 10), -torch.inf).index_fill(1, torch.tensor([3]), 7.0))
+    endless = replace(network, loaded=replace(network.loaded, model=masked))
+    same = agreement_on(endless, "val", lambda _: [masked.logits.clone()])
+    assert (same.largest, same.changed) == (0.0, ())
+    other = agreement_on(endless, "val", lambda _: [masked.logits.nan_to_num(neginf=-1e9)])
+    assert other.largest == torch.inf
+
+
+def test_a_score_may_read_the_network_but_must_call_it(networks: Make) -> None:
+    network = networks("mlp")
+
+    def by_a_layer(model: Any, batch: Any) -> dict[str, Any]:
+        images, labels = batch
+        logits = model.classifier(model.relu1(model.linear1(images.flatten(1))))
+        right = (logits.argmax(1) == labels).sum()
+        return {"loss": torch.zeros(()), "correct": right}
+
+    task = copy.copy(network.task)
+    task.score = by_a_layer  # type: ignore[method-assign]
+    around = replace(network, loaded=replace(network.loaded, task=task))
+    with pytest.raises(Refusal, match="score must call the network itself"):
+        agreement_on(around, "val")
 
 
 def test_near_ties_are_listed_and_may_change_places(networks: Make) -> None:

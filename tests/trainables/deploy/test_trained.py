@@ -14,7 +14,8 @@ import torch
 from study.definition.locations import existing
 from study.definition.studyfile import StudyFile
 from study.views.network import folder_paths, network_of
-from tests.trainables.deploy.study_folders import DIGITS, own_trial, trained_trial
+from tests.trainables.deploy.study_folders import DIGITS, EXAMPLE, own_trial, trained_trial
+from trainables.deploy.trained import trained
 from trainables.deploy.weights import masked_weights
 from trainables.files.trial_record import Record
 from trainables.pruning.work import call
@@ -87,6 +88,20 @@ def test_code_whose_copy_is_not_named_or_gone(tmp_path: Path) -> None:
     other["code"]["copy"] = "0" * 12
     with pytest.raises(Refusal, match=r"code/000000000000/code.json must be in the study folder"):
         network_of(*opened, replace(record, provenance=other))
+
+
+def test_a_fault_of_the_user_s_code_is_one_sentence_with_their_line(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    start = "        self.width, self.n = width, n\n"
+    guard = "        if not root.is_absolute():\n            raise RuntimeError('no such root')\n"
+    source = (EXAMPLE / "my_task.py").read_text().replace("n: int = 600", "n: int = 120")
+    record = own_trial(folder, source.replace(start, guard + start))
+    weights = masked_weights(record, str(folder / "stages"))
+    copy = folder / "code" / record.provenance["code"]["copy"]
+    with pytest.raises(
+        Refusal, match=r"as in the trial, got RuntimeError: no such root \(.*line 19\)"
+    ):
+        trained(record, weights, Path("data"), copy)
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from study.views import export as exports
-from study.views.front import front_choices
-from study.views.order import Order
+from study.exports import export as exports
+from study.exports.front import front_choices
+from study.exports.order import Order
 from tests.study.conftest import Command
 from tests.trainables.deploy.study_folders import DIGITS, own_trial, trained_trial
 from tests.trainables.deploy.test_package import SOURCE, own_dataset_trial
@@ -320,6 +321,18 @@ def test_a_link_is_written_through(folder: Path, tmp_path: Path, bimp: Command) 
     assert ended.status == 0
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").stat().st_size > 0
+
+
+def test_a_card_needs_a_place_beside_the_file(
+    folder: Path, tmp_path: Path, bimp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for output in ("-", "pipe"):
+        ended = bimp("export", folder, "--best", "val_loss", "-o", output)
+        assert (ended.status, ended.out) == (2, "")
+        assert f"its card can stand beside it, got {output}" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_reader_gives_floats_whatever_the_encoding(folder: Path, tmp_path: Path) -> None:

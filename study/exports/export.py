@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from study.definition.locations import existing, readable_store_of
 from study.definition.own_code import kept_code
 from study.definition.studyfile import StudyFile
-from study.views.card import Evidence, Written, card
-from study.views.card_text import markdown
+from study.exports.card import Evidence, Written, card
+from study.exports.card_text import markdown
+from study.exports.front import front_choices
+from study.exports.order import Order
+from study.exports.siblings import siblings
 from study.views.choice import Choice, chosen
-from study.views.front import front_choices
 from study.views.network import network_of
-from study.views.order import Order
-from study.views.siblings import siblings
 from trainables.code.copies import copy_name
 from trainables.config.datasets import folder as folder_dataset
 from trainables.config.datasets import known
@@ -218,7 +218,8 @@ class _Source:
         agreements = made.agreements or [a.plain() for a in record_agreements(network)]
         own: Any = self.order.precision
         precisions = available() if self.order.sizes else (own,)
-        deployed = {} if self.order.is_graph else metrics_in(network, weights, precisions)
+        alone = self.order.is_graph and not self.order.sizes
+        deployed = {} if alone else metrics_in(network, weights, precisions)
         sizes = sizes_of(weights, texts) if self.order.sizes else []
         return Evidence(agreements, deployed, [size.plain() for size in sizes])
 

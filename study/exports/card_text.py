@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from trainables.vocabulary.schema import declare
+from trainables.vocabulary.wording import counted
 
 _LIBRARIES: Final = {"onnx": "onnx", "executorch": "executorch"}
 _MOST_TIES: Final = 20
@@ -76,11 +77,17 @@ def _summary(content: Content) -> str:
         f"Trial `{content['fingerprint']}` of the study {content['study']}, seed {seed}:"
         f" {content['chosen']}.",
         f"{pruned['zeros']} of {pruned['prunable']} prunable weights are zero ({share:.4f}).",
-        f"`{content['file']}` has {content['bytes']} bytes: format {content['format']},"
-        f" {content['precision']}, {content['encoding']}.",
+        f"`{content['file']}` has {content['bytes']} bytes: {_form(content)}.",
         *content.get("notes", ()),
     ]
     return "\n".join(sentences)
+
+
+def _form(content: Content) -> str:
+    """Format, precision and encoding; a graph, and a state dict, have but the first."""
+    if content["format"] != "safetensors":
+        return f"format {content['format']}"
+    return f"safetensors, {content['precision']}, {content['encoding']}"
 
 
 def _loading(content: Content) -> str:
@@ -130,10 +137,11 @@ def _changed(agreement: Content) -> str:
         return "no two top logits lie within the tolerance, and no prediction differs"
     named = ", ".join(f"{tie['index']} ({tie['gap']:.1e})" for tie in ties[:_MOST_TIES])
     more = f" and {len(ties) - _MOST_TIES} more" if len(ties) > _MOST_TIES else ""
-    return (
-        f"{len(agreement['changed'])} predictions differ, all among the examples whose two top"
-        f" logits lie within the tolerance: {named}{more}"
+    n = len(agreement["changed"])
+    differing = (
+        "no prediction differs" if not n else f"{counted(n, 'prediction')} differ among them"
     )
+    return f"the two top logits lie within the tolerance of example {named}{more}; {differing}"
 
 
 def _removal(content: Content) -> str:
@@ -161,7 +169,7 @@ def _sizes(content: Content) -> str:
     by = {(row["encoding"], row["precision"]): row["bytes"] for row in whole}
     encodings = dict.fromkeys(row["encoding"] for row in whole)
     rows = [(e, *(str(by.get((e, p), "")) for p in precisions)) for e in encodings]
-    note = "Bytes of the whole file, as it is written; the JSON card has every layer's."
+    note = "Bytes of safetensors files of the weights; the JSON card has every layer's."
     return f"{_table(('encoding', *precisions), rows)}\n\n{note}"
 
 

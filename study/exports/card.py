@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from study.exports.siblings import Siblings
 from study.views.choice import Choice
-from study.views.siblings import Siblings
 from trainables.config.datasets import DATASETS
 from trainables.config.tasks import built_in
 from trainables.files.trial_record import Record
@@ -95,7 +95,7 @@ def card(
         "sizes": list(evidence.sizes),
         "removal": dict(evidence.removal),
         "loading": list(lines),
-        "notes": notes_of(record),
+        "notes": [*choice_notes(choice), *notes_of(record)],
     }
     return {key: value for key, value in content.items() if value not in ({}, [], None)}
 
@@ -121,6 +121,15 @@ def data_of(record: Record) -> dict[str, Any]:
     source = {} if known is None else {"source": known.source}
     listings = record.provenance.get("listings", {})
     return {**given, **source, **({"listings": listings} if listings else {})}
+
+
+def choice_notes(choice: Choice) -> list[str]:
+    """Return what a choice does to the number that it was made by."""
+    if choice.metric is None:
+        return []
+    tested = any(name.startswith("test_") for name in choice.record.metrics)
+    rest = ", and what was measured on test alone tells how good it is" if tested else ""
+    return [f"It was chosen by its {choice.metric}: that value flatters it{rest}."]
 
 
 def notes_of(record: Record) -> list[str]:
