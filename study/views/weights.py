@@ -8,6 +8,7 @@ from typing import Any
 from study.points.resolved_study import ResolvedStudy
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
+from trainables.formulas.structures import misfits
 
 MOST_NAMED = 12
 
@@ -29,7 +30,8 @@ def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, 
     counts: Mapping[str, int] = findings["weights"]
     kinds, order = left_trained(findings["kinds"], findings["order"], config.dense.freeze)
     dense = excluded(kinds, config.prune.exclude, order)
-    pruned = {name: counts[name] for name in kinds if name not in dense}
+    uncut = misfits(config.prune.form, findings.get("matrices", {}))
+    pruned = {name: counts[name] for name in kinds if name not in dense and name not in uncut}
     n, whole = sum(pruned.values()), findings["n_parameters"]
     lines = [("pruned weights", f"{n:,} of {whole:,} parameters: {_named(pruned)}")]
     if dense:

@@ -329,3 +329,16 @@ def test_what_the_records_seeds_find(tmp_path: Path) -> None:
         "To find a difference of 0.5 points of test accuracy in four of five studies takes 34 seeds"
     )
     assert table(found).endswith(f"what seeds find       {found.resolution}")
+
+
+def test_what_a_pattern_does_not_divide_is_not_among_the_pruned_weights(tmp_path: Path) -> None:
+    shapes = {"stem.weight": [4, 10], "mid.weight": [5, 12], "head.weight": [5, 10]}
+    prune = {"pattern": {"n": 2, "m": 4}}
+    found = of_own_task(tmp_path, {**FINDINGS, "matrices": shapes}, prune=prune)
+    assert dict(found.weights) == {
+        "pruned weights": "60 of 170 parameters: mid.weight 60",
+        "not divided": "stem.weight: 4 does not divide 10 inputs, head.weight: 4 does not divide 10"
+        " inputs (prune.structure 2:4)",
+    }
+    # A look of an older version knows no shapes: nothing is said, and nothing refused.
+    assert "not divided" not in dict(of_own_task(tmp_path, FINDINGS, prune=prune).weights)
