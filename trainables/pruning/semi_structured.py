@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 ROWS, COLUMNS = 32, 64
-"""What outputs and inputs must be multiples of, for either of torch's backends in half precision."""
+"""What outputs and inputs must be multiples of, for both backends of torch in half precision."""
 
 _DTYPES = (torch.float16, torch.bfloat16)
 
