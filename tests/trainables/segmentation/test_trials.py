@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,23 @@ def test_micro_batches_take_the_same_steps(tmp_path: Path) -> None:
     parts = run_trial(scenes(compute={"micro_batch": 2}), tmp_path / "parts", tasks=tasks(tmp_path))
     assert parts.state == whole.state == "done"
     assert parts.metrics["val_loss"] == pytest.approx(whole.metrics["val_loss"], rel=0.3)
+
+
+@pytest.mark.parametrize("micro_batch", [None, 1])
+def test_a_step_on_void_alone_is_no_divergence(tmp_path: Path, micro_batch: int | None) -> None:
+    config = TrialConfig.of(
+        {
+            "task": {"use": "tests.trainables.segmentation.mostly_void:MostlyVoid"},
+            "dense": {"epochs": 2, "batch_size": 2, "lr": 0.1},
+            "prune": {"sparsity": 0.5},
+            "retrain": {"schedule": "llr", "epochs": 1},
+            "compute": {"micro_batch": micro_batch},
+            "facts": {"n_train": 4, "n_val": 1, "codes": {"task.use": "a"}},
+        }
+    )
+    record = run_trial(config, tmp_path, tasks=tasks(tmp_path))
+    assert record.state == "done"
+    losses = [
+        row["train_loss"] for row in last_stage(tmp_path, record).curve if "train_loss" in row
+    ]
+    assert losses and all(math.isfinite(loss) for loss in losses)
