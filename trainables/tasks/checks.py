@@ -46,7 +46,7 @@ class Findings:
     and columns of each, which tell what a structure divides. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
     `listing` is that of the splits.
-    `undecoded` are parts whose items no memory can keep between decoding and transforming them.
+    `undecoded` are parts that are not in memory and have no `decode`, so that none can be kept.
     """
 
     lengths: dict[str, int]
