@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import time
 
 import torch
 from torch import nn
@@ -67,14 +68,12 @@ def forms(dense: nn.Module, sparsity: float) -> dict[str, nn.Module]:
     return {"dense": dense, "weights": weights, "filters": filters, "removed": removed}
 
 
-def row(
-    name: str, sparsity: float, form: str, n: int, time: Median, dense: tuple[int, float]
-) -> str:
+def row(name: str, sparsity: float, form: str, n: int, ms: Median, dense: tuple[int, float]) -> str:
     """Return a row of the table."""
-    within = "" if time.lo is None else f"{time.lo:.3g} to {time.hi:.3g}"
+    within = "" if ms.lo is None else f"{ms.lo:.3g} to {ms.hi:.3g}"
     cells = (
         name, f"{sparsity:g}", form, f"{n / 1e6:.1f}", f"{n / dense[0]:.3f}",
-        f"{time.median:.3g}", within, f"{time.median / dense[1]:.3f}",
+        f"{ms.median:.3g}", within, f"{ms.median / dense[1]:.3f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -87,7 +86,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", default="torch", choices=BACKENDS)
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="of the process, where others share the machine"
+    )
     given = parser.parse_args()
+    clock = time.process_time if given.cpu_time else time.perf_counter
     torch.set_num_threads(given.threads)
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     print(f"{machine_name('cpu')}, {given.threads} threads, load {load}, {given.backend}")
@@ -105,13 +108,11 @@ def main() -> None:
                 for form, network in networks.items()
             }
             with torch.inference_mode():
-                samples = in_turns(runs, Pace(rounds=given.rounds))
-            times = {
-                form: median_of([1000 * s for s in seconds]) for form, seconds in samples.items()
-            }
-            reference = counts["dense"], times["dense"].median
-            for form, time in times.items():
-                print(row(name, sparsity, form, counts[form], time, reference), flush=True)
+                samples = in_turns(runs, Pace(rounds=given.rounds), clock=clock)
+            medians = {form: median_of([1000 * s for s in each]) for form, each in samples.items()}
+            reference = counts["dense"], medians["dense"].median
+            for form, median in medians.items():
+                print(row(name, sparsity, form, counts[form], median, reference), flush=True)
 
 
 if __name__ == "__main__":

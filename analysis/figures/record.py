@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
-from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing
+from analysis.columns.names import RETRAIN_SEED, config_columns, differing
 from analysis.columns.roles import REPORTED, choice, named
 from analysis.frames.constraints import BEYOND
 from analysis.frames.study_frames import StudyFrames
@@ -107,7 +107,8 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     if source == "latency":
         if study.latency.empty:
             return trials
-        return study.with_config(study.latency, [str(c) for c in trials if c not in KEYS])
+        measured = study.latency.columns  # a search has a latency of its own
+        return study.with_config(study.latency, [str(c) for c in trials if c not in measured])
     # The curves have a validation accuracy of their own, the last of which is the trial's.
     chosen = [choice(trials)] if source == "layers" else []
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)

@@ -8,10 +8,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.driver.assignments import job_of
+from study.driver.deployment import Deployments
 from study.driver.interruption import interruptible
 from study.driver.progress import Display, Queue, Tally
 from study.points.agenda import Agenda, Assignment, Ending
@@ -53,6 +54,10 @@ class Work:
         self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
         self._context = ground.context
+        self._deployments = Deployments(
+            ground.folder, ground.resolved.study.search, self._beat, screen.say
+        )
+        earlier = replace(earlier, records=self._deployments.complete(earlier.records))
         resolved, folder = ground.resolved, ground.folder.folder
         self.source = resolved.source(folder, earlier, slots, self._remember)
         records = earlier.records
@@ -121,6 +126,9 @@ class Work:
             self._take_fault(assignment, report.fault)
         else:
             ending = Ending(_state(report), report.metrics)
+            if assignment.goal == "trial" and ending.state == "done":
+                measured = self._deployments.of(assignment.trial.fingerprint)
+                ending = Ending(ending.state, {**ending.metrics, **measured})
             if assignment.goal == "trial":
                 self.settled.add(assignment.trial.fingerprint)
         self.tally.over(assignment, ending)
@@ -164,9 +172,12 @@ class Work:
             self._shown_at = clock
             with self._unless_full("the run's state"):
                 self._write_status()
-                self._ground.lease.beat(RUN_LEASE)
+                self._beat()
         if clock - self._compacted >= COMPACT_EVERY_S:
             self._compact()
+
+    def _beat(self) -> None:
+        self._ground.lease.beat(RUN_LEASE)
 
     def _compact(self) -> None:
         start = time.monotonic()

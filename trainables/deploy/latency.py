@@ -106,10 +106,11 @@ def latencies(network: Trained, forms: Mapping[Form, nn.Module], setting: Settin
                             median.lo,
                             median.hi,
                             median.n,
-                            *counts[form],
+                            *counts[form][:2],
                             load,
                             begun,
                             versions(("torch", backend)),
+                            counts[form][2],
                         )
                     )
     return rows
@@ -140,10 +141,11 @@ def _no_wait() -> None:
     return None
 
 
-def _counts(network: Trained, model: nn.Module) -> tuple[int, int]:
-    """Multiply-adds of one input, zeros included, and all parameters."""
+def _counts(network: Trained, model: nn.Module) -> tuple[int, int, int]:
+    """Multiply-adds of one input, zeros included; all parameters; bytes of all tensors."""
     work = work_of(prunable(model), network.example)
-    return work.total, sum(p.numel() for p in model.parameters())
+    tensors = {t.data_ptr(): t.nbytes for t in model.state_dict().values()}
+    return work.total, sum(p.numel() for p in model.parameters()), sum(tensors.values())
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Latency:
     processor. `latency_ms` is the median over `runs` samples of milliseconds per call on `batch`
     examples, `lo_ms` and `hi_ms` its interval, None where it has none. `multiply_adds` of one
     example are those that dense kernels do, zeros included. `load` is the machine's one-minute load
-    average when it began, beside others' work.
+    average when it began, beside others' work. `n_bytes` are those of all tensors of the network.
     """
 
     fingerprint: str
@@ -47,6 +47,7 @@ class Latency:
     load: float | None
     measured_at: str
     versions: dict[str, str] = field(default_factory=dict)
+    n_bytes: int | None = None
 
 
 def write_latencies(folder: Folder, fingerprint: str, rows: Sequence[Latency]) -> None:

@@ -86,6 +86,11 @@ _FIXED: Final = (
     Measure("dense_train_s", "s", "min", "seconds of training of the dense run, once"),
     Measure("wall_s", "s", "min", "seconds from the trial's start to its end on its worker"),
     Measure("gpu_memory_bytes", "B", "min", "peak memory of the GPU during the trial"),
+    Measure("latency_ms", "ms", "min",
+            "milliseconds per call of the network on one input, without its zero filters, on the"
+            " driver's node; where a search asks for it"),
+    Measure("network_bytes", "B", "min",
+            "bytes of that network's tensors; where a search asks for it"),
     Measure("n_parameters", "1", None, "parameters of the model"),
     Measure("n_prunable", "1", None, "prunable weights of the model"),
     Measure("multiply_adds", "1", "min", "multiply-adds of the dense model on one input"),
@@ -134,6 +139,9 @@ def _measures(declared: Declarations) -> dict[str, Measure]:
     every = (*_evaluated(declared), *_FIXED[:4], pace, *_FIXED[4:], loss)
     return {measure.name: measure for measure in every}
 
+
+DEPLOYED: Final[tuple[str, ...]] = ("latency_ms", "network_bytes")
+"""What is measured of a network where it runs, once for each configuration of a search."""
 
 FIXED_NAMES: Final = frozenset(measure.name for measure in _FIXED) | {"train_loss"}
 """Names that are the same for every task, and that no metric may make."""

@@ -1,0 +1,117 @@
+"""What a search asks of a trial's network where it runs: measured once for each configuration.
+
+`bimp bench` does it in a process of its own on the driver's node, since it runs the study's code.
+Trials that train meanwhile on that node take their share of it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from study.definition.studyfile import Search
+from trainables.files.latencies import Latency, read_latencies
+from trainables.files.records import StudyFolder
+from trainables.files.trial_record import Record, RecordError
+from trainables.vocabulary.schema import DEPLOYED
+
+_FORMS = ("removed", "masked")
+"""Which network is meant: without its zero filters, or as it is where none can be taken out."""
+
+_BEAT_S = 2.0
+
+
+class Deployments:
+    """Measures what `DEPLOYED` names, keeps it in the trials' records, and remembers it.
+
+    `idle` is called while a measurement goes on, `say` with what could not be measured.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        search: Search,
+        idle: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._folder, self._idle, self._say = folder, idle, say
+        self.wanted = any(name in DEPLOYED for name in (*search.objectives, *search.constraints))
+        self._known: dict[str, dict[str, float]] = {}
+
+    def complete(self, records: Iterable[Record]) -> list[Record]:
+        """Return records with their networks measured, as far as they are done; writes these."""
+        return [self._complete(record) for record in records]
+
+    def of(self, fingerprint: str) -> dict[str, float]:
+        """Return what was measured of a trial that is done; {} where nothing could be."""
+        if not self.wanted:
+            return {}
+        record = self._read(fingerprint)
+        if record is None:
+            return {}
+        metrics = self._complete(record).metrics
+        return {name: metrics[name] for name in DEPLOYED if name in metrics}
+
+    def _complete(self, record: Record) -> Record:
+        if not self.wanted or record.state != "done":
+            return record
+        key = json.dumps(record.config, sort_keys=True)
+        own = {name: record.metrics[name] for name in DEPLOYED if name in record.metrics}
+        if len(own) == len(DEPLOYED):
+            self._known.setdefault(key, own)
+            return record
+        values = self._known.get(key) or self._measured(record.fingerprint)
+        if not values:
+            return record
+        self._known[key] = values
+        # as it is stored: one that several blocks asked for is handed out under each one's origin
+        if (stored := self._read(record.fingerprint)) is not None:
+            self._folder.write_record(replace(stored, metrics={**stored.metrics, **values}))
+        return replace(record, metrics={**record.metrics, **values})
+
+    def _read(self, fingerprint: str) -> Record | None:
+        try:
+            return self._folder.read_record(fingerprint)
+        except RecordError:
+            return None
+
+    def _measured(self, fingerprint: str) -> dict[str, float]:
+        code, message = self._bench(fingerprint)
+        if code == 0:
+            rows = read_latencies(self._folder.folder, fingerprint)
+            return deployed_metrics(rows)
+        self._say(f"warning: the network of {fingerprint} could not be measured: {message}")
+        return {}
+
+    def _bench(self, fingerprint: str) -> tuple[int, str]:
+        """Run `bimp bench`; its exit status and the last line that it said."""
+        arguments = [
+            "bench", self._folder.location, "--trial", fingerprint, "--batch", "1",
+            "--form", ",".join(_FORMS),
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from study.cli import main; main()", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while True:
+            try:
+                _, text = process.communicate(timeout=_BEAT_S)
+                break
+            except subprocess.TimeoutExpired:
+                self._idle()
+        lines = [line for line in text.splitlines() if line.strip()]
+        return process.returncode, lines[-1] if lines else ""
+
+
+def deployed_metrics(rows: Iterable[Latency]) -> dict[str, float]:
+    """Return the metrics that `DEPLOYED` names, of the smaller network where there is one."""
+    of_form: Mapping[str, Latency] = {row.form: row for row in rows if row.batch == 1}
+    row = next((of_form[form] for form in _FORMS if form in of_form), None)
+    if row is None or row.n_bytes is None:
+        return {}
+    return {"latency_ms": row.latency_ms, "network_bytes": float(row.n_bytes)}
