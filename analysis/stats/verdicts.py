@@ -50,9 +50,8 @@ class Verdict:
 
     `gain` is the mean over seeds of the paired difference, positive where `of` is better, in the
     metric's unit, `spread` its standard deviation from seed to seed; `interval` is that of this one
-    difference, not corrected. `p_t` is the paired t
-    test's, `p_holm` the same corrected over the `n_family` pairs that have one; on it the `outcome`
-    rests, in either direction. `p_sign` is the exact sign-flip test's, beside it. The outcome is
+    difference, not corrected. `p_t` is the paired t test's, `p_holm` the same corrected over the
+    `n_family` pairs that have one; on it the `outcome` rests, in either direction. The outcome is
     unknown with two seeds or fewer. Where all seeds agree to the last digit a t test is not
     defined, and the exact p takes its place. `differences` are those of the seeds, `choices` how
     many choices of the other seeds are in each.
@@ -65,11 +64,15 @@ class Verdict:
     interval: Interval
     p_t: float
     p_holm: float
-    p_sign: float
     n_family: int
     outcome: Outcome
     differences: tuple[float, ...] = ()
     choices: int = 0
+
+    @property
+    def p_sign(self) -> float:
+        """The p of the exact sign-flip test, beside the t test's; a second's work of many seeds."""
+        return sign_flip_p(np.asarray(self.differences, dtype=float))
 
     @property
     def tied(self) -> bool:
@@ -204,7 +207,7 @@ def _verdict(
     total = summary(differences)
     span = interval(differences, kind=BY_CHOICES[choices])
     return Verdict(
-        *pair, total.mean, total.std, span, p, adjusted, sign_flip_p(differences), n_family,
+        *pair, total.mean, total.std, span, p, adjusted, n_family,
         _outcome(total.mean, adjusted, level), tuple(differences.tolist()), choices,
     )  # fmt: skip
 
