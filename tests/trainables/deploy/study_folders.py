@@ -8,12 +8,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from study.definition.own_code import LOOKS, Look, StudyCode
 from study.definition.studyfile import StudyFile
 from tests.trainables.trials.plain import run_trial
 from trainables.code.copies import keep, restore
 from trainables.code.digest import user_code
 from trainables.code.import_path import ImportPath
 from trainables.code.reference import parse
+from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
@@ -76,5 +78,7 @@ def own_trial(
     facts = {**lengths, "codes": {key: code.identity}, "copy_digest": code.digest}
     if task is not None:
         facts |= {"in_shape": (3, 32, 32), "n_classes": 4}
+    look = Look(Facts.model_validate(facts))
+    files.write(LOOKS, StudyCode({reference: look}).encode())
     given = {"width": 8, "n": 120} if source is None else {}
     return trained_trial(folder, task or {"use": reference, **given}, facts=facts, **sections)
