@@ -171,7 +171,7 @@ def data_set(name: str, root: Path) -> Finding:
 def pictures() -> Iterator[Finding]:
     """Yield what figures as PNG files need: Kaleido, and a Chromium that it can drive."""
     try:
-        yield Finding("kaleido", True, version("kaleido"))
+        yield Finding("kaleido", True, version("kaleido"), needed=False)
     except PackageNotFoundError:
         advice = f"for PNG files: pip install '{DISTRIBUTION}[png]'"
         yield Finding("kaleido", False, "not installed", advice, needed=False)

@@ -9,12 +9,12 @@ from trainables.files.outputs import OutputError, deliver, target_of
 from trainables.vocabulary.refusal import Refusal
 
 
-def write(path: str | Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
     """Write a file whole, as `files.outputs` does; Refusal when it cannot be written."""
     write_all({path: data})
 
 
-def write_all(files: Mapping[str | Path, bytes] | Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes]) -> None:
     """Write several files, all or none replaced; Refusal when one of them cannot be written."""
     try:
         deliver({str(path): data for path, data in files.items()})

@@ -24,7 +24,7 @@ class OutputError(OSError):
     """A file could not be written; the text says which and why."""
 
 
-def deliver(files: Mapping[str | Path, bytes]) -> None:
+def deliver(files: Mapping[str, bytes] | Mapping[Path, bytes]) -> None:
     """Write files, each whole or not at all.
 
     Raises OutputError for a folder in a file's place and for whatever the system refuses; files
