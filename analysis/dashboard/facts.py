@@ -62,7 +62,7 @@ def trained_epochs(trials: pd.DataFrame) -> float:
 def run_words(runs: Sequence[LiveRun]) -> list[str]:
     """Return a sentence for each run at work, and one when none is."""
     if not runs:
-        return ["No run is at work in the folder now."]
+        return ["Not running."]
     return [_run_words(run.progress) for run in runs]
 
 

@@ -55,7 +55,7 @@ def best_of_k_table(
         if (table := _curve(meet, name, metric)) is not None
     ]
     if not parts or max(part["n_settings"].max() for part in parts) < 2:
-        return nothing(f"No {words(meet.by)} was tried with several settings in one block.")
+        return nothing(f"No {words(meet.by)} was tried in several ways at one sparsity and budget.")
     table = pd.concat(parts, ignore_index=True)
     table = table[["series", *(c for c in table.columns if c != "series")]]
     worth = [_WORTH[kind] for kind in (SETTING, NETWORK) if (table["worth"] == kind).any()]

@@ -30,7 +30,7 @@ MERGED: Final = "dense run and retraining together"
 """The first source where each dense run was retrained once."""
 
 _NOTES: Final = (
-    "Variance between trials that differ in their seeds alone, pooled over the settings of a block"
+    "Variance between trials that differ in their seeds alone, pooled over the settings there"
     " (method of moments on the nested design). That of the images is at most the binomial one: all"
     " trials see the same images.",
     "Each dense run was retrained once, so its share cannot be told from that of retraining:"

@@ -52,32 +52,32 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "accuracy_by_sparsity", "Results against sparsity",
-            "How much does each contestant keep as more weights go?",
+            "How much does each schedule or method keep as more weights go?",
             "overview", "trials", _SCORED, ("metric", "by", "at"),
             accuracy_by_sparsity_table, accuracy_by_sparsity_figure, spans=("sparsity",),
         ),
         Figure(
             "accuracy_by_budget", "Results against budget",
-            "How much does each contestant win from more epochs, and where does it level"
+            "How much does each schedule or method win from more epochs, and where does it level"
             " off?",
             "overview", "trials", _SCORED, ("metric", "by", "at"),
             accuracy_by_budget_table, accuracy_by_budget_figure, spans=("budget",),
         ),
         Figure(
             "gains", "Gain over each rival",
-            "By how much does one contestant beat each rival, seed against seed?",
+            "By how much does one schedule or method beat each rival, seed against seed?",
             "schedules", "trials", _SCORED, ("metric", "by", "of", "at"),
             gains_table, gains_figure, spans=("sparsity", "budget"),
         ),
         Figure(
             "paired_seeds", "Seed by seed",
-            "Does the order of the contestants hold in every seed?",
+            "Does the order hold in every seed?",
             "schedules", "trials", _SCORED, ("metric", "by", "at"),
             paired_seeds_table, paired_seeds_figure,
         ),
         Figure(
             "ranks", "Mean ranks and critical difference",
-            "Which contestants rank apart over all sparsities and budgets?",
+            "Which schedules or methods rank apart over all sparsities and budgets?",
             "schedules", "trials", _SCORED, ("metric", "by", "at"),
             ranks_table, ranks_figure, "choosing", CHOICE, ("sparsity", "budget"),
         ),
@@ -121,7 +121,7 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "cost", "Results against the cost of training",
-            "What does each contestant reach for the training it takes?",
+            "What does each schedule or method reach for the training it takes?",
             "pareto", "trials", ("epochs", "dense_epochs", *_SCORED),
             ("metric", "cost", "by", "at"), cost_table, cost_figure, spans=("budget",),
         ),
@@ -152,7 +152,7 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "best_of_k", "Best of as many settings as one tries",
-            "How much of a contestant's result is owed to how many settings it was tried with?",
+            "How much of a result is owed to how many settings were tried?",
             "search", "trials", _SCORED, ("metric", "by", "at"),
             best_of_k_table, best_of_k_figure,
         ),

@@ -136,14 +136,14 @@ def gains_figure(table: Tabulation) -> go.Figure:
     """Return a heat map, rivals by blocks, diverging around zero; n is in every cell's hover."""
     frame, keys, metric = table.frame, list(table.keys), table.metric
     if frame.empty or not frame["n"].any():
-        why = table.notes if frame.empty else ["No seed has both contestants done."]
+        why = table.notes if frame.empty else ["No seed has both of them done."]
         return canvas.blank("Gain over each rival", why)
     title = f"Gain of {shown(table.by, table.facts)} over each rival"
     labels = [_block_label(row, keys) for row in records(frame[keys])]
     columns, rivals = list(dict.fromkeys(labels)), list(dict.fromkeys(frame["rival"]))[::-1]
     if len(columns) > MANY_BLOCKS:
         return canvas.blank(
-            title, [f"{len(columns)} blocks are too many for a heat map: narrow the study."]
+            title, [f"{len(columns)} settings are too many for a heat map: narrow the study."]
         )
     cells = {(row.rival, label): row for row, label in zip(tuples(frame), labels, strict=True)}
     blocks = records(frame[keys].drop_duplicates())

@@ -40,7 +40,7 @@ def ranks_table(
         for name in table["entrant"]
     ]
     fallen, *others = meet.remarks
-    fair = "Ranks are by means over the seeds that all contestants of a block have done."
+    fair = "Ranks are by means over the seeds that all have done at a sparsity and budget."
     notes = (*_remarks(ranking), fallen, fair if fallen else "", *others, repeated)
     return meet.tabulation(table, *notes, metric=metric, facts=ranking)
 
@@ -50,14 +50,14 @@ def _remarks(ranking: CriticalDifferences) -> list[str]:
     sentences = []
     if n_dropped:
         sentences.append(
-            f"{n_dropped} of {n + n_dropped} blocks are left out:"
-            " no seed is done by every contestant there."
+            f"{n_dropped} of {n + n_dropped} settings are left out:"
+            " no seed is done by all of them there."
         )
     if not math.isfinite(ranking.difference):
-        sentences.append("With fewer than two blocks there is no critical difference.")
+        sentences.append("With fewer than two settings there is no critical difference.")
     if math.isfinite(ranking.p_friedman):
         sentences.append(
-            f"Friedman's test over {n} blocks: p = {number(ranking.p_friedman, 2)}. Blocks that"
+            f"Friedman's test over {n} settings: p = {number(ranking.p_friedman, 2)}. Those that"
             " share their dense runs are not independent, so the p is too small."
         )
     return sentences
@@ -68,10 +68,10 @@ def ranks_figure(table: Tabulation) -> go.Figure:
     frame, ranking = table.frame, table.facts
     title = "Mean ranks and critical difference"
     if frame.empty or not ranking.n_blocks:
-        undone = ["No block has a seed that every contestant has done."]
+        undone = ["At no sparsity and budget is there a seed that all have done."]
         return canvas.blank(title, table.notes if frame.empty else undone)
     if len(frame) < 2:
-        return canvas.blank(title, ["There is only one contestant."])
+        return canvas.blank(title, ["There is only one to rank."])
     n_groups = len(ranking.groups)
     height = 220 + 26 * len(frame) + 12 * n_groups
     figure = canvas.canvas(title, height=height, subtitle=_subtitle(table))
@@ -81,7 +81,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
         canvas.scatter(
             len(frame),
             hover=[
-                f"{name}\nmean rank {rank:.2f} over {ranking.n_blocks} blocks"
+                f"{name}\nmean rank {rank:.2f} over {ranking.n_blocks} settings"
                 for name, rank in zip(labels, frame["mean_rank"], strict=True)
             ],
             x=frame["mean_rank"],
@@ -112,7 +112,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
 
 def _subtitle(table: Tabulation) -> str:
     ranking = table.facts
-    parts = [f"by {words(table.metric)}", block_words(table.at), f"n = {ranking.n_blocks} blocks"]
+    parts = [f"by {words(table.metric)}", block_words(table.at), f"n = {ranking.n_blocks} settings"]
     if math.isfinite(ranking.difference):
         parts.append(f"critical difference {number(ranking.difference, 3)} ranks")
     return ", ".join(part for part in parts if part)
@@ -124,8 +124,8 @@ def _add_group(figure: go.Figure, members: pd.DataFrame, group: int, n: int) -> 
     figure.add_trace(
         canvas.scatter(
             2,
-            "not told apart",
-            [f"not told apart: {names}"] * 2,
+            "no clear difference",
+            [f"no clear difference: {names}"] * 2,
             "groups",
             x=[members["mean_rank"].min(), members["mean_rank"].max()],
             y=[n - 0.4 + 0.45 * group] * 2,

@@ -54,7 +54,7 @@ def regret_table(
     ]
     table = pd.DataFrame([_row(part, fit) for part, fit in places])
     lacking = int((table["n"] == 0).sum()) if len(table) else 0
-    missing = f"{lacking} of {len(table)} blocks lack an adaptive or a fixed discount."
+    missing = f"{lacking} of {len(table)} settings lack an adaptive or a fixed discount."
     known = [fit for _, fit in places if fit.unknown is None]
     notes = (missing if lacking else "", meet.remarks[0], *_notes(trials, [f for _, f in places]))
     return meet.tabulation(table, *notes, metric=metric, facts=pooled(known))
@@ -104,7 +104,7 @@ def regret_figure(table: Tabulation) -> go.Figure:
     frame, metric = table.frame, table.metric
     title = "Regret of the adaptive discount"
     if frame.empty or frame["regret"].isna().all():
-        why = ["No block has both an adaptive and a fixed discount: the regret is missing."]
+        why = ["No setting has both an adaptive and a fixed discount: the regret is missing."]
         few = frame.empty or (frame["n"] > 0).any()
         return canvas.blank(title, (table.notes if few else ()) or why)
     rows = tuples(frame)

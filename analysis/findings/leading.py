@@ -187,6 +187,6 @@ def image_worth(trials: pd.DataFrame) -> str:
     if image is None or image < 0.002:
         return ""
     return (
-        f"One validation image is {number(100 * image, 2)} points: a choice by less than that is"
-        " the toss of a coin."
+        f"One validation image is {number(100 * image, 2)} points: differences below"
+        " this are noise."
     )

@@ -66,11 +66,11 @@ def leaders_view(frame: pd.DataFrame) -> TextTable:
         for one in leads[:MANY_ROWS]
     )
     columns = [
-        "block", f"best {words(by)} on validation", *(axis_title(m) for m in metrics),
+        "setting", f"best {words(by)} on validation", *(axis_title(m) for m in metrics),
         "seeds (n)", "failed or diverged", "runner-up", f"ahead by ({ahead})",
     ]  # fmt: skip
     note = (
-        "The best on validation over the seeds that all of a block have done; where that is none,"
+        "The best on validation over the seeds that all have done there; where that is none,"
         " of those with most done. Several names tie. What is best is so partly by luck: the"
         " numbers are those of a choice made on all seeds but one and scored at that one, mean ±"
         " standard deviation over seeds, and so is the lead of the first over the second."
@@ -156,10 +156,10 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
     note = (
         "Pairs share seed, task, sparsity and budget. Difference, share, interval (Student's t) and"
         " both p are over the means of each seed, since pairs of one seed share a dense run. The"
-        " verdict rests on the paired t test, corrected after Holm for all pairs of contestants;"
+        " verdict rests on the paired t test, corrected after Holm for all pairs;"
         " beside it is the exact sign-flip test."
     )
-    alone = "Some trials have no partner, so not all seeds are over the same blocks."
+    alone = "Some trials have no partner, so not all seeds are over the same settings."
     turned = "Less is better: a positive difference is a gain." if sign_of(metric) < 0 else ""
     unpaired = any(one.comparison.pairs.n_unpaired for one in rivals)
     clause = unequal_tries(rivals[0].tries, by) if rivals else ""
@@ -203,7 +203,7 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
     unit = difference_unit(name) if found else ""
     steps = list(found[0].needed) if found else []
     columns = [
-        "block", "seeds (n)", titled("spread of a difference", unit),
+        "setting", "seeds (n)", titled("spread of a difference", unit),
         titled("least difference found", unit),
         *(f"seeds for {difference_words(name, step)}" for step in steps),
     ]  # fmt: skip
@@ -220,7 +220,7 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
     note = (
         "The spread is the standard deviation from seed to seed of the difference between two"
         " contestants, that of the middle pair. A difference counts as found where a study of so"
-        " many seeds settles it in four of five cases, as one of all pairs of the block."
+        " many seeds settles it in four of five cases, as one of all pairs of the setting."
     )
     return text_table("What the seeds resolve", columns, rows, (0,), (note,))
 

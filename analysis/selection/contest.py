@@ -149,7 +149,7 @@ def tuned_note(entries: pd.DataFrame, by: str) -> str:
     within = ", of those within the search's bounds where there are any" if bounded else ""
     clause = unequal_tries(tries(entries, by), by)
     sentences = [
-        f"Where a {words(by)} has several configurations in a block (up to {int(most)}), the one"
+        f"Where a {words(by)} has several configurations in one place (up to {int(most)}), the one"
         f" that is best on validation at the other seeds stands for it at each seed{within}.",
         f"Tries are unequal: {clause}." if clause else "",
         SELF_CHOSEN_NOTE if entries[SELF_CHOSEN].any() else "",

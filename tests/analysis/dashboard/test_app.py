@@ -378,7 +378,7 @@ def test_a_run_is_at_work_while_it_holds_the_folder_and_speaks(tmp_path: Path) -
     folder.write_record(record("a"))
     watch = Watch([str(tmp_path)])
     write_progress(folder)
-    assert run_words(watch.runs(NOW)) == ["No run is at work in the folder now."]
+    assert run_words(watch.runs(NOW)) == ["Not running."]
     Leases(folder.folder, "the driver").beat(RUN_LEASE)
     assert run_words(watch.runs(NOW)) == [
         "Running: 1 of 8 trials settled, 2 at work, 5 waiting, 4.2 epochs/s, about 1 min 40 s left."
@@ -398,7 +398,7 @@ def test_a_run_whose_process_is_gone_is_not_said_to_be_running(tmp_path: Path) -
     lease = json.loads(folder.folder.read(f"{RUN_LEASE}/lease-gone.json"))
     lease["started"] = "1"  # another process has its id now
     folder.folder.write(f"{RUN_LEASE}/lease-gone.json", json.dumps(lease).encode())
-    assert run_words(Watch([str(tmp_path)]).runs(NOW)) == ["No run is at work in the folder now."]
+    assert run_words(Watch([str(tmp_path)]).runs(NOW)) == ["Not running."]
 
 
 def test_watching_writes_nothing(schedules_folder: Path) -> None:

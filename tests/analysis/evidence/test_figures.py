@@ -146,5 +146,5 @@ def test_of_one_seed_the_best_of_k_is_a_network_in_hand() -> None:
 
 def test_without_several_settings_there_is_no_best_of_k() -> None:
     table = best_of_k_table(grid({("ft",): [0.9], ("llr",): [0.8]}, "retrain.schedule"))
-    assert table.notes == ("No schedule was tried with several settings in one block.",)
+    assert table.notes == ("No schedule was tried in several ways at one sparsity and budget.",)
     assert not best_of_k_figure(table).data

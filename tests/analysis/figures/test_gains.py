@@ -103,7 +103,7 @@ def test_too_many_blocks_are_refused_in_words() -> None:
     )  # fmt: skip
     figure = gains_figure(gains_table(frame, metric="val_accuracy"))
     assert not figure.data
-    assert "25 blocks are too many" in figure.layout.annotations[0].text
+    assert "25 settings are too many" in figure.layout.annotations[0].text
 
 
 def test_paired_seeds_by_value() -> None:
@@ -155,7 +155,7 @@ def test_ranks_figure() -> None:
     assert list(figure.data[0].x) == [1.0, 2.0]
     assert list(figure.layout.yaxis.ticktext) == ["llr", "ft"]
     assert figure.layout.xaxis.title.text == "mean rank (1 is best)"
-    assert "n = 2 blocks" in figure.layout.title.subtitle.text
+    assert "n = 2 settings" in figure.layout.title.subtitle.text
 
 
 def test_ranks_on_test_are_refused() -> None:

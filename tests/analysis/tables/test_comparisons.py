@@ -103,9 +103,9 @@ def test_the_best_of_several_settings_is_said_below_the_table(tmp_path: Path) ->
     table = schedules_comparison(frame)
     assert table is not None
     assert (
-        "Where a schedule has several configurations in a block (up to 2), the one that is best on"
-        " validation at the other seeds stands for it at each seed. Tries are unequal: allr is the"
-        " best of 2 settings, ft of 1. With fewer than 3 seeds it cannot be known"
+        "Where a schedule has several configurations in one place (up to 2), the one that is best"
+        " on validation at the other seeds stands for it at each seed. Tries are unequal: allr is"
+        " the best of 2 settings, ft of 1. With fewer than 3 seeds it cannot be known"
     ) in " ".join(table.notes)
     assert "(too good)" in to_text(table)
     plain = schedules_comparison(frame[frame["retrain.discount"] != 0.1])

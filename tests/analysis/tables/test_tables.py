@@ -250,7 +250,7 @@ def test_a_setting_is_scored_at_the_seed_that_did_not_choose_it(methods: pd.Data
 
 def test_the_choice_is_said(methods: pd.DataFrame) -> None:
     notes = " ".join(methods_table(methods).notes)
-    assert "has several configurations in a block (up to 2), the one that is best" in notes
+    assert "has several configurations in one place (up to 2), the one that is best" in notes
     assert "Tries are unequal: gmp is the best of 2 settings, bimp and dst of 1." in notes
     assert "With fewer than 3 seeds it cannot be known" in notes
     whole = " ".join(methods_table(third_seed(methods, bimp=0.91, two=0.99, five=0.86)).notes)
