@@ -145,6 +145,26 @@ def test_unequal_tries_stand_in_the_sentence_itself() -> None:
     assert not any("unequal" in sentence for sentence in sentences.findings(equal))
 
 
+def test_studies_read_together_say_that_their_tries_are_unequal() -> None:
+    """One study compares schedules, another tunes the discount of one of them."""
+    schedules = grid(
+        {("ft", NAN): [0.80, 0.81, 0.80], ("clr", NAN): [0.90, 0.91, 0.90],
+         ("allr", "adaptive"): [0.89, 0.90, 0.89]},
+        "retrain.schedule", "retrain.discount", study="digits",
+    ).assign(d=0.4)  # fmt: skip
+    discounts = grid(
+        {("allr", "adaptive"): [0.89, 0.90, 0.89], ("allr", 0.2): [0.91, 0.89, 0.90],
+         ("allr", 0.7): [0.88, 0.91, 0.92]},
+        "retrain.schedule", "retrain.discount", study="digits-discount",
+    ).assign(d=0.4)  # fmt: skip
+    discounts["fingerprint"] = ["f006", "f007", "f008", *(f"g{i}" for i in range(6))]
+    said = sentences.findings(pd.concat([schedules, discounts], ignore_index=True))
+    clause = "(tries are unequal: allr is the best of 3 settings, ft and clr of 1)"
+    assert said[0].startswith("15 trials of 5 configurations")
+    assert clause in said[1]
+    assert any(s.startswith("By mean rank on validation") and clause in s for s in said)
+
+
 def test_a_leader_of_its_own_seeds_says_so() -> None:
     tuned = {("allr", d): [0.9 + d / 100] for d in (0.1, 0.2)}
     frame = grid({**tuned, ("ft", NAN): [0.8]}, "retrain.schedule", "retrain.discount")
