@@ -28,7 +28,7 @@ def costs(basis: Basis, name: Any, task: Block | None = None) -> list[SparsityCo
     if SPARSITY not in basis.places or gains.empty or name not in gains:
         return []
     rows = inside(gains[name].dropna().rename("value").reset_index(), task or {})
-    if rows[SPARSITY].nunique() > MANY_STEPS:
+    if rows.empty or rows[SPARSITY].nunique() > MANY_STEPS:
         return []
     others = [column for column in basis.places if column != SPARSITY]
     groups = rows.groupby(others, dropna=False, sort=True) if others else [((), rows)]

@@ -62,7 +62,11 @@ def _answer(summary: RunSummary) -> str:
 
     if not summary.records:
         return ""
-    return "\n" + to_text(answer_in(summary.folder), min(_width(), WIDEST))
+    try:
+        return "\n" + to_text(answer_in(summary.folder), min(_width(), WIDEST))
+    except Exception as error:  # a run that ended well must not look as if it had not
+        fault = f"{type(error).__name__}: {error}"
+        return f"what it answers could not be worked out ({fault}): bimp answer {summary.folder}"
 
 
 def _failures(summary: RunSummary) -> str:

@@ -88,6 +88,15 @@ def test_less_is_better_turns_the_cost() -> None:
     assert "at 90 % 0.3 nats, 0.1 nats worse" in cost_sentence(one)
 
 
+def test_one_whose_choice_cannot_be_scored_yet_has_no_cost() -> None:
+    """Two settings at one seed: which is best there no other seed says."""
+    table = {("bimp", 0.4): [0.9], ("bimp", 0.6): [0.8], ("gmp", None): [0.7]}
+    frame = grid(table, "method", "budget.dense_fraction")
+    ground = basis(frame, "method")
+    assert ground is not None
+    assert costs(ground, "bimp") == [] and costs(ground, "gmp") != []
+
+
 def test_sampled_sparsities_have_no_steps() -> None:
     frame = grid({(0.5 + n / 40,): [0.9] for n in range(11)}, "prune.sparsity")
     assert cost_of(frame, "allr") == []
