@@ -26,10 +26,8 @@ class Segmentation(Task, ABC):
     """
 
     metrics: ClassVar[Mapping[str, Metric]] = {
-        "mean_iou": Metric(
-            "more", percent=True, meaning="intersection over union, mean over the classes"
-        ),
-        "pixel_accuracy": Metric("more", percent=True, meaning="labelled pixels that are right"),
+        "mean_iou": Metric("more", percent=True, meaning="mean IoU"),
+        "pixel_accuracy": Metric("more", percent=True),
     }
     counts: ClassVar[str] = "pixels"
     loss_unit: ClassVar[str] = "nat"
