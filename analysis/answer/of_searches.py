@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from analysis.answer.statements import Best, Front, FrontPoint, Regret
 from analysis.answer.wording import (
@@ -125,7 +125,7 @@ def front_sentences(front: Front | None) -> list[str]:
     if front is None:
         return []
     aims = listed([
-        f"{words(name)} {'high' if way == 'max' else 'low'}"
+        f"{_aim(name)} ({'high' if way == 'max' else 'low'})"
         for name, way in front.directions.items()
     ])  # fmt: skip
     n = f"{front.n_front} of {counted(front.n_configurations, 'configuration')}"
@@ -142,7 +142,9 @@ def front_sentences(front: Front | None) -> list[str]:
         )
     for name, point in front.ends.items():
         way = "highest" if front.directions[name] == "max" else "lowest"
-        sentences.append(f"The {way} {words(name)} is {_point(point, front, name)}.")
+        if name in _LENGTHS:
+            way = "longest" if way == "highest" else "shortest"
+        sentences.append(f"The {way} {_aim(name)} is {_point(point, front, name)}.")
     return sentences
 
 
@@ -151,7 +153,7 @@ def _point(point: FrontPoint, front: Front, first: str = "") -> str:
     names = sorted(point.objectives, key=lambda name: name != first)
     values = [_value(name, point.objectives[name]) for name in names]
     if first:
-        head, rest = values[0].removeprefix(f"{words(first)} "), values[1:]
+        head, rest = values[0].removeprefix(f"{_aim(first)} "), values[1:]
         text = f"{head}, with {listed(rest)}"
     else:
         text = listed(values)
@@ -164,7 +166,15 @@ def _point(point: FrontPoint, front: Front, first: str = "") -> str:
 def _value(name: str, value: float) -> str:
     if name == "sparsity":
         return f"sparsity {part_words('prune.sparsity', value)}"
-    return f"{words(name)} {shown(name, value)}"
+    return f"{_aim(name)} {shown(name, value)}"
+
+
+_LENGTHS: Final = {"retrain_epochs": "retraining", "epochs": "training"}
+"""Objectives that are lengths, as what they are lengths of."""
+
+
+def _aim(name: str) -> str:
+    return _LENGTHS.get(name) or words(name)
 
 
 def _settings(settings: Mapping[str, Any], objectives: Mapping[str, float]) -> str:

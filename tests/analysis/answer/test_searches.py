@@ -139,7 +139,7 @@ def test_the_front_has_its_ends_and_its_knee() -> None:
     assert found.knee.objectives == {"val_accuracy": 0.97, "sparsity": 0.9}
     first, compromise, *ends = of_searches.front_sentences(found)
     assert first.startswith(
-        "3 of 4 configurations are beaten by no other in all of validation accuracy high and"
+        "3 of 4 configurations are beaten by no other in all of validation accuracy (high) and"
     )
     assert compromise == (
         "A good compromise, nearest to the best of all at once, is validation accuracy 97 % and"
