@@ -128,7 +128,10 @@ MEANINGS = {
     "resources.gpus": "GPUs of a trial: 0, 1 or a share 1/n, with n trials on one GPU",
     "resources.max_concurrent": "Most trials at once; as many as fit unless given (64 may wait on a"
     " cluster, which may grow)",
-    "resources.retries": "How often a trial whose process was lost is started again within a run",
+    "resources.retries": "How often a trial whose process was lost is started again within a run"
+    " without getting on between",
+    "resources.store_patience": "Seconds that a folder or store which cannot be written is waited"
+    " for before the run ends",
     "resources.checkpoint_s": "Least seconds between two saved states of an unfinished stage",
     "data.root": "Folder that data sets are read from",
     "data.download": "Whether a missing data set is downloaded, before anything starts",

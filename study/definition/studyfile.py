@@ -121,7 +121,8 @@ class Resources(Section):
     """What a trial gets: CPU cores (also torch's threads) and GPUs (0, 1 or a share 1/n).
 
     `max_concurrent`: most trials at once; `retries`: how often a trial whose process was lost is
-    started again; `checkpoint_s`: least seconds between two partial states of a stage.
+    started again without getting on between; `checkpoint_s`: least seconds between two partial
+    states of a stage; `store_patience`: seconds that a store which is out is waited for.
     """
 
     cpus: Count = 1
@@ -129,6 +130,7 @@ class Resources(Section):
     max_concurrent: Count | None = None
     retries: WholeNumber = 3
     checkpoint_s: PositiveNumber = 60.0
+    store_patience: PositiveNumber = 600.0
 
     @field_validator("gpus")
     @classmethod
@@ -365,6 +367,8 @@ def _text(study: str) -> str:
             raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
         return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
+    if path.suffix in (".yaml", ".yml") or path.parent != Path():
+        raise Refusal(f"STUDY must be a file that is there, got {study} (no such file)")
     known = presets()
     near = get_close_matches(study, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

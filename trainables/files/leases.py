@@ -49,11 +49,16 @@ def _started(pid: int) -> str | None:
 
 
 class Leases:
-    """The leases under one stage store, seen by one owner."""
+    """The leases under one stage store, seen by one owner.
 
-    def __init__(self, folder: Folder, name: str | None = None) -> None:
+    `actor` is what a cluster calls the owner's process, "" outside one: who can ask the cluster
+    need not wait to know that it is gone.
+    """
+
+    def __init__(self, folder: Folder, name: str | None = None, actor: str = "") -> None:
         self._folder = folder
         self._name = name or owner()
+        self._actor = actor
         self._beats = 0
 
     def beat(self, stage: str) -> None:
@@ -65,6 +70,7 @@ class Leases:
             "boot": _boot(),
             "pid": os.getpid(),
             "started": _started(os.getpid()),
+            "actor": self._actor,
         }
         self._folder.write(f"{stage}/lease-{self._name}.json", json.dumps(body).encode())
 
@@ -85,6 +91,14 @@ class Leases:
             if not _dead(text):
                 texts[name] = text
         return texts
+
+
+def actor_of(text: str) -> str:
+    """Return what a cluster calls the process that a lease is of; "" where it is of none."""
+    try:
+        return str(json.loads(text).get("actor", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def is_local(text: str) -> bool:

@@ -141,8 +141,8 @@ class Reading:
 class StudyFolder:
     """Records, curves and tables of one study, at a local path or in an object store."""
 
-    def __init__(self, location: str) -> None:
-        self.folder: Folder = open_folder(location)
+    def __init__(self, at: str | Folder) -> None:
+        self.folder: Folder = open_folder(at) if isinstance(at, str) else at
 
     @property
     def location(self) -> str:

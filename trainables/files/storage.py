@@ -46,7 +46,7 @@ class Folder(Protocol):
         ...
 
 
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"
 
 
 class LocalFolder:
@@ -65,7 +65,7 @@ class LocalFolder:
     def write(self, name: str, data: bytes) -> None:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             with temporary.open("wb") as file:
                 file.write(data)
@@ -84,7 +84,7 @@ class LocalFolder:
             entries = os.listdir(self.path / under)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(name for name in entries if not name.startswith(_TEMPORARY))
+        return sorted(name for name in entries if not name.startswith(TEMPORARY))
 
     def delete(self, name: str) -> None:
         target = self.path / name

@@ -11,7 +11,9 @@ from typing import Any, Literal
 class Context:
     """What all jobs of one launch share: places, resources and the pace.
 
-    `loader_processes` and `memory` are the study's `data.processes` and `data.memory`.
+    `loader_processes` and `memory` are the study's `data.processes` and `data.memory`. `token` is
+    what the driver has left in its folders, "" for nothing; `store_patience` how many seconds a
+    store that is out is waited for; `versions` are those of the driver's packages.
     """
 
     study: str
@@ -25,6 +27,9 @@ class Context:
     git_commit: str | None = None
     loader_processes: int | None = None
     memory: Literal["auto", "on", "off"] = "auto"
+    token: str = ""
+    store_patience: float = 600.0
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

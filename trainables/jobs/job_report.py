@@ -15,22 +15,38 @@ from typing import Literal
 Outcome = Literal["running", "done", "diverged", "failed", "leased"]
 """Of a job: `leased` gave up its turn, since another process is at work on its stage."""
 
+Kind = Literal["trial", "node", "store"]
+"""What a fault is of: the trial itself; the node that it ran on, so that it may succeed elsewhere;
+or the store, which could not be read or written for too long."""
+
 KEY = "report"
 """The name under which Tune's results hold a report."""
 
 
+class NodeFault(RuntimeError):
+    """A node lacks what every trial of the study needs: its folder, its store, or a device."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """Why a job failed: the error's type, its text, and the traceback where there is one."""
+    """Why a job failed: the error's type, its text, the traceback where there is one, and what it
+    is a fault of."""
 
     type: str
     message: str
     traceback: str = ""
+    kind: Kind = "trial"
 
     @classmethod
-    def of(cls, error: BaseException) -> Fault:
+    def of(cls, error: BaseException, kind: Kind = "trial") -> Fault:
         """Return the fault of an error that was raised."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+        trace = "".join(traceback.format_exception(error))
+        return cls(type(error).__name__, str(error), trace, kind)
+
+    @property
+    def of_all_trials(self) -> bool:
+        """Whether the node fails every trial of the study alike."""
+        return self.type == NodeFault.__name__
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"
@@ -41,9 +57,11 @@ class JobReport:
     """Where a job stands.
 
     `stage` is the hash of the stage under way, or of the one that another process holds; `epochs`
-    counts those trained since the last report; `notes` are sentences for people. A job that ended
-    well has `metrics` by the schema's names and the hashes of its `stages`; one that failed has its
-    `fault`.
+    counts those trained since the last report; `notes` are sentences for people. `saved` counts
+    what would survive the loss of the process: finished stages, and steps of the one under way.
+    `waits` says for what a job waits that could not go on. `node` is where the worker is, as its
+    cluster calls it. A job that ended well has `metrics` by the schema's names and the hashes of
+    its `stages`; one that failed has its `fault`.
     """
 
     outcome: Outcome
@@ -53,6 +71,9 @@ class JobReport:
     metrics: Mapping[str, float] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     fault: Fault | None = None
+    saved: tuple[int, int] = (0, 0)
+    waits: str = ""
+    node: str = ""
 
     @property
     def final(self) -> bool:
@@ -68,5 +89,5 @@ class JobReport:
         """Return the report of `to_json`'s text."""
         raw = json.loads(text)
         fault = None if raw["fault"] is None else Fault(**raw["fault"])
-        lists = {key: tuple(raw[key]) for key in ("notes", "stages")}
+        lists = {key: tuple(raw[key]) for key in ("notes", "stages", "saved")}
         return cls(**{**raw, **lists, "fault": fault})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,7 +47,8 @@ class Progress:
 
     `state` is running, done, diverged or leased (another process is at work on `stage`; the trial
     has given up its turn). `epochs` counts epochs trained in this `advance`; `notes` are plain
-    sentences about what was found on the way.
+    sentences about what was found on the way; `saved` counts what is safe in the store: finished
+    stages, and steps of the one under way.
     """
 
     state: Literal["running", "done", "diverged", "leased"]
@@ -55,10 +56,15 @@ class Progress:
     epochs: float = 0.0
     row: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    saved: tuple[int, int] = (0, 0)
 
 
 class Procedure:
-    """One trial, or only its dense run, from wherever the store says it stands."""
+    """One trial, or only its dense run, from wherever the store says it stands.
+
+    An `advance` that the store's OSError ended can be called again: it goes on where it was, also
+    with a stage that is trained and not stored yet.
+    """
 
     def __init__(
         self,
@@ -82,6 +88,8 @@ class Procedure:
         self.pace = pace or Pace()
         self._expired = expired
         self._run: StageRun | None = None
+        self._unsaved: Stage | None = None
+        self._saved_step = 0
         self._saved_at = self._beaten_at = time.perf_counter()
         self._notes: list[str] = []
         self._noted: set[str] = set()
@@ -140,7 +148,8 @@ class Procedure:
         self, state: Literal["running", "done", "diverged", "leased"], **more: Any
     ) -> Progress:
         notes, self._notes = tuple(self._notes), []
-        return Progress(state, self._spec.hash, notes=notes, **more)
+        saved = len(self.stages), self._saved_step
+        return Progress(state, self._spec.hash, notes=notes, saved=saved, **more)
 
     def _open(self) -> None:
         """Begin the stage that is due, or take up its furthest partial state."""
@@ -155,6 +164,7 @@ class Procedure:
         else:
             self._note_other_bits(partial)
             self._run = resume(self.config, self.seed, spec, loaded, partial)
+            self._saved_step = int(partial.facts["step"])
         self._saved_at = time.perf_counter()
 
     def _note_other_bits(self, partial: Partial) -> None:
@@ -210,6 +220,7 @@ class Procedure:
         tensors, position = run.snapshot()
         with self._noting("the partial state"):
             self._store.save_partial(run.spec.hash, Partial(tensors, {**facts, **position}))
+            self._saved_step = int(position["step"])
         self._saved_at = time.perf_counter()
 
     @contextmanager
@@ -225,12 +236,16 @@ class Procedure:
 
     def _close(self, run: StageRun, told: dict[str, Any]) -> Progress:
         """Finish the stage, store it, and say whether the trial has ended with it."""
-        stage = run.finish(machine(self._tasks.device))
+        if self._unsaved is None:
+            self._unsaved = run.finish(machine(self._tasks.device))
+        stage = self._unsaved
         self._store.save(run.spec, stage)
-        self._leases.release(run.spec.hash)
+        with suppress(OSError):  # nobody waits for a stage that is there
+            self._leases.release(run.spec.hash)
         self.stages.append(stage)
         self.trained.add(stage.hash)
-        self._run = None
+        self._run = self._unsaved = None
+        self._saved_step = 0
         end = self._ended()
         return self._told(end.state if end else "running", **told)
 

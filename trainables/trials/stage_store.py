@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,7 +126,10 @@ class StageStore:
         return data
 
     def save(self, spec: StageSpec, stage: Stage) -> None:
-        """Store a finished stage, unless another writer was first: then theirs stays."""
+        """Store a finished stage, unless another writer was first: then theirs stays.
+
+        OSError when the store is out; it may then be called again with the same stage.
+        """
         if manifests.exists(self.folder, spec.hash):
             return
         roles: dict[str, bytes | None] = {
@@ -141,7 +145,8 @@ class StageStore:
             files[name] = hashlib.sha256(data).hexdigest()
         if not manifests.exists(self.folder, spec.hash):
             manifests.write(self.folder, _manifest(spec, stage, files, names))
-        self._forget_partials(spec.hash)
+        with suppress(OSError):  # the stage is whole; what is left of its making only takes room
+            self._forget_partials(spec.hash)
 
     def _file(self, role: str) -> str:
         suffix = "parquet" if role == "curve" else "safetensors"

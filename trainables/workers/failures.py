@@ -1,22 +1,55 @@
-"""What becomes of a fault: the failed record of the trial, and the report of it.
+"""What becomes of a fault: what it is a fault of, the failed record of the trial, and the report.
 
 Whatever may itself be what cannot be imported is imported within; needs neither torch nor Ray.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 from trainables.jobs.job import Job
-from trainables.jobs.job_report import Fault, JobReport
+from trainables.jobs.job_report import Fault, JobReport, Kind, NodeFault
+
+_OF_THE_NODE = (NodeFault, ImportError, OSError)
+"""What a node may lack that another one has: packages, data, files, handles, room."""
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Return what an error, or what caused it, is a fault of."""
+    causes = list(_causes(error))
+    outage = _class("trainables.files.outages", "StoreOutage")
+    if any(isinstance(cause, outage) for cause in causes):
+        return "store"
+    of_the_node = (*_OF_THE_NODE, _class("trainables.data.raw", "DataFormatError"))
+    return "node" if any(isinstance(cause, of_the_node) for cause in causes) else "trial"
+
+
+class _Never(Exception):
+    """What nothing raises."""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _class(module: str, name: str) -> type[BaseException]:
+    """A class of a module that may not be importable here; where it is not, it raised nothing."""
+    kind: type[BaseException] = getattr(sys.modules.get(module), name, _Never)
+    return kind
 
 
 def failure(job: Job, error: Exception) -> JobReport:
     """Write the failed record of a trial, and return what is told of it.
 
-    Where the record cannot be written here (a full disk, a library that cannot be imported), the
-    driver is still told, and writes it.
+    A fault of the node or the store has no record from here: the trial may succeed elsewhere, and
+    the driver writes one when it gives up. Where the record cannot be written here (a full disk),
+    the driver is still told, and writes it.
     """
-    fault, notes = Fault.of(error), []
-    if job.goal == "trial":
+    fault, notes = Fault.of(error, kind_of(error)), []
+    if job.goal == "trial" and fault.kind == "trial":
         try:
             _write(job, fault)
         except Exception as second:  # the first fault must be told whatever the second is

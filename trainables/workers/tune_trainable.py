@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ray.tune import Trainable
+import ray
+from ray.tune import PlacementGroupFactory, Trainable
 
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import KEY, JobReport
@@ -24,11 +27,39 @@ DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
 _TORCH_FAULTS = ("OutOfMemoryError", "AcceleratorError")
 
 
+NODE_LABEL = "ray.io/node-id"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What Ray calls the node and the process of a worker; "" outside Ray."""
+
+    node: str = ""
+    actor: str = ""
+
+
+@cache
+def place() -> Place:
+    """Return where this process is."""
+    if not ray.is_initialized():
+        return Place()
+    context = ray.get_runtime_context()
+    return Place(context.get_node_id(), context.get_actor_id() or "")
+
+
 class StudyTrainable(Trainable):
     """Runs jobs one after another in a reused actor; the cache of tasks outlives the job."""
 
     _tasks: TaskCache | None = None
     _run: JobRun | None = None
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
+        """Return what a trial gets, on any node but those that it avoids."""
+        more: dict[str, Any] = {}
+        if config["avoid"]:
+            more = {"bundle_label_selector": [{NODE_LABEL: f"!in({','.join(config['avoid'])})"}]}
+        return PlacementGroupFactory([dict(config["resources"])], **more)
 
     def setup(self, config: dict[str, Any]) -> None:
         """Store the job."""
@@ -55,18 +86,23 @@ class StudyTrainable(Trainable):
                 raise
             self._tasks = self._run = None  # whatever the fault left behind goes with them
             report = failure(job, error)
+        report = replace(report, node=place().node)
         return {KEY: report.to_json(), "done": report.final}
 
     def _advance(self, job: Job) -> JobReport:
         defer_compiler()
+        from trainables.workers.entry import require_all
         from trainables.workers.worker import JobRun, tasks_for
 
         fresh = self._tasks is None
+        notes: tuple[str, ...] = ()
         if self._tasks is None:
+            notes = require_all(job.context)
             self._tasks = tasks_for(job)
         if self._run is None:
-            self._run = JobRun(job, self._tasks, at_once=fresh)
-        return self._run.advance()
+            self._run = JobRun(job, self._tasks, at_once=fresh, actor=place().actor)
+        report = self._run.advance()
+        return replace(report, notes=(*notes, *report.notes))
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the stage store holds what a restart needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from trainables.config.tasks import built_in
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
 from trainables.files.leases import Leases, owner
+from trainables.files.outages import Patience, StoreFolder, StoreOutage, Trouble
 from trainables.files.records import StudyFolder
 from trainables.files.storage import open_folder
 from trainables.files.trial_record import Record
@@ -32,7 +34,7 @@ def tasks_for(job: Job) -> TaskCache:
     """Return a fresh cache of tasks for the resources of a job."""
     context = job.context
     device = "cuda" if context.gpus else "cpu"
-    folder = StudyFolder(context.folder).folder
+    folder = StoreFolder(open_folder(context.folder))
     return TaskCache(
         Path(context.data_root).expanduser(),
         device,
@@ -44,43 +46,71 @@ def tasks_for(job: Job) -> TaskCache:
 
 
 class JobRun:
-    """One job under way. `at_once`: its first report comes after one epoch, a sign of life."""
+    """One job under way.
 
-    def __init__(self, job: Job, tasks: TaskCache, *, at_once: bool = False) -> None:
+    `at_once`: its first report comes after one epoch, a sign of life; `actor` is what a cluster
+    calls this process. A store that is out is waited for between reports, with all that is to be
+    written kept in memory, for as long as the job's context says.
+    """
+
+    def __init__(
+        self, job: Job, tasks: TaskCache, *, at_once: bool = False, actor: str = ""
+    ) -> None:
         self.job = job
         self._pace = Pace(unit_s=job.context.unit_s, partial_s=job.context.checkpoint_s)
-        self._tasks = tasks
-        self._folder = StudyFolder(job.context.folder)
+        self._tasks, self._actor = tasks, actor
+        self._trouble = Trouble(Patience(job.context.store_patience))
+        self._folder = StudyFolder(StoreFolder(open_folder(job.context.folder)))
         self._config = TrialConfig.of(job.config)
         self._started_at = now()
         pace = replace(self._pace, unit_s=0.0) if at_once else self._pace
         self._procedure = self._make_procedure(pace)
+        self._end: Progress | None = None
 
     def _make_procedure(self, pace: Pace) -> Procedure:
-        stages = open_folder(self.job.context.store)
+        stages = StoreFolder(open_folder(self.job.context.store))
         return Procedure(
             self._config,
             self.job.seed,
             self._tasks,
             StageStore(stages, owner()),
-            Leases(stages),
+            Leases(stages, actor=self._actor),
             goal=self.job.goal,
             pace=pace,
             expired=frozenset(self.job.expired),
         )
 
     def advance(self) -> JobReport:
-        """Do one unit of work; what has ended is written to the record before it is told."""
+        """Do one unit of work; what has ended is written to the record before it is told.
+
+        Where the store is out, wait a little and say so; StoreOutage once patience is spent.
+        """
         try:
-            progress = self._procedure.advance()
-        except BaseException:
-            with suppress(OSError):
-                self._procedure.give_up()
+            report = self._advance()
+        except StoreOutage as outage:
+            self._trouble.failed()
+            if not self._trouble.spent:
+                time.sleep(self._trouble.pause_s)
+                return JobReport("running", waits=str(outage))
+            self._give_up()
             raise
+        except BaseException:
+            self._give_up()
+            raise
+        self._trouble.over()
+        return report
+
+    def _give_up(self) -> None:
+        with suppress(OSError):
+            self._procedure.give_up()
+
+    def _advance(self) -> JobReport:
+        progress = self._end or self._procedure.advance()
         self._procedure.pace = self._pace
         report = _report(progress)
         if progress.state == "running" or progress.state == "leased":
             return report
+        self._end = progress  # whose record may have to be written more than once
         metrics = self._procedure.metrics()
         if self.job.goal == "trial":
             self._write(progress.state, metrics)
@@ -147,4 +177,6 @@ class JobRun:
 
 
 def _report(progress: Progress) -> JobReport:
-    return JobReport(progress.state, progress.stage, progress.epochs, progress.notes)
+    return JobReport(
+        progress.state, progress.stage, progress.epochs, progress.notes, saved=progress.saved
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.jobs.job_report import Fault, JobReport
+from trainables.jobs.job_report import Fault, JobReport, NodeFault
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,8 @@ from trainables.jobs.job_report import Fault, JobReport
         JobReport("running", "a1", 2.5, ("the stage was set aside",)),
         JobReport("done", "b2", 1.0, (), {"val_accuracy": 0.75}, ("a1", "b2")),
         JobReport("failed", fault=Fault("ValueError", "no\nluck", "Traceback ...")),
+        JobReport("failed", fault=Fault("OSError", "full", kind="node"), node="0a"),
+        JobReport("running", saved=(1, 250), waits="the store is out"),
     ],
 )
 def test_a_report_comes_back_as_it_was_told(report: JobReport) -> None:
@@ -33,3 +35,8 @@ def test_a_fault_holds_where_it_arose() -> None:
     fault = Fault.of(caught.value)
     assert str(fault) == "KeyError: 'sparsity'"
     assert "in cause" in fault.traceback
+
+
+def test_only_what_a_node_lacks_for_every_trial_is_of_all_trials() -> None:
+    assert Fault.of(NodeFault("no device"), "node").of_all_trials
+    assert not Fault.of(ImportError("no module"), "node").of_all_trials

@@ -57,7 +57,7 @@ def job_for(
         folder=str(folder),
         store=str(context.pop("store", folder / "stages")),
         data_root="/nonexistent",
-        **{"unit_s": 0.0, **context},
+        **{"unit_s": 0.0, "store_patience": 0.01, **context},
     )
     raw = config.model_dump(mode="json")
     return Job(goal, raw, seed, fingerprint(config, seed), place)  # type: ignore[arg-type]

@@ -231,9 +231,9 @@ def test_a_store_out_of_reach_fails_the_trial_and_leaves_the_stage(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFolder, "read", slow_down)
-        record = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, tasks=tasks)
-    assert record.state == "failed"
-    assert "SlowDown" in (record.message or "")
+        report = run_job(job_for(tiny(retrain={"schedule": "ft"}), tmp_path), tasks)
+    assert report.fault is not None and report.fault.kind == "store"
+    assert "SlowDown" in report.fault.message
     assert manifest.read_bytes() == whole
     again = run_trial(tiny(retrain={"schedule": "ft"}), tmp_path, tasks=tasks)
     assert again.provenance["stages_trained"] == again.stages[1:]
@@ -288,23 +288,53 @@ def test_a_full_disk_ends_as_failed_and_the_next_run_completes(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFolder, "write", full)
-        record = run_trial(tiny(), tmp_path, tasks=tasks)
-    assert record.state == "failed"
-    assert "No space left" in (record.message or "")
-    assert "Traceback" in (record.error or {})["traceback"]
+        report = run_job(job_for(tiny(), tmp_path), tasks)
+    assert report.fault is not None and report.fault.kind == "store"
+    assert "No space left" in report.fault.message
+    assert "Traceback" in report.fault.traceback
+    assert not StudyFolder(str(tmp_path)).records().records, "the driver judges a store's faults"
     assert run_trial(tiny(), tmp_path, tasks=tasks).state == "done"
 
 
-def test_a_disk_too_full_for_the_failed_record_is_told_all_the_same(
+def test_a_store_that_was_out_for_a_while_costs_no_training(
     tmp_path: Path, tasks: TaskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The trained stage is kept in memory, and stored by a later call."""
+    run = procedure(tiny(), tmp_path, tasks)
+    run.advance()
+    write = LocalFolder.write
+
     def full(self: LocalFolder, name: str, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(LocalFolder, "write", full)
-    report = run_job(job_for(tiny(), tmp_path), tasks)
-    assert report.outcome == "failed"
-    assert "could not be written" in report.notes[0]
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space left"):
+            run.advance()
+    monkeypatch.setattr(LocalFolder, "write", write)
+    progress = run.advance()
+    assert (progress.state, progress.epochs, progress.saved) == ("running", 0, (1, 0))
+    assert run.advance().state == "done"
+    calm = run_trial(tiny(), tmp_path / "calm", tasks=tasks)
+    both = [
+        StageStore(LocalFolder(f / "stages"), "x").load(calm.stages[-1])
+        for f in (tmp_path, tmp_path / "calm")
+    ]
+    assert all(both) and same(*both)
+
+
+def test_what_is_saved_is_told_in_stages_and_steps(tmp_path: Path, tasks: TaskCache) -> None:
+    pace = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
+    run = procedure(tiny(), tmp_path, tasks, pace)
+    saved = [run.advance().saved]
+    assert saved[0][0] == 0 and 0 < saved[0][1] < 14
+    run.give_up()
+    taken_up = procedure(tiny(), tmp_path, tasks, pace, owner="b")
+    assert taken_up.advance().saved >= saved[0]
+    while (progress := taken_up.advance()).state == "running":
+        saved.append(progress.saved)
+    assert saved == sorted(saved)
+    assert progress.saved == (2, 0)
 
 
 def test_a_stage_held_by_another_process_is_not_waited_for(

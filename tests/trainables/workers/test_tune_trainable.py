@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainables.trials.plain import job_for, tiny
+from tests.trainables.trials.plain import cache, job_for, run_trial, timeless, tiny
+from trainables.data.raw import DataFormatError, DataMissingError
+from trainables.files.outages import Patience, StoreOutage
 from trainables.files.records import StudyFolder
-from trainables.jobs.job_report import KEY, JobReport
+from trainables.files.storage import LocalFolder
+from trainables.jobs.job_report import KEY, JobReport, NodeFault
+from trainables.workers import worker
+from trainables.workers.failures import kind_of
 from trainables.workers.tune_trainable import StudyTrainable
 
 
@@ -70,6 +75,88 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
     assert report.outcome == "done"
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ValueError("a shape is wrong"), "trial"),
+        (KeyError("x"), "trial"),
+        (ImportError("no module"), "node"),
+        (NodeFault("no device"), "node"),
+        (DataMissingError("not there"), "node"),
+        (DataFormatError("truncated"), "node"),
+        (OSError(24, "Too many open files"), "node"),
+        (StoreOutage("out"), "store"),
+    ],
+)
+def test_faults_are_of_the_trial_the_node_or_the_store(error: Exception, kind: str) -> None:
+    assert kind_of(error) == kind
+    with pytest.raises(RuntimeError) as outer:
+        raise RuntimeError("around it") from error
+    assert kind_of(outer.value) == kind
+
+
+def test_a_trial_asks_for_its_share_on_any_node_but_those_it_avoids() -> None:
+    config = {"job": "", "resources": {"CPU": 2.0, "GPU": 0.5}, "avoid": []}
+    anywhere = StudyTrainable.default_resource_request(config)
+    assert anywhere.bundles == [{"CPU": 2.0, "GPU": 0.5}]
+    assert anywhere == StudyTrainable.default_resource_request(config)
+    elsewhere = StudyTrainable.default_resource_request({**config, "avoid": ["0a", "1b"]})
+    assert elsewhere != anywhere
+    selector = [{"ray.io/node-id": "!in(0a,1b)"}]
+    assert elsewhere._bound.arguments["bundle_label_selector"] == selector
+
+
+class Out(LocalFolder):
+    """A folder that can be switched off, for all of its kind."""
+
+    down = False
+
+    def write(self, name: str, data: bytes) -> None:
+        if Out.down:
+            raise OSError(28, "No space left on device")
+        super().write(name, data)
+
+
+@pytest.fixture
+def out(monkeypatch: pytest.MonkeyPatch) -> type[Out]:
+    monkeypatch.setattr(Out, "down", False)
+    monkeypatch.setattr(worker, "open_folder", lambda location: Out(str(location)))
+    monkeypatch.setattr(worker, "Patience", lambda seconds: Patience(seconds, first_s=0.0))
+    return Out
+
+
+def test_a_store_that_is_out_is_waited_for_and_the_result_is_the_same(
+    tmp_path: Path, out: type[Out]
+) -> None:
+    """Before each unit of work that succeeds the store fails twice."""
+    calm = run_trial(tiny(), tmp_path / "calm")
+    job = job_for(tiny(), tmp_path / "disturbed", store_patience=600.0)
+    run, waits = worker.JobRun(job, cache()), 0
+    while True:
+        for out.down in (True, True, False):
+            report = run.advance()
+            waits += bool(report.waits)
+        if report.final:
+            break
+    assert report.outcome == "done" and waits > 2
+    record = StudyFolder(str(tmp_path / "disturbed")).read_record(job.fingerprint)
+    assert record is not None and timeless(record) == timeless(calm)
+    assert sorted(record.provenance["stages_trained"]) == sorted(calm.stages)
+
+
+def to_its_end(run: worker.JobRun) -> None:
+    while not run.advance().final:
+        pass
+
+
+def test_patience_with_a_store_ends_in_its_fault(tmp_path: Path, out: type[Out]) -> None:
+    job = job_for(tiny(), tmp_path, store_patience=0.05)
+    run = worker.JobRun(job, cache())
+    out.down = True
+    with pytest.raises(StoreOutage, match="No space left"):
+        to_its_end(run)
+
+
 def test_a_worker_s_first_report_comes_after_one_epoch(tmp_path: Path) -> None:
     job = job_for(tiny(dense={"epochs": 4}), tmp_path, unit_s=60.0)
     made = StudyTrainable.__new__(StudyTrainable)
@@ -78,7 +165,7 @@ def test_a_worker_s_first_report_comes_after_one_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["torch", "safetensors", "trainables.workers.worker"])
-def test_an_import_that_fails_is_a_fault_of_the_trial(
+def test_an_import_that_fails_is_a_fault_of_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     for name in [
@@ -87,19 +174,18 @@ def test_an_import_that_fails_is_a_fault_of_the_trial(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, broken, None)
     fault = report_of(trainable(tmp_path).step()).fault
-    assert fault is not None and fault.type == "ModuleNotFoundError"
+    assert fault is not None and (fault.type, fault.kind) == ("ModuleNotFoundError", "node")
     assert broken in fault.message and "worker" in fault.traceback
-    (record,) = StudyFolder(str(tmp_path)).records().records
-    assert record.error == vars(fault)
+    assert not StudyFolder(str(tmp_path)).records().records, "it may succeed on another node"
 
 
 def test_where_no_record_can_be_written_the_driver_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("trainables.jobs.job_record", "trainables.workers.worker"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(StudyTrainable, "_advance", failing(RuntimeError("a shape is wrong")))
+    monkeypatch.setitem(sys.modules, "trainables.jobs.job_record", None)
     report = report_of(trainable(tmp_path).step())
-    assert report.fault is not None and "trainables.workers.worker" in report.fault.message
+    assert report.fault is not None and "a shape is wrong" in report.fault.message
     (note,) = report.notes
     assert note.startswith("the failed record could not be written: import of trainables.jobs")
 

@@ -1,0 +1,60 @@
+"""A token that a driver leaves in its folders, by which a worker knows that it sees the same ones.
+
+A folder that nodes do not share looks right to each of them: it can be written, and it is empty.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from trainables.files.leases import owner
+from trainables.files.progress import RUN_LEASE
+from trainables.files.storage import TEMPORARY, Folder, open_folder
+
+
+def places(folder: str, store: str) -> dict[str, str]:
+    """Return where a driver leaves its token, by name: the study folder, and a store elsewhere."""
+    named = {"the study folder": folder}
+    if open_folder(folder).child("stages").location != store:
+        named["stage_store"] = store
+    return named
+
+
+def new_token() -> str:
+    """Return a token that no other run has."""
+    return uuid.uuid4().hex
+
+
+def _name(token: str) -> str:
+    return f"{RUN_LEASE}/token-{token}"
+
+
+def leave(folder: Folder, token: str) -> None:
+    """Write a token into a folder."""
+    folder.write(_name(token), token.encode())
+
+
+def take_away(folder: Folder, token: str | None = None) -> None:
+    """Remove a token that was left; without one those of all runs, which are no more."""
+    for name in [_name(token)] if token else _left(folder):
+        folder.delete(name)
+
+
+def _left(folder: Folder) -> list[str]:
+    names = folder.names(RUN_LEASE)
+    return [f"{RUN_LEASE}/{name}" for name in names if name.startswith("token-")]
+
+
+def sees(folder: Folder, token: str) -> bool:
+    """Whether a folder holds a token; OSError when it cannot be read."""
+    try:
+        return folder.read(_name(token)).decode() == token
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def probe(folder: Folder) -> None:
+    """Write a small file and delete it; OSError when that cannot be done."""
+    name = f"{TEMPORARY}probe-{owner()}"
+    folder.write(name, b"")
+    folder.delete(name)
