@@ -21,7 +21,8 @@ def command(
     """Run what STUDY wants and its folder has not settled yet.
 
     Running again resumes, retries failures, and adds what the study has gained. Exit status: 0 all
-    is settled, 1 some trials failed or were left undone, 2 the input is wrong and nothing started.
+    is settled, 1 some trials failed or were left undone, 2 the input is wrong and nothing started,
+    3 the cluster was lost.
     """
     from study.checks.installed import require
     from study.checks.user_code import opened_study
@@ -36,5 +37,4 @@ def command(
 
     summary = run(resolved, out, address, code)
     click.echo(in_words(summary, resolved))
-    if not summary.complete:
-        sys.exit(1)
+    sys.exit(summary.status)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from study.checks import readiness
@@ -17,19 +18,23 @@ from study.definition.locations import folder_of, opened, store_of
 from study.definition.own_code import LOOKS
 from study.definition.studyfile import StudyFile, read_yaml
 from study.driver import ray_session
+from study.driver.head import ClusterWatch
 from study.driver.progress import Display, display
 from study.driver.ray_session import Machines
+from study.driver.run_end import AGAIN, RunEnd, sigterm_as_interrupt
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.views.intentions import older_code, other_files, sentences
+from trainables.files import token
 from trainables.files.leases import Leases
+from trainables.files.outages import Patience, PatientFolder, StoreOutage
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
-from trainables.jobs.provenance import git_commit
+from trainables.jobs.provenance import git_commit, versions
 from trainables.vocabulary import packages
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import counted
@@ -63,6 +68,7 @@ class Launch:
         self.store_location = store_of(self.study, self.folder)
         self.store: Folder = opened(self.store_location, "stage_store")
         self._run_lease = Leases(self.folder.folder)
+        self._token = token.new_token()
 
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
@@ -95,8 +101,13 @@ class Launch:
         return before
 
     def go(self, address: str | None, screen: Display) -> RunSummary:
-        """Start Ray and run; the folder is marked as in use meanwhile."""
-        self._run_lease.beat(RUN_LEASE)
+        """Start Ray and run; the folder is marked as in use meanwhile.
+
+        A folder that is out for a while is waited for. Refusal where nothing was trained because no
+        node has what a trial needs.
+        """
+        self._patient = _patiently(self.folder.folder, self.study, screen)
+        Leases(self._patient).beat(RUN_LEASE)
         started = time.monotonic()
         try:
             earlier = self._earlier(screen)
@@ -109,30 +120,69 @@ class Launch:
             if standing.settled >= standing.wanted:
                 self._write_study()
                 return self._summary(started)
-            return self._summary(started, self._work(earlier, address, screen))
+            work = self._work(earlier, address, screen)
+            if work.end is not None and work.end.cause == "nodes" and not work.tally.ended:
+                raise Refusal(work.end.sentence)
+            return self._summary(started, work)
+        except StoreOutage as outage:
+            return self._unread_summary(started, RunEnd("store", str(outage)))
         finally:
             screen.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Take away what says that this run is at work, where that can be done."""
+        with suppress(OSError):
             self._run_lease.release(RUN_LEASE)
+        for folder in self._token_folders():
+            with suppress(OSError):
+                token.take_away(folder, self._token)
+
+    def _token_folders(self) -> list[Folder]:
+        places = token.places(self.folder.location, self.store_location)
+        return [open_folder(location) for location in places.values()]
+
+    def _leave_token(self, screen: Display) -> None:
+        """Write what workers know the folders by; those of drivers that were killed go."""
+        token.take_away(self._patient)
+        for folder in self._token_folders():
+            token.leave(_patiently(folder, self.study, screen), self._token)
 
     def _work(self, earlier: Earlier, address: str | None, screen: Display) -> Work:
         """Make what is missing on Ray."""
         cpus = readiness.local_cpus()
         gpus = readiness.local_gpus() if self.study.resources.gpus else 0
-        with ray_session.session(address, cpus, gpus) as machines:
+        with ExitStack() as stack:
+            watch = stack.enter_context(ClusterWatch())
+            machines = stack.enter_context(ray_session.session(address, cpus, gpus))
             if address is None:
                 readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
             self._write_study()  # a cluster that cannot be reached leaves the folder as it was
+            self._leave_token(screen)
             slots = self._slots(machines, address)
             self._say_machines(machines, slots, address, screen)
             work = Work(self._ground(), earlier, slots, screen)
+            stack.enter_context(sigterm_as_interrupt())
+            watch.look_at(
+                machines.head,
+                on_loss=lambda: work.lose_cluster(machines.head),
+                farewell=lambda: self._farewell(work),
+            )
             work.fit()
         return work
 
+    def _farewell(self, work: Work) -> None:
+        """Say why the run ends, where Ray lets the process do no more than that."""
+        assert work.end is not None
+        self._leave()
+        print(f"{work.tally.settled} of {work.tally.wanted} trials are settled")
+        print(f"{work.end.sentence}; {AGAIN}")
+
     def _earlier(self, screen: Display) -> Earlier:
-        reading = self.folder.records()
+        reading = StudyFolder(self._patient).records()
         for warning in reading.warnings:
             screen.say(f"warning: {warning}")
-        return self.resolved.earlier(self.folder.folder, reading.records)
+        return self.resolved.earlier(self._patient, reading.records)
 
     def _slots(self, machines: Machines, address: str | None) -> int:
         """How many trials are out at once."""
@@ -167,10 +217,10 @@ class Launch:
             raw["stage_store"] = self.store_location  # readers may start in another folder
         text = io.BytesIO()
         YAML(typ="safe", pure=True).dump(raw, text)
-        self._code.keep(self.folder.folder)
+        self._code.keep(self._patient)
         if self._code.known.looks:
-            self.folder.folder.write(LOOKS, self._code.known.encode())
-        self.folder.folder.write("study.yaml", text.getvalue())
+            self._patient.write(LOOKS, self._code.known.encode())
+        self._patient.write("study.yaml", text.getvalue())
 
     def _ground(self) -> Ground:
         return Ground(self.resolved, self.folder, self.store, self.context(), self._run_lease)
@@ -189,10 +239,31 @@ class Launch:
             git_commit=git_commit(),
             loader_processes=self.study.data.processes,
             memory=self.study.data.memory,
+            token=self._token,
+            store_patience=self.study.resources.store_patience,
+            versions=versions(),
+        )
+
+    def _unread_summary(self, started: float, end: RunEnd, work: Work | None = None) -> RunSummary:
+        """The summary of a run whose folder cannot be read: what the driver itself has counted."""
+        return RunSummary(
+            folder=self.folder.location,
+            wanted=self.resolved.n_trials,
+            settled=work.tally.settled - work.tally.failed if work else 0,
+            failed=[],
+            seconds=time.monotonic() - started,
+            seconds_to_first_result=None,
+            notes=work.notes(started) if work else [],
+            end=end,
+            unread=True,
         )
 
     def _summary(self, started: float, work: Work | None = None) -> RunSummary:
-        records = self.resolved.earlier(self.folder.folder, self.folder.records().records).records
+        end = work.end if work else None
+        if end is not None and end.cause == "store":
+            return self._unread_summary(started, end, work)
+        records = StudyFolder(self._patient).records().records
+        records = list(self.resolved.earlier(self._patient, records).records)
         members = self.resolved.members(records)
         failed = [record for record in members if not record.settled]
         written = {record.fingerprint for record in records if record.settled}
@@ -208,4 +279,14 @@ class Launch:
             exhausted=work is not None and work.exhausted,
             lost=sorted(work.settled - written) if work else [],
             records=records,
+            end=end,
         )
+
+
+def _patiently(folder: Folder, study: StudyFile, screen: Display) -> PatientFolder:
+    """The folder, waited for where it is out; for the start and the end of a run."""
+    return PatientFolder(
+        folder,
+        Patience(study.resources.store_patience),
+        lambda outage: screen.say(f"warning: {outage}; it is tried again"),
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.driver.head import require_head
 from trainables.vocabulary.packages import NAMES, ROOT
 from trainables.vocabulary.refusal import Refusal
 
@@ -35,6 +38,12 @@ _LOCAL_SETTINGS = {
     "PL_DISABLE_FORK": "1",  # as Tune would set it for each of its actors
 }
 
+SOCKET_MOST = 107
+"""Bytes that the path of a socket may have on Linux."""
+
+_SOCKET = "/ray/session_2026-11-25_20-17-28_123456_12345678/sockets/plasma_store"
+"""Where below the folder for temporary files Ray's sockets lie."""
+
 STARTS = 3
 TOO_SLOW = "timed out during startup"
 
@@ -48,6 +57,8 @@ class Machines:
     nodes: int
     each: tuple[tuple[float, float], ...] = ()
     """CPUs and GPUs of every node."""
+    head: str = ""
+    """Host and port of Ray's head."""
 
     @property
     def largest(self) -> tuple[float, float]:
@@ -86,7 +97,8 @@ def session(address: str | None, cpus: int, gpus: int) -> Iterator[Machines]:
 @contextmanager
 def _own_session(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
     local = address is None
-    with _environment(_LOCAL_SETTINGS if local else {}):
+    settings = _LOCAL_SETTINGS if local else {}
+    with _short_paths() if local else nullcontext(), _environment(settings):
         import ray
 
         with _importing_tune():
@@ -99,6 +111,37 @@ def _own_session(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
                 yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _short_paths() -> Iterator[None]:
+    """Within this context the folder for temporary files is short enough for Ray's sockets.
+
+    Slurm and others give each job a folder of its own, deep down; then it is one in /tmp, removed
+    afterwards.
+    """
+    names = ("RAY_TMPDIR", "TMPDIR")
+    given = next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")
+    if len(os.fsencode(given)) + len(_SOCKET) <= SOCKET_MOST:
+        yield
+        return
+    try:
+        short = tempfile.mkdtemp(prefix="bimp-", dir="/tmp")
+    except OSError as error:
+        most = SOCKET_MOST - len(_SOCKET)
+        raise Refusal(
+            f"TMPDIR must have at most {most} characters where /tmp cannot be written ({error}),"
+            f" got {given}"
+        ) from error
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update(dict.fromkeys(names, short))
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+        shutil.rmtree(short, ignore_errors=True)
 
 
 def _start(cpus: int, gpus: int) -> None:
@@ -132,6 +175,7 @@ def _join(address: str) -> None:
             f"--address must be host:port or auto, on a machine of the cluster, got {address};"
             " from elsewhere `bimp submit` hands the run to the cluster"
         )
+    require_head(address)
     try:
         ray.init(
             address=address, log_to_driver=False, logging_level=logging.ERROR, **_search_path()
@@ -167,7 +211,8 @@ def _machines() -> Machines:
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     nodes = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
     each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
-    return Machines(resources.get("CPU", 0.0), resources.get("GPU", 0.0), len(nodes), each)
+    head = str(ray.get_runtime_context().gcs_address)
+    return Machines(resources.get("CPU", 0.0), resources.get("GPU", 0.0), len(nodes), each, head)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from shutil import get_terminal_size
 
+from study.driver.run_end import AGAIN, RunEnd
 from study.points.resolved_study import ResolvedStudy
 from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted, duration
@@ -21,7 +22,8 @@ class RunSummary:
 
     `records` are all of the folder, once under each origin that asked for them; `failed` those of
     the study's trials that failed; `exhausted` says that a search found no more points to try;
-    `lost` are trials that workers say they settled, and whose records are not in the folder.
+    `lost` are trials that workers say they settled, and whose records are not in the folder; `end`
+    says why the run ended early; `unread` that the folder could not be read for this summary.
     """
 
     folder: str
@@ -34,18 +36,29 @@ class RunSummary:
     exhausted: bool = False
     lost: list[str] = field(default_factory=list)
     records: Sequence[Record] = field(default=(), repr=False)
+    end: RunEnd | None = None
+    unread: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every trial that there is to make is settled."""
-        return (self.settled >= self.wanted or self.exhausted) and not (self.failed or self.lost)
+        """Whether every trial that there is to make is settled, and known to be."""
+        all_settled = self.settled >= self.wanted or self.exhausted
+        return all_settled and not (self.failed or self.lost or self.unread)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 all is settled, 3 the cluster was lost, else 1."""
+        if self.complete:
+            return 0
+        return self.end.status if self.end is not None else 1
 
 
 def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
     """Return the end of a run in words, with the table of its results."""
+    if summary.unread:
+        return "\n".join([_counts(summary), _failures(summary)])
     parts = [
-        f"{summary.settled} of {summary.wanted} trials are settled after"
-        f" {duration(summary.seconds)}; {'; '.join(summary.notes) or 'nothing was run'}",
+        _counts(summary),
         _failures(summary),
         _collapsed(summary, resolved),
         _table(summary, resolved),
@@ -69,6 +82,13 @@ def _answer(summary: RunSummary) -> str:
         return f"what it answers could not be worked out ({fault}): bimp answer {summary.folder}"
 
 
+def _counts(summary: RunSummary) -> str:
+    return (
+        f"{summary.settled} of {summary.wanted} trials are settled after"
+        f" {duration(summary.seconds)}; {'; '.join(summary.notes) or 'nothing was run'}"
+    )
+
+
 def _failures(summary: RunSummary) -> str:
     lines = [
         f"failed: {r.fingerprint} (seed {r.seed}, attempt {r.attempt}): {r.message}"
@@ -83,7 +103,9 @@ def _failures(summary: RunSummary) -> str:
             f"lost: {counted(len(summary.lost), 'trial')} ended well, but {summary.folder} does not"
             " hold their records: every node must see the same folder under this name"
         )
-    if not summary.complete:
+    if summary.end is not None:
+        lines.append(f"the run ended early: {summary.end.sentence}; {AGAIN}")
+    elif not summary.complete:
         lines.append("run the same command again to go on and to retry what failed")
     return "\n".join(lines)
 

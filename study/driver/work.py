@@ -6,23 +6,28 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 from study.driver.assignments import job_of
 from study.driver.deployment import Deployments
 from study.driver.interruption import interruptible
+from study.driver.nodes import Nodes, Verdict
+from study.driver.outbox import Outbox
 from study.driver.progress import Display, Queue, Tally
+from study.driver.run_end import RunEnd
 from study.points.agenda import Agenda, Assignment, Ending
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point, remember
-from trainables.files import manifests, progress
+from trainables.files import manifests, progress, token
 from trainables.files.leases import Leases
+from trainables.files.outages import Patience, PatientFolder
 from trainables.files.progress import RUN_LEASE, RunProgress
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder, is_remote
+from trainables.files.storage import Folder
+from trainables.files.trial_record import Record
 from trainables.jobs.job import Context
 from trainables.jobs.job_record import failed_record
 from trainables.jobs.job_report import Fault, JobReport
@@ -44,18 +49,32 @@ class Ground:
     context: Context
     lease: Leases
 
+    @property
+    def patience(self) -> Patience:
+        """How long a store that is out is waited for."""
+        return Patience(self.context.store_patience)
+
 
 class Work:
-    """The Tune run itself: agenda, Searcher, records of what the workers could not write."""
+    """The Tune run itself: agenda, Searcher, records of what the workers could not write.
+
+    `end` says why the run ended early, None where it did not.
+    """
 
     def __init__(self, ground: Ground, earlier: Earlier, slots: int, screen: Display) -> None:
+        from study.driver.cluster import Cluster
+
         self._ground, self._screen, self._slots = ground, screen, slots
+        self.end: RunEnd | None = None
         self.settled: set[str] = set()
         self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
-        self._context = ground.context
+        self._notes: set[str] = set()
+        self._context, self._outbox = ground.context, Outbox(ground.patience, self._store_is_out)
+        self.cluster = Cluster(ground.context.cpus, ground.context.gpus)
+        self.nodes = Nodes(self.cluster.offers, self._store_answers, ground.patience)
         self._deployments = Deployments(
-            ground.folder, ground.resolved.study.search, self._beat, screen.say
+            ground.folder, ground.resolved.study.search, self._beat_if_possible, screen.say
         )
         earlier = replace(earlier, records=self._deployments.complete(earlier.records))
         resolved, folder = ground.resolved, ground.folder.folder
@@ -64,92 +83,167 @@ class Work:
         endings = {r.fingerprint: Ending(r.state, r.metrics) for r in records if r.settled}
         attempts = {r.fingerprint: r.attempt for r in records if not r.settled}
         standing = resolved.standing(records)
-        self.agenda = Agenda(self.source, endings, manifests.finished(ground.store), attempts)
+        stages = manifests.finished(PatientFolder(ground.store, ground.patience))
+        self.agenda = Agenda(self.source, endings, stages, attempts)
         self.tally = Tally(standing.wanted, standing.settled, best_metric=resolved.deciding)
         self._compacted = self._shown_at = time.monotonic()
 
     def _remember(self, point: Point) -> None:
-        with self._unless_full("what the search asks for"):
-            remember(self._ground.folder.folder, point)
+        """Write what a search asks for; while that cannot be done nothing of it is handed out."""
+        name = f"{point.block_key}-{point.number}"
+        self._outbox.put(name, lambda: remember(self._ground.folder.folder, point))
+
+    def _store_is_out(self, fault: OSError) -> None:
+        self._screen.say(
+            f"warning: {self._ground.folder.location} cannot be written now ({fault}); what is to"
+            f" be written is kept, and tried again for {duration(self._ground.patience.seconds)}"
+        )
+
+    def _store_answers(self) -> bool:
+        """Whether the driver can write to the folder and the store now."""
+
+        def probe() -> None:
+            token.probe(self._ground.folder.folder)
+            token.probe(self._ground.store)
+
+        self._outbox.put("probe", probe)
+        return not self._outbox.out
+
+    @property
+    def open(self) -> bool:
+        """Whether an assignment may be handed out now (`searcher.Desk`)."""
+        return self.end is None and not self._outbox.out and self.nodes.pause_s <= 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether none will be handed out any more."""
+        return self.end is not None
+
+    def avoided(self, assignment: Assignment) -> Set[str]:
+        """Return the nodes on which an assignment shall not run."""
+        return self.nodes.avoided(assignment.key)
 
     def fit(self) -> None:
         """Run to the end, then compact the tables."""
+        try:
+            with _tune_folder() as storage, interruptible(self._screen.say):
+                self._tuner(storage).fit()
+        except Exception:
+            if self.end is None:  # of a cluster that was lost Ray may raise anything
+                raise
+        self._take_failures()
+        if self.end is not None:
+            self._outbox.flush()  # once more, and no longer waited for
+        elif not self._outbox.drain():
+            self._give_up_on_the_store()
+        self._compact()
+
+    def _tuner(self, storage: str) -> Any:
         from ray import tune
 
-        from study.driver.callback import RunCallback
+        from study.driver.callback import EarlyEnd, RunCallback
         from study.driver.searcher import ForeignStages, StudySearcher
+        from study.driver.workers import Workers
         from trainables.workers.tune_trainable import StudyTrainable
 
         resources, store = self._ground.resolved.study.resources, self._ground.store
-        foreign = ForeignStages(Leases(store), lambda stage: manifests.exists(store, stage))
-        searcher = StudySearcher(self.agenda, self._context, foreign, self._on_end, self._after)
-        per_trial = {"cpu": float(resources.cpus), "gpu": float(resources.gpus)}
-        with _tune_folder(self._ground.folder.location) as storage:
-            tuner = tune.Tuner(
-                tune.with_resources(StudyTrainable, per_trial),
-                tune_config=tune.TuneConfig(
-                    search_alg=searcher,
-                    num_samples=self._suggestions(),
-                    max_concurrent_trials=self._slots,
-                    reuse_actors=True,
-                    trial_dirname_creator=lambda trial: str(trial.trial_id),
-                ),
-                run_config=tune.RunConfig(
-                    name="run",
-                    storage_path=storage,
-                    verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=resources.retries),
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                    callbacks=[RunCallback(self._on_report, searcher.lost, self._after)],
-                ),
-            )
-            with interruptible(self._screen.say):
-                tuner.fit()
-        self._take_failures()
-        self._compact()
+        foreign = ForeignStages(
+            Leases(store), lambda stage: manifests.exists(store, stage), self.cluster.is_gone
+        )
+        searcher = StudySearcher(
+            self.agenda, self._context, foreign, self._on_end, self._after, self
+        )
+        self.workers = Workers(
+            self.cluster, self._on_report, searcher.lost, self._on_step, self._screen.say
+        )
+        return tune.Tuner(
+            StudyTrainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=self._suggestions(),
+                max_concurrent_trials=self._slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="run",
+                storage_path=storage,
+                verbose=0,
+                stop=EarlyEnd(lambda: self.closed),
+                failure_config=tune.FailureConfig(max_failures=resources.retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[RunCallback(self.workers)],
+            ),
+        )
 
     def _suggestions(self) -> int:
-        """An upper bound of Tune trials: dense runs, and turns given up, come on top."""
-        return 100 + 10 * self.source.planned
+        """An upper bound of Tune trials: dense runs, turns given up, what is tried elsewhere."""
+        return 1000 + 20 * self.source.planned
 
     def _on_report(self, report: JobReport) -> None:
         """Note the pace and pass on what a worker came upon."""
         self.tally.trained(report.epochs)
-        for note in report.notes:
-            self._screen.say(f"note: {note}")
+        waits = [f"a worker waits: {report.waits}"] if report.waits else []
+        for note in (*report.notes, *waits):
+            if note not in self._notes:
+                self._notes.add(note)
+                self._screen.say(f"note: {note}")
         self._after()
 
-    def _on_end(self, assignment: Assignment, report: JobReport) -> Ending:
-        """Return how an assignment ended; see to it that a trial that failed has its record."""
+    def _on_step(self) -> None:
+        """Look around; while the store is out, what waits for it is not late."""
+        if self._outbox.out:
+            self.workers.clock.pardon()
+        self._after()
+
+    def _on_end(self, assignment: Assignment, report: JobReport) -> Ending | None:
+        """Return how an assignment ended, None where it is to be tried again; see to it that a
+        trial that failed has its record."""
         if report.fault is not None:
+            verdict = self.nodes.verdict(assignment.key, report.fault, report.node)
+            if verdict != "final":
+                self._try_again(assignment, report.fault, verdict)
+                return None
             ending = Ending("failed")
             self._take_fault(assignment, report.fault)
         else:
+            self.nodes.did_well(assignment.key, report.node)
             ending = Ending(_state(report), report.metrics)
             if assignment.goal == "trial" and ending.state == "done":
-                measured = self._deployments.of(assignment.trial.fingerprint)
-                ending = Ending(ending.state, {**ending.metrics, **measured})
+                with self._unless_full("what networks take where they run"):
+                    measured = self._deployments.of(assignment.trial.fingerprint)
+                    ending = Ending(ending.state, {**ending.metrics, **measured})
             if assignment.goal == "trial":
                 self.settled.add(assignment.trial.fingerprint)
         self.tally.over(assignment, ending)
         return ending
 
+    def _try_again(self, assignment: Assignment, fault: Fault, verdict: Verdict) -> None:
+        name = f"{assignment.goal} {assignment.trial.fingerprint}"
+        if verdict == "over":
+            cause = "store" if fault.kind == "store" else "nodes"
+            self.end = self.end or RunEnd(cause, fault.message)  # type: ignore[arg-type]
+        elif verdict == "elsewhere":
+            self._screen.say(f"note: {name} is tried on another node: {fault}")
+        else:
+            self._screen.say(f"note: {name} is tried again later: {fault}")
+
     def _take_fault(self, assignment: Assignment, fault: Fault) -> None:
         self._screen.say(f"failed: {assignment.goal} {assignment.trial.fingerprint}: {fault}")
         if assignment.goal == "dense":
             self._dense_faults[assignment.stages[0]] = fault
-        elif not self._has_record(assignment):
-            job = job_of(assignment, self._context)
-            record = failed_record(job, fault, {"finished_at": now()})
-            self._ground.folder.write_record(record)
+            return
+        record = failed_record(job_of(assignment, self._context), fault, {"finished_at": now()})
+        self._outbox.put(record.fingerprint, lambda: self._write_failed(record))
 
-    def _has_record(self, assignment: Assignment) -> bool:
-        """Whether the worker has written the record of this attempt."""
+    def _write_failed(self, record: Record) -> None:
+        """Write a failed record, unless the worker has written one of this attempt or a better."""
         try:
-            record = self._ground.folder.read_record(assignment.trial.fingerprint)
-        except (OSError, ValueError):
-            return False
-        return record is not None and record.attempt >= assignment.attempt
+            there = self._ground.folder.read_record(record.fingerprint)
+        except ValueError:  # what cannot be read is replaced
+            there = None
+        if there is None or not (there.settled or there.attempt >= record.attempt):
+            self._ground.folder.write_record(record)
 
     def _take_failures(self) -> None:
         """Write the records of trials that failed because their dense run did."""
@@ -170,14 +264,32 @@ class Work:
         clock = time.monotonic()
         if clock - self._shown_at >= STATUS_EVERY_S:
             self._shown_at = clock
-            with self._unless_full("the run's state"):
-                self._write_status()
-                self._beat()
+            self._outbox.put("state", self._write_state)
+        self._outbox.flush()
+        if self._outbox.spent and self.end is None:
+            self._give_up_on_the_store()
         if clock - self._compacted >= COMPACT_EVERY_S:
             self._compact()
 
     def _beat(self) -> None:
         self._ground.lease.beat(RUN_LEASE)
+
+    def _beat_if_possible(self) -> None:
+        with self._unless_full("the run's lease"):
+            self._beat()
+
+    def _give_up_on_the_store(self) -> None:
+        waited = duration(self._ground.patience.seconds)
+        self.end = RunEnd(
+            "store",
+            f"{self._ground.folder.location} could not be written for {waited}"
+            f" (resources.store_patience): {self._outbox.fault}",
+        )
+
+    def lose_cluster(self, address: str) -> None:
+        """End the run: its Ray does not answer any more. May be called from another thread."""
+        sentence = f"the cluster was lost: Ray's head at {address} does not answer any more"
+        self.end = self.end or RunEnd("cluster", sentence)
 
     def _compact(self) -> None:
         start = time.monotonic()
@@ -195,8 +307,9 @@ class Work:
                 self._screen.say(f"warning: {what} cannot be written now: {error}")
             self._unwritten.add(what)
 
-    def _write_status(self) -> None:
-        """A small file that says what is under way, for `bimp status` and the dashboard."""
+    def _write_state(self) -> None:
+        """A small file that says what is under way, for `bimp status` and the dashboard; and the
+        heartbeat of the run's lease."""
         current = RunProgress(
             at=now(),
             pid=os.getpid(),
@@ -209,6 +322,7 @@ class Work:
             seconds_left=self.tally.seconds_left(),
         )
         progress.write(self._ground.folder.folder, current)
+        self._beat()
 
     @property
     def exhausted(self) -> bool:
@@ -224,7 +338,11 @@ class Work:
             f"the search of {cell} ended early: its points only repeated"
             for cell in self.source.ended_early
         ]
-        return [start, *early]
+        left_out = [
+            f"left out: node {node[:12]}, after {reason}"
+            for node, reason in self.nodes.left_out.items()
+        ]
+        return [start, *early, *left_out]
 
 
 def _state(report: JobReport) -> State:
@@ -234,14 +352,11 @@ def _state(report: JobReport) -> State:
 
 
 @contextmanager
-def _tune_folder(location: str) -> Iterator[str]:
-    """A folder for Tune's own files, removed after the run: nothing ever reads them again."""
-    parent = Path(location) / "tune"
-    if is_remote(location):
-        parent = Path(tempfile.mkdtemp(prefix="bimp-tune-"))
-    shutil.rmtree(parent, ignore_errors=True)
-    parent.mkdir(parents=True)
+def _tune_folder() -> Iterator[str]:
+    """A folder for Tune's own files, on this machine: nothing ever reads them again, and a store
+    that is out shall not disturb Tune."""
+    folder = tempfile.mkdtemp(prefix="bimp-tune-")
     try:
-        yield str(parent)
+        yield folder
     finally:
-        shutil.rmtree(parent, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)

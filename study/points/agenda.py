@@ -246,6 +246,13 @@ class Agenda:
         if assignment.goal == "trial":
             self._put(assignment, first=True)
 
+    def returned(self, assignment: Assignment) -> None:
+        """Learn that an assignment came to nothing and is to be handed out again."""
+        self._running.pop(assignment.key, None)
+        self._changed = True
+        if assignment.goal == "trial":
+            self._put(assignment, first=True)
+
     def unblock(self, stage: str, *, done: bool) -> None:
         """Learn that a blocked stage is finished, or that its lease has expired."""
         self._blocked.discard(stage)

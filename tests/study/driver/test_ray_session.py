@@ -29,6 +29,8 @@ class FakeRay:
         monkeypatch.setattr(ray, "init", self._init)
         monkeypatch.setattr(ray, "shutdown", self._shutdown)
         monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+        monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="h:1"))
+        monkeypatch.setattr(ray_session, "require_head", lambda _: None)
         monkeypatch.setattr(ray, "nodes", lambda: [
             {"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 9.0}},
         ])  # fmt: skip
@@ -48,7 +50,7 @@ class FakeRay:
 def test_a_local_session_is_started_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay(monkeypatch, [])
     with ray_session.session(None, cpus=2, gpus=0) as machines:
-        assert machines == ray_session.Machines(2.0, 0.0, 1, ((2.0, 0.0),))
+        assert machines == ray_session.Machines(2.0, 0.0, 1, ((2.0, 0.0),), "h:1")
         assert fake.shut_down == 0
     assert fake.shut_down == 1
     assert fake.asked[0]["address"] == "local"
@@ -63,6 +65,24 @@ def test_what_a_session_sets_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -
         assert os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "1000000000"
         assert os.environ["RAY_CHDIR_TO_TRIAL_DIR"] == "of the user"
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(("length", "short"), [(38, True), (39, False), (110, False)])
+def test_a_folder_too_long_for_sockets_is_replaced_for_the_session(
+    monkeypatch: pytest.MonkeyPatch, length: int, short: bool
+) -> None:
+    FakeRay(monkeypatch, [])
+    given = "/tmp/" + "x" * (length - 5)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", given)
+    with ray_session.session(None, cpus=2, gpus=0):
+        within = os.environ["TMPDIR"]
+        assert (within == given) is short
+        assert Path(within).is_dir() is not short
+        assert len(within) + len(ray_session._SOCKET) <= ray_session.SOCKET_MOST
+    assert os.environ["TMPDIR"] == given
+    assert "RAY_TMPDIR" not in os.environ
+    assert not Path(within).exists()
 
 
 def test_tune_s_actors_get_no_environment_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +120,6 @@ def test_the_project_s_folder_is_searched_first_where_names_clash(
 def test_a_ray_that_is_up_is_used_and_left_up(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay(monkeypatch, [])
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="h:1"))
     for address in (None, "auto", "h:1"):
         with ray_session.session(address, cpus=8, gpus=0) as machines:
             assert machines.cpus == 2

@@ -1,0 +1,127 @@
+"""Whether Ray's head answers: at an address before a run, and beside the run as it goes on.
+
+Ray itself tries an address for minutes, and says nothing meanwhile. And it ends the driver's
+process a minute after it has lost its head, with dumps of its own: the watch is quicker, in time
+for the run to end in a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Self
+
+from trainables.vocabulary.refusal import Refusal
+
+EVERY_S: Final = 2.0
+PATIENCE_S: Final = 30.0
+"""How long a head may be silent: one that comes back within it is the same to the run."""
+
+GRACE_S: Final = 15.0
+"""How long a run may take to end by itself once its cluster is lost; calls to Ray may hang."""
+
+LOST_STATUS: Final = 3
+
+
+def answers(address: str, timeout_s: float = 5.0) -> bool:
+    """Whether something listens at host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+class Silence:
+    """How long something has not answered."""
+
+    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience_s, self._clock = patience_s, clock
+        self._since: float | None = None
+
+    def too_long(self, answered: bool) -> bool:
+        """Note whether it answered now; return whether it has been silent for too long."""
+        if answered:
+            self._since = None
+            return False
+        now = self._clock()
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self._patience_s
+
+
+class ClusterWatch:
+    """A thread that looks at Ray's head, from `look_at` until the context ends."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def look_at(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:
+        """Begin to look at the head at host:port.
+
+        When it is lost `on_loss` is called, in the thread; where the context has not ended
+        `GRACE_S` later, `farewell` is called and the process ends with exit status 3.
+        """
+        threading.Thread(target=self._look, args=(head, on_loss, farewell), daemon=True).start()
+
+    def _look(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:
+        silence = Silence(PATIENCE_S)
+        while not silence.too_long(answers(head)):
+            if self._over.wait(EVERY_S):
+                return
+        on_loss()
+        if not self._over.wait(GRACE_S):
+            farewell()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(LOST_STATUS)
+
+
+ANSWER_S: Final = 20.0
+"""How long a head may take to answer, Python's start and Ray's import included."""
+
+_ASK = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1])"
+
+
+def require_head(address: str) -> None:
+    """Refuse an address at which no Ray head answers.
+
+    What has no host and port yet (`auto` where there is no Ray) is left for Ray to refuse. The
+    asking is done in a process of its own, which can be ended when it takes too long.
+    """
+    place = _host_and_port(address)
+    if place is None:
+        return
+    if not answers(place):
+        raise Refusal(f"--address must be a running Ray cluster, got {address} (nothing listens)")
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _ASK, place],
+            timeout=ANSWER_S, check=False, capture_output=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Refusal(
+            f"--address must be a running Ray cluster, got {address} (what listens there is no Ray"
+            " head; its port is 6379 unless `ray start` was told another)"
+        ) from None
+
+
+def _host_and_port(address: str) -> str | None:
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        place: str | None = canonicalize_bootstrap_address(address)
+    except Exception:  # whatever Ray cannot make sense of, it refuses itself
+        return None
+    return place

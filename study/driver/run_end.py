@@ -1,0 +1,46 @@
+"""Why a run ends before its work is done, in one sentence, and the exit status that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Cause = Literal["store", "nodes", "cluster"]
+
+AGAIN = "run the same command again to go on"
+
+_STATUS: Final[dict[Cause, int]] = {"store": 1, "nodes": 1, "cluster": 3}
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """What ended a run early: its store, what its nodes lack, or the loss of its cluster."""
+
+    cause: Cause
+    sentence: str
+
+    @property
+    def status(self) -> int:
+        """The exit status: 3 when the cluster was lost, else 1."""
+        return _STATUS[self.cause]
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Within this context SIGTERM does what Ctrl-C does; nothing changes outside the main thread.
+
+    Ray's own handler, which a session installs, would end the process without a word.
+    """
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,68 @@
+"""Whether Ray's head answers: silence, and addresses at which there is none."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from study.driver import head
+from study.driver.head import Silence, answers
+from trainables.vocabulary.refusal import Refusal
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which something listens that is no Ray; Ray takes localhost for the host's name."""
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
+        listener.listen(8)
+        yield listener.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_silence_is_too_long_once_it_has_lasted() -> None:
+    now = 0.0
+    silence = Silence(30, lambda: now)
+    assert not silence.too_long(answered=False)
+    now = 29.9
+    assert not silence.too_long(answered=False)
+    assert not silence.too_long(answered=True)
+    now = 40.0
+    assert not silence.too_long(answered=False)
+    now = 70.0
+    assert silence.too_long(answered=False)
+
+
+def test_what_listens_answers(port: int) -> None:
+    assert answers(f"127.0.0.1:{port}")
+    assert answers(f"[127.0.0.1]:{port}")
+    assert not answers(f"127.0.0.1:{free_port()}")
+    assert not answers("no port")
+
+
+def test_a_port_at_which_nothing_listens_is_refused_at_once() -> None:
+    address, began = f"127.0.0.1:{free_port()}", time.monotonic()
+    with pytest.raises(Refusal, match=rf"got {address} \(nothing listens\)"):
+        head.require_head(address)
+    assert time.monotonic() - began < 5
+
+
+def test_a_port_of_something_else_is_refused_within_seconds(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "ANSWER_S", 1.0)
+    with pytest.raises(Refusal, match="what listens there is no Ray head"):
+        head.require_head(f"127.0.0.1:{port}")
+
+
+def test_the_grace_ends_before_ray_ends_the_process() -> None:
+    """Ray gives up on a head after a minute, and aborts."""
+    assert head.PATIENCE_S + head.GRACE_S + 5 < 60

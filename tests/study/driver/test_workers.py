@@ -1,0 +1,82 @@
+"""What the driver notes of workers: what is safe when one is lost, and which is late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.driver.step_clock import StepClock
+from study.driver.workers import Workers
+from trainables.jobs.job_report import Fault, JobReport
+
+
+class Lab:
+    """Workers of a cluster that only notes what it is asked, on a clock set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[Any] = []
+        self.workers = Workers(
+            self,  # type: ignore[arg-type]
+            on_report=lambda _: None,
+            on_loss=lambda *what: self.calls.append(what),
+            on_step=lambda: None,
+            say=self.calls.append,
+            clock=StepClock(lambda: self.now),
+        )
+
+    def node_of(self, actor: str) -> str:
+        return f"node of {actor}"
+
+    def end(self, worker: Any) -> None:
+        self.calls.append(("ended", worker))
+
+    def report(self, stages: int, steps: int, **more: Any) -> bool:
+        return self.workers.on_report("t", JobReport("running", saved=(stages, steps), **more))
+
+
+def test_losses_begin_to_count_anew_once_more_is_saved_than_at_the_last() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "w")
+    assert not lab.report(0, 0)
+    assert not lab.report(0, 500), "nothing was lost yet"
+    lab.workers.on_recovery("t")
+    assert not lab.report(0, 500), "taken up where it was"
+    lab.workers.on_recovery("t")
+    assert not lab.report(0, 500)
+    assert lab.report(0, 501)
+    assert not lab.report(0, 900)
+    lab.workers.on_recovery("t")
+    assert lab.report(1, 0), "a finished stage is more than any step of the one before"
+
+
+def test_what_was_saved_in_a_step_that_was_never_reported_counts() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "w")
+    lab.workers.on_recovery("t")
+    assert lab.report(0, 1896)
+
+
+def test_waiting_is_no_progress() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "w")
+    lab.workers.on_recovery("t")
+    assert not lab.report(0, 0, waits="the store is out")
+
+
+def test_a_late_worker_is_ended_once_and_said() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "worker of t")
+    lab.report(0, 1)
+    lab.now += 901
+    lab.workers.on_step()
+    lab.workers.on_step()
+    said, ended = lab.calls
+    assert "no sign for 15 min 1 s" in said
+    assert ended == ("ended", "worker of t")
+
+
+def test_a_loss_is_told_with_its_node() -> None:
+    lab = Lab()
+    fault = Fault("ProcessLost", "gone")
+    lab.workers.on_loss("t", fault, "0a")
+    assert lab.calls == [("t", fault, "node of 0a")]
