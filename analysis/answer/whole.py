@@ -57,6 +57,7 @@ def answer_of(
         ground = basis(trials, _whole(trials)) or ground
     firsts = [(task, first_by_rank(ground, task)) for task in tasks(ground)]
     leads = (lead(ground, task, first) for task, first in firsts)
+    aims = declared_objectives(files, trials)  # where there are several, no one setting is best
     sampled = len(trials[list(ground.places)].drop_duplicates()) > most_places
     return Answer(
         card(trials, files, ground),
@@ -65,8 +66,8 @@ def answer_of(
         tuple(one for one in leads if one is not None),
         tuple(c for task, first in firsts if first for c in costs(ground, first[0], task)),
         tuple(regret),
-        tuple([] if any(one.why is None for one in regret) else bests(ground)),
-        front(trials, declared_objectives(files, trials)),
+        tuple([] if aims or any(one.why is None for one in regret) else bests(ground)),
+        front(trials, aims),
         seeds_note(each),
     )
 

@@ -53,6 +53,15 @@ def test_a_study_of_one_method_answers_its_own_question() -> None:
     )
 
 
+def test_a_search_of_several_objectives_has_a_front_and_no_best_setting() -> None:
+    table = {(0.5, 0.2): [0.98], (0.9, 0.4): [0.97], (0.99, 0.6): [0.6]}
+    frame = grid(table, "prune.sparsity", "retrain.discount", d=0.5)
+    frame["sparsity"] = frame["prune.sparsity"]
+    aims = {"search": {"objectives": {"val_accuracy": "max", "sparsity": "max"}}}
+    found = answer_of(frame, {"out": aims})
+    assert found.front is not None and found.front.n_front == 3 and not found.bests
+
+
 def test_one_setting_alone_says_what_it_reaches() -> None:
     assert "With ALLR (2 seeds): at 90 % 91.0 %." in words(grid({("allr",): [0.9, 0.92]}, KEYS[0]))
 
