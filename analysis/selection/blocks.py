@@ -58,5 +58,10 @@ def inside(frame: pd.DataFrame, at: Block) -> pd.DataFrame:
     """Return the rows whose columns have the values of `at`; a missing value matches missing."""
     keep = pd.Series(True, index=frame.index)
     for column, value in at.items():
-        keep &= frame[column].isna() if is_missing(value) else frame[column] == value
+        keep &= frame[column].isna() if is_missing(value) else _equal(frame[column], value)
     return frame[keep]
+
+
+def _equal(column: pd.Series, value: Any) -> pd.Series:
+    """Whether each is the value; pandas would compare a tuple with the column entry by entry."""
+    return column.map(lambda one: one == value) if isinstance(value, tuple) else column == value

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.selection.blocks import inside
 from analysis.selection.dense import dense_row, dense_settings
 from analysis.selection.stand_ins import SELF_CHOSEN
 from analysis.stats.spread import COUNTS, row_groups
@@ -33,22 +34,17 @@ def with_dense(
     parts = []
     for values, part in row_groups(frame, tasks):
         task: dict[str, Any] = dict(zip(tasks, values, strict=True))
-        here = _inside(cells, task)
+        here = inside(cells, task)
         dense = _row(part, here, columns, metrics)
         if len(dense):
-            parts.append(dense.assign(**{**task, named: DENSE}))
+            names = {**task, named: DENSE}
+            # A value may be a tuple, such as the widths of layers: one per row, not one each.
+            parts.append(dense.assign(**{key: [name] * len(dense) for key, name in names.items()}))
         parts.append(here)
     if len(parts) == len(row_groups(frame, tasks)):
         return cells
     whole = pd.concat([part.astype(object) for part in parts], ignore_index=True)
     return whole[cells.columns].infer_objects()
-
-
-def _inside(cells: pd.DataFrame, task: dict[str, Any]) -> pd.DataFrame:
-    keep = pd.Series(True, index=cells.index)
-    for column, value in task.items():
-        keep &= cells[column].isna() if pd.isna(value) else cells[column] == value
-    return cells[keep]
 
 
 def _row(

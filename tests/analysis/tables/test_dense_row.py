@@ -55,3 +55,19 @@ def test_what_the_dense_model_does_not_have_is_left_empty() -> None:
     frame["method"] = ["imp", "gmp"] * 3
     table = lay_out(methods_table(frame, ["test_accuracy", "theoretical_speedup"]))
     assert [cell.text for cell in table.rows[0]][:2] == ["87.50 ± 17.68 (n = 2)", ""]
+
+
+def test_a_task_may_have_a_key_that_is_a_tuple() -> None:
+    """Widths of layers: as many as there are columns, fewer, and more."""
+    widths: list[tuple[int, ...]] = [(8,), (8, 16), (8, 16, 8)]
+    frames = [study(**{"task.model": "mlp"}) for _ in widths]
+    for frame, width in zip(frames, widths, strict=True):
+        frame["task.model.hidden"] = [width] * len(frame)
+    both = pd.concat(frames, ignore_index=True)
+    both["fingerprint"] = [f"g{n}" for n in range(len(both))]
+    cells = comparison_table(both, columns=["prune.sparsity"]).cells
+    dense = cells[cells["retrain.schedule"] == "dense"]
+    assert dense["task.model.hidden"].tolist() == [w for w in widths for _ in range(2)]
+    assert dense["mean"].tolist() == [0.875] * 6
+    alone = comparison_table(frames[0], columns=["prune.sparsity"]).cells
+    assert alone.loc[alone["retrain.schedule"] == "dense", "mean"].tolist() == [0.875, 0.875]
