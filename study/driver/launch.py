@@ -65,6 +65,7 @@ class Launch:
         self.resolved, self.study, self._code = resolved, resolved.study, code
         opened(location, "--out")
         self.folder = StudyFolder(location)
+        self._patient = self.folder.folder  # a run waits for it, see `go`
         self.store_location = store_of(self.study, self.folder)
         self.store: Folder = opened(self.store_location, "stage_store")
         self._run_lease = Leases(self.folder.folder)

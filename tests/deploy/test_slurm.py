@@ -87,10 +87,9 @@ def test_the_run_is_ended_and_queued_again_before_its_time_is_up(tmp_path: Path)
     assert (tmp_path / "requeued").read_text() == f"{os.getpid()}\n"
 
 
-@pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.lab
 def test_a_study_runs_as_a_job(tmp_path: Path) -> None:
-    """The whole script, with Ray's own `symmetric-run` on one node."""
+    """The whole script, with Ray's own `symmetric-run` on one node, where no other Ray is up."""
     from trainables.files.records import StudyFolder
 
     ended = subprocess.run(

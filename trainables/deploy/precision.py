@@ -8,6 +8,7 @@ masks hold.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final, Literal, get_args
@@ -87,7 +88,10 @@ def _torchao() -> tuple[Any, Any]:
     level = logger.level
     logger.setLevel(logging.ERROR)  # it registers its enumerations in a way that torch deprecates
     try:
-        from torchao.quantization import Int8Tensor, PerRow
+        with warnings.catch_warnings():
+            # Its text has escapes that Python warns of when it is compiled, which is once.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            from torchao.quantization import Int8Tensor, PerRow
     finally:
         logger.setLevel(level)
     return Int8Tensor, PerRow

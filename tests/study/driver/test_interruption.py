@@ -12,6 +12,14 @@ import pytest
 from study.driver.interruption import STOPPING, interruptible
 
 
+@pytest.fixture(autouse=True)
+def pythons_own_handler() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a process that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def heard() -> Iterator[list[int]]:
     """Signals that a Tune run would end its loop on."""

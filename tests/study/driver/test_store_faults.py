@@ -90,8 +90,8 @@ def bucket() -> Iterator[tuple[str, Gate]]:
     with pytest.MonkeyPatch.context() as patch:
         for key, value in keys.items():
             patch.setenv(key, value)
-        fs.S3FileSystem(**place, allow_bucket_creation=True).create_dir("studies")
-        yield "s3://studies/one?" + "&".join(f"{k}={v}" for k, v in place.items()), gate
+        fs.S3FileSystem(**place, allow_bucket_creation=True).create_dir("outages")
+        yield "s3://outages/one?" + "&".join(f"{k}={v}" for k, v in place.items()), gate
         server.shutdown()
 
 
