@@ -89,8 +89,10 @@ def _torchao() -> tuple[Any, Any]:
     logger.setLevel(logging.ERROR)  # it registers its enumerations in a way that torch deprecates
     try:
         with warnings.catch_warnings():
-            # Its text has escapes that Python warns of when it is compiled, which is once.
-            warnings.simplefilter("ignore", SyntaxWarning)
+            # Its text has escapes that Python warns of when it is compiled, which is once; before
+            # Python 3.12 these are deprecations.
+            for category in (SyntaxWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", category)
             from torchao.quantization import Int8Tensor, PerRow
     finally:
         logger.setLevel(level)
