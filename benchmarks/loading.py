@@ -111,8 +111,14 @@ def bare(pictures: Pictures, processes: int, epochs: int) -> Iterator[Iterator[A
         yield (next(stream) for _ in range(per_epoch))
 
 
+REST_S = 0.4
+"""Before each epoch: processes of the other side then have made ahead what they make ahead, and do
+not take this side's core."""
+
+
 def seconds(batches: Iterator[Any]) -> float:
     """Return how long an epoch's batches take."""
+    time.sleep(REST_S)
     start = time.perf_counter()
     for _ in batches:
         pass
