@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -25,3 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in needing:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def no_garbage_of_ray(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let what a test leaves of Ray end here, not in a process that a later test forks."""
+    yield
+    if request.node.get_closest_marker("ray"):
+        gc.collect()

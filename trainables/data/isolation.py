@@ -5,6 +5,7 @@ So an item has the same bits in whichever process it is made, and whatever was m
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,5 +62,10 @@ def single_threaded() -> Iterator[None]:
 
 
 def one_thread(_worker: int) -> None:
-    """Set a loader process up: it makes items with one thread."""
+    """Set a loader process up: it makes items with one thread.
+
+    What it inherits it never collects: the parent's garbage may hold things, such as a connection
+    of Ray's, whose end in a process that was forked is that process's own.
+    """
+    gc.freeze()
     torch.set_num_threads(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import random
@@ -312,3 +313,38 @@ def test_torchs_handler_of_signals_does_not_stay() -> None:
     before = signal.getsignal(signal.SIGCHLD)
     next(iter(augmented_in_order(task(Drawing(), 1), SIZE, 0, "cycle 1")))
     assert signal.getsignal(signal.SIGCHLD) in (before, signal.SIG_DFL)
+
+
+class Collecting(Drawing):
+    """Items that say whether an object that their process inherited as garbage is still there."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        gc.collect()
+        return torch.tensor([float(gc.get_freeze_count() > 0), float(len(ENDS))]), 0
+
+
+ENDS: list[int] = []
+
+
+class Cycle:
+    """Garbage that notes its end."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        ENDS.append(1)
+
+
+def test_loader_processes_leave_the_garbage_that_they_inherit() -> None:
+    ENDS.clear()
+    gc.disable()
+    try:
+        Cycle()
+        steps = stage(Collecting(), processes=1, kind=Given)
+    finally:
+        gc.enable()
+    images = [parts[0][0] for parts in steps]
+    assert all(torch.equal(rows, torch.tensor([[1.0, 0.0]] * len(rows))) for rows in images)
+    gc.collect()
+    assert ENDS == [1], "the parent ends it"
