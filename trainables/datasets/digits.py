@@ -5,7 +5,6 @@ Source: Alpaydin and Kaynak 1998, the test half of "Optical Recognition of Handw
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from trainables.data.arrays import ArraySource
 from trainables.data.raw import RawImages
 from trainables.data.splits import SPLIT_SEED, stratified
+from trainables.datasets.scikit_learn import shipped
 
 N_TEST = 360
 Images = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -33,15 +33,9 @@ def read(_name: str, _root: Path) -> tuple[RawImages, RawImages]:
 
 
 def _shipped() -> Images | None:
-    """The file inside scikit-learn, read without importing it, which takes every worker seconds.
-
-    None where this version of scikit-learn keeps it elsewhere.
-    """
-    package = find_spec("sklearn")
-    if package is None or package.origin is None:
-        return None
-    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if not path.is_file():
+    """The file inside scikit-learn; None where this version of it keeps it elsewhere."""
+    path = shipped("data", "digits.csv.gz")
+    if path is None:
         return None
     rows = np.loadtxt(path, delimiter=",")
     return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1]

@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trainables.files.storage import is_remote, open_folder
+from trainables.files.storage import (
+    is_remote,
+    open_folder,
+    temporary_beside,
+    write_through,
+)
 
 STDOUT = "-"
 
@@ -56,13 +60,13 @@ def _is_plain(path: str) -> bool:
 
 
 def _replace(plain: list[tuple[str, Path, bytes]]) -> None:
-    temporary = [path.parent / f".tmp-{uuid.uuid4().hex}" for _, path, _ in plain]
+    temporary = [temporary_beside(path) for _, path, _ in plain]
     pairs = list(zip(plain, temporary, strict=True))
     try:
         for (at, path, data), beside in pairs:
             with _failing(at):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _write_through(beside, data)
+                write_through(beside, data)
                 if path.exists():
                     shutil.copymode(path, beside)
         for (at, path, _), beside in pairs:
@@ -72,13 +76,6 @@ def _replace(plain: list[tuple[str, Path, bytes]]) -> None:
         for beside in temporary:
             with suppress(OSError):
                 beside.unlink()
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _pour(at: str, data: bytes) -> None:

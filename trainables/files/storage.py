@@ -49,6 +49,19 @@ class Folder(Protocol):
 TEMPORARY = ".tmp-"
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return a name of no file yet in a file's folder, which listings leave out."""
+    return path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+
+
+def write_through(path: Path, data: bytes) -> None:
+    """Write a file and have the system put it on the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 class LocalFolder:
     """A `Folder` on a file system with atomic rename."""
 
@@ -65,12 +78,9 @@ class LocalFolder:
     def write(self, name: str, data: bytes) -> None:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = temporary_beside(target)
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            write_through(temporary, data)
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)

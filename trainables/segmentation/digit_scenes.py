@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
@@ -23,6 +22,7 @@ from trainables.data.normalisation import normalised, statistics, value_table
 from trainables.data.parts import Splits
 from trainables.data.splits import SPLIT_SEED, stratified
 from trainables.datasets import digits
+from trainables.datasets.scikit_learn import shipped
 from trainables.folders.image_files import decoded
 from trainables.segmentation.scenes import N_CLASSES, Sources, scenes
 from trainables.segmentation.task import Segmentation
@@ -94,13 +94,11 @@ def photographs() -> Sequence[NDArray[np.uint8]]:
 
     Their files are read without importing scikit-learn, which takes seconds.
     """
-    package = find_spec("sklearn")
-    if package is not None and package.origin is not None:
-        folder = Path(package.origin).parent / "datasets" / "images"
-        paths = [folder / name for name in ("china.jpg", "flower.jpg")]
-        if all(path.is_file() for path in paths):
-            return [decoded(path, "task.use") for path in paths]
-    return _through_sklearn()
+    paths = [shipped("images", name) for name in ("china.jpg", "flower.jpg")]
+    whole = [path for path in paths if path is not None]
+    if len(whole) < len(paths):
+        return _through_sklearn()
+    return [decoded(path, "task.use") for path in whole]
 
 
 def _through_sklearn() -> Sequence[NDArray[np.uint8]]:
