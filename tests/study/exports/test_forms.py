@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from study.exports import export as exports
 from study.exports.front import front_choices
 from study.exports.order import Order
 from tests.study.conftest import Command
+from tests.study.exports.conftest import card_of
 from tests.trainables.deploy.study_folders import DIGITS, own_trial, trained_trial
 from tests.trainables.deploy.test_package import SOURCE, own_dataset_trial
-from trainables.code import importing
 from trainables.deploy.encodings import decoded
 from trainables.deploy.loading import read_weights
 from trainables.files.deployments import read_deployment
@@ -42,20 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def own_imports(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(importing, "_current", importing._Current())
-    yield
-    sys.modules.pop("my_task", None)
-
-
 def records(folder: Path) -> list[Record]:
     return StudyFolder(str(folder)).records().records
-
-
-def card_of(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.with_name(f"{file.name}.card.json").read_text()))
 
 
 def run_lines(lines: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from safetensors.torch import load_file
 from study.definition.locations import existing
 from study.views.network import network_of
 from tests.study.conftest import Command
+from tests.study.exports.conftest import card_of
 from tests.trainables.deploy.study_folders import DIGITS, own_trial, trained_trial
-from trainables.code import importing
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
 
@@ -36,18 +35,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record(folder: Path) -> Record:
     [one] = StudyFolder(str(folder)).records().records
     return one
-
-
-@pytest.fixture(autouse=True)
-def own_imports(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(importing, "_current", importing._Current())
-    yield
-    sys.modules.pop("my_task", None)
-
-
-def card_of(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.with_name(f"{file.name}.card.json").read_text()))
 
 
 def run_lines(lines: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
