@@ -110,12 +110,13 @@ class Study:
         figure = figure_named(name)
         return figure.draw(source_frame(read(self.folder(out)), figure.source), **controls)
 
-    def answer(self, out: str | Path | None = None) -> Answer:
+    def answer(self, out: str | Path | None = None, margin: float | None = None) -> Answer:
         """Return what the study's folder answers so far: typed statements, see `analysis.answer`.
 
-        `analysis.answer.sentences.sentences` says them. Reads only; FileNotFoundError where the
-        study has not been run.
+        `analysis.answer.sentences.sentences` says them. `margin` is the difference that does not
+        matter, in the unit shown: half a point of a per cent unless given. Reads only;
+        FileNotFoundError where the study has not been run.
         """
         from analysis.answer.whole import answer_in
 
-        return answer_in(self.folder(out))
+        return answer_in(self.folder(out), margin=margin)

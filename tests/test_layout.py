@@ -105,7 +105,7 @@ ROOMS: dict[str, Room] = {
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES
     ),
     "analysis.answer": Room(
-        "columns stats frames selection figures"
+        "columns stats frames selection figures findings"
         " trainables.vocabulary trainables.formulas trainables.config trainables.files",
         _FRAMES,
     ),

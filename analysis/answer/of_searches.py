@@ -19,13 +19,17 @@ from analysis.answer.wording import (
     signed_gap,
 )
 from analysis.columns.labels import number, shown, words
-from analysis.stats import FEWEST_SEEDS, default_margin
+from analysis.selection.likeness import margin_of
+from analysis.stats import FEWEST_SEEDS
 from analysis.stats.closeness import side
 from trainables.vocabulary.wording import counted
 
 
-def regret_sentence(one: Regret) -> str:
-    """Return whether to leave the discount adaptive or to tune it, and how sure that is."""
+def regret_sentence(one: Regret, margin: float | None = None) -> str:
+    """Return whether to leave the discount adaptive or to tune it, and how sure that is.
+
+    `margin`, in the unit shown, is the gain that is not worth tuning for.
+    """
     task = f"On {place_words(one.task)}: " if one.task else ""
     if one.why is not None:
         return f"{task}What the adaptive discount loses to a tuned one is not known: {one.why}."
@@ -47,16 +51,16 @@ def regret_sentence(one: Regret) -> str:
     else:
         verb = "loses" if side(one.mean) < 0 else "gains"
         text = (
-            f"{_advice(one)}No clear difference between the adaptive discount and the tuned one"
-            f" ({tuned}): tuning {verb} {size} {over}."
+            f"{_advice(one, margin)}No clear difference between the adaptive discount and the"
+            f" tuned one ({tuned}): tuning {verb} {size} {over}."
         )
     return f"{task}{text}{_worst(one)}"
 
 
-def _advice(one: Regret) -> str:
+def _advice(one: Regret, margin: float | None) -> str:
     """What follows where there is no clear difference: adaptive, where tuning gains too little."""
-    margin = default_margin(one.metric)
-    if margin is None or not one.hi <= margin:
+    limit = margin_of(one.metric, margin)
+    if limit is None or not one.hi <= limit:
         return ""
     return f"Leave the discount adaptive, since tuning gains at most {gap(one.metric, one.hi)}. "
 

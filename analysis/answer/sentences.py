@@ -65,7 +65,14 @@ def _sure(answer: Answer) -> list[str]:
             f"{counted(n, 'seed')} can settle nothing: no verdict is given on fewer than"
             f" {FEWEST_SEEDS}. Add seeds to the study and run it again."
         )
-    parts = (few, _by_itself(answer), answer.seeds_note, lost_words(counts))
+    size = () if few else (answer.likeness, answer.resolution)  # two seeds know no spread
+    parts = (
+        few,
+        _by_itself(answer),
+        *size,
+        answer.seeds_note,
+        lost_words(counts),
+    )
     return [one for one in parts if one]
 
 
@@ -105,7 +112,9 @@ STUDIED: Final = "What was studied"
 _TOPICS: Final[dict[str, Callable[[Answer], Sequence[str]]]] = {
     STUDIED: _studied,
     "What to use": lambda answer: [*_use(answer), *_bests(answer)],
-    "The adaptive discount": lambda answer: list(map(of_searches.regret_sentence, answer.regrets)),
+    "The adaptive discount": lambda answer: [
+        of_searches.regret_sentence(one, answer.margin) for one in answer.regrets
+    ],
     "The front": lambda answer: of_searches.front_sentences(answer.front),
     "What sparsity costs": lambda answer: list(map(of_costs.cost_sentence, answer.costs)),
     "How sure": _sure,

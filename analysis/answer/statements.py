@@ -253,6 +253,9 @@ class Answer:
     """All that a study answers; parts that its trials do not speak of are empty.
 
     `seeds_note` says what seeds stand for where they are no dense networks of one retraining each.
+    `margin` is the difference that does not matter, in the unit shown, None where nobody said one;
+    `likeness` says who is shown to differ by less, `resolution` how many seeds such a difference
+    takes.
     """
 
     card: Card
@@ -264,3 +267,6 @@ class Answer:
     bests: tuple[Best, ...] = ()
     front: Front | None = None
     seeds_note: str = ""
+    margin: float | None = None
+    likeness: str = ""
+    resolution: str = ""

@@ -17,8 +17,12 @@ from analysis.answer.front import declared_objectives, front
 from analysis.answer.leads import first_by_rank, lead, tasks
 from analysis.answer.regrets import regrets
 from analysis.answer.statements import Answer, Counts
+from analysis.answer.wording import name_of
+from analysis.columns.roles import REPORTED
 from analysis.figures.discount import DISCOUNT
+from analysis.findings.resolution import seeds_sentence
 from analysis.frames.study_frames import StudyFrames, read
+from analysis.selection.likeness import likeness_sentence
 from analysis.selection.networks import seeds_note
 from analysis.selection.series import comparable, each_once, values
 from analysis.selection.settings import configurations
@@ -37,19 +41,21 @@ def answer_of(
     wanted: int | None = None,
     running: bool = False,
     most_places: int = MANY_PLACES,
+    margin: float | None = None,
 ) -> Answer:
     """Return what a trials frame answers.
 
     `settings` are what the study files say, by location; `wanted` how many trials the run was to
     settle, and `running` whether one is at work. With more places than `most_places` no place is
-    spoken of by itself.
+    spoken of by itself. `margin` is the difference that does not matter, in the shown unit of what
+    is reported: half a point of a per cent unless given, and else no likeness is claimed.
     """
     trials, files = comparable(frame), dict(settings or {})
     each = each_once(frame)
     ground = basis(trials)
     counts = counts_of(each, wanted, running)
     if ground is None:
-        return Answer(card(trials, files, None), counts)
+        return Answer(card(trials, files, None), counts, margin=margin)
     regret = regrets(trials)
     elsewhere = (regret and ground.by == DISCOUNT) or (is_split(trials) and ground.by in PARTS)
     if elsewhere or len(ground.names) < 2:
@@ -69,6 +75,9 @@ def answer_of(
         tuple([] if aims or any(one.why is None for one in regret) else bests(ground)),
         front(trials, aims),
         seeds_note(each),
+        margin,
+        "" if sampled or aims else likeness_sentence(trials, REPORTED, margin, ground.by, name_of),
+        "" if sampled or aims else seeds_sentence(trials, margin),
     )
 
 
@@ -100,8 +109,11 @@ def counts_of(trials: pd.DataFrame, wanted: int | None = None, running: bool = F
     )
 
 
-def answer(study: StudyFrames) -> Answer:
-    """Return what a study that was read answers, and whether it is at its end."""
+def answer(study: StudyFrames, margin: float | None = None) -> Answer:
+    """Return what a study that was read answers, and whether it is at its end.
+
+    `margin` as in `answer_of`.
+    """
     wanted, running = 0, False
     now = datetime.now(UTC)
     for location in study.locations:
@@ -110,16 +122,22 @@ def answer(study: StudyFrames) -> Answer:
         running = running or live is not None
         latest = read_progress(folder)
         wanted += latest.wanted if latest is not None else 0
-    return answer_of(study.trials, study.settings, wanted=wanted or None, running=running)
+    return answer_of(
+        study.trials, study.settings, wanted=wanted or None, running=running, margin=margin
+    )
 
 
-def answer_in(*locations: str, warn: Callable[[str], object] | None = None) -> Answer:
+def answer_in(
+    *locations: str,
+    margin: float | None = None,
+    warn: Callable[[str], object] | None = None,
+) -> Answer:
     """Return what the study folders answer; FileNotFoundError where no study is.
 
-    `warn` is told each thing that could not be read.
+    `margin` as in `answer_of`; `warn` is told each thing that could not be read.
     """
     study = read(*locations)
-    found = answer(study)
+    found = answer(study, margin)
     if warn is not None:
         for sentence in study.warnings:
             warn(sentence)

@@ -47,7 +47,9 @@ def _answer_of(snapshot: Snapshot, address: Address) -> Answer:
     settings = snapshot.study.settings if snapshot.study is not None else {}
     return snapshot.cache.get(
         ("the answer", address.key),
-        lambda: answer_of(snapshot.chosen(address), settings, most_places=MANY_PLACES),
+        lambda: answer_of(
+            snapshot.chosen(address), settings, most_places=MANY_PLACES, margin=snapshot.margin
+        ),
     )
 
 

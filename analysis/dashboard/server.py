@@ -44,11 +44,16 @@ def address_in_words(host: str, port: int) -> list[str]:
 
 
 def serve(
-    locations: Sequence[str], host: str, port: int, say: Callable[[str], object] = print
+    locations: Sequence[str],
+    host: str,
+    port: int,
+    say: Callable[[str], object] = print,
+    margin: float | None = None,
 ) -> None:
     """Serve the dashboard of study folders until interrupted.
 
-    Port 0 takes a free one. Raises OSError when the port or address cannot be had, and
+    Port 0 takes a free one. `margin` is the difference that does not matter, in the unit shown.
+    Raises OSError when the port or address cannot be had, and
     FileNotFoundError when none of the folders holds a study.
     """
     from werkzeug.serving import WSGIRequestHandler, make_server
@@ -60,7 +65,7 @@ def serve(
             """Say nothing of requests; errors are logged as ever."""
             request.set()
 
-    watch = Watch(locations)
+    watch = Watch(locations, margin)
     if watch.snapshot.study is None:
         raise FileNotFoundError("; ".join(watch.snapshot.warnings))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

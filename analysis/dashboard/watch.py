@@ -39,11 +39,19 @@ _WATCHED: Final = ("records", "tables", "latency", "study.yaml")
 class Snapshot:
     """One state of the folders: frames made when first asked for, and what could not be read.
 
-    `version` names the state; equal versions hold equal frames.
+    `version` names the state; equal versions hold equal frames. `margin` is the difference that
+    does not matter, in the unit shown; None where nobody said one.
     """
 
-    def __init__(self, study: StudyFrames | None, version: str, faults: Sequence[str]) -> None:
+    def __init__(
+        self,
+        study: StudyFrames | None,
+        version: str,
+        faults: Sequence[str],
+        margin: float | None = None,
+    ) -> None:
         self.study = study
+        self.margin = margin
         self.version = version
         self._faults = list(faults)
         self._lock = threading.RLock()
@@ -116,7 +124,8 @@ class Snapshot:
 class Watch:
     """Study folders, and the newest state read of them. Safe to be asked from several threads."""
 
-    def __init__(self, locations: Sequence[str]) -> None:
+    def __init__(self, locations: Sequence[str], margin: float | None = None) -> None:
+        self.margin = margin
         self.locations = tuple(dict.fromkeys(locations))
         self._lock = threading.Lock()
         self._snapshot = self._read(self.state())
@@ -148,7 +157,7 @@ class Watch:
 
     def _read(self, version: str) -> Snapshot:
         study, faults = _read_all(self.locations)
-        snapshot = Snapshot(study, version, faults)
+        snapshot = Snapshot(study, version, faults, self.margin)
         _ = snapshot.filters
         return snapshot
 

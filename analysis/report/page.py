@@ -14,6 +14,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.answer.sentences import STUDIED, topics
+from analysis.answer.sentences import sentences as answer_sentences
 from analysis.answer.whole import answer
 from analysis.columns.names import joined
 from analysis.drawing import theme
@@ -55,7 +56,8 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
     from plotly.offline import get_plotlyjs
 
     frame = study.trials
-    found = answer(study)
+    found = answer(study, margin)
+    answered = set(answer_sentences(found))
     shown, absent = exhibits(study)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -69,7 +71,7 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
         answer=[topic for topic in topics(found) if topic.title != STUDIED],
         studied=[topic for topic in topics(found) if topic.title == STUDIED],
         card=found.card,
-        summary=sentences.findings(frame, margin),
+        summary=[one for one in sentences.findings(frame, margin) if one not in answered],
         views=[view for view in _views(frame, margin) if view.rows],
         tables=[Markup(text) for text in comparison_tables(frame, margin)],
         exhibits=[(one, numbers_view(one.table)) for one in shown],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -43,12 +44,16 @@ def difference_words(metric: str, margin: float) -> str:
 
 
 def likeness_sentence(
-    trials: pd.DataFrame, metric: str = REPORTED, margin: float | None = None, by: str | None = None
+    trials: pd.DataFrame,
+    metric: str = REPORTED,
+    margin: float | None = None,
+    by: str | None = None,
+    naming: Callable[[str, Any], str] = shown,
 ) -> str:
     """Return which pairs of contestants are shown to differ by less than a margin, place by place.
 
-    `margin` is in the metric's shown unit. "" where there is no margin, fewer than two contestants,
-    or too many places to name.
+    `margin` is in the metric's shown unit; `naming` gives a contestant's name in words. "" where
+    there is no margin, fewer than two contestants, or too many places to name.
     """
     name, series = named(metric, trials), by or series_column(trials)
     limit = margin_of(name, margin)
@@ -64,7 +69,7 @@ def likeness_sentence(
         alike = [(one.of, one.rival) for one, _ in found.alike(limit)]
         if alike:
             n_names = len(found.entrants.gains.columns)
-            parts.append(_place_words(place, series, alike, n_names))
+            parts.append(_place_words(place, alike, n_names, partial(naming, series)))
     size = margin_words(name, limit)
     if n_seeds < FEWEST_SEEDS:
         few = counted(n_seeds, "seed")
@@ -80,12 +85,17 @@ def likeness_sentence(
     )
 
 
-def _place_words(place: Block, by: str, alike: Sequence[tuple[Any, Any]], n_names: int) -> str:
+def _place_words(
+    place: Block,
+    alike: Sequence[tuple[Any, Any]],
+    n_names: int,
+    named_as: Callable[[Any], str],
+) -> str:
     sets = sets_alike(alike)
     if len(sets) == 1 and len(sets[0]) == n_names and n_names > 2:
         listed = f"all {n_names}"
     else:
-        listed = ", ".join(joined([shown(by, name) for name in names]) for names in sets)
+        listed = ", also ".join(joined([named_as(name) for name in names]) for names in sets)
     return f"{listed} at {block_words(place)}" if place else listed
 
 

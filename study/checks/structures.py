@@ -1,16 +1,19 @@
-"""Weights that a study's structures do not divide, by its networks' shapes: 2:4 and nine inputs.
+"""What a study's structures cannot do to its networks, by their shapes, before anything starts.
 
-They stay dense and are named before anything starts; a structure that divides none is refused.
+Weights that a structure does not divide (2:4 and nine inputs) stay dense and are named; a structure
+that divides none is refused. Goals above what may go, since every layer keeps a filter, are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from study.points.resolved_study import ResolvedStudy
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
+from trainables.formulas.sparsity import zeros_at
 from trainables.formulas.structures import Structure, misfits
 from trainables.vocabulary.refusal import Refusal
 
@@ -33,17 +36,114 @@ def uncut_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     Refusal where a structure divides no weight.
     """
     lines: dict[tuple[str, str], None] = {}
-    networks: dict[str, _Network | None] = {}
-    for config in resolved.representatives:
-        if not config.prune.form.record.divides:
-            continue
-        key = config.task.model_dump_json()
-        if key not in networks:
-            networks[key] = _network(resolved, config)
-        if (network := networks[key]) is not None and (reasons := _reasons(config, network)):
+    divided = [one for one in resolved.representatives if one.prune.form.record.divides]
+    for config, network in _with_networks(resolved, divided):
+        if reasons := _reasons(config, network):
             line = f"{_named(reasons)} (prune.structure {config.prune.form.name})"
             lines[("not divided", line)] = None
     return list(lines)
+
+
+def out_of_reach_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
+    """Return a line of a plan for each structure and network with goals that cannot be reached.
+
+    Every layer keeps a unit, or `prune.keep_layer_min` weights, and under filters and rows the
+    classifier keeps all. Kinds of modules that are not known say nothing.
+    """
+    goals: dict[tuple[str, float], dict[float, None]] = {}
+    limited = [
+        one
+        for one in resolved.representatives
+        if one.prune.form.record.choice == "units" or one.prune.keep_layer_min
+    ]
+    for config, network in _with_networks(resolved, limited):
+        weights = _pruned(config, network)
+        most, total = _most_zeros(config, weights), sum(one.size for one in weights.values())
+        goal = config.prune.sparsity
+        if most is not None and zeros_at(total, goal) > most:
+            goals.setdefault((config.prune.form.name, most / total), {})[goal] = None
+    return [
+        (
+            "out of reach",
+            f"{_percents(sorted(asked))} (prune.sparsity) under prune.structure {name}: at most"
+            f" {100 * share:.4g} % of the weights can go",
+        )
+        for (name, share), asked in goals.items()
+    ]
+
+
+def _percents(shares: Sequence[float]) -> str:
+    numbers = [f"{100 * share:.6g}" for share in shares]
+    return f"{' and '.join([', '.join(numbers[:-1]), numbers[-1]] if numbers[1:] else numbers)} %"
+
+
+def _with_networks(
+    resolved: ResolvedStudy, configs: Iterable[TrialConfig]
+) -> Iterator[tuple[TrialConfig, _Network]]:
+    """Each configuration with what is known of its network; those of which nothing is left out."""
+    networks: dict[str, _Network | None] = {}
+    for config in configs:
+        key = config.task.model_dump_json()
+        if key not in networks:
+            networks[key] = _network(resolved, config)
+        if (network := networks[key]) is not None:
+            yield config, network
+
+
+@dataclass(frozen=True)
+class _Weight:
+    """A prunable weight: the kind of its module, the matrix of a layer in it, and how many."""
+
+    kind: str
+    matrix: tuple[int, int]
+
+    @property
+    def layers(self) -> int:
+        """Attention's packed projections are three layers."""
+        return 3 if self.kind == _ATTENTION else 1
+
+    @property
+    def size(self) -> int:
+        return self.layers * self.matrix[0] * self.matrix[1]
+
+
+_ATTENTION: Final = "MultiheadAttention"
+_LINEAR: Final = ("Linear", "NonDynamicallyQuantizableLinear")
+_CONVOLUTIONS: Final = ("Conv1d", "Conv2d", "Conv3d")
+
+
+def _pruned(config: TrialConfig, network: _Network) -> dict[str, _Weight]:
+    """The weights that a trial prunes, in module order."""
+    kinds, order = left_trained(network.kinds, network.order, config.dense.freeze)
+    away = set(excluded(kinds, config.prune.exclude, order))
+    away |= _reasons(config, network).keys()
+    return {
+        name: _Weight(kinds[name], network.matrices[name])
+        for name in network.matrices
+        if name in kinds and name not in away
+    }
+
+
+def _most_zeros(config: TrialConfig, weights: Mapping[str, _Weight]) -> int | None:
+    """How many weights a prune can remove at most; None where that is not known."""
+    from trainables.pruning.quotas import least_kept
+
+    record, least = config.prune.form.record, config.prune.keep_layer_min
+    if not {one.kind for one in weights.values()} <= {_ATTENTION, *_LINEAR, *_CONVOLUTIONS}:
+        return None
+    linear = [name for name, one in weights.items() if one.kind in _LINEAR]
+    layers = [name for name, one in weights.items() if one.kind != _ATTENTION]
+    spared = [*layers, *linear][-1:] if record.spares_classifier else []
+    most = 0
+    for name, one in weights.items():
+        if name in spared or (record.with_filters and one.kind == _ATTENTION):
+            continue
+        rows, columns = one.matrix
+        height, width = config.prune.form.unit(rows, columns)
+        unit = height * width
+        kept = -(-least_kept(rows * columns, least) // unit)
+        most += one.layers * (rows * columns - unit * max(kept, int(record.choice == "units")))
+    return most
 
 
 def _reasons(config: TrialConfig, network: _Network) -> dict[str, str]:

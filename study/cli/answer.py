@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
+from study.cli.margin import MARGIN
+
 WIDEST = 100
 """Lines longer than this are hard to read."""
 
 
 @click.command("answer")
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
+@MARGIN
 @click.option("--json", "as_json", is_flag=True, help="Statements and sentences as one object.")
-def command(folders: tuple[str, ...], as_json: bool) -> None:
+def command(folders: tuple[str, ...], margin: float | None, as_json: bool) -> None:
     """Say what the study folders DIR answer: what to use where, how sure, and at what cost.
 
     What was studied, what to use and avoid at each sparsity and budget, how many seeds would settle
@@ -26,7 +29,7 @@ def command(folders: tuple[str, ...], as_json: bool) -> None:
 
     warnings: list[str] = []
     try:
-        found = answer_in(*folders, warn=warnings.append)
+        found = answer_in(*folders, margin=margin, warn=warnings.append)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from None
     for warning in warnings:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from study.cli.margin import MARGIN
+
 
 @click.command("dashboard")
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
@@ -11,7 +13,8 @@ import click
 @click.option(
     "--port", default=8050, show_default=True, type=click.IntRange(0, 65535), help="0: a free one."
 )
-def command(folders: tuple[str, ...], host: str, port: int) -> None:
+@MARGIN
+def command(folders: tuple[str, ...], host: str, port: int, margin: float | None) -> None:
     """Show the study folders DIR in a browser, live while they run.
 
     Served to this machine alone unless --host says otherwise. Reads only.
@@ -20,7 +23,7 @@ def command(folders: tuple[str, ...], host: str, port: int) -> None:
     from trainables.vocabulary.refusal import Refusal
 
     try:
-        serve(folders, host, port, lambda text: click.echo(text, err=True))
+        serve(folders, host, port, lambda text: click.echo(text, err=True), margin)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except OSError as error:

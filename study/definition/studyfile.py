@@ -20,6 +20,7 @@ from study.definition.replicates import (
 )
 from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
 from trainables.files.plain_yaml import plain
+from trainables.formulas.levels import levelled
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.vocabulary.schema import Measure, at_level, measures_of
 
@@ -57,6 +58,11 @@ class Search(Section):
     sampler: Literal["tpe", "random"] = "tpe"
     seed: WholeNumber = 0
     enqueue: tuple[Annotated[dict[str, Any], Field(min_length=1)], ...] = ()
+
+    @field_validator("enqueue")
+    @classmethod
+    def _levelled(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return tuple(levelled(point) for point in value)
 
     @field_validator("constraints")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from study.checks.structures import uncut_in_words
+from study.checks.structures import out_of_reach_in_words, uncut_in_words
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
@@ -106,7 +106,11 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
         training=training,
         seeds_in_words=_ONE_NETWORK if study.retrains_one_network else "",
         examples=examples_in_words(resolved),
-        weights=[*weights_in_words(resolved), *uncut_in_words(resolved)],
+        weights=[
+            *weights_in_words(resolved),
+            *uncut_in_words(resolved),
+            *out_of_reach_in_words(resolved),
+        ],
         retrainings=len(study.retrain_seeds),
         resolution=_resolution(location, margin) if standing.settled else "",
     )

@@ -62,6 +62,18 @@ def test_a_search_of_several_objectives_has_a_front_and_no_best_setting() -> Non
     assert found.front is not None and found.front.n_front == 3 and not found.bests
 
 
+def test_the_margin_says_who_is_alike_and_how_many_seeds_it_takes() -> None:
+    frame = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.95, 0.96, 0.97]}, KEYS[0])
+    assert answer_of(frame).likeness.endswith("FT and LLR at 90 % sparse, 2 epochs of retraining.")
+    # Differences of .05, .04 and .03: four points with an error of .58, and t(.95, 2) is 2.92.
+    apart = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.90, 0.92, 0.94]}, KEYS[0])
+    assert "No pair is shown to differ by less than 5 points" in " ".join(words(apart, margin=5.0))
+    alike = "Shown to differ by less than 6 points of test accuracy"
+    assert any(one.startswith(alike) for one in words(apart, margin=6.0))
+    assert "To find a difference of 6 points" in answer_of(apart, margin=6.0).resolution
+    assert not any("differ by less" in one for one in words(frame.query("seed < 2")))
+
+
 def test_one_setting_alone_says_what_it_reaches() -> None:
     assert "With ALLR (2 seeds): at 90 % 91.0 %." in words(grid({("allr",): [0.9, 0.92]}, KEYS[0]))
 

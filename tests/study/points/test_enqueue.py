@@ -171,3 +171,8 @@ def test_the_journal_holds_what_the_sampler_may_know(tmp_path: Path) -> None:
         params = [t.params for t in held.get_trials() if t.user_attrs["number"] < 2]
         assert params == [{}, {"retrain.discount": 0.5}]
         assert len(held.get_trials()) == 4
+
+
+def test_a_point_that_differs_in_the_last_bit_is_the_same_point() -> None:
+    study = discount_study(enqueue=[{"retrain.discount": 0.1 + 0.2}])
+    assert study.search.enqueue == ({"retrain.discount": 0.3},)

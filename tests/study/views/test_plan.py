@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from study.definition.own_code import Look, StudyCode, use_key, uses
 from study.definition.space import spaces
@@ -20,6 +21,10 @@ from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.files.trial_record import Record
+from trainables.networks.models import build
+from trainables.pruning.masks import count_zeros, dense_masks
+from trainables.pruning.prunable import prunable
+from trainables.pruning.ranking import prune
 from trainables.vocabulary.refusal import Refusal
 
 RAW: dict[str, Any] = {
@@ -309,6 +314,60 @@ def test_a_structure_that_divides_nothing_that_is_left_is_refused(tmp_path: Path
     )
     with pytest.raises(Refusal, match=rule):
         structured(tmp_path, pattern={"n": 2, "m": 4}, exclude=["conv2", "last"])
+
+
+def out_of_reach(folder: Path, task: dict[str, Any] | None = None, **prune: Any) -> list[str]:
+    task = task or {"dataset": "digits", "model": {"name": "cnn", "channels": [4, 8]}}
+    lines = planned(folder, task=task, prune=prune).weights
+    return [text for name, text in lines if name == "out of reach"]
+
+
+def test_goals_that_cannot_be_reached_are_named_beforehand(tmp_path: Path) -> None:
+    """Weights [4, 9], [8, 36] and [10, 8]: 404; the classifier and one filter of each stay."""
+    most = 404 - 80 - 9 - 36
+    goals: dict[str, Any] = {"sparsity": {"grid": [0.5, 0.7, 0.9]}, "structure": "filters"}
+    assert out_of_reach(tmp_path, **goals) == [
+        "70 and 90 % (prune.sparsity) under prune.structure filters: at most 69.06 % of the weights"
+        " can go"
+    ]
+    assert f"{100 * most / 404:.4g}" == "69.06"
+    assert out_of_reach(tmp_path, **{**goals, "sparsity": most / 404}) == []
+    # Without the classifier the linear layers are none, and the last convolution is spared.
+    assert out_of_reach(tmp_path, **{**goals, "exclude": ["last"], "sparsity": 0.1}) == [
+        f"10 % (prune.sparsity) under prune.structure filters: at most {100 * 27 / 324:.4g} % of"
+        " the weights can go"
+    ]
+    # Every layer keeps a column: 4, 8 and 10 weights.
+    assert out_of_reach(tmp_path, sparsity={"grid": [0.94, 0.95]}, structure="columns") == [
+        f"95 % (prune.sparsity) under prune.structure columns: at most {100 * 382 / 404:.4g} % of"
+        " the weights can go"
+    ]
+    kept: dict[str, Any] = {
+        "keep_layer_min": 0.2,
+        "sparsity": {"grid": [0.75, 0.8]},
+    }  # 8, 58 and 16 stay
+    assert out_of_reach(tmp_path, **kept) == [
+        f"80 % (prune.sparsity) under prune.structure weights: at most {100 * 322 / 404:.4g} % of"
+        " the weights can go"
+    ]
+    assert out_of_reach(tmp_path, sparsity=0.99) == []
+
+
+@pytest.mark.parametrize("structure", ["filters", "rows", "columns"])
+def test_what_can_go_is_what_a_prune_makes_go(tmp_path: Path, structure: str) -> None:
+    torch.manual_seed(0)
+    model = build("cnn", (1, 8, 8), 10, {"channels": [4, 8]})
+    total = sum(w.numel() for w in prunable(model).values())
+    masks = prune(
+        model,
+        dense_masks(model),
+        zeros=int(0.999 * total),
+        structure=structure,
+        scope="global",
+        criterion="magnitude",
+    )
+    line = out_of_reach(tmp_path, sparsity=0.999, structure=structure)
+    assert f"at most {100 * count_zeros(masks) / total:.4g} % of the weights" in line[0]
 
 
 def test_what_the_records_seeds_find(tmp_path: Path) -> None:
