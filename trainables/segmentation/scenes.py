@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -93,6 +94,7 @@ def enlarged(digit: Pixels, side: int) -> tuple[NDArray[np.int64], int]:
     return ink, FULL_INK * (2 * side) ** 2
 
 
+@cache
 def _weights(length: int, side: int) -> NDArray[np.int64]:
     """Bilinear weights [side, length]; each row sums to 2 side."""
     weights = np.zeros((side, length), np.int64)
