@@ -73,7 +73,10 @@ class LocalFolder:
         return str(self.path)
 
     def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        try:
+            return (self.path / name).read_bytes()
+        except NotADirectoryError as error:  # a file stands where a folder would: nothing is there
+            raise FileNotFoundError(*error.args, str(self.path / name)) from error
 
     def write(self, name: str, data: bytes) -> None:
         target = self.path / name

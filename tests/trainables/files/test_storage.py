@@ -182,3 +182,11 @@ def test_options_of_an_uri_stay_at_its_end() -> None:
     folder = RemoteFolder(fs.LocalFileSystem(), "b/x", "s3://b/x?region=here")
     assert folder.child("stages").location == "s3://b/x/stages?region=here"
     assert folder.location == "s3://b/x?region=here"
+
+
+def test_nothing_is_there_where_a_file_stands_for_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = LocalFolder(tmp_path / "file" / "below")
+    assert folder.names() == [] and not folder.exists("one")
+    with pytest.raises(FileNotFoundError, match="file/below/one"):
+        folder.read("one")
