@@ -75,6 +75,8 @@ def bounds(field: Mapping[str, Any]) -> str:
     for choice in field.get("anyOf", ()):
         if choice.get("type") != "null":
             return bounds(choice)
+    if "const" in field:
+        return code(field["const"])
     if "enum" in field:
         return ", ".join(code(value) for value in field["enum"])
     limits = [f"{sign} {_limit(field[name])}" for name, sign in _BOUNDS.items() if name in field]

@@ -109,6 +109,9 @@ MEANINGS = {
     " over their names; they are initialised afresh",
     "compute.micro_batch": "Examples per forward and backward, where `dense.batch_size` does not"
     " fit in memory: gradients are summed over the parts of each step. BatchNorm sees the parts",
+    "quantise.weights": "int8 rounds the weights by torchao once the network is pruned and"
+    " retrained, as a stage of its own: `int8_val_...` and `int8_test_...` are then recorded beside"
+    " the trial's own numbers, which stay. Needs the extra `int8`",
     "compute.compile": "Whether the model runs through `torch.compile`",
     "search.strategy": "All cells of the grids, or Optuna's search inside each cell",
     "search.trials": "Configurations of each block, those of `search.enqueue` included. Given under"
@@ -124,6 +127,9 @@ MEANINGS = {
     "search.seed": "Seed of the sampler",
     "search.enqueue": "Points that each block tries before it samples, as dotted keys with values,"
     " which may lie outside the domains. Absent under grid",
+    "search.measure_on": "Node that measures `latency_ms` and `network_bytes`: the id, host name or"
+    " address of one node of the cluster, or a resource that it alone offers; the driver's own"
+    " unless given. It must reach the study folder and the data",
     "resources.cpus": "Cores of a trial, and its torch threads",
     "resources.gpus": "GPUs of a trial: 0, 1 or a share 1/n, with n trials on one GPU",
     "resources.max_concurrent": "Most trials at once; as many as fit unless given (64 may wait on a"

@@ -65,6 +65,7 @@ ROOMS: dict[str, Room] = {
         "vocabulary code formulas config files jobs data networks checkpoints pruning methods"
         " tasks training",
         f"{_TORCH} safetensors pyarrow",
+        "torchao",
     ),
     "trainables.deploy": Room(
         "vocabulary code formulas config files jobs data networks pruning tasks removal training"
@@ -149,7 +150,7 @@ ROOMS: dict[str, Room] = {
     ),
     "study.exports": Room(
         "definition views trainables.vocabulary trainables.code trainables.config"
-        " trainables.files trainables.jobs trainables.deploy"
+        " trainables.files trainables.jobs trainables.trials trainables.deploy"
         " analysis.columns analysis.stats analysis.frames analysis.selection analysis.figures",
         "",
         "pandas ruamel",

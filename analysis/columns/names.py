@@ -20,7 +20,7 @@ RETRAIN_SEED: Final = "retrain_seed"
 """Tells retrainings of one dense network apart; missing where a method retrains nothing. No
 setting: trials that differ in it alone are of one configuration, as those of several seeds are."""
 
-SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute")
+SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute", "quantise")
 """Sections of a configuration, in the order of its columns."""
 
 _LEADING: Final = ("dense.epochs", "prune.sparsity", "retrain.schedule")

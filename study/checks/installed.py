@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from study.definition.studyfile import StudyFile
 from trainables.vocabulary.refusal import Refusal
 
 EXTRA = "bimp-study[run]"
+
+
+def require_quantiser(study: StudyFile) -> None:
+    """Refuse a study whose trials round their weights where what rounds them is not installed."""
+    if study.quantises and find_spec("torchao") is None:
+        install = "pip install 'bimp-study[int8]'"
+        raise Refusal(f"quantise.weights needs torchao, which is not installed: {install}")
 
 
 def require(verb: str, *packages: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from study.definition.studyfile import Bound
+from study.definition.search import Bound
 from trainables.vocabulary.refusal import Refusal, shown
 
 

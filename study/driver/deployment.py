@@ -1,7 +1,7 @@
 """What a search asks of a trial's network where it runs: measured once for each configuration.
 
-`bimp bench` does it in a process of its own on the driver's node, since it runs the study's code.
-Trials that train meanwhile on that node take their share of it.
+`bimp bench` does it in a process of its own, since it runs the study's code: on the driver's node,
+or on the one that the study names. Trials that train meanwhile on that node take their share of it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from study.definition.studyfile import Search
+from study.definition.search import Search
 from trainables.files.latencies import Latency, read_latencies
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record, RecordError
@@ -27,7 +27,8 @@ _BEAT_S = 2.0
 class Deployments:
     """Measures what `DEPLOYED` names, keeps it in the trials' records, and remembers it.
 
-    `idle` is called while a measurement goes on, `say` with what could not be measured.
+    `idle` is called while a measurement goes on, `say` with what could not be measured. `node` is
+    that of the cluster that measures; None for the driver's own.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Deployments:
         search: Search,
         idle: Callable[[], None],
         say: Callable[[str], None],
+        node: str | None = None,
     ) -> None:
-        self._folder, self._idle, self._say = folder, idle, say
-        self.wanted = any(name in DEPLOYED for name in (*search.objectives, *search.constraints))
+        self._folder, self._idle, self._say, self._node = folder, idle, say, node
+        self.wanted = search.measures_networks
         self._known: dict[str, dict[str, float]] = {}
 
     def complete(self, records: Iterable[Record]) -> list[Record]:
@@ -92,25 +94,58 @@ class Deployments:
             "bench", self._folder.location, "--trial", fingerprint, "--batch", "1",
             "--form", ",".join(_FORMS),
         ]  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from study.cli import main; main()", *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        while True:
-            try:
-                _, text = process.communicate(timeout=_BEAT_S)
-                break
-            except subprocess.TimeoutExpired:
-                self._idle()
+        if self._node is None:
+            code, text = bimp(arguments, self._idle)
+        else:
+            code, text = _on_node(self._node, arguments, self._idle)
         lines = [line for line in text.splitlines() if line.strip()]
-        return process.returncode, lines[-1] if lines else ""
+        return code, lines[-1] if lines else ""
+
+
+def bimp(arguments: Sequence[str], idle: Callable[[], None] = lambda: None) -> tuple[int, str]:
+    """Run the command in a process of its own; its exit status and what it said of faults."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from study.cli import main; main()", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while True:
+        try:
+            _, text = process.communicate(timeout=_BEAT_S)
+            return process.returncode, text
+        except subprocess.TimeoutExpired:
+            idle()
+
+
+def _on_node(node: str, arguments: Sequence[str], idle: Callable[[], None]) -> tuple[int, str]:
+    """`bimp` on a node of the cluster, which must reach the study folder as its workers do."""
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+    task = ray.remote(num_cpus=0, max_retries=0)(bimp).options(scheduling_strategy=there)
+    try:
+        answer = task.remote(list(arguments))
+        while not ray.wait([answer], timeout=_BEAT_S)[0]:
+            idle()
+        code, text = ray.get(answer)
+    except RayError as error:
+        return 3, f"node {node} did not measure it: {error}"
+    return int(code), str(text)
 
 
 def deployed_metrics(rows: Iterable[Latency]) -> dict[str, float]:
-    """Return the metrics that `DEPLOYED` names, of the smaller network where there is one."""
-    of_form: Mapping[str, Latency] = {row.form: row for row in rows if row.batch == 1}
+    """Return the metrics that `DEPLOYED` names, of the smaller network where there is one.
+
+    Of one example in PyTorch on one thread of a processor; what was measured last counts.
+    """
+    of_form = {
+        row.form: row
+        for row in sorted(rows, key=lambda row: row.measured_at)
+        if (row.backend, row.device, row.threads, row.batch) == ("torch", "cpu", 1, 1)
+    }
     row = next((of_form[form] for form in _FORMS if form in of_form), None)
     if row is None or row.n_bytes is None:
         return {}

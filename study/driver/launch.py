@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from study.checks import readiness
+from study.checks.installed import require_quantiser
 from study.checks.structures import uncut_in_words
 from study.checks.user_code import LookedAt
 from study.definition.locations import folder_of, opened, store_of
@@ -73,6 +74,7 @@ class Launch:
 
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
+        require_quantiser(self.study)
         configs = self.resolved.representatives
         readiness.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
@@ -158,11 +160,12 @@ class Launch:
             machines = stack.enter_context(ray_session.session(address, cpus, gpus))
             if address is None:
                 readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
+            measuring_node = ray_session.node_named(self.study.search.measure_on)
             self._write_study()  # a cluster that cannot be reached leaves the folder as it was
             self._leave_token(screen)
             slots = self._slots(machines, address)
             self._say_machines(machines, slots, address, screen)
-            work = Work(self._ground(), earlier, slots, screen)
+            work = Work(self._ground(measuring_node), earlier, slots, screen)
             stack.enter_context(sigterm_as_interrupt())
             watch.look_at(
                 machines.head,
@@ -223,8 +226,15 @@ class Launch:
             self._patient.write(LOOKS, self._code.known.encode())
         self._patient.write("study.yaml", text.getvalue())
 
-    def _ground(self) -> Ground:
-        return Ground(self.resolved, self.folder, self.store, self.context(), self._run_lease)
+    def _ground(self, measuring_node: str | None = None) -> Ground:
+        return Ground(
+            self.resolved,
+            self.folder,
+            self.store,
+            self.context(),
+            self._run_lease,
+            measuring_node,
+        )
 
     def context(self) -> Context:
         """What all jobs of the run share."""

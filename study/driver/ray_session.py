@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +213,33 @@ def _machines() -> Machines:
     each = tuple((n.get("CPU", 0.0), n.get("GPU", 0.0)) for n in nodes)
     head = str(ray.get_runtime_context().gcs_address)
     return Machines(resources.get("CPU", 0.0), resources.get("GPU", 0.0), len(nodes), each, head)
+
+
+def node_named(name: str | None) -> str | None:
+    """Return the id of the node that `search.measure_on` names, None where it names none.
+
+    Refusal unless it is one live node's id, host name or address, or a resource that it alone
+    offers.
+    """
+    if name is None:
+        return None
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return one_node(name, [node for node in nodes if node["Alive"]])
+
+
+def one_node(name: str, nodes: Sequence[Mapping[str, Any]]) -> str:
+    """Return the id of the one node that a name fits; Refusal where none or several do."""
+    own = ("NodeID", "NodeManagerHostname", "NodeManagerAddress")
+    fits = [n for n in nodes if name in (*(n.get(key) for key in own), *n["Resources"])]
+    if len(fits) != 1:
+        rule = (
+            "must name one node of the cluster, by its id, its host name or address, or a resource"
+            " that it alone offers"
+        )
+        raise Refusal(f"search.measure_on {rule}, got {name!r}, which fits {len(fits) or 'none'}")
+    return str(fits[0]["NodeID"])
 
 
 @contextmanager

@@ -41,13 +41,17 @@ STATUS_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class Ground:
-    """What a run stands on: the study, its folder and store, and what all its jobs share."""
+    """What a run stands on: the study, its folder and store, and what all its jobs share.
+
+    `measuring_node` is the node that the study names to measure networks, if it names one.
+    """
 
     resolved: ResolvedStudy
     folder: StudyFolder
     store: Folder
     context: Context
     lease: Leases
+    measuring_node: str | None = None
 
     @property
     def patience(self) -> Patience:
@@ -74,7 +78,11 @@ class Work:
         self.cluster = Cluster(ground.context.cpus, ground.context.gpus)
         self.nodes = Nodes(self.cluster.offers, self._store_answers, ground.patience)
         self._deployments = Deployments(
-            ground.folder, ground.resolved.study.search, self._beat_if_possible, screen.say
+            ground.folder,
+            ground.resolved.study.search,
+            self._beat_if_possible,
+            screen.say,
+            ground.measuring_node,
         )
         earlier = replace(earlier, records=self._deployments.complete(earlier.records))
         resolved, folder = ground.resolved, ground.folder.folder

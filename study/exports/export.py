@@ -212,8 +212,8 @@ class _Source:
         if network is None:
             return Evidence()
         from trainables.deploy.package import metrics_in, record_agreements
-        from trainables.deploy.precision import available
         from trainables.deploy.sizes import sizes_of
+        from trainables.trials.precision import available
 
         agreements = made.agreements or [a.plain() for a in record_agreements(network)]
         own: Any = self.order.precision

@@ -51,7 +51,7 @@ class Order:
                 rule = f"must be {plain} unless --format is safetensors"
                 raise Refusal(f"--{key} {rule}, got {value} with {self.format}")
         if self.precision == "int8":
-            from trainables.deploy.precision import require_precision
+            from trainables.trials.precision import require_precision
 
             require_precision(self.precision)
         if self.is_graph:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from study.definition.own_code import NO_CODE, StudyCode
 from study.definition.replicates import SEEDS
+from study.definition.search import require_metrics
 from study.definition.space import Block, Space, Trial, blocks, spaces
-from study.definition.studyfile import StudyFile, require_metrics
+from study.definition.studyfile import StudyFile
 from study.points.agenda import TrialSource
 from study.points.standing import Standing
 from study.points.suggestions import Point

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from study.definition.bounds import bounds_of
+from study.definition.search import Search
 from study.definition.space import Block, trials_of
-from study.definition.studyfile import Search, StudyFile
+from study.definition.studyfile import StudyFile
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from study.definition.bounds import bounds_of
-from study.definition.studyfile import Search
+from study.definition.search import Search
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import State
 

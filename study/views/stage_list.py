@@ -16,13 +16,14 @@ from trainables.files.manifests import Manifest
 from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import RecordError
 from trainables.formulas.structures import WEIGHTS, structure_in
+from trainables.vocabulary.schema import QUANTISED
 
 COLUMNS = (
     "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",
 )  # fmt: skip
 """First columns; then come what the stages measure, their seconds and their parents."""
 _USUAL = ("val_accuracy", "test_accuracy")
-_ORDER = {"dense": 0, "whole": 1, "cycle": 2}
+_ORDER = {"dense": 0, "whole": 1, "cycle": 2, "quantised": 3}
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def stages(location: str) -> Stages:
 
 def _measured(listed_stages: Iterable[Manifest]) -> list[str]:
     """What the stages measure on validation and on test beside the loss, by name."""
-    parts = ("val_", "test_")
+    parts = ("val_", "test_", f"{QUANTISED}val_", f"{QUANTISED}test_")
     names = dict.fromkeys(n for m in listed_stages for n in sorted(m.metrics, reverse=True))
     return [n for n in names if n.startswith(parts) and not n.endswith("_loss")] or list(_USUAL)
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     seed = -1 if row["seed"] is None else row["seed"]
-    return (_ORDER.get(row["kind"], 3), -row["trials"], row["what"], seed, row["stage"])
+    return (_ORDER.get(row["kind"], 4), -row["trials"], row["what"], seed, row["stage"])
 
 
 def _manifests(store: Folder) -> tuple[dict[str, Manifest], list[str]]:
@@ -124,6 +125,8 @@ def stage_words(label: Mapping[str, Any]) -> str:
     if label.get("kind") == "cycle":
         retrain = {_KEYS.get(k, k): v for k, v in label["retrain"].items() if k != "schedule"}
         return _words(label["retrain"]["schedule"], **_removed(label["prune"]), **retrain)
+    if label.get("kind") == "quantised":
+        return f"weights in {label['quantise']['weights']}"
     if "weights" in label:
         return f"trained elsewhere, weights {label['weights']}"
     dense = label.get("dense", {})

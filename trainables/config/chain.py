@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainables.config.tasks import BuiltInTask, built_in
@@ -24,8 +24,9 @@ _DIGITS = 16
 class StageSpec:
     """One stage of a trial: `steps` optimiser steps after the stage named by `parent`.
 
-    `cycle` is 0 for the dense run and for a whole run, else counts from 1. `content` is
-    what the hash was taken of; `likeness` is equal for stages whose epochs cost about the same.
+    `cycle` is 0 for the dense run and for a whole run, else counts from 1; weights in fewer bits
+    have that of the stage before them. `content` is what the hash was taken of; `likeness` is equal
+    for stages whose epochs cost about the same.
     """
 
     hash: str
@@ -178,12 +179,22 @@ def fingerprint(config: TrialConfig, seed: int) -> str:
             "retrain": retrain,
             **_own(config, "prune.criterion", "retrain.schedule"),
             "cycle_steps": config.cycle_steps,
+            **_quantisation(config),
         }
     )
 
 
+def _quantisation(config: TrialConfig) -> dict[str, Any]:
+    """In what the weights are written at the end; nothing where they stay as they are."""
+    section = _section(config, "quantise")
+    return {"quantise": section} if section else {}
+
+
 def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
-    """Return the stages of a trial in order: the dense run and each cycle, or the one whole run."""
+    """Return the stages of a trial in order: the dense run and each cycle, or the one whole run.
+
+    The last one may hold the weights in fewer bits.
+    """
     first = _first_stage(config, seed)
     chain = [first]
     for cycle, steps in enumerate(config.cycle_steps, start=1):
@@ -200,6 +211,19 @@ def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
                 chain[-1].hash,
                 first.likeness,
                 content,
+            )
+        )
+    if quantisation := _quantisation(config):
+        content = {"kind": "quantised", "parent": chain[-1].hash, **quantisation}
+        last = chain[-1]
+        chain.append(
+            replace(
+                last,
+                hash=digest(content),
+                kind="quantised",
+                steps=0,
+                parent=last.hash,
+                content=content,
             )
         )
     return tuple(chain)

@@ -107,6 +107,7 @@ LATER_KEYS = (
     "prune.keep_layer_min",
     "retrain.seed",
     "compute.micro_batch",
+    "quantise.weights",
 )
 """Keys that came after the first records: left out of a record where they are at their default, so
 that older and newer records of one configuration read alike."""

@@ -15,6 +15,7 @@ from trainables.config import catalog
 from trainables.config.datasets import folder, known
 from trainables.config.dense import Dense
 from trainables.config.prune import Prune
+from trainables.config.quantise import Quantise
 from trainables.config.sections import (
     Budget,
     CheckpointFacts,
@@ -48,6 +49,7 @@ class Settings(Section):
     retrain: Retrain = Retrain()
     budget: Budget | None = None
     compute: Compute = Compute()
+    quantise: Quantise = Quantise()
     facts: Facts | None = None
 
     @property

@@ -17,11 +17,11 @@ from trainables.code.reference import parse
 from trainables.config.catalog import TORCHVISION_PREFIX
 from trainables.config.sections import TaskChoice
 from trainables.deploy.encodings import decoded
-from trainables.deploy.precision import as_trained
 from trainables.deploy.trained import Trained
 from trainables.networks.models import seeded, torchvision_arguments
 from trainables.tasks.built_in import CatalogTask
 from trainables.tasks.making import make_task
+from trainables.trials.precision import as_trained
 
 Shape = tuple[int, ...]
 

@@ -20,10 +20,10 @@ from trainables.deploy.agreement import (
 from trainables.deploy.calls import Call, call_of, tensors_in
 from trainables.deploy.graphs import graph_file, program_of
 from trainables.deploy.loading import GraphInput
-from trainables.deploy.precision import Precision, as_trained, in_precision
 from trainables.deploy.runtimes import RUNTIMES
 from trainables.deploy.trained import Trained
 from trainables.deploy.weights import MaskedWeights
+from trainables.trials.precision import Precision, as_trained, in_precision
 from trainables.trials.task_cache import load_weights_
 
 

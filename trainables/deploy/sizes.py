@@ -18,8 +18,8 @@ from trainables.deploy.encodings import (
     raw_bytes,
     split_encoding,
 )
-from trainables.deploy.precision import SCALE, Precision, available, in_precision
 from trainables.deploy.weights import MaskedWeights
+from trainables.trials.precision import SCALE, Precision, available, in_precision
 
 WHOLE: Final = "(file)"
 OTHERS: Final = "(other tensors)"

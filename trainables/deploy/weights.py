@@ -42,14 +42,16 @@ class MaskedWeights:
 def masked_weights(record: Record, store: str) -> MaskedWeights:
     """Return the weights of a finished trial from its stage store, masked entries at +0.
 
+    They are those that training ended with, also where a further stage holds them in fewer bits.
     Refusal where the store does not hold the trial's last stage whole.
     """
+    last = record.stages[-2 if record.config.get("quantise") else -1]
     try:
-        stage = StageStore(open_folder(store), "reader").load(record.stages[-1])
+        stage = StageStore(open_folder(store), "reader").load(last)
     except StageFault as fault:
         raise Refusal(f"stage_store must hold the trial's stages whole, got {fault}") from fault
     if stage is None:
-        raise Refusal(f"stage_store must hold stage {record.stages[-1]}, got {store} without it")
+        raise Refusal(f"stage_store must hold stage {last}, got {store} without it")
     # in the order of names: safetensors gives its tensors in any order, another one every time
     masks = {
         name.removeprefix("mask."): mask

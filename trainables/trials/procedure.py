@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,10 +20,11 @@ from trainables.config.chain import StageSpec, stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files.leases import BEAT_EVERY_S, Leases
 from trainables.jobs.provenance import BITS, machine
+from trainables.trials.quantised import quantised_stage
 from trainables.trials.stage_run import StageRun, begin, resume
 from trainables.trials.stage_store import Partial, Stage, StageFault, StageStore
 from trainables.trials.task_cache import TaskCache
-from trainables.vocabulary.schema import SCHEMA_VERSION
+from trainables.vocabulary.schema import QUANTISED, SCHEMA_VERSION
 
 Goal = Literal["dense", "trial"]
 
@@ -109,6 +110,8 @@ class Procedure:
                 return end
             if self._blocked():
                 return self._told("leased")
+            if self._spec.kind == "quantised":
+                return self._quantise()
             self._open()
         return self._train()
 
@@ -166,6 +169,16 @@ class Procedure:
             self._run = resume(self.config, self.seed, spec, loaded, partial)
             self._saved_step = int(partial.facts["step"])
         self._saved_at = time.perf_counter()
+
+    def _quantise(self) -> Progress:
+        """Make the stage without training: the weights of the one before it in fewer bits."""
+        spec = self._spec
+        if self._unsaved is None:
+            self._beat()
+            loaded, before = self._tasks.loaded(self.config), self.stages[-1]
+            here = machine(self._tasks.device)
+            self._unsaved = quantised_stage(self.config, spec, loaded, before, here)
+        return self._store_stage(spec, self._unsaved, {})
 
     def _note_other_bits(self, partial: Partial) -> None:
         here = machine(self._tasks.device)
@@ -238,10 +251,12 @@ class Procedure:
         """Finish the stage, store it, and say whether the trial has ended with it."""
         if self._unsaved is None:
             self._unsaved = run.finish(machine(self._tasks.device))
-        stage = self._unsaved
-        self._store.save(run.spec, stage)
+        return self._store_stage(run.spec, self._unsaved, told)
+
+    def _store_stage(self, spec: StageSpec, stage: Stage, told: dict[str, Any]) -> Progress:
+        self._store.save(spec, stage)
         with suppress(OSError):  # nobody waits for a stage that is there
-            self._leases.release(run.spec.hash)
+            self._leases.release(spec.hash)
         self.stages.append(stage)
         self.trained.add(stage.hash)
         self._run = self._unsaved = None
@@ -267,13 +282,20 @@ _EVALUATED = ("val_", "test_")
 """How the names of what a task measures on a part of its data begin."""
 
 
-def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
-    """Return a trial's numbers from its stages: the last one's, sums over the cycles, the dense
-    run's beside them."""
+def trained_stages(config: TrialConfig, stages: Sequence[Stage]) -> list[Stage]:
+    """Return the stages in which a trial itself was trained: its cycles, or its one whole run."""
     own = stages[1:] if config.retrains else stages
+    return [stage for stage in own if stage.kind != "quantised"]
+
+
+def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
+    """Return a trial's numbers from its stages: those of the last one of training, sums over the
+    cycles, the dense run's and those in fewer bits beside them."""
+    own = trained_stages(config, stages)
     metrics: dict[str, float] = dict(own[-1].metrics) if own else {}
+    rounded = [stage for stage in stages if stage.kind == "quantised"]
     for key in _SUMMED:
-        if values := [s.metrics[key] for s in own if key in s.metrics]:
+        if values := [s.metrics[key] for s in (*own, *rounded) if key in s.metrics]:
             metrics[key] = sum(values)
     if config.knows_dense_length:
         epochs = config.dense_steps / config.steps_per_epoch
@@ -287,6 +309,8 @@ def trial_metrics(config: TrialConfig, stages: list[Stage]) -> dict[str, float]:
             metrics["dense_train_s"] = dense["train_s"]
         for key in ("n_parameters", "n_prunable", "multiply_adds"):
             metrics.setdefault(key, dense.get(key, math.nan))
+    for stage in rounded:
+        metrics |= {k: v for k, v in stage.metrics.items() if k.startswith(QUANTISED)}
     if own and own[-1].diverged:
         metrics = {k: v for k, v in metrics.items() if not k.startswith(_EVALUATED)}
     return metrics

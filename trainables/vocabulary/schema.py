@@ -22,7 +22,7 @@ SCHEMA_VERSION: Final = 1
 Direction = Literal["max", "min"]
 Level = Literal["trial", "cycle", "epoch"]
 State = Literal["done", "diverged", "failed", "stopped"]
-StageKind = Literal["dense", "cycle", "whole"]
+StageKind = Literal["dense", "cycle", "whole", "quantised"]
 StageState = Literal["done", "diverged"]
 
 STATES: Final[tuple[State, ...]] = ("done", "diverged", "failed", "stopped")
@@ -88,7 +88,7 @@ _FIXED: Final = (
     Measure("gpu_memory_bytes", "B", "min", "peak memory of the GPU during the trial"),
     Measure("latency_ms", "ms", "min",
             "milliseconds per call of the network on one input, without its zero filters, on the"
-            " driver's node; where a search asks for it"),
+            " driver's node or the one that search.measure_on names; where a search asks for it"),
     Measure("network_bytes", "B", "min",
             "bytes of that network's tensors; where a search asks for it"),
     Measure("n_parameters", "1", None, "parameters of the model"),
@@ -97,10 +97,14 @@ _FIXED: Final = (
     Measure("lr", "1", None, "learning rate of the epoch's first step", ("epoch",)),
 )  # fmt: skip
 
+QUANTISED: Final = "int8_"
+"""How the names of what the network measures with its weights in int8 begin."""
+
 _STAGES: Final = (
     ("", "{} at the end"),
     ("dense_", "{} of the dense model"),
     ("pruned_", "{} right after the prune, before any retraining"),
+    (QUANTISED, "{} with weights in int8, under quantise.weights"),
 )
 """What is evaluated: the prefix of its names, and the words around a metric's."""
 
@@ -113,7 +117,7 @@ def _evaluated(tasks: Declarations) -> Iterator[Measure]:
     for prefix, words in _STAGES:
         for name, metric in {**tasks.metrics, LOSS: loss}.items():
             for part in _PARTS:
-                levels = _TRIAL if prefix == "dense_" else _ALL
+                levels = _TRIAL if prefix in ("dense_", QUANTISED) else _ALL
                 if prefix == "" and part == "val":
                     levels = _EVERY
                 meaning = words.format(f"{_PARTS[part]} {metric.meaning or name.replace('_', ' ')}")

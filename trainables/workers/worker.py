@@ -23,7 +23,8 @@ from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now, versions_of
-from trainables.trials.procedure import Pace, Procedure, Progress
+from trainables.trials.precision import QUANTISERS
+from trainables.trials.procedure import Pace, Procedure, Progress, trained_stages
 from trainables.trials.stage_run import UNCUT
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
@@ -120,7 +121,7 @@ class JobRun:
     def _write(self, state: State, metrics: dict[str, float]) -> None:
         """Write curve and record, the record last: it says that the trial is settled."""
         stages = self._procedure.stages
-        after_dense = stages[1:] if self._config.retrains else stages
+        after_dense = trained_stages(self._config, stages)
         rows = [row for stage in after_dense for row in stage.curve]
         self._folder.write_curve(self.job.fingerprint, rows)
         cycles = [
@@ -157,9 +158,10 @@ class JobRun:
         return {UNCUT: uncut} if uncut else {}
 
     def _packages(self) -> dict[str, Any]:
-        """The versions of what a task of the catalog rests on."""
+        """The versions of what a task of the catalog rests on, and weights in fewer bits."""
         record = built_in(self._config.task.use)
-        return {} if record is None else versions_of(record.packages)
+        rounding = QUANTISERS if self._config.quantise.weights else ()
+        return versions_of((*(record.packages if record else ()), *rounding))
 
     def _code(self) -> dict[str, Any]:
         """The user's code and files, as they were hashed, and the digest of the code's copy."""

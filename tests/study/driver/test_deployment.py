@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from study.checks.user_code import LookedAt
-from study.definition.studyfile import Search, StudyFile
+from study.definition.search import Search
+from study.definition.studyfile import StudyFile
 from study.driver.assignments import job_of
 from study.driver.deployment import Deployments, deployed_metrics
 from study.driver.launch import Launch
@@ -41,6 +42,16 @@ def test_the_smaller_network_counts_where_there_is_one() -> None:
     }  # fmt: skip
     assert deployed_metrics([ROW]) == {"latency_ms": 3.0, "network_bytes": 400.0}
     assert deployed_metrics([large_batch, replace(ROW, n_bytes=None)]) == {}
+
+
+def test_what_was_measured_otherwise_or_before_does_not_count() -> None:
+    """Other backends and threads, and an earlier row of another machine that stands behind."""
+    others = [
+        replace(ROW, backend="compile", latency_ms=1.0),
+        replace(ROW, threads=2, latency_ms=1.0),
+        replace(ROW, machine="Another CPU", latency_ms=1.0, measured_at="earlier"),
+    ]
+    assert deployed_metrics([ROW, *others])["latency_ms"] == 3.0
 
 
 def test_a_configuration_is_measured_once_and_all_its_seeds_have_it(tmp_path: Path) -> None:

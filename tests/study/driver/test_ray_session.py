@@ -13,6 +13,7 @@ import ray
 from study.definition.studyfile import load
 from study.driver import ray_session
 from study.driver.launch import run
+from study.driver.ray_session import node_named, one_node
 from study.points.resolve import resolve
 from trainables.vocabulary.packages import ROOT
 from trainables.vocabulary.refusal import Refusal
@@ -166,6 +167,24 @@ def test_a_trial_fits_where_one_node_has_all_it_asks_for() -> None:
     assert machines.fits(8, 0)
     assert machines.fits(4, 0.5)
     assert not machines.fits(8, 1)
+
+
+NODES: list[dict[str, Any]] = [
+    {"NodeID": "a1", "NodeManagerHostname": "one", "NodeManagerAddress": "10.0.0.1",
+     "Resources": {"CPU": 4.0, "bench": 1.0}},
+    {"NodeID": "b2", "NodeManagerHostname": "two", "NodeManagerAddress": "10.0.0.2",
+     "Resources": {"CPU": 4.0}},
+]  # fmt: skip
+
+
+def test_a_node_is_named_by_id_host_address_or_its_own_resource() -> None:
+    names = ("a1", "two", "10.0.0.2", "bench")
+    assert [one_node(name, NODES) for name in names] == ["a1", "b2", "b2", "a1"]
+    assert node_named(None) is None
+    for name, n in (("three", "none"), ("CPU", "2")):
+        rule = f"search.measure_on must name one node .*, got '{name}', which fits {n}$"
+        with pytest.raises(Refusal, match=rule):
+            one_node(name, NODES)
 
 
 def test_a_client_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

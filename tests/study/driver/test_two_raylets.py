@@ -15,13 +15,19 @@ from study.driver.launch import run
 from study.points.resolve import resolve
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
+from trainables.vocabulary.refusal import Refusal
+
+HEAD = {"num_cpus": 0, "resources": {"bench": 1}}
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Any]:
-    """A head without CPUs, as in cluster.yaml, and two nodes of one CPU each."""
+    """A head without CPUs, as in cluster.yaml, and two nodes of one CPU each.
+
+    The head alone offers `bench`.
+    """
     from ray.cluster_utils import Cluster
 
     from study.driver.ray_session import _SETTINGS
@@ -29,7 +35,7 @@ def two_nodes() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _SETTINGS.items():
             patch.setenv(name, value)
-        cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        cluster: Any = Cluster(initialize_head=True, head_node_args=HEAD)
         cluster.workers = [cluster.add_node(num_cpus=1) for _ in range(2)]
         cluster.wait_for_nodes()
         yield cluster
@@ -63,6 +69,23 @@ def test_a_study_settles_on_two_nodes(two_nodes: Any, tmp_path: Path) -> None:
     assert [r.state for r in records] == ["done"] * 4
     dense_runs = {(r.seed, r.stages[0]) for r in records}
     assert len(dense_runs) == 2, "the schedules of a seed share its dense run"
+
+
+def test_a_named_node_measures_networks(two_nodes: Any, tmp_path: Path) -> None:
+    """That which trains nothing; where no node fits the name the folder is left as it was."""
+    raw = mlp_study("measured", 0.1, ["ft"]).raw() | {"seeds": [0]}
+    raw["retrain"]["schedule"] = {"choice": ["ft", "allr"]}
+    search = {"strategy": "optuna", "trials": 1, "objectives": {"latency_ms": "min"}}
+    for name in ("elsewhere", "CPU"):
+        study = StudyFile.of({**raw, "search": {**search, "measure_on": name}})
+        with pytest.raises(Refusal, match=r"search.measure_on must name one node of the cluster"):
+            run(resolve(study), str(tmp_path / name), address=two_nodes.address)
+        assert not list((tmp_path / name).rglob("*.yaml"))
+    study = StudyFile.of({**raw, "search": {**search, "measure_on": "bench"}})
+    assert run(resolve(study), str(tmp_path / "bench"), address=two_nodes.address).complete
+    [record] = records_in(tmp_path / "bench")
+    assert record.metrics["latency_ms"] > 0
+    assert record.metrics["network_bytes"] == 4 * (64 * 16 + 16 + 16 * 10 + 10)
 
 
 def test_a_run_survives_the_loss_of_a_node(two_nodes: Any, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_the_printed_lines_load_the_weights(
     ended = bimp("export", folder, "--best", "val_loss", *options, "-o", file)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.endswith("\n".join(card_of(file)["loading"]) + "\n")
+    assert card_of(file)["bytes"] == file.stat().st_size
     names = run_lines(card_of(file)["loading"], tmp_path, monkeypatch)
     assert names["outputs"].shape == (1, 10)
     weights = names["model"].state_dict()["conv2.weight"]
@@ -93,6 +94,7 @@ def test_the_printed_lines_run_the_graph(
     assert (ended.status, ended.err) == (0, "")
     names = run_lines(card_of(file)["loading"], tmp_path, monkeypatch)
     outputs = names["outputs"]
+    assert card_of(file)["bytes"] == file.stat().st_size
     assert tuple(outputs[0].shape if form == "onnx" else outputs.shape) == (2, 10)
     agreements = card_of(file)["agreements"]
     assert [(a["part"], a["examples"]) for a in agreements] == [("val", 144), ("test", 360)]

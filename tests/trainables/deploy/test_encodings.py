@@ -24,7 +24,7 @@ from trainables.deploy.encodings import (
     packed,
     unpacked,
 )
-from trainables.deploy.precision import PRECISIONS
+from trainables.trials.precision import PRECISIONS
 
 
 def bits(tensor: Tensor) -> list[int]:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from trainables.deploy.encodings import ENCODINGS, decoded
-from trainables.deploy.precision import PRECISIONS, as_trained, in_precision
 from trainables.deploy.sizes import HEADER, OTHERS, WHOLE, file_of, sizes_of
 from trainables.deploy.weights import MaskedWeights
+from trainables.trials.precision import PRECISIONS, as_trained, in_precision
 
 TEXTS = {"fingerprint": "abc", "config": '{"a": 1}'}
 

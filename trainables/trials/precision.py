@@ -9,37 +9,43 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Final, Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.vocabulary.refusal import Refusal
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 
+QUANTISERS: Final = ("torchao",)
+"""The packages that int8 needs, of the project's extra of that name."""
+
 SCALE: Final = "scale"
 """Follows a colon in the name of the scales [out] of an int8 tensor."""
 
 
-def in_precision(tensors: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
+def in_precision(
+    tensors: Mapping[str, Tensor], precision: Precision, key: str = "--precision"
+) -> dict[str, Tensor]:
     """Return the state of a network as it is stored in a precision.
 
     Under fp32 as it was trained; fp16 rounds every floating tensor; int8 rounds those of two or
     more dimensions, with the scales of NAME in `NAME:scale`, and leaves the others.
-    Refusal for a value that fp16 or int8 cannot hold.
+    Refusal, naming the key that asks for it, for a value that fp16 or int8 cannot hold.
     """
     if precision == "fp32":
         return dict(tensors)
     if precision == "fp16":
-        return {name: _half(name, value) for name, value in tensors.items()}
+        return {name: _half(name, value, key) for name, value in tensors.items()}
     stored: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if value.is_floating_point() and value.ndim >= 2:
-            stored[name], stored[f"{name}:{SCALE}"] = quantised(name, value)
+            stored[name], stored[f"{name}:{SCALE}"] = quantised(name, value, key)
         else:
             stored[name] = value
     return stored
@@ -56,13 +62,13 @@ def as_trained(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def quantised(name: str, weight: Tensor) -> tuple[Tensor, Tensor]:
+def quantised(name: str, weight: Tensor, key: str = "--precision") -> tuple[Tensor, Tensor]:
     """Return a weight [out, ...] as int8 in [-128, 127], and its scales [out] in fp32.
 
     Each output's largest magnitude is 127.5 scales. Refusal for infinities.
     """
     if not bool(weight.isfinite().all()):
-        raise Refusal(f"--precision must hold every weight, got int8 for {name} with infinities")
+        raise Refusal(f"{key} must hold every weight, got int8 for {name} with infinities")
     if not weight.numel():
         return weight.to(torch.int8), torch.ones(len(weight))
     tensor_class, per_row = _torchao()
@@ -82,8 +88,23 @@ def require_precision(precision: str) -> None:
         raise Refusal(f"--precision int8 needs torchao, which is not installed: {install}")
 
 
+def weight_only_(model: nn.Module) -> None:
+    """Put torchao's int8 weights into a network's linear layers, in place; products take them."""
+    with _importing():
+        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+    quantize_(model, Int8WeightOnlyConfig())
+
+
 def _torchao() -> tuple[Any, Any]:
-    """torchao's int8 tensors and their scales by row, imported without its warnings."""
+    """torchao's int8 tensors and their scales by row."""
+    with _importing():
+        from torchao.quantization import Int8Tensor, PerRow
+    return Int8Tensor, PerRow
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Within this context torchao is imported without its warnings."""
     logger = logging.getLogger("torch.utils._pytree")
     level = logger.level
     logger.setLevel(logging.ERROR)  # it registers its enumerations in a way that torch deprecates
@@ -93,10 +114,9 @@ def _torchao() -> tuple[Any, Any]:
             # Python 3.12 these are deprecations.
             for category in (SyntaxWarning, DeprecationWarning):
                 warnings.simplefilter("ignore", category)
-            from torchao.quantization import Int8Tensor, PerRow
+            yield
     finally:
         logger.setLevel(level)
-    return Int8Tensor, PerRow
 
 
 def dequantised(levels: Tensor, scale: Tensor) -> Tensor:
@@ -104,11 +124,11 @@ def dequantised(levels: Tensor, scale: Tensor) -> Tensor:
     return levels.float() * scale.reshape(-1, *(1 for _ in levels.shape[1:]))
 
 
-def _half(name: str, value: Tensor) -> Tensor:
+def _half(name: str, value: Tensor, key: str) -> Tensor:
     if not value.is_floating_point():
         return value
     half = value.half()
     if bool((half.isinf() & value.isfinite()).any()):
         largest = float(value[value.isfinite()].abs().max())
-        raise Refusal(f"--precision must hold every weight, got fp16 for {name} up to {largest:g}")
+        raise Refusal(f"{key} must hold every weight, got fp16 for {name} up to {largest:g}")
     return half

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.deploy import precision
-from trainables.deploy.precision import PRECISIONS, as_trained, dequantised, in_precision, quantised
+from trainables.trials import precision
+from trainables.trials.precision import PRECISIONS, as_trained, dequantised, in_precision, quantised
 from trainables.vocabulary.refusal import Refusal
 
 
