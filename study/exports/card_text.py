@@ -144,20 +144,29 @@ def _changed(agreement: Content) -> str:
     return f"the two top logits lie within the tolerance of example {named}{more}; {differing}"
 
 
+def _taken_out(removal: Content) -> str:
+    """What is gone, of how many layers: `7 zero filters of 2 layers and 1 head of 1 layer`."""
+    kinds = (("filters", "zero filter"), ("heads", "attention head"))
+    return " and ".join(
+        f"{counted(sum(gone.values()), word)} of {counted(len(gone), 'layer')}"
+        for key, word in kinds
+        if (gone := removal[key])
+    )
+
+
 def _removal(content: Content) -> str:
     removal = content.get("removal")
     if not removal:
         return ""
-    filters: Mapping[str, int] = removal["filters"]
     before, after = removal["multiply_adds_before"], removal["multiply_adds"]
     head = (
-        f"{sum(filters.values())} zero filters of {len(filters)} layers. Multiply-adds of one input"
+        f"{_taken_out(removal)}. Multiply-adds of one input"
         f" in dense kernels: {after:,} instead of {before:,}. Outputs differ by at most"
         f" {removal['largest_difference']:.2g} from those of the masked network."
     )
     kept = [f"- {sentence}" for sentence in removal["kept"]]
     shapes = _table(("tensor", "shape"), removal["shapes"].items())
-    stays = ["Zero filters that stay:", "\n".join(kept)] if kept else []
+    stays = ["What stays although it is zero:", "\n".join(kept)] if kept else []
     return "\n\n".join([head, *stays, "Shapes:", shapes])
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainables.deploy.loading import Form, GraphInput
+    from trainables.deploy.smaller import Smaller
     from trainables.deploy.trained import Trained
     from trainables.deploy.weights import MaskedWeights
 
@@ -168,7 +169,7 @@ class _Source:
             zeros=weights.zeros,
             prunable=weights.prunable,
             form=asdict(self._shape(record, network)),
-            lines=self._lines(record, name, network, made.inputs),
+            lines=self._lines(record, name, network, made.inputs, smaller),
         )
         return Export(
             made.data,
@@ -258,6 +259,7 @@ class _Source:
         name: str,
         network: Trained | None,
         inputs: Sequence[GraphInput],
+        smaller: Smaller | None,
     ) -> list[str]:
         from trainables.deploy.loading import Package, loading_lines
 
@@ -271,7 +273,8 @@ class _Source:
                 self._copy(record),
                 plain,
                 inputs,
-                self.order.remove,
+                smaller is not None,
+                smaller is not None and bool(smaller.removal.plan.heads),
             )
         )
 

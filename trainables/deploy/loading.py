@@ -52,7 +52,8 @@ class Package:
 
     `task` is the section of the record, `code` the folder with the copy of the user's code if it is
     theirs. `plain` says whether the file holds the tensors as the network loads them; `inputs` are
-    those of a graph, in order; `smaller` says whether zero filters were taken out of the network.
+    those of a graph, in order; `smaller` says whether zero filters were taken out of the network,
+    `heads` whether heads were.
     """
 
     file: str
@@ -63,6 +64,7 @@ class Package:
     plain: bool = True
     inputs: Sequence[GraphInput] = ()
     smaller: bool = False
+    heads: bool = False
 
 
 def form_of(network: Trained) -> Form:
@@ -134,6 +136,7 @@ def _of_weights(package: Package) -> list[str]:
         "import torch",
         *filter(None, [imports]),
         own_import,
+        *(["from trainables.removal.attention import with_heads"] if package.heads else []),
         "",
         f"model = {build}",
         *fitting,
@@ -146,8 +149,9 @@ def _resized(package: Package, read: str) -> list[str]:
     """Lines that make a network as small as the weights in a file, and give it these."""
     return [
         f"with open({card_name(package.file)!r}) as card:",
-        "    resized = json.load(card)['removal']['sizes']",
-        "for name, sizes in resized.items():",
+        "    removal = json.load(card)['removal']",
+        *(["with_heads(model, removal['plan']['heads'])"] if package.heads else []),
+        "for name, sizes in removal['sizes'].items():",
         "    vars(model.get_submodule(name)).update(sizes)",
         f"for name, value in {read}.items():",
         "    owner, leaf = model.get_submodule(name.rpartition('.')[0]), name.rpartition('.')[2]",

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.deploy.trained import Trained
 from trainables.deploy.weights import MaskedWeights
 from trainables.pruning.masks import Masks
 from trainables.pruning.prunable import prunable
 from trainables.pruning.work import work_of
+from trainables.removal.attention import packed_rows
 from trainables.removal.proved import NotRemoved, Removal, without_zero_filters
 from trainables.vocabulary.refusal import Refusal
 
@@ -42,6 +43,7 @@ class Smaller:
         before, after = self.multiply_adds
         return {
             "filters": plan.removed,
+            "heads": plan.removed_heads,
             "kept": [str(kept) for kept in plan.kept],
             "multiply_adds": after,
             "multiply_adds_before": before,
@@ -68,7 +70,7 @@ def smaller(network: Trained) -> Smaller:
     model = removal.model.eval()
     every = prunable(model, network.task.prunable)
     chosen = every.without([name for name in every if name not in network.masks])
-    masks = _left(network.masks, removal.plan.keep)
+    masks = _left(network.masks, removal.plan.keep, _head_places(network.model, removal.plan.heads))
     loaded = replace(
         network.loaded,
         model=model,
@@ -85,11 +87,28 @@ def smaller(network: Trained) -> Smaller:
     )
 
 
-def _left(masks: Mapping[str, Tensor], keep: Mapping[str, Mapping[int, list[int]]]) -> Masks:
+_Places = Mapping[str, Mapping[int, list[int]]]
+
+
+def _left(masks: Mapping[str, Tensor], *keep: _Places) -> Masks:
     """The masks of what is left of each weight."""
     left = {}
     for name, mask in masks.items():
-        for axis, places in keep.get(name, {}).items():
-            mask = mask.index_select(axis, torch.tensor(places))
+        for places_of in keep:
+            for axis, places in places_of.get(name, {}).items():
+                mask = mask.index_select(axis, torch.tensor(places))
         left[name] = mask
     return left
+
+
+def _head_places(model: nn.Module, heads: Mapping[str, list[int]]) -> _Places:
+    """The places of projections that stay with their heads."""
+    places: dict[str, dict[int, list[int]]] = {}
+    for name, numbers in heads.items():
+        layer: Any = model.get_submodule(name)
+        prefix = f"{name}." if name else ""
+        rows = packed_rows(numbers, layer.num_heads, layer.head_dim)
+        places[f"{prefix}in_proj_weight"] = {0: rows}
+        columns = rows[: len(rows) // 3]
+        places[f"{prefix}out_proj.weight"] = {1: columns}
+    return places

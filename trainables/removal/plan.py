@@ -1,22 +1,23 @@
-"""Which filters can be taken out of a masked network so that its outputs stay the same.
+"""Which filters and heads can be taken out of a masked network so that its outputs stay the same.
 
 A filter goes if the channel that it makes adds nothing, or a constant that a bias can take over,
 wherever a layer sums over it, and if every tensor that shares the channel (normalisation, a
 depthwise convolution, what is added to it) may lose it too. What stays although its weights are
-zero is named with the reason.
+zero is named with the reason. Heads of attention layers are in `attention`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from trainables.removal.attention import heads_left, packed_rows, with_heads
 from trainables.removal.channels import Flags, Places, Reading, Verdict
 from trainables.removal.flow import Flow
 from trainables.removal.step import layer
@@ -31,15 +32,16 @@ _Keep = dict[str, dict[int, list[int]]]
 
 @dataclass(frozen=True)
 class Kept:
-    """Zero filters of a layer that stay, and why."""
+    """Zero filters, or masked heads, of a layer that stay, and why."""
 
     layer: str
     n: int
     reason: str
+    what: str = "zero filter"
 
     def __str__(self) -> str:
-        filters = "zero filter" if self.n == 1 else "zero filters"
-        return f"{self.layer} keeps {self.n} {filters}: {self.reason}"
+        what = self.what if self.n == 1 else f"{self.what}s"
+        return f"{self.layer} keeps {self.n} {what}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Plan:
     `keep`: by tensor and dimension the places that stay, in order. `sizes`: by module the
     attributes that then have another value. `shift`: by module what is added to its bias, which it
     gets if it has none. `removed`: filters that go, by layer. `kept`: zero filters that stay.
+    `heads`: by attention layer the heads that stay, where some go, and `removed_heads` how many do.
     """
 
     keep: dict[str, dict[int, list[int]]]
@@ -56,17 +59,26 @@ class Plan:
     shift: dict[str, list[float]]
     removed: dict[str, int]
     kept: tuple[Kept, ...] = ()
+    heads: dict[str, list[int]] = field(default_factory=dict)
+    removed_heads: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing goes."""
+        return not self.removed and not self.heads
 
     def as_json(self) -> dict[str, Any]:
         """Return what `shrink` needs, as JSON holds it: keys are texts."""
         keep = {n: {str(axis): at for axis, at in dims.items()} for n, dims in self.keep.items()}
-        return {"keep": keep, "sizes": self.sizes, "shift": self.shift}
+        heads = {"heads": self.heads} if self.heads else {}
+        return {"keep": keep, "sizes": self.sizes, "shift": self.shift, **heads}
 
 
 def shrink(model: nn.Module, plan: Mapping[str, Any]) -> nn.Module:
     """Take out of a network what a plan's JSON says, in place, and return it.
 
-    The same lines stand in the card of an export: they need torch and nothing of this project.
+    The same lines stand in the card of an export: save for heads, they need torch and nothing of
+    this project.
     """
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     for name, axes in plan["keep"].items():
@@ -79,7 +91,7 @@ def shrink(model: nn.Module, plan: Mapping[str, Any]) -> nn.Module:
         module: Any = model.get_submodule(name)
         shift = torch.tensor(added)
         module.bias = torch.nn.Parameter(shift if module.bias is None else module.bias.data + shift)
-    return model
+    return with_heads(model, plan.get("heads", {}))
 
 
 def _any_layer(_name: str, _module: nn.Module) -> bool:
@@ -97,7 +109,8 @@ def plan_of(
         may: which layers may lose filters at all.
         trust: what may be relied on; all of `Trust` by default.
     """
-    walk = Walk(model, trace, trust or Trust())
+    trust = trust or Trust()
+    walk = Walk(model, trace, trust)
     for name, places in walk.layers.items():
         if not may(layer(name), model.get_submodule(name.rpartition(".")[0])):
             walk.channels.keep(places, "the task keeps its width")
@@ -105,13 +118,45 @@ def plan_of(
     going = _going(walk.layers, verdict)
     keep = _places_left(walk, going)
     removed = {layer(n): int(_gone(walk, places, going).sum()) for n, places in walk.layers.items()}
+    heads, stuck = heads_left(model, may)
+    removed_heads = {name: _n_heads(model, name) - len(left) for name, left in heads.items()}
+    if not trust.heads:
+        stuck += [
+            (name, n, "outputs would differ without them") for name, n in removed_heads.items()
+        ]
+        heads, removed_heads = {}, {}
+    kept = [Kept(name, n, reason, "masked head") for name, n, reason in stuck]
     return Plan(
         keep,
         _sizes(model, keep),
         _shifts(walk, going, keep),
         {name: n for name, n in removed.items() if n},
-        tuple(_stuck(walk, verdict, going)),
+        (*_beside_heads(_stuck(walk, verdict, going), model, heads), *kept),
+        heads,
+        removed_heads,
     )
+
+
+def _beside_heads(
+    stuck: Sequence[Kept], model: nn.Module, heads: Mapping[str, Sequence[int]]
+) -> list[Kept]:
+    """What stays once heads are gone: their rows of a packed projection go with them."""
+    left = []
+    for kept in stuck:
+        owner = kept.layer.removesuffix("in_proj_weight").removesuffix(".")
+        n = kept.n
+        if owner in heads and kept.layer.endswith("in_proj_weight"):
+            attention: Any = model.get_submodule(owner)
+            gone = [head for head in range(attention.num_heads) if head not in heads[owner]]
+            rows = packed_rows(gone, attention.num_heads, attention.head_dim)
+            n -= int((attention.in_proj_weight[rows] == 0).all(1).sum())
+        if n:
+            left.append(replace(kept, n=n))
+    return left
+
+
+def _n_heads(model: nn.Module, name: str) -> int:
+    return int(model.get_submodule(name).num_heads)  # type: ignore[arg-type]
 
 
 def _going(layers: Mapping[str, Places], verdict: Verdict) -> set[int]:

@@ -76,12 +76,21 @@ def _proved(task: Task, model: nn.Module, example: Inputs, batches: list[Any]) -
         trace = traced(model, example)
     except NotTraced as error:
         raise NotRemoved(str(error)) from error
-    for trust in (Trust(), Trust(biases=False)):
+    *firsts, last = _TRUSTS
+    for trust in firsts:
         try:
             return _attempt(task, model, trace, batches, trust)
         except _Unequal:
             continue
-    return _attempt(task, model, trace, batches, Trust(shapes=False, biases=False))
+    return _attempt(task, model, trace, batches, last)
+
+
+_TRUSTS = (
+    Trust(),
+    Trust(biases=False),
+    Trust(heads=False),
+    Trust(shapes=False, biases=False, heads=False),
+)
 
 
 class _Unequal(NotRemoved):
@@ -92,7 +101,7 @@ def _attempt(
     task: Task, model: nn.Module, trace: Trace, batches: list[Any], trust: Trust
 ) -> Removal:
     plan = plan_of(model, trace, task.removable, trust)
-    if not plan.removed:
+    if plan.empty:
         raise NotRemoved(f"no filter can be taken out{_because(plan.kept)}")
     smaller = shrink(copy.deepcopy(model), plan.as_json())
     difference = 0.0

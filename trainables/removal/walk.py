@@ -26,11 +26,13 @@ class Trust:
     """What a plan may rely on beyond what the operations show; equality is measured afterwards.
 
     `shapes`: that a forward holds no width as a number where it changes a shape. `biases`: that a
-    layer adds its bias as torch's own layers do, so that it may take constants over.
+    layer adds its bias as torch's own layers do, so that it may take constants over. `heads`: that
+    nobody reads what an attention layer says beside its output.
     """
 
     shapes: bool = True
     biases: bool = True
+    heads: bool = True
 
 
 class Walk:

@@ -2,92 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.trainables.removal.networks import Images, Separable, catalog, masked, removed
 from trainables.data.in_memory import InMemory
 from trainables.networks import models
-from trainables.pruning.masks import apply_, companion_masks, dense_masks
-from trainables.pruning.ranking import prune
 from trainables.pruning.work import work_of
-from trainables.removal.proved import NotRemoved, Removal, outputs, without_zero_filters
-from trainables.tasks import Classification, Splits
-
-N = 40
-
-
-class Images(Classification):
-    """Noise and labels for a network that is built by a function."""
-
-    def __init__(self, build: Any, shape: tuple[int, ...]) -> None:
-        draw = torch.Generator().manual_seed(5)
-        images = torch.randn(N, *shape, generator=draw)
-        labels = torch.randint(10, (N,), generator=draw)
-        self._part, self._build = InMemory.of(images, labels), build
-
-    def splits(self) -> Splits:
-        return Splits(self._part, self._part)
-
-    def model(self) -> nn.Module:
-        network: nn.Module = self._build()
-        return network
-
-    def removable(self, name: str, module: nn.Module) -> bool:
-        return name != "stem.0"
-
-
-class Separable(nn.Module):
-    """A user's network: a stem, a depthwise convolution, and a gate that multiplies."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU())
-        self.expand = nn.Sequential(nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU())
-        self.depthwise = nn.Sequential(
-            nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False), nn.BatchNorm2d(16), nn.SiLU()
-        )
-        self.gate = nn.Linear(16, 16)
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.depthwise(self.expand(self.stem(x)))
-        pooled = x.mean((2, 3))
-        gated = pooled * torch.sigmoid(self.gate(pooled))
-        return self.head(gated)  # type: ignore[no-any-return]
-
-
-def as_trained(network: nn.Module) -> nn.Module:
-    """Normalisation as training leaves it: no two channels alike, none at its start."""
-    draw = torch.Generator().manual_seed(1)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.weight.data.uniform_(0.5, 1.5, generator=draw)
-            module.bias.data.normal_(0, 0.3, generator=draw)
-            module.running_mean.normal_(0, 0.3, generator=draw)
-            module.running_var.uniform_(0.5, 1.5, generator=draw)
-    return network
-
-
-def masked(task: Images, sparsity: float = 0.5) -> nn.Module:
-    """A network whose filters are pruned as a trial does it."""
-    network = as_trained(models.seeded(task.model, 0))
-    masks = dense_masks(network)
-    zeros = int(sparsity * sum(mask.numel() for mask in masks.values()))
-    masks = prune(
-        network, masks, zeros=zeros, structure="filters", scope="layer", criterion="magnitude"
-    )
-    apply_(network, {**masks, **companion_masks(network, masks)})
-    return network.eval()
-
-
-def removed(task: Images, network: nn.Module) -> Removal:
-    splits = task.splits()
-    assert isinstance(splits.val, InMemory)
-    return without_zero_filters(task, network, task.example(), splits.val.chunks(N // 2))
+from trainables.removal.proved import NotRemoved, Removal, outputs
 
 
 def require_equal(task: Images, network: nn.Module) -> Removal:
@@ -104,10 +27,6 @@ def require_equal(task: Images, network: nn.Module) -> Removal:
     example = task.example()
     assert work_of(result.model, example).total < 0.9 * work_of(network, example).total
     return result
-
-
-def catalog(name: str, shape: models.Shape = (3, 32, 32), **parameters: Any) -> Images:
-    return Images(lambda: models.build(name, shape, 10, parameters), shape)
 
 
 def test_hidden_units_of_the_mlp() -> None:
