@@ -7,6 +7,9 @@ kernels and the median with its order-statistic interval at 95 %, and what both 
 network's.
 
     python benchmarks/latency.py [--models resnet56 vgg16-bn] [--sparsities .3 .5 .7]
+        [--batch 1 128] [--rounds 31 11]
+
+Each batch has rounds of its own: calls on many images last longer, and vary less.
 """
 
 from __future__ import annotations
@@ -68,11 +71,19 @@ def forms(dense: nn.Module, sparsity: float) -> dict[str, nn.Module]:
     return {"dense": dense, "weights": weights, "filters": filters, "removed": removed}
 
 
-def row(name: str, sparsity: float, form: str, n: int, ms: Median, dense: tuple[int, float]) -> str:
+def row(
+    name: str,
+    sparsity: float,
+    form: str,
+    batch: int,
+    n: int,
+    ms: Median,
+    dense: tuple[int, float],
+) -> str:
     """Return a row of the table."""
     within = "" if ms.lo is None else f"{ms.lo:.3g} to {ms.hi:.3g}"
     cells = (
-        name, f"{sparsity:g}", form, f"{n / 1e6:.1f}", f"{n / dense[0]:.3f}",
+        name, f"{sparsity:g}", form, str(batch), f"{n / 1e6:.1f}", f"{n / dense[0]:.3f}",
         f"{ms.median:.3g}", within, f"{ms.median / dense[1]:.3f}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
@@ -82,37 +93,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=["resnet56", "vgg16-bn"])
     parser.add_argument("--sparsities", nargs="+", type=float, default=[0.3, 0.5, 0.7])
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 128])
+    parser.add_argument("--rounds", nargs="+", type=int, default=[31, 11])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", default="torch", choices=BACKENDS)
     parser.add_argument(
         "--cpu-time", action="store_true", help="of the process, where others share the machine"
     )
     given = parser.parse_args()
+    if len(given.batch) != len(given.rounds):
+        parser.error("--batch and --rounds must hold as many numbers")
     clock = time.process_time if given.cpu_time else time.perf_counter
     torch.set_num_threads(given.threads)
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     print(f"{machine_name('cpu')}, {given.threads} threads, load {load}, {given.backend}")
-    print(f"batch {given.batch}, {given.rounds} rounds\n")
-    print("| network | sparsity | form | M multiply-adds | of dense | ms | 95 % | of dense |")
-    print("|---|---|---|---|---|---|---|---|")
-    inputs = torch.randn(given.batch, *SHAPE)
+    print(f"batches of {given.batch} in {given.rounds} rounds\n")
+    print(
+        "| network | sparsity | form | batch | M multiply-adds | of dense | ms | 95 % | of dense |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in given.models:
         dense = as_trained(models.seeded(lambda n=name: models.build(n, SHAPE, 10, {}), 0))
         for sparsity in given.sparsities:
             networks = forms(dense, sparsity)
             counts = {f: work_of(n, torch.zeros(1, *SHAPE)).total for f, n in networks.items()}
-            runs = {
-                form: prepared(given.backend, network, (inputs,), {}, given.threads)
-                for form, network in networks.items()
-            }
-            with torch.inference_mode():
-                samples = in_turns(runs, Pace(rounds=given.rounds), clock=clock)
-            medians = {form: median_of([1000 * s for s in each]) for form, each in samples.items()}
-            reference = counts["dense"], medians["dense"].median
-            for form, median in medians.items():
-                print(row(name, sparsity, form, counts[form], median, reference), flush=True)
+            for batch, rounds in zip(given.batch, given.rounds, strict=True):
+                inputs = torch.randn(batch, *SHAPE)
+                runs = {
+                    form: prepared(given.backend, network, (inputs,), {}, given.threads).run
+                    for form, network in networks.items()
+                }
+                with torch.inference_mode():
+                    samples = in_turns(runs, Pace(rounds=rounds), clock=clock)
+                medians = {f: median_of([1000 * s for s in each]) for f, each in samples.items()}
+                reference = counts["dense"], medians["dense"].median
+                for form, median in medians.items():
+                    cells = (name, sparsity, form, batch, counts[form], median, reference)
+                    print(row(*cells), flush=True)
 
 
 if __name__ == "__main__":

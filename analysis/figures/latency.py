@@ -14,8 +14,11 @@ from analysis.drawing import axes, canvas, theme
 from analysis.frames.latency_frames import SETTING
 from analysis.selection.series import comparable, series_column
 from analysis.selection.tabulation import Tabulation, nothing
+from trainables.vocabulary.schema import QUANTISED
 
-FORMS: Final = {"dense": "square-open", "masked": "circle-open", "removed": "circle"}
+FORMS: Final = {
+    "dense": "square-open", "masked": "circle-open", "removed": "circle", "quantised": "diamond",
+}  # fmt: skip
 """The forms of a network that are measured, and the marker of each."""
 
 _SPEEDUP: Final = "theoretical_speedup"
@@ -40,10 +43,11 @@ def latency_table(
 ) -> Tabulation:
     """Return one row per measured form of a trial's network, in one setting.
 
-    Columns: series, form, value (the metric; of the dense form that of the dense run, missing where
-    that was not recorded), latency_ms with lo_ms and hi_ms, gain (the dense network's latency over
-    this one's, missing without it), theoretical_speedup, multiply_adds, sparsity. The setting, with
-    what and where it was measured, is the table's fact; by default that with most rows.
+    Columns: series, form, value (the metric; of the dense form that of the dense run, of the
+    quantised one that of the weights in int8, missing where it was not recorded), latency_ms with
+    lo_ms and hi_ms, gain (the dense network's latency over this one's, missing without it),
+    theoretical_speedup, multiply_adds, sparsity. The setting, with what and where it was measured,
+    is the table's fact; by default that with most rows.
     """
     metric = named(metric, frame)
     settings = settings_of(frame)
@@ -70,10 +74,15 @@ def latency_table(
 
 
 def _values(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """The metric of each row's network: of a dense one what its dense run reached."""
+    """The metric of each row's network: of a dense one what its dense run reached.
+
+    Of one in int8 what its trial measured so; missing in ONNX Runtime, which rounds more than that.
+    """
     missing = pd.Series(float("nan"), rows.index)
     of_dense = rows.get(f"dense_{metric}", missing)
-    return rows[metric].astype(float).where(rows["form"] != "dense", of_dense)
+    of_int8 = rows.get(f"{QUANTISED}{metric}", missing).where(rows["backend"] != "onnxruntime")
+    values = rows[metric].astype(float).where(rows["form"] != "dense", of_dense)
+    return values.where(rows["form"] != "quantised", of_int8)
 
 
 def _notes(table: pd.DataFrame, setting: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from study.cli.results import listed
 @click.option("--best", "metric", metavar="METRIC", help="The best trial by a validation metric.")
 @click.option(
     "--form", "forms", multiple=True, callback=listed, metavar="A,B",
-    help="dense, masked, removed; all by default.",
+    help="dense, masked, removed (these by default), quantised.",
 )  # fmt: skip
 @click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N.")
 @click.option("--batch", "batches", default="1,128", metavar="N,M", help="Examples per call.")

@@ -53,7 +53,7 @@ class Order:
             if low := [value for value in values if value < 1]:
                 raise Refusal(f"{option} must be >= 1, got {low[0]}")
         require_device(self.device)
-        require_backends(self.backends, self.device)
+        require_backends(self.backends, self.device, "quantised" in self.forms)
         pace = Pace(rounds=self.rounds)
         return Setting(self.device, self.backends, self.batches, self.threads, pace)
 
@@ -167,4 +167,26 @@ def conditions(rows: Sequence[Latency]) -> list[str]:
     lines = [
         f"medians of {first.runs} samples in turns, on {first.machine}, {threads}{load}",
     ]
-    return [*lines, ZEROS] if any(row.form == "masked" for row in rows) else lines
+    if any(row.form == "masked" for row in rows):
+        lines.append(ZEROS)
+    return [*lines, *_rounding(rows)]
+
+
+def _rounding(rows: Sequence[Latency]) -> list[str]:
+    """What rounding to int8 does to outputs, by backend."""
+    worst: dict[str, float] = {}
+    for row in rows:
+        if row.form == "quantised" and row.difference is not None:
+            worst[row.backend] = max(worst.get(row.backend, 0.0), row.difference)
+    return [
+        f"in int8 outputs of {backend} differ from single precision's by up to {share:.2g} of the"
+        f" largest{_ROUNDED.get(backend, '')}"
+        for backend, share in worst.items()
+    ]
+
+
+_ROUNDED = {
+    "torch": "; torch has int8 products for linear layers alone, not for convolutions",
+    "compile": "; torch has int8 products for linear layers alone, not for convolutions",
+    "onnxruntime": ", with inputs of layers in eight bits as well",
+}

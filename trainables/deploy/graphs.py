@@ -83,8 +83,10 @@ def _pt2(program: Program, _inputs: Sequence[str]) -> bytes:
     return sink.getvalue()
 
 
-def _onnx(program: Program, inputs: Sequence[str]) -> bytes:
-    exported = torch.onnx.export(program, dynamo=True, verbose=False, input_names=list(inputs))
+def onnx_file(program: Program, inputs: Sequence[str] | None = None) -> bytes:
+    """Return a program as an ONNX file; torch's exporter names inputs that are not named."""
+    names = None if inputs is None else list(inputs)
+    exported = torch.onnx.export(program, dynamo=True, verbose=False, input_names=names)
     assert exported is not None
     return bytes(exported.model_proto.SerializeToString())
 
@@ -98,7 +100,7 @@ def _executorch(program: Program, _inputs: Sequence[str]) -> bytes:
 
 
 GRAPH_FORMATS: Final[Mapping[str, GraphFormat]] = {
-    "onnx": GraphFormat(".onnx", _onnx, ("onnx", "onnxscript", "onnxruntime"), "onnx"),
+    "onnx": GraphFormat(".onnx", onnx_file, ("onnx", "onnxscript", "onnxruntime"), "onnx"),
     "export": GraphFormat(".pt2", _pt2),
     "executorch": GraphFormat(".pte", _executorch, ("executorch",), "executorch"),
 }

@@ -1,4 +1,4 @@
-"""How fast the forms of a trial's network run: dense, masked, and without its zero filters."""
+"""How fast the forms of a trial's network run: dense, masked, without its zero filters, in int8."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from trainables.deploy.backends import prepared, versions
 from trainables.deploy.inputs import inputs_of
+from trainables.deploy.int8 import int8_bytes
 from trainables.deploy.stopwatch import Pace, in_turns
 from trainables.deploy.trained import Trained
 from trainables.files.latencies import Latency
@@ -27,7 +28,7 @@ from trainables.removal.proved import NotRemoved, without_zero_filters
 from trainables.trials.task_cache import load_weights_
 from trainables.vocabulary.refusal import Refusal
 
-Form = Literal["dense", "masked", "removed"]
+Form = Literal["dense", "masked", "removed", "quantised"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
 
@@ -47,13 +48,14 @@ def forms_of(
 ) -> tuple[dict[Form, nn.Module], list[str]]:
     """Return the forms of a trial's network, on the CPU, and why some are missing.
 
-    `dense` are the weights of its dense run; None where it has none.
+    `dense` are the weights of its dense run; None where it has none. What is measured in int8 is
+    the masked network.
     """
     forms: dict[Form, nn.Module] = {}
     notes = []
     name = network.record.fingerprint
     for form in wanted:
-        if form == "masked":
+        if form in ("masked", "quantised"):
             forms[form] = network.model
         elif form == "dense" and dense is None:
             notes.append(f"{name} has no dense run of its own: its dense network is not measured")
@@ -86,11 +88,11 @@ def latencies(network: Trained, forms: Mapping[Form, nn.Module], setting: Settin
     begun, load, machine = now(), _load(), machine_name(setting.device)
     rows: list[Latency] = []
     with _settled(setting.threads):
-        counts = {form: _counts(network, model) for form, model in forms.items()}
+        counts = {form: _counts(network, form, model) for form, model in forms.items()}
         placed = {form: model.to(setting.device) for form, model in forms.items()}
         for backend in setting.backends:
             for batch in setting.batches:
-                samples = _samples(network, placed, backend, batch, setting)
+                samples, differences = _samples(network, placed, backend, batch, setting)
                 for form, seconds in samples.items():
                     median = median_of([1000 * s for s in seconds])
                     rows.append(
@@ -109,8 +111,9 @@ def latencies(network: Trained, forms: Mapping[Form, nn.Module], setting: Settin
                             *counts[form][:2],
                             load,
                             begun,
-                            versions(("torch", backend)),
+                            versions(("torch", backend), form == "quantised"),
                             counts[form][2],
+                            differences[form],
                         )
                     )
     return rows
@@ -122,30 +125,37 @@ def _samples(
     backend: str,
     batch: int,
     setting: Setting,
-) -> dict[Form, list[float]]:
+) -> tuple[dict[Form, list[float]], dict[Form, float]]:
+    """Seconds per call of each form, and how far its outputs lie from torch's."""
+
     def place(value: Any) -> Any:
         return moved(value, lambda tensor: tensor.to(setting.device))
 
     args, kwargs = inputs_of(network, batch)
     args, kwargs = place(args), place(kwargs)
-    runs = {
-        form: prepared(backend, model, args, kwargs, setting.threads)
+    ready = {
+        form: prepared(backend, model, args, kwargs, setting.threads, form == "quantised")
         for form, model in forms.items()
     }
+    runs = {form: each.run for form, each in ready.items()}
     wait = torch.cuda.synchronize if setting.device != "cpu" else _no_wait
     with torch.inference_mode():
-        return in_turns(runs, setting.pace, wait)
+        samples = in_turns(runs, setting.pace, wait)
+    return samples, {form: each.difference for form, each in ready.items()}
 
 
 def _no_wait() -> None:
     return None
 
 
-def _counts(network: Trained, model: nn.Module) -> tuple[int, int, int]:
+def _counts(network: Trained, form: Form, model: nn.Module) -> tuple[int, int, int]:
     """Multiply-adds of one input, zeros included; all parameters; bytes of all tensors."""
     work = work_of(prunable(model), network.example)
+    n_parameters = sum(p.numel() for p in model.parameters())
+    if form == "quantised":
+        return work.total, n_parameters, int8_bytes(model)
     tensors = {t.data_ptr(): t.nbytes for t in model.state_dict().values()}
-    return work.total, sum(p.numel() for p in model.parameters()), sum(tensors.values())
+    return work.total, n_parameters, sum(tensors.values())
 
 
 @contextmanager

@@ -24,11 +24,14 @@ _KEY = ("form", "backend", "device", "machine", "threads", "batch")
 class Latency:
     """How long one call of one form of a network takes.
 
-    `form` is dense, masked or removed; `machine` names processor or GPU, `threads` are those of the
-    processor. `latency_ms` is the median over `runs` samples of milliseconds per call on `batch`
-    examples, `lo_ms` and `hi_ms` its interval, None where it has none. `multiply_adds` of one
-    example are those that dense kernels do, zeros included. `load` is the machine's one-minute load
-    average when it began, beside others' work. `n_bytes` are those of all tensors of the network.
+    `form` is dense, masked, removed or quantised; `machine` names processor or GPU, `threads` are
+    those of the processor. `latency_ms` is the median over `runs` samples of milliseconds per call
+    on `batch` examples, `lo_ms` and `hi_ms` its interval, None where it has none. `multiply_adds`
+    of one example are those that dense kernels do, zeros included. `load` is the machine's
+    one-minute load average when it began, beside others' work. `n_bytes` are those of all tensors
+    of the network.
+    `difference` is the largest one of an output from PyTorch's in single precision, as a share of
+    the largest output.
     """
 
     fingerprint: str
@@ -48,6 +51,7 @@ class Latency:
     measured_at: str
     versions: dict[str, str] = field(default_factory=dict)
     n_bytes: int | None = None
+    difference: float | None = None
 
 
 def write_latencies(folder: Folder, fingerprint: str, rows: Sequence[Latency]) -> None:

@@ -72,6 +72,25 @@ def test_latencies_by_value(frame: pd.DataFrame) -> None:
     assert "multiply by zeros as by any other number" in " ".join(table.notes)
 
 
+def test_a_network_in_int8_stands_at_what_its_trial_measured_so(tmp_path: Path) -> None:
+    """Of ONNX Runtime, which rounds inputs too, nothing is known."""
+    study = StudyFolder(str(tmp_path))
+    study.write_record(record("f1", metrics={**METRICS, "int8_val_accuracy": 0.75}))
+    rows = [
+        row("quantised", 5.0, backend=backend, difference=0.01)
+        for backend in ("torch", "onnxruntime")
+    ]
+    write_latencies(study.folder, "f1", [*rows, row("masked", 6.0)])
+    frame = source_frame(read(str(tmp_path)), "latency")
+    table = latency_table(frame, setting="torch, batch 1, 1 thread, Some CPU").frame
+    assert dict(zip(table["form"], table["value"], strict=True)) == {
+        "quantised": 0.75,
+        "masked": 0.8,
+    }
+    other = latency_table(frame, setting="onnxruntime, batch 1, 1 thread, Some CPU").frame
+    assert other["value"].isna().all()
+
+
 def test_settings_are_offered_most_rows_first(frame: pd.DataFrame) -> None:
     first, second = settings_of(frame)
     assert (first, second) == (

@@ -56,6 +56,26 @@ def test_filters_are_taken_out_and_single_weights_are_not(
     assert sorted(frame["form"]) == ["dense", "dense", "masked", "masked", "removed"]
 
 
+def test_the_masked_network_is_measured_in_int8(trials: tuple[str, Record, Record]) -> None:
+    """It has the levels, one scale for each output, and biases in single precision."""
+    folder, filters, _ = trials
+    order = Order(forms=("masked", "quantised"), **QUICK)
+    [one] = measured(folder, order, trial=filters.fingerprint)
+    rows = {row.form: row for row in one.rows}
+    assert rows["masked"].n_bytes == 4 * (64 * 64 + 64 + 64 * 10 + 10)
+    assert rows["quantised"].n_bytes == 64 * 64 + 64 * 10 + 4 * 2 * (64 + 10)
+    assert rows["quantised"].multiply_adds == rows["masked"].multiply_adds
+    assert rows["masked"].difference == 0
+    share = rows["quantised"].difference
+    assert share is not None and 0 < share < 0.05
+    assert rows["quantised"].versions["torchao"] and "torchao" not in rows["masked"].versions
+    sentence = conditions(one.rows)[-1]
+    assert sentence.startswith(
+        f"in int8 outputs of torch differ from single precision's by up to {share:.2g} of"
+    )
+    assert "not for convolutions" in sentence
+
+
 def test_the_table_names_machine_and_the_truth_about_zeros(
     trials: tuple[str, Record, Record],
 ) -> None:
@@ -83,7 +103,11 @@ def test_the_best_trial_alone_is_measured(trials: tuple[str, Record, Record]) ->
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        (Order(forms=("sparse",)), "--form must be of dense, masked, removed, got 'sparse'"),
+        (Order(forms=("sparse",)), "--form must be of dense, masked, removed, quantised, got"),
+        (
+            Order(forms=("quantised",), backends=("openvino",)),
+            "--form quantised must run in torch or compile or onnxruntime, got --backend openvino",
+        ),
         (Order(backends=("tvm",)), "--backend must be of torch, compile, onnxruntime, openvino"),
         (Order(batches=(8, 0)), "--batch must be >= 1, got 0"),
         (Order(threads=0), "--threads must be >= 1, got 0"),

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from trainables.deploy import backends
 from trainables.deploy.backends import BACKENDS, Backend, prepared, require_backends, versions
+from trainables.deploy.int8 import int8_bytes, int8_weights
+from trainables.trials.precision import as_trained, in_precision
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -30,9 +32,53 @@ def test_a_backend_gives_the_networks_outputs(name: str) -> None:
     if missing := [p for p in BACKENDS[name].packages if find_spec(p) is None]:
         pytest.skip(f"{missing[0]} is not installed")
     model, image = small(), torch.randn(2, 1, 4, 4)
-    [output] = prepared(name, model, (image,), {}, 1)()
+    [output] = prepared(name, model, (image,), {}, 1).run()
     assert torch.allclose(output, model(image), atol=1e-5)
     assert set(versions([name])) == set(BACKENDS[name].packages)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("torch", 0.02), pytest.param("onnxruntime", 0.1, marks=pytest.mark.slow)],
+)
+def test_a_backend_runs_with_weights_in_int8(name: str, most: float) -> None:
+    """Near to what single precision gives and not equal to it; rounded inputs add to that."""
+    model, image = small(), torch.randn(2, 1, 4, 4)
+    ready = prepared(name, model, (image,), {}, 1, int8=True)
+    with torch.no_grad():
+        expected = model(image)
+        [output] = ready.run()
+    apart = float((output - expected).abs().max() / expected.abs().max())
+    assert ready.difference == pytest.approx(apart, rel=1e-3)
+    assert 1e-5 < apart < most
+    assert prepared("torch", model, (image,), {}, 1).difference == 0
+    assert "torchao" not in versions([name]) and ("torchao" in versions([name], True)) == (
+        name == "torch"
+    )
+
+
+def test_torch_computes_with_the_levels_that_an_export_holds() -> None:
+    """Its linear layer keeps them; of its convolution the weights are what they stand for."""
+    model = small()
+    rounded = int8_weights(model)
+    stored = in_precision(dict(model.state_dict()), "int8")
+    assert torch.equal(rounded[3].weight.qdata, stored["3.weight"])  # type: ignore[index]
+    assert torch.equal(rounded[0].weight, as_trained(stored)["0.weight"])  # type: ignore[index]
+    # 4 x 9 and 3 x 16 levels, 4 + 3 scales, 4 + 3 biases
+    assert int8_bytes(model) == 36 + 48 + 4 * (7 + 7)
+
+
+def test_a_backend_without_int8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = "--form quantised must run in torch or compile or onnxruntime, got --backend openvino"
+    with pytest.raises(Refusal, match=rule):
+        require_backends(["torch", "openvino"], "cpu", int8=True)
+    there = backends.find_spec
+    monkeypatch.setattr(backends, "find_spec", lambda n: None if n == "torchao" else there(n))
+    require_backends(["torch", "onnxruntime"], "cpu")
+    require_backends(["onnxruntime"], "cpu", int8=True)
+    rule = r"--form quantised in torch needs torchao, which is not installed: .*study\[int8\]"
+    with pytest.raises(Refusal, match=rule):
+        require_backends(["torch"], "cpu", int8=True)
 
 
 def test_a_missing_package_and_a_device_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
