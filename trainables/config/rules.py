@@ -261,7 +261,7 @@ def _cycles_have_steps(c: Settings) -> None:
     try:
         steps = c.cycle_steps
     except ValueError:
-        total = epochs_to_steps(float(c.retrain_epochs), c.steps_per_epoch)
+        total = epochs_to_steps(c.retrain_epochs, c.steps_per_epoch)
         _refuse("prune.cycles", f"be <= the {total} optimiser steps of retraining", c.prune.cycles)
         return
     for n in steps if c.knows_dense_length else ():

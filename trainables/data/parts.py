@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.in_memory import InMemory
-from trainables.data.splits import SPLIT_SEED, stratified
+from trainables.data.splits import SPLIT_SEED, share_of, stratified
 
 
 class Items(Protocol):
@@ -127,7 +127,7 @@ def hold_out(
         raise ValueError(f"share must be in (0, 1), got {share}")
     if labels is not None and len(labels) != n:
         raise ValueError(f"labels must be {n}, one per item, got {len(labels)}")
-    n_held = round(share * n)
+    n_held = share_of(n, share)
     if not 0 < n_held < n:
         raise ValueError(f"share must leave items in both parts, got {share} of {n} items")
     classes = np.zeros(n, np.int64) if labels is None else np.asarray(labels, np.int64)

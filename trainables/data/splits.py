@@ -6,6 +6,7 @@ that a split is the same under every version.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,14 @@ Indices = NDArray[np.int64]
 
 SPLIT_SEED = 0
 """The one seed of every split and subset: the same images are held out in every study."""
+
+
+def share_of(n: int, share: float) -> int:
+    """Return round(share n) for the decimal that was written: .575 of 100 is 57.5, so 58.
+
+    In floats it is 57.49999999999999. Halves go to the even neighbour.
+    """
+    return round(Fraction(str(share)) * n)
 
 
 def class_quotas(counts: NDArray[np.int64], n_held: int) -> NDArray[np.int64]:

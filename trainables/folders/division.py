@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainables.config.datasets import FolderParameters
 from trainables.data.raw import DataFormatError
-from trainables.data.splits import SPLIT_SEED, held_out, stratified
+from trainables.data.splits import SPLIT_SEED, held_out, share_of, stratified
 from trainables.folders.image_files import fault_of
 from trainables.folders.listing import ImageFile, Listing, listing_of
 
@@ -136,7 +136,7 @@ def _held(
 ) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...]]:
     """A share of all n images, drawn from those that are left, and the others."""
     labels = _labels(files)
-    n_held = round(share * n)
+    n_held = share_of(n, share)
     if not 0 < n_held < len(files):
         rule = f"must take an image or more from {n} and leave some"
         raise ValueError(f"task.dataset.{key} {rule}, got {share}")

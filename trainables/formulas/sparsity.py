@@ -112,10 +112,15 @@ def layer_zeros(sizes: Sequence[int], dead: Sequence[int], zeros: int) -> list[i
     return counts
 
 
-def epochs_to_steps(epochs: float | Fraction, steps_per_epoch: int) -> int:
-    """round(I T): the optimiser steps of `epochs` >= 0, which need not be whole."""
+def epochs_to_steps(
+    epochs: float | Fraction, steps_per_epoch: int, share: float | Fraction = 1
+) -> int:
+    """round(I s T): the optimiser steps of a share of `epochs` >= 0, which need not be whole.
+
+    Exact: .1 of 3 epochs of 15 steps are 4.5 steps, so 4; in floats they are above 4.5.
+    """
     _check_epochs(epochs, steps_per_epoch)
-    return round(exact(epochs) * steps_per_epoch)
+    return round(exact(epochs) * exact(share) * steps_per_epoch)
 
 
 def split_steps(epochs: float | Fraction, cycles: int, steps_per_epoch: int) -> list[int]:
@@ -144,7 +149,9 @@ def split_steps(epochs: float | Fraction, cycles: int, steps_per_epoch: int) -> 
     return steps
 
 
-def gmp_sparsity(sparsity: float, *, epochs: float, interval: int) -> dict[int, Fraction]:
+def gmp_sparsity(
+    sparsity: float, *, epochs: float | Fraction, interval: int
+) -> dict[int, Fraction]:
     """The sparsity that gradual pruning prunes to, by the number of epochs trained so far.
 
     At the end of epochs jD, j = 1..n, n = floor(T / D) - 1: S - S (1 - t / (D n))^3 (Zhu and Gupta

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.data.parts import Splits
-from trainables.data.splits import stratified
+from trainables.data.splits import share_of, stratified
 from trainables.folders.items import IMAGENET
 from trainables.pruning.work import Inputs
 from trainables.segmentation import layouts, networks
@@ -104,7 +104,7 @@ class OnDisk(Segmentation):
 
     def _held_out(self, pairs: tuple[Pair, ...]) -> tuple[list[Pair], list[Pair]]:
         n = len(pairs)
-        n_held = round(self._val * n)
+        n_held = share_of(n, self._val)
         if not 0 < n_held < n:
             rule = f"must take an image or more from {n} and leave some"
             raise Refusal(f"task.val {rule}, got {self._val}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from trainables.data.splits import class_quotas, held_out, stratified
+from trainables.data.splits import class_quotas, held_out, share_of, stratified
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,9 @@ def test_a_random_draw_takes_the_first_of_the_shuffle_whatever_the_classes() -> 
     assert rest.tolist() == [0, 1, 3, 5, 6, 7]
     drawn, _ = held_out(labels, 4, "stratified", 0)
     assert drawn.tolist() == stratified(labels, 4, 0)[0].tolist()
+
+
+def test_a_share_is_that_of_the_decimal() -> None:
+    assert round(0.575 * 100) == 57  # in floats 57.49999999999999
+    assert share_of(100, 0.575) == 58
+    assert [share_of(n, 0.1) for n in (5, 15, 25, 1797)] == [0, 2, 2, 180]
