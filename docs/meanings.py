@@ -71,8 +71,8 @@ MEANINGS = {
     "prune.scope": "Whether the whole model shares one threshold or each layer gets the same share",
     "prune.criterion": "What is removed first: the smallest magnitudes, or a random draw (a"
     " baseline)",
-    "prune.exclude": "Prunable weights that stay dense: `first`, `last`, patterns over names of"
-    " weights or layers, or module types",
+    "prune.exclude": "Prunable weights that stay dense, under every method: `first`, `last`,"
+    " patterns over names of weights or layers, or module types. The sparsity is of the others",
     "prune.keep_layer_min": "Weights that every layer keeps; below 1 a share of the layer",
     "prune.filter_norm": "Norm by which filters, blocks, rows and columns are ranked",
     "prune.bn_reestimate": "Whether the statistics of BatchNorm are estimated anew after each"
@@ -83,7 +83,9 @@ MEANINGS = {
     "retrain.budget": "The same as a share of `dense.epochs`",
     "retrain.discount": "ALLR's d, the share of the dense run's peak rate at which it starts;"
     " `d1` and `d2` take one of the two bounds alone",
-    "retrain.norm": "Parameters that the norm drop in d1 is measured over",
+    "retrain.norm": "Parameters that the norm drop in d1 is measured over: all that is trained, the"
+    " prunable weights, or those of them that the structure ranks. Unless given `ranked` under"
+    " filters, else `all` (see method.md)",
     "retrain.init": "Peak learning rate of the tunable schedules; must be given there",
     "retrain.warmup": "Share of the cycle that the tunable schedules warm up for",
     "retrain.seeds": "Retrainings of each dense network, told apart by the seed of the draws of all"

@@ -18,6 +18,7 @@ from study.definition.studyfile import StudyFile, merged
 from trainables.code.reference import is_reference
 from trainables.config.catalog import METHODS
 from trainables.config.chain import StageSpec, digest, fingerprint, stage_chain
+from trainables.config.revisions import named_revisions
 from trainables.config.trial import TrialConfig
 from trainables.formulas.levels import levelled
 from trainables.vocabulary.refusal import Refusal
@@ -122,23 +123,47 @@ class Block:
     def key(self) -> str:
         """A hash of all that shapes the search inside the block."""
         sampled = {k: [d.kind, list(d.values)] for k, d in self.space.sampled.items()}
-        return digest([_plain(self.space.fixed), _plain(self.cell), sampled])
+        content = [_plain(self.space.fixed), _plain(self.cell), sampled]
+        return digest([*content, self._revised] if self._revised else content)
+
+    @cached_property
+    def _revised(self) -> list[list[Any]]:
+        """What the block may name of a revision above 1: an older one was searched before."""
+        raw = self.space.raw(self.cell)
+        task, prune = raw.get("task", {}).get("use"), raw.get("prune", {})
+        structures = self._values("prune.structure", prune.get("structure", "weights"))
+        found = {
+            (section, {"method": name, "prune": kind}.get(section, task), revision)
+            for name in map(_name, self._values("method", raw.get("method", "imp")))
+            for kind in structures
+            for section, revision in named_revisions(
+                task, name, kind, retrains=_retrains(name)
+            ).items()
+        }
+        return [list(one) for one in sorted(found)]
+
+    def _values(self, key: str, fixed: Any) -> Sequence[Any]:
+        """What a key may be in the block."""
+        sampled = self.space.sampled.get(key)
+        return [fixed] if sampled is None else sampled.values
 
     @cached_property
     def kinds(self) -> frozenset[bool]:
         """Whether the methods of the block retrain: both where the search draws among such."""
-        sampled = self.space.sampled.get("method")
         fixed = self.space.raw(self.cell).get("method", "imp")
-        return frozenset(map(_retrains, sampled.values if sampled is not None else [fixed]))
+        return frozenset(_retrains(_name(m)) for m in self._values("method", fixed))
 
     def takes(self, point: Mapping[str, Any]) -> bool:
         """Whether all keys of a point that the study names are sampled here."""
         return point.keys() <= self.space.sampled.keys()
 
 
-def _retrains(method: Any) -> bool:
-    name = method.get("name") if isinstance(method, Mapping) else method
-    known = None if is_reference(name) else METHODS.get(str(name))
+def _name(method: Any) -> str:
+    return str(method.get("name") if isinstance(method, Mapping) else method)
+
+
+def _retrains(name: str) -> bool:
+    known = None if is_reference(name) else METHODS.get(name)
     return known is not None and known.kind == "retraining"
 
 

@@ -133,7 +133,8 @@ class Method:
     budget in one run. `domains`: for each parameter the domain a search would sensibly use,
     as it stands in a study file. `controls_sparsity`: whether it ends at the goal by itself.
     `budgeted`: whether `budget.epochs` gives all its lengths, else dense.epochs and retrain.epochs.
-    `needs`: what its optimiser must do, each with the reason.
+    `needs`: what its optimiser must do, each with the reason. `revision` counts the times that it
+    was mended so that the same keys compute something else (see `revisions`).
     """
 
     name: str
@@ -147,6 +148,7 @@ class Method:
     structures: tuple[str, ...] = ("weights",)
     budgeted: bool = True
     needs: Mapping[Need, str] = field(default_factory=dict)
+    revision: int = 1
 
     @property
     def splits_budget(self) -> bool:
@@ -166,6 +168,12 @@ class GmpParameters(IntervalParameters):
     recover: bool = False
 
 
+class DpfParameters(IntervalParameters):
+    """`guard`: whether filters without a weight left are denied their gradient."""
+
+    guard: bool = True
+
+
 class ToppedUpParameters(Parameters):
     """`top_up`: whether a run that ends below the goal is pruned to it at its end, by magnitude."""
 
@@ -174,13 +182,17 @@ class ToppedUpParameters(Parameters):
 
 class StrParameters(ToppedUpParameters):
     """`s_initial`: where each layer's theta starts; its threshold is sigmoid(theta).
+    `threshold_decay`: the weight decay of theta, that of the weights unless given.
 
     Weight decay moves theta towards 0 and so raises the threshold; how far goes with the decay
     times the sum of the rates of all steps. Runs of some hundred steps want a start near -5 and a
     decay near 0.02; the paper starts at -3200 for ResNet-50 on ImageNet, with a decay near 2e-5.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"threshold_decay"})
+
     s_initial: Finite = -3.0
+    threshold_decay: NonNegative | None = None
 
 
 class CsParameters(ToppedUpParameters):
@@ -197,12 +209,17 @@ class CsParameters(ToppedUpParameters):
 
 
 class DstParameters(ToppedUpParameters):
-    """`penalty`: the weight alpha of the sum of exp(-theta) in the loss.
+    """`penalty`: the weight alpha of the sum of exp(-theta) in the loss. `threshold_decay`: the
+    weight decay of theta, none as the paper has it.
 
-    The default suits runs of some hundred steps; longer runs need a smaller one.
+    The default penalty suits runs of some hundred steps; longer runs need a smaller one. The code
+    of the paper decays theta as it does the weights.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"threshold_decay"})
+
     penalty: NonNegative = 3e-3
+    threshold_decay: NonNegative = 0.0
 
 
 ALL = tuple(KINDS)
@@ -235,9 +252,10 @@ METHODS: dict[str, Method] = {
                {"dense.weight_decay": {"loguniform": [1e-4, 1e-1]}},
                "trainables.methods.lc:Lc",
                needs={"coupled decay": "it takes the decay of its largest weights back out"}),
-        Method("dpf", "Dynamic pruning with feedback", "from scratch", IntervalParameters, True,
-               "Lin et al. 2020", {"method.interval": {"choice": [1, 2, 4]}},
-               "trainables.methods.dpf:Dpf", structures=ALL),
+        Method("dpf", "Dynamic pruning with feedback", "from scratch", DpfParameters, True,
+               "Lin et al. 2020", {"method.interval": {"choice": [1, 2, 4]},
+                                   "prune.scope": {"choice": ["global", "layer"]}},
+               "trainables.methods.dpf:Dpf", structures=ALL, revision=2),
         Method("dnw", "Discovering neural wirings", "from scratch", NoParameters, True,
                "Wortsman et al. 2019", {"prune.scope": {"choice": ["global", "layer"]},
                                         "dense.weight_decay": {"loguniform": [1e-4, 1e-2]}},

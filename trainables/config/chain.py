@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from trainables.config.revisions import revisions
 from trainables.config.tasks import BuiltInTask, built_in
 from trainables.config.trial import TrialConfig
 from trainables.formulas.schedules import schedule_of
@@ -101,8 +102,31 @@ def _built_in(config: TrialConfig, record: BuiltInTask) -> dict[str, Any]:
         "use": record.name,
         **({"keywords": changed} if changed else {}),
         **_files(config, "task.use"),
-        **({} if record.revision == 1 else {"revision": record.revision}),
+        **_revision(config, "task"),
     }
+
+
+def _revision(config: TrialConfig, section: str) -> dict[str, int]:
+    """The revision of what a section names, nothing where it is the first."""
+    found = revisions(config).get(section)
+    return {} if found is None else {"revision": found}
+
+
+def _method(config: TrialConfig) -> dict[str, Any]:
+    return {**_named(config.method, _code(config, "method")), **_revision(config, "method")}
+
+
+def _prune(config: TrialConfig) -> dict[str, Any]:
+    return {**_section(config, "prune"), **_revision(config, "prune")}
+
+
+def _retrain(config: TrialConfig) -> dict[str, Any]:
+    """The keys of `retrain` but its length; the norm under one name, where it is not the usual."""
+    retrain = _section(config, "retrain")
+    for key in ("epochs", "budget", "norm"):
+        retrain.pop(key, None)
+    usual = not config.retrains or config.norm == config.usual_norm
+    return retrain if usual else {**retrain, "norm": config.norm}
 
 
 def _code(config: TrialConfig, key: str) -> str | None:
@@ -166,17 +190,14 @@ def fingerprint(config: TrialConfig, seed: int) -> str:
 
     Lengths count in optimiser steps; name, search and resources of the study are not part of it.
     """
-    retrain = _section(config, "retrain")
-    retrain.pop("epochs", None)
-    retrain.pop("budget", None)
     return digest(
         {
             **_training(config),
             **_weights(config, seed),
             "seed": seed,
-            "method": _named(config.method, _code(config, "method")),
-            "prune": _section(config, "prune"),
-            "retrain": retrain,
+            "method": _method(config),
+            "prune": _prune(config),
+            "retrain": _retrain(config),
             **_own(config, "prune.criterion", "retrain.schedule"),
             "cycle_steps": config.cycle_steps,
             **_quantisation(config),
@@ -236,8 +257,7 @@ def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
     if config.loads_dense:
         content = _loaded_content(config, seed)
     if kind == "whole":
-        method = _named(config.method, _code(config, "method"))
-        content |= {"method": method, "prune": _section(config, "prune")}
+        content |= {"method": _method(config), "prune": _prune(config)}
     likeness = digest(
         {
             **{key: content[key] for key in ("dataset", "model", "task") if key in content},
@@ -265,9 +285,9 @@ def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
 
 
 def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> dict[str, Any]:
-    prune = _section(config, "prune")
+    prune = _prune(config)
     prune.pop("cycles", None)
-    retrain = _section(config, "retrain")
+    retrain = _retrain(config)
     uses = schedule_of(config.retrain.schedule).uses
     kept = {key: value for key, value in retrain.items() if key in {*uses, "norm", "seed"}}
     return {

@@ -290,17 +290,22 @@ def _discount(value: Any) -> Any:
     raise ValueError("must be adaptive, d1, d2 or a number in (0, 1]")
 
 
+Norm = Literal["all", "prunable", "ranked"]
+"""All that is trained, the prunable weights, or those of them that a structure may remove."""
+
+
 class Retrain(Section):
     """The retraining after each prune; `epochs` is the total over all cycles.
 
-    `seed` tells several retrainings of one dense network apart.
+    `norm`: what the norm drop of d1 is measured over; unless given it hangs on the structure, see
+    `Settings.norm`. `seed` tells several retrainings of one dense network apart.
     """
 
     schedule: Annotated[str, BeforeValidator(_retrain_schedule)] = "allr"
     epochs: PositiveNumber | None = None
     budget: PositiveNumber | None = None
     discount: Annotated[float | str, BeforeValidator(_discount)] = "adaptive"
-    norm: Literal["all", "prunable"] = "all"
+    norm: Norm | None = None
     init: PositiveNumber | None = None
     warmup: BelowOne = 0.1
     seed: WholeNumber = 0

@@ -23,6 +23,7 @@ from trainables.config.sections import (
     DatasetChoice,
     Facts,
     MethodChoice,
+    Norm,
     Retrain,
     Section,
     TaskChoice,
@@ -86,6 +87,22 @@ class Settings(Section):
     def retrains(self) -> bool:
         """Whether the method prunes a dense run and retrains."""
         return self.info.kind == "retraining"
+
+    @property
+    def norm(self) -> Norm:
+        """What d1's norm drop is measured over: `retrain.norm`, or what suits the structure.
+
+        Where biases and normalisation go with a filter, only what is ranked; else all that is
+        trained. Where all prunable weights are ranked, that is their name.
+        """
+        chosen = self.retrain.norm or self.usual_norm
+        every = self.prune.form.record.ranks_all
+        return "prunable" if chosen == "ranked" and every else chosen
+
+    @property
+    def usual_norm(self) -> Norm:
+        """The norm where a study names none; never hashed."""
+        return "ranked" if self.prune.form.record.with_filters else "all"
 
     @property
     def catalog_dataset(self) -> DatasetChoice | None:
@@ -184,8 +201,8 @@ class Settings(Section):
         if self.budget is None:
             assert self.dense.epochs is not None
             return epochs_to_steps(self.dense.epochs, self.steps_per_epoch)
-        share = exact(self.budget.dense_fraction) if self.retrains else Fraction(1)
-        return epochs_to_steps(exact(self.budget.epochs) * share, self.steps_per_epoch)
+        share = self.budget.dense_fraction if self.retrains else 1
+        return epochs_to_steps(self.budget.epochs, self.steps_per_epoch, share)
 
     @property
     def retrain_epochs(self) -> Fraction:

@@ -17,7 +17,7 @@ class BuiltInTask:
     `source`: where its data are from. `target`: its class, as "module:attribute". `packages`:
     distributions that its results rest on, whose versions every record keeps; `extra`: the extra of
     this project that installs them, where the project does without. `revision` counts the times
-    that the same keywords came to mean another computation: hashed above 1.
+    that the same keywords came to mean another computation (see `revisions`).
     """
 
     name: str

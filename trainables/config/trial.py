@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from pydantic import ValidationError, model_validator
 
+from trainables.config.revisions import revisions
 from trainables.config.rules import CONDITIONS, LATER_KEYS, RULES
 from trainables.config.settings import Settings
 from trainables.formulas.sparsity import exact
@@ -69,8 +70,11 @@ class TrialConfig(Settings):
         for key in ("pattern", "block"):  # readers get one name: 2:4, blocks 4x4
             raw["prune"].pop(key)
         raw["prune"]["structure"] = self.prune.form.name
+        for section, revision in revisions(self).items():
+            raw[section]["revision"] = revision
         if self.retrains:
             i = self.steps_per_epoch
+            raw["retrain"]["norm"] = self.norm
             raw["retrain"]["epochs"] = _number(self.retrain_epochs)
             if self.knows_dense_length:
                 raw["dense"]["epochs"] = self.dense.epochs or _number(Fraction(self.dense_steps, i))

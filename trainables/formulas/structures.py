@@ -26,6 +26,7 @@ class Kind:
     `unit(structure, rows, columns)` is the unit in a layer of that matrix. `with_filters`: what
     else belongs to a filter goes with its weights. `spares_classifier`: the classifier, whose
     outputs are the network's, loses none. `divides`: there may be layers that it does not divide.
+    `revision` counts the times that what retraining goes by after its prunes was mended.
     """
 
     name: str
@@ -35,6 +36,12 @@ class Kind:
     with_filters: bool = False
     spares_classifier: bool = False
     divides: bool = False
+    revision: int = 1
+
+    @property
+    def ranks_all(self) -> bool:
+        """Whether every prunable weight that it divides may go."""
+        return not (self.with_filters or self.spares_classifier)
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,7 @@ KINDS: Mapping[str, Kind] = {
             lambda _s, _rows, columns: (1, columns),
             with_filters=True,
             spares_classifier=True,
+            revision=2,  # d1 over the same entries above and below
         ),
         Kind(
             PATTERN,

@@ -21,20 +21,26 @@ RECOMPUTE_EVERY = 16
 
 
 class Dpf(Hooks):
-    """Parameters: `interval` D in epochs, between rises of the sparsity, on GMP's schedule.
+    """Parameters: `interval` D in epochs between rises of the sparsity, on GMP's schedule, `guard`.
 
     Forward and backward run at the masked weights; the update, from a gradient for all entries,
     goes to the dense ones, so a weight pruned too early grows back. When the level rises, the
     momentum of masked entries is forgotten, as under GMP; when the mask is only chosen anew, it is
     kept: it is the feedback.
 
-    A removed filter behind BatchNorm and ReLU emits exactly zero and gets no gradient, so that
-    whole filters return only when those in use shrink below them.
+    Where single weights go and a filter has none left, its output is constant, and BatchNorm's
+    backward divides by the root of its epsilon alone: the gradient of the filter's weights is some
+    hundred times that of others, they grow, displace those in use, and the network fails. The paper
+    and the authors' release let that be. With the `guard` such a filter gets no gradient: it
+    decays, and returns when those in use have shrunk below it. Where filters are what goes, the
+    scale is masked too, so that a removed one behind BatchNorm and ReLU has no gradient anyway, and
+    the guard does nothing.
     """
 
     def __init__(self, setting: Setting) -> None:
         self._weights = list(setting.weights.values())
         self._gradual = GradualMasks(setting)
+        self._guard = bool(setting.parameters["guard"])
         self._aside = Aside(self._gradual.parameters)
         self._optimiser: torch.optim.Optimizer | None = None
 
@@ -56,6 +62,8 @@ class Dpf(Hooks):
     def on_gradients(self, step: int) -> None:
         if self._gradual.active:
             self._aside.restore_()
+            if self._guard:
+                self._gradual.mask_empty_filters_()
 
     def at_epoch_end(self, epochs_done: int) -> None:
         zeros = self._gradual.zeros_after.get(epochs_done)

@@ -24,10 +24,10 @@ LEAST_KEPT = 0.01
 class DynamicSparse(Hooks):
     """The forward uses w [|w| > theta], with theta [n_filters] of every layer, 0 at the start.
 
-    Parameter: `penalty`, the alpha of loss + alpha sum exp(-theta); the reported loss is without
-    it. The step function's derivative is replaced by `surrogate`, through which theta and also w
-    get a gradient. Weight decay acts on w once, never on theta. (The public release of BIMP's
-    authors decays twice.)
+    Parameters: `penalty`, the alpha of loss + alpha sum exp(-theta); the reported loss is without
+    it; `threshold_decay`, the weight decay of theta, 0 unless given. The step function's derivative
+    is replaced by `surrogate`, through which theta and also w get a gradient. Weight decay acts on
+    w once. (The public release of BIMP's authors decays twice.)
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -39,7 +39,8 @@ class DynamicSparse(Hooks):
             for layer in self._layers
         ]
         named = zip(self._names, self.thresholds, strict=True)
-        self._extra = ExtraParameters({f"threshold.{name}": t for name, t in named}, 0.0)
+        decay = float(setting.parameters["threshold_decay"])
+        self._extra = ExtraParameters({f"threshold.{name}": t for name, t in named}, decay)
         self._penalty = float(setting.parameters["penalty"])
         self._aside = Aside(self._weights)
         self._margins: list[Tensor] = []

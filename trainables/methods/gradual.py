@@ -6,6 +6,7 @@ Shared by GMP and DPF, which differ in what happens to the weights behind the ma
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from trainables.formulas.sparsity import gmp_sparsity, zeros_at
 from trainables.methods import lists
 from trainables.methods.interface import Setting
+from trainables.pruning.layers import filter_rows, from_filter_rows
 from trainables.pruning.masks import (
     Masks,
     apply_,
@@ -31,7 +33,8 @@ class GradualMasks:
 
     `masks` are of prunable weights; `zeros` is how many zeros were asked for last, 0 before the
     first prune. `parameters` and `factors` cover also biases and affine parameters of the
-    normalisation layer, entries of which go with their filter.
+    normalisation layer, entries of which go with their filter. `fed` tells filters with a weight
+    left from others: by place among `parameters` a factor of 1 and 0, for weights that have such.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -48,6 +51,18 @@ class GradualMasks:
         self.masks, self.zeros = masks, zeros
         self.companions = companion_masks(self._weights, masks) if filters else {}
         self.parameters, self.factors = float_masks(self._model, {**masks, **self.companions})
+        self.fed = {} if filters else self._fed()
+
+    def _fed(self) -> dict[int, Tensor]:
+        found = {}
+        for place, (name, mask) in enumerate(self.masks.items()):
+            module = self._weights.modules[name]
+            rows = filter_rows(module, mask)
+            empty = ~rows.any(1, keepdim=True)
+            if bool(empty.any()):
+                whole = from_filter_rows(module, empty.expand_as(rows), mask.shape)
+                found[place] = torch.ones_like(self.factors[place]).masked_fill_(whole, 0)
+        return found
 
     @property
     def active(self) -> bool:
@@ -81,6 +96,10 @@ class GradualMasks:
         """Take masked entries out of the gradients."""
         mask_gradients_(self.parameters, self.factors)
 
+    def mask_empty_filters_(self) -> None:
+        """Take filters without a weight left out of the gradients."""
+        mask_gradients_([self.parameters[place] for place in self.fed], list(self.fed.values()))
+
     def mask_momentum_(self, optimiser: torch.optim.Optimizer) -> None:
         """Forget the momentum of masked entries."""
         mask_momentum_(optimiser, self.parameters, self.factors)
@@ -101,7 +120,7 @@ def _zeros_after_epochs(setting: Setting, n: int) -> dict[int, int]:
 
     Under a pattern they rise by whole zeros per group, so that some prunes change nothing.
     """
-    epochs = setting.steps / setting.steps_per_epoch
+    epochs = Fraction(setting.steps, setting.steps_per_epoch)
     levels = gmp_sparsity(setting.sparsity, epochs=epochs, interval=setting.parameters["interval"])
     group = setting.structure.group
     return {done: zeros_at(n, level, group) for done, level in levels.items()}

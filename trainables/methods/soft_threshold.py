@@ -19,9 +19,10 @@ from trainables.pruning.masks import Masks
 class SoftThreshold(Hooks):
     """The forward uses sign(w) relu(|w| - sigmoid(theta)), with one theta [n_layers] a layer.
 
-    Parameter: `s_initial`, where every theta starts. Weight decay acts on theta as on the weights:
-    it draws theta to 0 from below, which raises the threshold and so drives the sparsity. That is
-    not controlled directly. The weights that count are the shrunk ones.
+    Parameters: `s_initial`, where every theta starts; `threshold_decay`, the decay of theta, that
+    of the weights unless given. It draws theta to 0 from below, which raises the threshold and so
+    drives the sparsity. That is not controlled directly. The weights that count are the shrunk
+    ones.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -29,7 +30,9 @@ class SoftThreshold(Hooks):
         self._names, self._weights = list(weights), list(weights.values())
         theta = torch.full([len(weights)], float(setting.parameters["s_initial"]))
         self.theta = nn.Parameter(theta.to(self._weights[0].device))
-        self._extra = ExtraParameters({"theta": self.theta}, setting.weight_decay)
+        own = setting.parameters["threshold_decay"]
+        decay = setting.weight_decay if own is None else float(own)
+        self._extra = ExtraParameters({"theta": self.theta}, decay)
         self._aside = Aside(self._weights)
         self._kept: list[Tensor] = []
 

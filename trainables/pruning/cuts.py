@@ -65,12 +65,13 @@ def cuts_of(weights: Prunable, structure: Structure) -> list[Cut]:
     """
     return [
         _cut(weights, part, structure)
-        for name in _considered(weights, structure)
+        for name in ranked_weights(weights, structure)
         for part in weights.parts(name)
     ]
 
 
-def _considered(weights: Prunable, structure: Structure) -> list[str]:
+def ranked_weights(weights: Prunable, structure: Structure) -> list[str]:
+    """Return the names of the weights that a structure ranks, all but those that it spares."""
     record, layers = structure.record, weights.layers
     names = list(layers) if record.with_filters else list(weights)
     spared = classifier(layers) if record.spares_classifier and layers else None

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from trainables.formulas.structures import WEIGHTS, Structure
+from trainables.pruning.cuts import ranked_weights
 from trainables.pruning.masks import count_zeros
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.quotas import parts_of
@@ -59,18 +61,28 @@ def removed_share(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> 
 
 
 def parameter_vector(
-    target: nn.Module | Prunable, which: Literal["all", "prunable"] = "all"
+    target: nn.Module | Prunable,
+    which: Literal["all", "prunable", "ranked"] = "all",
+    structure: Structure = WEIGHTS,
 ) -> Tensor:
-    """A flat copy [n] of the parameters: "all" that are trained, or "prunable".
+    """A flat copy [n] of the parameters: "all" that are trained, "prunable", or "ranked".
 
-    ALLR's norm drop is that of "all", as in the authors' public release.
+    The last are the prunable weights that a prune of the structure ranks. ALLR's norm drop is that
+    of "all", as in the authors' public release, and of "ranked" where filters go.
     """
-    if which not in ("all", "prunable"):
-        raise ValueError(f"which must be one of all, prunable, got {which!r}")
+    if which not in ("all", "prunable", "ranked"):
+        raise ValueError(f"which must be one of all, prunable, ranked, got {which!r}")
     weights = prunable(target)
-    trained = [p for p in weights.model.parameters() if p.requires_grad]
-    chosen = trained if which == "all" else weights.values()
+    if which == "all":
+        chosen = [p for p in weights.model.parameters() if p.requires_grad]
+    else:
+        chosen = [weights[name] for name in measured_weights(weights, which, structure)]
     return torch.cat([p.detach().flatten() for p in chosen])
+
+
+def measured_weights(weights: Prunable, which: str, structure: Structure) -> list[str]:
+    """Return the names of the weights that s of d1 is a share of: under "all" the prunable ones."""
+    return ranked_weights(weights, structure) if which == "ranked" else list(weights)
 
 
 def norm_drop(before: Tensor, after: Tensor) -> float:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainables.config.chain import StageSpec
+from trainables.config.sections import Norm
 from trainables.config.trial import TrialConfig
 from trainables.formulas.discount import adaptive_discount, discount_d1, discount_d2
 from trainables.formulas.schedules import schedule_of
 from trainables.formulas.sparsity import zeros_after
 from trainables.pruning import measures
 from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros
+from trainables.pruning.prunable import Prunable
 from trainables.pruning.ranking import prune
 from trainables.training.batch_norm import reestimate_batch_norm
 from trainables.training.evaluation import evaluated
@@ -44,19 +46,26 @@ def prune_cycle(
     The norm drop is taken on the model just before this prune against the model just after it,
     before BatchNorm statistics are re-estimated.
     """
-    model, weights = loaded.model, loaded.weights
-    norm = config.retrain.norm
-    before = {which: measures.parameter_vector(weights, which) for which in (norm, "prunable")}
-    alive = sum(m.numel() for m in masks.values()) - count_zeros(masks)
+    model, weights, form = loaded.model, loaded.weights, config.prune.form
+    norm = _norm(config, weights)
+    measured = dict.fromkeys((norm, _PRUNABLE))
+    before = {which: measures.parameter_vector(weights, which, form) for which in measured}
     new = _prune(config, seed, spec, loaded, masks)
-    filters = config.prune.form.record.with_filters
-    companions = companion_masks(weights, new) if filters else {}
+    companions = companion_masks(weights, new) if form.record.with_filters else {}
     apply_(model, {**new, **companions})
-    drops: dict[str, float] = {
-        which: measures.norm_drop(vector, measures.parameter_vector(weights, which))
-        for which, vector in before.items()
+    d1s = {}
+    for which, vector in before.items():
+        drop = measures.norm_drop(vector, measures.parameter_vector(weights, which, form))
+        names = measures.measured_weights(weights, which, form)
+        removed = measures.removed_share(_of(masks, names), _of(new, names))
+        d1s[which] = drop, discount_d1(drop, removed)
+    (drop, d1), (_, d1_prunable) = d1s[norm], d1s[_PRUNABLE]
+    metrics = {
+        "norm_drop": drop,
+        "pruned_fraction": measures.removed_share(masks, new),
+        "d1_prunable": d1_prunable,
+        **_discounts(config, spec, d1),
     }
-    metrics = _discounts(config, spec, drops, new, masks, alive)
     start = time.perf_counter()
     if config.prune.bn_reestimate and reestimate_batch_norm(
         loaded, config.forward_size, seed, config.draws_at(spec.cycle)
@@ -92,23 +101,21 @@ def _prune(
     )
 
 
-def _discounts(
-    config: TrialConfig,
-    spec: StageSpec,
-    drops: Mapping[str, float],
-    new: Masks,
-    old: Masks,
-    alive: int,
-) -> dict[str, float]:
-    removed = (count_zeros(new) - count_zeros(old)) / alive
-    drop = drops[config.retrain.norm]
-    d1 = discount_d1(drop, removed)
-    measured = {
-        "norm_drop": drop,
-        "pruned_fraction": removed,
-        "d1": d1,
-        "d1_prunable": discount_d1(drops["prunable"], removed),
-    }
+_PRUNABLE: Norm = "prunable"
+
+
+def _norm(config: TrialConfig, weights: Prunable) -> Norm:
+    """What d1 is measured over; where a structure ranks nothing, nothing goes, whatever it is."""
+    ranked = measures.measured_weights(weights, config.norm, config.prune.form)
+    return config.norm if ranked else _PRUNABLE
+
+
+def _of(masks: Masks, names: Sequence[str]) -> Masks:
+    return {name: masks[name] for name in names}
+
+
+def _discounts(config: TrialConfig, spec: StageSpec, d1: float) -> dict[str, float]:
+    measured = {"d1": d1}
     if config.knows_dense_length:
         d2 = discount_d2(spec.steps, config.dense_steps)
         measured |= {"d2": d2, "d_adaptive": adaptive_discount(d1, d2)}

@@ -44,11 +44,24 @@ FORMS: list[tuple[str, dict[str, Any]]] = [
     ("dnw", {"prune": {"scope": "layer", "sparsity": 0.8}}),
     ("str", {"method": {"top_up": True}}),
 ]
-IDS = [
-    name
-    + "".join(f"-{v if isinstance(v, str) else k}" for s in over.values() for k, v in s.items())
-    for name, over in FORMS
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("dpf", {"method": {"guard": False}}),
+    ("dpf", {"prune": {"structure": "rows", "sparsity": 0.5}}),
+    ("str", {"method": {"threshold_decay": 0.2}}),
+    ("dst", {"method": {"threshold_decay": 0.2}}),
+    ("dnw", {"prune": {"scope": "layer", "exclude": ["first", "last"]}}),
 ]
+
+
+def ids(forms: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [
+        name
+        + "".join(f"-{v if isinstance(v, str) else k}" for s in over.values() for k, v in s.items())
+        for name, over in forms
+    ]
+
+
+IDS = ids(FORMS)
 
 
 def results(run: StageRun) -> dict[str, Any]:
@@ -67,7 +80,15 @@ def results(run: StageRun) -> dict[str, Any]:
 def test_a_stage_taken_up_ends_in_the_same_bits(
     name: str, over: dict[str, Any], layout: str, tmp_path: Path
 ) -> None:
-    chosen = lab.config(name, **over, **LAYOUTS[layout])
+    assert_resumes(lab.config(name, **over, **LAYOUTS[layout]), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "over"), OPTIONS, ids=ids(OPTIONS))
+def test_so_does_one_with_an_option(name: str, over: dict[str, Any], tmp_path: Path) -> None:
+    assert_resumes(lab.config(name, **over), tmp_path)
+
+
+def assert_resumes(chosen: TrialConfig, tmp_path: Path) -> None:
     undisturbed = lab.started(chosen, lab.loaded_for(chosen))
     lab.advance(undisturbed, STEPS)
     run = lab.started(chosen, lab.loaded_for(chosen))

@@ -183,6 +183,72 @@ def test_dpf_keeps_momentum_when_it_only_chooses_anew() -> None:
     assert bool(sgd.state[model.weight]["momentum_buffer"].all())
 
 
+def masked_filter_gradients(**own: Any) -> tuple[Any, dict[str, Tensor]]:
+    """Half of the weights masked, filter 2 of the first layer whole; all gradients of one step."""
+    model = lab.network()
+    with torch.no_grad():
+        model[0].weight[2] *= 1e-3
+        model[1].bias.fill_(0.1)  # what is constant passes the ReLU
+    hooks = lab.method("dpf", model, 0.5, steps=16, steps_per_epoch=4, interval=1, **own)
+    for epoch in range(1, 5):
+        hooks.at_epoch_end(epoch)
+    lab.step(hooks, model, 17)
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+    return hooks.final_masks(), gradients
+
+
+@pytest.mark.parametrize("structure", ["weights", "rows"])
+def test_the_guard_denies_only_whole_filters_their_gradient(structure: str) -> None:
+    masks, guarded = masked_filter_gradients(structure=structure)
+    same, free = masked_filter_gradients(structure=structure, guard=False)
+    assert all(torch.equal(masks[name], same[name]) for name in masks)
+    empty = {name: ~mask.flatten(1).any(1) for name, mask in masks.items()}
+    assert empty["0.weight"].tolist()[2]
+    for name, gradient in guarded.items():
+        gone = empty.get(name, torch.zeros(len(gradient), dtype=torch.bool))
+        assert not gradient[gone].any()
+        assert torch.equal(gradient[~gone], free[name][~gone])
+    # Feedback reaches masked weights of filters in use.
+    in_use = ~empty["0.weight"]
+    behind = guarded["0.weight"][in_use][~masks["0.weight"][in_use]]
+    assert bool(behind.all())
+    assert (len(behind) > 0) == (structure == "weights")
+    # 1 / sqrt(1e-5) = 316 stands where others have 1 / standard deviation.
+    largest = free["0.weight"].flatten(1).norm(dim=1)
+    assert structure == "rows" or largest[2] > 20 * largest[in_use].max()
+
+
+def test_the_guard_knows_the_filters_of_a_transposed_convolution() -> None:
+    model: Any = nn.Sequential(
+        nn.ConvTranspose2d(4, 6, 3, groups=2), nn.Flatten(), nn.Linear(96, 3)
+    )
+    with torch.no_grad():
+        model[0].weight[2:, 1] *= 1e-6  # output 1 of group 1
+    hooks = lab.method("dpf", model, 0.1, steps=16, steps_per_epoch=4, interval=1)
+    for epoch in range(1, 5):
+        hooks.at_epoch_end(epoch)
+    lab.step(hooks, model, 17, torch.randn(5, 4, 2, 2), lab.batch()[1])
+    gradient = model[0].weight.grad
+    assert not gradient[2:, 1].any()
+    assert bool(gradient[:2].any())
+    assert bool(gradient[2:, [0, 2]].any())
+
+
+def test_a_filter_under_guard_returns_when_those_in_use_have_shrunk() -> None:
+    model: Any = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[4.0, 3.0], [0.2, 0.1]]))
+        model[1].weight.copy_(torch.tensor([[5.0, 5.0]]))
+    hooks = lab.method("dpf", model, 0.34, steps=160, steps_per_epoch=40, interval=1)
+    hooks.at_epoch_end(3)
+    assert hooks.final_masks()["0.weight"].tolist() == [[True, True], [False, False]]
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[0.1, 3.0], [0.2, 0.05]]))
+    hooks.before_forward(128)
+    hooks.on_gradients(128)
+    assert hooks.final_masks()["0.weight"].tolist() == [[False, True], [True, False]]
+
+
 @pytest.mark.parametrize(("name", "own"), ALL)
 def test_filters_go_with_their_bias_and_affine(name: str, own: dict[str, Any]) -> None:
     model = lab.network()

@@ -159,6 +159,43 @@ def test_dst_has_a_threshold_for_every_output_of_a_transposed_convolution() -> N
     assert theta.grad[4] == pytest.approx(-3e-3 * 4.539993e-05)  # all weights 9 below: no surrogate
 
 
+def stepped(hooks: Any, model: nn.Linear) -> None:
+    """One step of rate 1 on w . (1, 2), with decay .1 on the weights."""
+    sgd = lab.optimiser(model, hooks)
+    model.zero_grad()
+    hooks.before_forward(0)
+    lab.backward(model(torch.tensor([[1.0, 2.0]])).sum())
+    hooks.on_gradients(0)
+    sgd.step()
+
+
+@pytest.mark.parametrize(("own", "decay"), [({}, 0.1), ({"threshold_decay": 0.3}, 0.3),
+                                            ({"threshold_decay": 0.0}, 0.0)])  # fmt: skip
+def test_a_step_of_str_with_a_decay_of_its_own(own: dict[str, float], decay: float) -> None:
+    """theta = -ln 3, so s = .25 and s (1 - s) = .1875; g sign(w) sums to 1 - 2."""
+    model = lab.linear([1.0, -2.0])
+    theta = -1.0986123
+    hooks = lab.method("str", model, s_initial=theta, **own)
+    stepped(hooks, model)
+    assert hooks.theta.item() == pytest.approx(theta - (0.1875 + decay * theta))
+    assert model.weight.flatten().tolist() == pytest.approx([1 - 1.1, -2 - 1.8])
+
+
+@pytest.mark.parametrize(("own", "decay"), [({}, 0.0), ({"threshold_decay": 0.3}, 0.3)])
+def test_a_step_of_dst_with_a_decay_of_its_own(own: dict[str, float], decay: float) -> None:
+    """theta = .5: margins .5 and 1.5, surrogates .4 and 0; the penalty pulls by alpha e^-.5."""
+    model = lab.linear([1.0, -2.0])
+    hooks = lab.method("dst", model, penalty=0.01, **own)
+    (theta,) = hooks.thresholds
+    with torch.no_grad():
+        theta.fill_(0.5)
+    stepped(hooks, model)
+    pull = -0.4 - 0.01 * 0.60653066
+    assert theta.item() == pytest.approx(0.5 - (pull + decay * 0.5))
+    # dw = g ([Q > 0] + |w| h(Q)) and the weights' own decay.
+    assert model.weight.flatten().tolist() == pytest.approx([1 - (1.4 + 0.1), -2 - (2.0 - 0.2)])
+
+
 @given(x=st.floats(-2, 2))
 def test_the_surrogate_at(x: float) -> None:
     (found,) = surrogate([torch.tensor([x], dtype=torch.float64)])

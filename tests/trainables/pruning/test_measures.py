@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainables.formulas.discount import discount_d1
+from trainables.formulas.structures import Structure
 from trainables.pruning.masks import apply_, dense_masks
 from trainables.pruning.measures import (
     count_parameters,
@@ -190,10 +191,15 @@ def test_parameter_vector():
     assert parameter_vector(model).tolist() == [0, 0, 1, 2, 3]
     vector = parameter_vector(model, "prunable")
     assert vector.tolist() == [0, 0]
+    two = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 3))
+    for value, parameter in enumerate(two.parameters()):
+        parameter.data.fill_(value)
+    assert parameter_vector(two, "ranked").tolist() == [0, 0, 2, 2, 2]
+    assert parameter_vector(two, "ranked", Structure("filters")).tolist() == [0, 0]
     vector.fill_(9)
     assert not model[0].weight.any()
     assert not vector.requires_grad
-    with pytest.raises(ValueError, match="which must be one of all, prunable, got 'some'"):
+    with pytest.raises(ValueError, match="which must be one of all, prunable, ranked, got 'some'"):
         parameter_vector(model, "some")
 
 

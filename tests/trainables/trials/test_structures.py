@@ -203,6 +203,54 @@ def test_d1_by_hand(
     assert pruned.discount == pytest.approx(min(max(d1, 0.5), 1))
 
 
+FILTERS: dict[str, Any] = {"structure": "filters", "sparsity": 0.7, "cycles": 2, "exclude": []}
+
+
+@pytest.mark.parametrize(
+    ("norm", "first", "second"),
+    [
+        # Filters of norms 1 and 2 go, half of the filters' weights; then that of 3, half again.
+        ("ranked", 5 / 30 / 0.5, 9 / 25 / 0.5),
+        (None, 5 / 30 / 0.5, 9 / 25 / 0.5),
+        # Ten outputs of four inputs are prunable too, and hold 36.
+        ("prunable", 5 / 66 / (128 / 296), 9 / 61 / (64 / 168)),
+        # Their biases 5 and 0, then 1, go along; biases of 25 + 50 are measured with the weights.
+        ("all", 30 / 141 / (128 / 296), 10 / 111 / (64 / 168)),
+    ],
+)
+def test_d1_of_filters_by_hand(norm: str | None, first: float, second: float) -> None:
+    config = tiny(
+        task={"model": {"name": "mlp", "hidden": [4]}},
+        prune=FILTERS,
+        retrain={"schedule": "allr", "epochs": 2, **({"norm": norm} if norm else {})},
+    )
+    loaded = cache().loaded(config)
+    model = loaded.model
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.linear1.weight[:, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        model.linear1.bias.copy_(torch.tensor([5.0, 0.0, 1.0, 7.0]))
+        model.classifier.weight[0, 0] = 6.0
+    chain = stage_chain(config, 0)
+    masks = dense_masks(loaded.weights)
+    for spec, square, zeros in zip(chain[1:], (first, second), (128, 192), strict=True):
+        pruned = prune_cycle(config, 0, spec, loaded, masks)
+        masks = pruned.masks
+        assert sum(int((~mask).sum()) for mask in masks.values()) == zeros
+        assert pruned.metrics["d1"] == pytest.approx(math.sqrt(square), rel=1e-6)
+        assert pruned.discount == pytest.approx(min(max(math.sqrt(square), 0.5), 1), rel=1e-6)
+    assert pruned.metrics["pruned_fraction"] == pytest.approx(64 / 168)
+
+
+def test_filters_of_a_network_that_is_its_classifier_have_nothing_to_measure() -> None:
+    config = tiny(task={"model": {"name": "mlp", "hidden": []}}, prune=FILTERS)
+    loaded = cache().loaded(config)
+    spec = stage_chain(config, 0)[1]
+    pruned = prune_cycle(config, 0, spec, loaded, dense_masks(loaded.weights))
+    assert pruned.metrics["d1"] == pruned.metrics["pruned_fraction"] == 0
+
+
 def test_a_dense_run_is_shared_by_all_structures() -> None:
     first = {stage_chain(imp(prune), 0)[0].hash for prune in STRUCTURES.values()}
     assert len(first) == 1
