@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.columns.revisions import newest
 from trainables.config.catalog import METHODS
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.formulas.structures import KINDS, kind_named
@@ -60,9 +61,11 @@ def differing(frame: pd.DataFrame, columns: Iterable[str]) -> list[str]:
 def distinct_trials(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with each trial once: of one read from several studies, one study's rows.
 
-    The same configuration and seed is one measurement, whichever studies list it. A study in which
-    the trial is done is preferred, then the first.
+    Trials of an older revision beside newer ones are left out, see `revisions.newest`. The same
+    configuration and seed is one measurement, whichever studies list it. A study in which the trial
+    is done is preferred, then the first.
     """
+    frame = newest(frame)
     if not {"study", "fingerprint", "state"} <= set(frame.columns) or frame["study"].nunique() < 2:
         return frame
     done_first = frame.assign(_late=frame["state"] != "done").sort_values("_late", kind="stable")

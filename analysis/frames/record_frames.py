@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS, RETRAIN_SEED, SECTIONS, in_schema_order
+from analysis.columns.revisions import REVISION, revised
 from trainables.formulas.levels import levelled
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import Measure, at_level, declare
@@ -22,10 +23,11 @@ _RETRAIN_SEED: Final = "retrain.seed"
 """In a record: tells retrainings apart, which is no setting of a trial."""
 
 RUN_COLUMNS: Final = (
-    "origin.search", "origin.block", "origin.number", "origin.beyond", "dense_stage", "attempt",
-    "message",
+    "origin.search", "origin.block", "origin.number", "origin.beyond", REVISION, "dense_stage",
+    "attempt", "message",
 )  # fmt: skip
-"""Last columns of the trials frame: where a search took the trial from, and what its run left."""
+"""Last columns of the trials frame: where a search took the trial from, whether it is of an older
+revision (`columns.revisions`), and what its run left."""
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def measures_in(table: pa.Table) -> dict[str, Measure]:
 
 def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
     """Return one row per record of `records.RECORD_TABLE`, `labels` naming each row's study."""
-    config, again = _config_frame(table)
+    config, again, past = _config_frame(table)
     retrains = ~np.isnan(again)
     origins = _decoded(table, "origin")
     metrics = _metric_columns(table)
@@ -96,6 +98,7 @@ def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
         "origin.block": _text(map(_block, origins)),
         "origin.number": np.array([origin.get("number") for origin in origins], dtype=float),
         "origin.beyond": _beyond(origins, metrics),
+        REVISION: past,
         "dense_stage": _text(_dense_stages(table, retrains)),
         "attempt": table.column("attempt").to_pylist(),
         "message": _text(table.column("message").to_pylist()),
@@ -118,21 +121,27 @@ def _decoded(table: pa.Table, column: str) -> list[Any]:
     return [json.loads(text) for text in table.column(column).to_pylist()]
 
 
-def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats]:
-    """Flat configurations, and retraining seeds, missing under methods that retrain nothing.
+def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats, pd.Series[str]]:
+    """Flat configurations; retraining seeds, missing under methods that retrain nothing; whether
+    trials are of an older revision.
 
     Equal configurations have equal JSON text, so that each is decoded once for all its seeds.
     """
     encoded = table.column("config").combine_chunks().dictionary_encode()
     configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.to_numpy(zero_copy_only=False)
-    known = ({key: config[key] for key in config if key in SECTIONS} for config in configs)
-    flat = [levelled(flatten(config)) for config in known]
+    known = [{key: config[key] for key in config if key in SECTIONS} for config in configs]
+    flat = [revised(config, levelled(flatten(config))) for config in known]
+    past = _text(row.pop(REVISION) for row in flat)
     again = [row.pop(_RETRAIN_SEED, 0) if _retrains(row) else np.nan for row in flat]
     columns = in_schema_order({key for row in flat for key in row})
     distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
     seeds = np.array(again, dtype=float)
-    return distinct.take(codes).reset_index(drop=True), seeds[codes]
+    return (
+        distinct.take(codes).reset_index(drop=True),
+        seeds[codes],
+        past.take(codes).reset_index(drop=True),
+    )
 
 
 def _retrains(flat: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns
+from analysis.columns.revisions import older_sentences
 from analysis.frames.epoch_frames import epoch_frame
 from analysis.frames.latency_frames import latency_frame
 from analysis.frames.record_frames import (
@@ -74,8 +75,11 @@ class StudyFrames:
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read so far, one sentence each; the epochs frame adds its own."""
-        return list(self._warnings)
+        """What could not be read so far, one sentence each, and what is of an older revision.
+
+        The epochs frame adds its own.
+        """
+        return [*self._warnings, *older_sentences(self.trials)]
 
     @cached_property
     def records(self) -> list[tuple[str, Record]]:

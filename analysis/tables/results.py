@@ -18,6 +18,7 @@ from analysis.columns.names import (
     is_missing,
     require_columns,
 )
+from analysis.columns.revisions import REVISION, newest
 from analysis.columns.roles import CHOICE, REPORTED
 from analysis.columns.spreadsheet import csv_text
 from analysis.frames import query
@@ -78,6 +79,7 @@ def run_results(
     pooled: list[str] = []
     if group_by:
         require_columns(frame, group_by)
+        frame = newest(frame)
         pooled = pooling_notes(frame, group_by)
         if level == "trials" and not _SINGLE.intersection(group_by):
             pooled = [*pooled, *filter(None, [seeds_note(frame)])]
@@ -131,7 +133,8 @@ def _level_frame(study: StudyFrames, level: str, named: Sequence[str]) -> pd.Dat
     settings = config_columns(trials)
     wanted = [c for c in trials.columns if c in {*named, *differing(trials, settings)}]
     named_always = ("seed", *_retraining(trials), "state")
-    extra = [c for c in (*wanted, *named_always) if c not in frame.columns]
+    past = differing(trials, [REVISION])
+    extra = [c for c in (*wanted, *named_always, *past) if c not in frame.columns]
     return study.with_config(frame, list(dict.fromkeys(extra)))
 
 

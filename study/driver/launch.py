@@ -7,6 +7,7 @@ reused actors. Running again resumes, retries failures and adds what the study h
 from __future__ import annotations
 
 import io
+import itertools
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
 from study.points.resolved_study import Earlier, ResolvedStudy
-from study.views.intentions import older_code, other_files, sentences
+from study.views.intentions import older_code, older_revisions, other_files, sentences
 from trainables.files import token
 from trainables.files.leases import Leases
 from trainables.files.outages import Patience, PatientFolder, StoreOutage
@@ -118,7 +119,8 @@ class Launch:
             for sentence in sentences(self.before, self.study, standing):
                 screen.say(sentence)
             code, records = self.resolved.code, earlier.records
-            for sentence in (*older_code(code, records), *other_files(code, records)):
+            kept = (older_code(code, records), other_files(code, records), older_revisions(records))
+            for sentence in itertools.chain(*kept):
                 screen.say(sentence)
             if standing.settled >= standing.wanted:
                 self._write_study()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from study.definition.own_code import StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
+from trainables.config.revisions import older
 from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted
 
@@ -56,6 +57,18 @@ def other_files(code: StudyCode, records: Iterable[Record]) -> list[str]:
     return [
         f"keeping: {counted(others, 'settled trial')} of a folder that held other files; what it"
         f" holds now is {', '.join(sorted(now))}"
+    ]
+
+
+def older_revisions(records: Iterable[Record]) -> list[str]:
+    """Return a sentence on settled trials of what has been mended since they ran."""
+    past = [names for r in records if r.settled and (names := older(r.config))]
+    if not past:
+        return []
+    mended = ", ".join(sorted({name for names in past for name in names.values()}))
+    return [
+        f"keeping: {counted(len(past), 'settled trial')} of an older revision ({mended}), which"
+        " stand in no mean with newer ones"
     ]
 
 

@@ -10,6 +10,7 @@ from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
 from study.views.examples import examples_in_words
+from study.views.intentions import older_revisions
 from study.views.weights import weights_in_words
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
@@ -52,7 +53,8 @@ class Plan:
     `seeds_in_words` says what seeds stand for where they are no dense networks. `training` is None
     where a search decides as it goes. `examples` says in words what the data hold, `weights` which
     weights of the user's own network are pruned, and which a structure does not divide.
-    `resolution` says what the seeds of the folder's records find, "" where there are none.
+    `resolution` says what the seeds of the folder's records find, "" where there are none. `older`
+    says which of them are of an older revision.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Plan:
     weights: Sequence[tuple[str, str]] = ()
     retrainings: int = 1
     resolution: str = ""
+    older: Sequence[str] = ()
 
 
 _ONE_NETWORK = (
@@ -113,6 +116,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
         ],
         retrainings=len(study.retrain_seeds),
         resolution=_resolution(location, margin) if standing.settled else "",
+        older=older_revisions(records),
     )
 
 
@@ -221,6 +225,7 @@ def table(planned: Plan) -> str:
     if p.seeds_in_words:
         lines.append(("seeds", p.seeds_in_words))
     lines += [*p.examples, *p.weights]
+    lines += [("older trials", sentence) for sentence in p.older]
     if p.resolution:
         lines.append(("what seeds find", p.resolution))
     width = max(len(name) for name, _ in lines)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from trainables.config.revisions import named_revisions
 from trainables.files import manifests
 from trainables.files.latencies import Latency, write_latencies
 from trainables.files.manifests import Manifest
@@ -85,6 +86,9 @@ def config(point: Point) -> dict[str, Any]:
         dense |= {"schedule": "linear"}
         dense.pop("milestones")
         dense.pop("gamma")
+    revised = named_revisions(None, point.method, point.structure, retrains="retrain" in raw)
+    for section, revision in revised.items():
+        raw[section]["revision"] = revision
     return raw
 
 

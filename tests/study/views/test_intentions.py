@@ -7,7 +7,7 @@ from typing import Any
 from study.definition.own_code import NO_CODE, Look, StudyCode
 from study.definition.studyfile import StudyFile
 from study.points.standing import Standing
-from study.views.intentions import older_code, other_files, sentences
+from study.views.intentions import older_code, older_revisions, other_files, sentences
 from trainables.config.sections import Facts
 from trainables.files.trial_record import Record
 
@@ -70,3 +70,23 @@ def test_trials_of_other_files_are_named() -> None:
     assert other_files(code, records[1:]) == []
     assert other_files(NO_CODE, records) == []
     assert older_code(code, records) == []
+
+
+def of_method(number: int, state: str, **method: Any) -> Record:
+    config = {"method": method, "prune": {"structure": "weights"}}
+    return Record(f"{number:016x}", "small", config, 0, state)  # type: ignore[arg-type]
+
+
+def test_settled_trials_of_an_older_revision_are_kept_in_words() -> None:
+    records = [
+        of_method(0, "done", name="dpf"),
+        of_method(1, "diverged", name="dpf"),
+        of_method(2, "failed", name="dpf"),
+        of_method(3, "done", name="dpf", revision=2),
+        of_method(4, "done", name="gmp"),
+    ]
+    assert older_revisions(records[2:]) == []
+    assert older_revisions(records) == [
+        "keeping: 2 settled trials of an older revision (dpf), which stand in no mean with newer"
+        " ones"
+    ]
