@@ -162,7 +162,7 @@ def study_section(section: str) -> str:
 def top_level() -> str:
     """Return the table of the keys that stand alone."""
     schema = StudyFile.model_json_schema()
-    sections = ("space", "search", "resources", "data", SEEDS)
+    sections = ("space", "search", "resources", "data", "track", SEEDS)
     rows = [
         key_row(key, field, key in schema["required"])
         for key, field in schema["properties"].items()
@@ -313,7 +313,7 @@ def metrics() -> str:
 def tables() -> dict[str, Callable[[], str]]:
     """Return every table by name."""
     sections = {s: lambda s=s: trial_section(s) for s in SPACE_SECTIONS if s != "method"}
-    own = {s: lambda s=s: study_section(s) for s in ("search", "resources", "data")}
+    own = {s: lambda s=s: study_section(s) for s in ("search", "resources", "data", "track")}
     return {
         "top-level": top_level,
         "method": method_key,

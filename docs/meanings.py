@@ -148,6 +148,12 @@ MEANINGS = {
     " for items without `decode`. No result depends on it",
     "data.processes": "Processes that make items beside each trial: none where items are kept in"
     " memory, else one per core of the trial, at most four, unless given. No result depends on it",
+    "track.mlflow": "Tracking URI, or a folder: an experiment per study, a run per settled trial"
+    " (`pip install 'bimp-study[mlflow]'`); passwords come from MLflow's environment variables",
+    "track.wandb": "Project of Weights & Biases (`pip install 'bimp-study[wandb]'`);"
+    " `WANDB_MODE=offline` writes runs to be synced later",
+    "track.tensorboard": "Folder of event files, `FOLDER/<study>/<trial>`"
+    " (`pip install 'bimp-study[tensorboard]'`)",
 }
 
 RANGES = {
@@ -177,5 +183,8 @@ RANGES = {
     "resources.gpus": "0, 1 or 1/n",
     "data.root": "a local path",
     "stage_store": "a path or URI",
+    "track.mlflow": "a URI or a path",
+    "track.wandb": "a name",
+    "track.tensorboard": "a local path",
 }
 """Ranges that a type alone does not tell."""

@@ -155,9 +155,14 @@ ROOMS: dict[str, Room] = {
         "",
         "pandas ruamel",
     ),
+    "study.trackers": Room(
+        "trainables.vocabulary trainables.files analysis.columns analysis.frames",
+        "",
+        "mlflow wandb tensorboardX",
+    ),
     "study.driver": Room(
-        "definition points checks views trainables.vocabulary trainables.config trainables.files"
-        " trainables.jobs trainables.workers"
+        "definition points checks views trackers trainables.vocabulary trainables.config"
+        " trainables.files trainables.jobs trainables.workers"
         " analysis.frames analysis.selection analysis.tables analysis.answer",
         "ray",
         "rich ruamel",
@@ -169,7 +174,7 @@ ROOMS: dict[str, Room] = {
         "plotly",
     ),
     "study.cli": Room(
-        "definition points checks views exports driver"
+        "definition points checks views exports trackers driver"
         " trainables.vocabulary trainables.formulas trainables.files"
         " analysis.tables analysis.answer analysis.report analysis.dashboard"
         " analysis.figures analysis.paper",

@@ -19,6 +19,7 @@ from study.definition.replicates import (
     without_retraining_seeds,
 )
 from study.definition.search import Search, require_metrics
+from study.definition.track import Track
 from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
 from trainables.files.plain_yaml import plain
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
@@ -84,6 +85,7 @@ class StudyFile(Section):
     resources: Resources = Resources()
     stage_store: str | None = None
     data: Data = Data()
+    track: Track = Track()
     _origin: Path | None = PrivateAttr(default=None)
 
     @property
@@ -202,7 +204,7 @@ class StudyFile(Section):
 
     def raw(self) -> dict[str, Any]:
         """Return the study as plain data, as `study.yaml` of a study folder keeps it."""
-        plain = self.model_dump(mode="json")
+        plain = {**self.model_dump(mode="json"), "track": self.track.targets}
         space, again = plain.pop("space"), plain.pop("retrain_seeds")
         if again != [0]:
             space = merged(space, {"retrain": {"seeds": again}})

@@ -28,6 +28,7 @@ from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
 from study.points.resolved_study import Earlier, ResolvedStudy
+from study.trackers.process import Tracking
 from study.views.intentions import older_code, older_revisions, other_files, sentences
 from trainables.files import token
 from trainables.files.leases import Leases
@@ -39,6 +40,7 @@ from trainables.jobs.job import Context
 from trainables.jobs.provenance import git_commit, versions
 from trainables.vocabulary import packages
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.schema import DEPLOYED
 from trainables.vocabulary.wording import counted
 
 AUTOSCALING_SLOTS = 64
@@ -80,6 +82,7 @@ class Launch:
         readiness.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             readiness.check_folder(self.store_location, "stage_store")
+        self.study.track.require_packages()
         refuse_another_run(self.folder.folder, self._run_lease)
         self.before = self._study_before()
         if address is None and not ray_session.is_up():
@@ -111,6 +114,7 @@ class Launch:
         node has what a trial needs.
         """
         self._patient = _patiently(self.folder.folder, self.study, screen)
+        tracking = self._tracking(screen)
         Leases(self._patient).beat(RUN_LEASE)
         started = time.monotonic()
         try:
@@ -124,16 +128,26 @@ class Launch:
                 screen.say(sentence)
             if standing.settled >= standing.wanted:
                 self._write_study()
+                tracking.finish()
                 return self._summary(started)
-            work = self._work(earlier, address, screen)
+            work = self._work(earlier, address, screen, tracking)
             if work.end is not None and work.end.cause == "nodes" and not work.tally.ended:
                 raise Refusal(work.end.sentence)
+            tracking.finish()
             return self._summary(started, work)
         except StoreOutage as outage:
             return self._unread_summary(started, RunEnd("store", str(outage)))
         finally:
+            tracking.close()
             screen.close()
             self._leave()
+
+    def _tracking(self, screen: Display) -> Tracking:
+        """Its trackers; records to which a search adds what it measures are whole at the end."""
+        search = self.study.search
+        whole = not any(name in DEPLOYED for name in (*search.objectives, *search.constraints))
+        targets = self.study.track.absolute().targets
+        return Tracking(self.folder.location, targets, screen.say, whole)
 
     def _leave(self) -> None:
         """Take away what says that this run is at work, where that can be done."""
@@ -153,7 +167,9 @@ class Launch:
         for folder in self._token_folders():
             token.leave(_patiently(folder, self.study, screen), self._token)
 
-    def _work(self, earlier: Earlier, address: str | None, screen: Display) -> Work:
+    def _work(
+        self, earlier: Earlier, address: str | None, screen: Display, tracking: Tracking
+    ) -> Work:
         """Make what is missing on Ray."""
         cpus = readiness.local_cpus()
         gpus = readiness.local_gpus() if self.study.resources.gpus else 0
@@ -167,7 +183,7 @@ class Launch:
             self._leave_token(screen)
             slots = self._slots(machines, address)
             self._say_machines(machines, slots, address, screen)
-            work = Work(self._ground(measuring_node), earlier, slots, screen)
+            work = Work(self._ground(measuring_node), earlier, slots, screen, tracking.look)
             stack.enter_context(sigterm_as_interrupt())
             watch.look_at(
                 machines.head,
@@ -221,6 +237,8 @@ class Launch:
         raw = self.study.raw()
         if self.study.stage_store:
             raw["stage_store"] = self.store_location  # readers may start in another folder
+        if self.study.track.targets:
+            raw["track"] = self.study.track.absolute().targets
         text = io.BytesIO()
         YAML(typ="safe", pure=True).dump(raw, text)
         self._code.keep(self._patient)

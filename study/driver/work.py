@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,13 +62,22 @@ class Ground:
 class Work:
     """The Tune run itself: agenda, Searcher, records of what the workers could not write.
 
-    `end` says why the run ended early, None where it did not.
+    `end` says why the run ended early, None where it did not. `track` is called now and then with
+    how many trials are settled.
     """
 
-    def __init__(self, ground: Ground, earlier: Earlier, slots: int, screen: Display) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        earlier: Earlier,
+        slots: int,
+        screen: Display,
+        track: Callable[[int], None] = lambda _: None,
+    ) -> None:
         from study.driver.cluster import Cluster
 
         self._ground, self._screen, self._slots = ground, screen, slots
+        self._track = track
         self.end: RunEnd | None = None
         self.settled: set[str] = set()
         self._dense_faults: dict[str, Fault] = {}
@@ -278,6 +287,7 @@ class Work:
             self._give_up_on_the_store()
         if clock - self._compacted >= COMPACT_EVERY_S:
             self._compact()
+        self._track(self.tally.settled)
 
     def _beat(self) -> None:
         self._ground.lease.beat(RUN_LEASE)

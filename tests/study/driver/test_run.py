@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,18 +58,26 @@ def wait_for(found: Callable[[], Any], run: subprocess.Popen[str]) -> Any:
 
 
 def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
-    first = finished(bimp(TINY, tmp_path))
+    board = tmp_path / "board"  # a tracker, which gets each trial once
+    sets = {"track.tensorboard": str(board)}
+    first = finished(bimp(TINY, tmp_path, **sets))
     assert "starting: 8 trials" in first
     assert "8 of 8 trials are settled" in first
     before = settled_files(tmp_path)
     assert len(before) == 8
-    assert "complete: all 8 trials are settled" in finished(bimp(TINY, tmp_path))
-    more = finished(bimp(TINY, tmp_path, seeds="[0, 1, 2]"))
+    events = {path: path.read_bytes() for path in board.rglob("events*")}
+    assert {path.parent.name for path in events} == {Path(name).stem for name in before}
+    shutil.rmtree(next(iter(events)).parent)  # what is lost is written again, also by a run of none
+    assert "complete: all 8 trials are settled" in finished(bimp(TINY, tmp_path, **sets))
+    assert len(list(board.rglob("events*"))) == 8
+    more = finished(bimp(TINY, tmp_path, seeds="[0, 1, 2]", **sets))
     assert "resuming: 8 of 12 trials are settled" in more
     assert "extending: seeds 2 are new" in more
     after = settled_files(tmp_path)
     assert len(after) == 12
     assert {k: after[k] for k in before} == before
+    assert len(list(board.rglob("events*"))) == 12
+    assert sum(path.is_file() and path.read_bytes() == data for path, data in events.items()) >= 7
     assert not (tmp_path / "tune").exists()
 
 

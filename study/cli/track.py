@@ -1,0 +1,58 @@
+"""`bimp track`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+import click
+
+
+@click.command("track")
+@click.argument("folder", metavar="DIR")
+@click.option("--mlflow", metavar="URI", help="A tracking server, a database or a folder.")
+@click.option("--wandb", metavar="PROJECT", help="WANDB_MODE=offline writes runs to be synced.")
+@click.option("--tensorboard", metavar="FOLDER", help="Where event files go.")
+@click.option("--json", "as_json", is_flag=True, help="What was written as one line of JSON.")
+@click.option("--while", "parent", type=int, hidden=True, help="Stop when this process is gone.")
+def command(
+    folder: str,
+    mlflow: str | None,
+    wandb: str | None,
+    tensorboard: str | None,
+    as_json: bool,
+    parent: int | None,
+) -> None:
+    """Write the settled trials of the study DIR to trackers: MLflow, W&B, TensorBoard.
+
+    Each trial once: its settings, curve and final numbers. Without an option it writes to those of
+    the study's `track`. A run does the same as it goes on, where its study has `track`. Writes
+    nothing into the records.
+    """
+    from study.definition.locations import existing
+    from study.definition.track import Track
+    from study.trackers.sweep import sentences, sweep
+    from trainables.vocabulary.refusal import Refusal
+
+    place, study = existing(folder)
+    named = {"mlflow": mlflow, "wandb": wandb, "tensorboard": tensorboard}
+    given = {kind: target for kind, target in named.items() if target is not None}
+    track = Track.of(given) if given else study.track
+    if not track.targets:
+        rule = "must be given where the study has no track"
+        raise Refusal(f"--mlflow, --wandb or --tensorboard {rule}, got none")
+    track.require_packages()
+    outcomes = sweep(
+        place.location,
+        track.absolute().targets,
+        lambda: parent is None or os.getppid() == parent,
+    )
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in outcomes]))
+        return
+    for text in sentences(outcomes, folder):
+        click.echo(text)
+    if any(one.fault for one in outcomes):
+        sys.exit(1)

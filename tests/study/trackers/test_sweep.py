@@ -1,0 +1,279 @@
+"""Trackers hold what the frames hold, each trial once, whatever broke off in between."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import frames
+from analysis.columns.names import config_columns
+from study.trackers.entries import entries
+from study.trackers.sweep import LEASE, Swept, sweep
+from study.trackers.tensorboard_tracker import TensorboardTracker
+from study.trackers.tracker import CURVE
+from tests.analysis.small import write_small
+from tests.study.conftest import Command
+from trainables.files.leases import Leases
+from trainables.files.storage import LocalFolder
+from trainables.vocabulary.schema import at_level
+
+SETTLED = {"ft0", "ft1", "allr0", "allr1", "wild"}
+"""Of the small study `broken` failed: its retry would be another result."""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> str:
+    return write_small(str(tmp_path / "small")).location
+
+
+def curve_of(study: str, trial: str) -> dict[str, list[tuple[int, float]]]:
+    """What the epochs frame holds of a trial: pairs of epoch and value by name."""
+    known = frames.epochs(study)
+    rows = known[known["fingerprint"] == trial]
+    return {
+        name: [
+            (int(epoch), float(value))
+            for epoch, value in zip(rows["total_epoch"], rows[name], strict=True)
+            if not math.isnan(value)
+        ]
+        for name in at_level("epoch")
+        if name in rows and rows[name].notna().any()
+    }
+
+
+def numbers_of(study: str, trial: str) -> dict[str, float]:
+    known = frames.trials(study).set_index("fingerprint").loc[trial]
+    names = [name for name in at_level("trial") if name in known and not pd.isna(known[name])]
+    return {name: float(known[name]) for name in names}
+
+
+def test_entries_are_the_frames(study: str) -> None:
+    whole = {entry.fingerprint: entry for entry in entries(frames.read(study), SETTLED)}
+    assert set(whole) == SETTLED
+    one = whole["allr0"]
+    assert (one.name, one.study, one.state) == ("allr 0.9 seed 0 allr0", "small", "done")
+    assert one.numbers == {
+        "val_accuracy": 0.9, "test_accuracy": 0.89, "dense_epochs": 3.0, "train_s": 1.5,
+    }  # fmt: skip
+    assert [epoch for epoch, _ in one.curve] == list(range(7))
+    assert [numbers["val_accuracy"] for _, numbers in one.curve] == [
+        0.1, 0.2, 0.3, 0.5, 0.6, 0.6, 0.7,
+    ]  # fmt: skip
+    assert one.settings["retrain.discount"] == "adaptive"
+    assert one.settings["task.model.hidden"] == "64, 32"
+    assert (one.settings["seed"], one.settings["retrain_seed"]) == (0, 0)
+    assert "retrain.discount" not in whole["ft0"].settings
+    assert whole["wild"].state == "diverged" and whole["wild"].numbers == {"dense_epochs": 3.0}
+
+
+def accumulated(folder: Path) -> Any:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = reader.EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    return events.Reload()
+
+
+def test_tensorboard_reads_back_the_frames(study: str, tmp_path: Path) -> None:
+    target = tmp_path / "board"
+    assert sweep(study, {"tensorboard": str(target)}) == [Swept("tensorboard", str(target), 5, 0)]
+    assert {path.name for path in (target / "small").iterdir()} == SETTLED
+    for trial in ("allr0", "wild"):
+        events = accumulated(target / "small" / trial)
+        series = {
+            tag: [(event.step, event.value) for event in events.Scalars(tag)]
+            for tag in events.Tags()["scalars"]
+        }
+        wanted = {name: [(0, value)] for name, value in numbers_of(study, trial).items()}
+        wanted |= {f"{CURVE}{name}": pairs for name, pairs in curve_of(study, trial).items()}
+        assert series == {
+            tag: [(step, float(np.float32(value))) for step, value in pairs]
+            for tag, pairs in wanted.items()
+        }
+
+
+def test_tensorboard_knows_the_settings(study: str, tmp_path: Path) -> None:
+    sweep(study, {"tensorboard": str(tmp_path / "board")})
+    start = accumulated(tmp_path / "board" / "small" / "allr0").summary_metadata[
+        "_hparams_/session_start_info"
+    ]
+    plugin = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
+    held = plugin.HParamsPluginData.FromString(start.plugin_data.content).session_start_info.hparams
+    assert held["retrain.schedule"].string_value == "allr"
+    assert held["prune.sparsity"].number_value == 0.9
+    assert held["seed"].number_value == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_mlflow_reads_back_the_frames(study: str, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="needs mlflow: pip install 'bimp-study[mlflow]'")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert sweep(study, {"mlflow": uri}) == [Swept("mlflow", uri, 5, 0)]
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("small").experiment_id
+    runs = {run.data.tags["bimp.fingerprint"]: run for run in client.search_runs([experiment])}
+    assert set(runs) == SETTLED
+    assert {name: run.info.status for name, run in runs.items()} == {
+        **dict.fromkeys(SETTLED, "FINISHED"), "wild": "FAILED",
+    }  # fmt: skip
+    known = frames.trials(study).set_index("fingerprint")
+    for trial, run in runs.items():
+        curve = curve_of(study, trial)
+        last = {f"{CURVE}{name}": pairs[-1][1] for name, pairs in curve.items()}
+        assert run.data.metrics == {**numbers_of(study, trial), **last}
+        for name, pairs in curve.items():
+            history = client.get_metric_history(run.info.run_id, f"{CURVE}{name}")
+            assert sorted((one.step, one.value) for one in history) == pairs
+        settings = {c: known.loc[trial, c] for c in config_columns(known)}
+        held = {name: run.data.params[name] for name in settings if name in run.data.params}
+        assert held == {
+            name: ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+            if isinstance(value, float) else str(value)
+            for name, value in settings.items() if isinstance(value, tuple) or not pd.isna(value)
+        }  # fmt: skip
+    # a run that was broken off is replaced, and what is whole stays as it is
+    torn = client.create_run(experiment, tags={"bimp.fingerprint": "allr1"}).info.run_id
+    client.delete_run(runs["allr1"].info.run_id)
+    assert sweep(study, {"mlflow": uri}) == [Swept("mlflow", uri, 1, 0)]
+    after = {run.data.tags["bimp.fingerprint"]: run for run in client.search_runs([experiment])}
+    assert set(after) == SETTLED and len(client.search_runs([experiment])) == 5
+    assert after["allr1"].info.run_id not in (torn, runs["allr1"].info.run_id)
+    assert after["ft0"].info.run_id == runs["ft0"].info.run_id
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_wandb_holds_the_frames_offline(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="needs wandb: pip install 'bimp-study[wandb]'")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    outcome = sweep(study, {"wandb": "pruning"})
+    assert outcome == [Swept("wandb", "pruning", 5, 0)]
+    (folder,) = (Path(study) / "wandb").glob("offline-run-*-allr0")
+    history, summary, settings = offline(folder)
+    assert (settings["retrain.schedule"], settings["prune.sparsity"]) == ("allr", 0.9)
+    assert {k: v for k, v in summary.items() if not k.startswith(("_", CURVE))} == numbers_of(
+        study, "allr0"
+    )
+    for name, pairs in curve_of(study, "allr0").items():
+        assert [(r["_step"], r[f"{CURVE}{name}"]) for r in history] == pairs
+    assert sweep(study, {"wandb": "pruning"}) == [Swept("wandb", "pruning", 0, 0)]
+
+
+def offline(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """The history, last summary and settings of an offline run, as W&B's own records hold them."""
+    from wandb.proto import wandb_internal_pb2
+
+    history: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    for data in log_records(next(folder.glob("*.wandb")).read_bytes()):
+        record = wandb_internal_pb2.Record.FromString(data)
+        if record.WhichOneof("record_type") == "history":
+            row = {_key(item): json.loads(item.value_json) for item in record.history.item}
+            history.append({"_step": record.history.step.num, **row})
+        summary |= {_key(i): json.loads(i.value_json) for i in record.summary.update}
+        settings |= {_key(i): json.loads(i.value_json) for i in record.run.config.update}
+    return history, summary, settings
+
+
+def _key(item: Any) -> str:
+    return item.key or ".".join(item.nested_key)
+
+
+def log_records(data: bytes) -> Iterator[bytes]:
+    """The records of a log as LevelDB writes them: pieces in blocks of 32 KiB, behind 7 bytes."""
+    at, whole = 7, b""
+    while at + 7 <= len(data):
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+            continue
+        _, length, kind = struct.unpack("<IHB", data[at : at + 7])
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or its last piece
+            yield whole
+            whole = b""
+
+
+def test_each_trial_is_written_once(study: str, tmp_path: Path) -> None:
+    """A second sweep writes nothing; one that lacks a trial writes that one; torn ones are gone."""
+    target = tmp_path / "board"
+    sweep(study, {"tensorboard": str(target)})
+    before = {path: path.read_bytes() for path in target.rglob("events*")}
+    assert len(before) == 5
+    assert sweep(study, {"tensorboard": str(target)})[0].written == 0
+    (target / "small" / "ft0").rename(target / "small" / ".tmp-ft0")
+    assert sweep(study, {"tensorboard": str(target)}) == [Swept("tensorboard", str(target), 1, 0)]
+    after = {path: path.read_bytes() for path in target.rglob("events*")}
+    others = {path: data for path, data in before.items() if path.parent.name != "ft0"}
+    assert others.items() <= after.items()
+    assert {path.parent.name for path in after} == SETTLED and len(after) == 5
+
+
+def test_a_sweep_stops_between_trials(study: str, tmp_path: Path) -> None:
+    answers = iter([True, True, False])
+    target = str(tmp_path / "board")
+    assert sweep(study, {"tensorboard": target}, lambda: next(answers)) == [
+        Swept("tensorboard", target, 2, 3)
+    ]
+
+
+def test_one_tracker_that_fails_leaves_the_other(study: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    bad, good = str(tmp_path / "file"), str(tmp_path / "board")
+    first = sweep(study, {"tensorboard": bad})[0]
+    assert (first.written, first.missing) == (0, 5) and "NotADirectoryError" in first.fault
+    assert sweep(study, {"tensorboard": good})[0].fault == ""
+
+
+def test_two_sweeps_are_never_at_work_at_once(study: str, tmp_path: Path) -> None:
+    folder = LocalFolder(study)
+    other = Leases(folder, "other")
+    other.beat(LEASE)
+    (outcome,) = sweep(study, {"tensorboard": str(tmp_path / "board")})
+    assert outcome.fault == "another process writes to the trackers now"
+    assert not (tmp_path / "board").exists()
+    other.release(LEASE)
+    assert sweep(study, {"tensorboard": str(tmp_path / "board")})[0].written == 5
+
+
+def test_the_verb_writes_where_it_is_told(bimp: Command, study: str, tmp_path: Path) -> None:
+    ended = bimp("track", study)
+    assert ended.status == 2 and "must be given where the study has no track" in ended.err
+    ended = bimp("track", study, "--tensorboard", tmp_path / "board")
+    assert (ended.status, ended.out) == (
+        0, f"tensorboard ({tmp_path}/board): 5 trials written, none missing\n",
+    )  # fmt: skip
+    with (Path(study) / "study.yaml").open("a") as file:
+        file.write(f"track: {{tensorboard: {tmp_path}/board}}\n")
+    shutil.rmtree(tmp_path / "board" / "small" / "wild")
+    assert "1 trials written" in bimp("track", study).out
+    (tmp_path / "file").write_text("")
+    ended = bimp("track", study, "--tensorboard", tmp_path / "file")
+    assert ended.status == 1 and f"bimp track {study} writes them" in ended.out
+
+
+def test_a_tracker_that_is_not_installed_is_refused(
+    bimp: Command, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.definition.track.find_spec", lambda _: None)
+    ended = bimp("track", study, "--wandb", "pruning")
+    assert ended.status == 2
+    assert "track.wandb needs a package: pip install 'bimp-study[wandb]'" in ended.err
+
+
+def test_a_torn_folder_of_tensorboard_does_not_count(tmp_path: Path) -> None:
+    tracker = TensorboardTracker(str(tmp_path))
+    assert tracker.written("small") == set()
+    (tmp_path / "small" / ".tmp-x").mkdir(parents=True)
+    assert tracker.written("small") == set()
