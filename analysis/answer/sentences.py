@@ -65,15 +65,29 @@ def _sure(answer: Answer) -> list[str]:
             f"{counted(n, 'seed')} can settle nothing: no verdict is given on fewer than"
             f" {FEWEST_SEEDS}. Add seeds to the study and run it again."
         )
-    size = () if few else (answer.likeness, answer.resolution)  # two seeds know no spread
+    size = () if few else (answer.likeness, answer.resolution)
     parts = (
         few,
+        "" if few else _left_out(answer),
         _by_itself(answer),
         *size,
         answer.seeds_note,
         lost_words(counts),
     )
     return [one for one in parts if one]
+
+
+def _left_out(answer: Answer) -> str:
+    """That too few seeds are left where those that chose a setting are in no comparison."""
+    most = max((one.n_seeds for one in answer.advice), default=FEWEST_SEEDS)
+    if most >= FEWEST_SEEDS:
+        return ""
+    seeds = f"{counted(most, 'seed')} {'is' if most == 1 else 'are'}"
+    return (
+        f"Seeds that chose a setting are left out where it is compared. {seeds} left, which can"
+        f" settle nothing: no verdict is given on fewer than {FEWEST_SEEDS}. Add seeds to the study"
+        " and run it again."
+    )
 
 
 def _by_itself(answer: Answer) -> str:

@@ -26,6 +26,7 @@ from analysis.selection.likeness import likeness_sentence
 from analysis.selection.networks import seeds_note
 from analysis.selection.series import comparable, each_once, values
 from analysis.selection.settings import configurations
+from analysis.stats import FEWEST_SEEDS
 from trainables.files.progress import live_run
 from trainables.files.progress import read as read_progress
 from trainables.files.storage import open_folder
@@ -65,10 +66,13 @@ def answer_of(
     leads = (lead(ground, task, first) for task, first in firsts)
     aims = declared_objectives(files, trials)  # where there are several, no one setting is best
     sampled = len(trials[list(ground.places)].drop_duplicates()) > most_places
+    given = [] if sampled else advice(ground)
+    known = not given or max(one.n_seeds for one in given) >= FEWEST_SEEDS
+    sized = known and not (sampled or aims)  # two seeds know no spread
     return Answer(
         card(trials, files, ground),
         counts,
-        tuple([] if sampled else advice(ground)),
+        tuple(given),
         tuple(one for one in leads if one is not None),
         tuple(c for task, first in firsts if first for c in costs(ground, first[0], task)),
         tuple(regret),
@@ -76,8 +80,8 @@ def answer_of(
         front(trials, aims),
         seeds_note(each),
         margin,
-        "" if sampled or aims else likeness_sentence(trials, REPORTED, margin, ground.by, name_of),
-        "" if sampled or aims else seeds_sentence(trials, margin),
+        likeness_sentence(trials, REPORTED, margin, ground.by, name_of) if sized else "",
+        seeds_sentence(trials, margin) if sized else "",
     )
 
 

@@ -225,7 +225,7 @@ def table(planned: Plan) -> str:
     if p.seeds_in_words:
         lines.append(("seeds", p.seeds_in_words))
     lines += [*p.examples, *p.weights]
-    lines += [("older trials", sentence) for sentence in p.older]
+    lines += [("older trials", sentence.removeprefix("keeping: ")) for sentence in p.older]
     if p.resolution:
         lines.append(("what seeds find", p.resolution))
     width = max(len(name) for name, _ in lines)
