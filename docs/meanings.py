@@ -111,6 +111,8 @@ MEANINGS = {
     " over their names; they are initialised afresh",
     "compute.micro_batch": "Examples per forward and backward, where `dense.batch_size` does not"
     " fit in memory: gradients are summed over the parts of each step. BatchNorm sees the parts",
+    "compute.processes": "Processes that train a trial together, each on its share of every batch"
+    " (see several-gpus.md); as many as `resources.gpus` where that is above 1",
     "quantise.weights": "int8 rounds the weights by torchao once the network is pruned and"
     " retrained, as a stage of its own: `int8_val_...` and `int8_test_...` are then recorded beside"
     " the trial's own numbers, which stay. Needs the extra `int8`",
@@ -132,8 +134,9 @@ MEANINGS = {
     "search.measure_on": "Node that measures `latency_ms` and `network_bytes`: the id, host name or"
     " address of one node of the cluster, or a resource that it alone offers; the driver's own"
     " unless given. It must reach the study folder and the data",
-    "resources.cpus": "Cores of a trial, and its torch threads",
-    "resources.gpus": "GPUs of a trial: 0, 1 or a share 1/n, with n trials on one GPU",
+    "resources.cpus": "Cores of each process of a trial, and its torch threads",
+    "resources.gpus": "GPUs of a trial: 0, 1, a share 1/n, with n trials on one GPU, or several of"
+    " one machine, each with a process of its own (see several-gpus.md)",
     "resources.max_concurrent": "Most trials at once; as many as fit unless given (64 may wait on a"
     " cluster, which may grow)",
     "resources.retries": "How often a trial whose process was lost is started again within a run"
@@ -180,7 +183,7 @@ RANGES = {
     "search.objectives": "a mapping of metrics to `max` or `min`",
     "search.constraints": "a mapping of metrics to `{min: limit}` or `{max: limit}` or both",
     "search.enqueue": "a list of mappings of dotted keys to values",
-    "resources.gpus": "0, 1 or 1/n",
+    "resources.gpus": "0, 1/n, or a whole number",
     "data.root": "a local path",
     "stage_store": "a path or URI",
     "track.mlflow": "a URI or a path",

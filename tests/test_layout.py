@@ -60,10 +60,11 @@ ROOMS: dict[str, Room] = {
         f"{_TORCH} pydantic",
         "torchvision sklearn",
     ),
-    "trainables.training": Room("data networks pruning methods tasks", _TORCH),
+    "trainables.parallel": Room("", _TORCH),
+    "trainables.training": Room("data networks pruning methods tasks parallel", _TORCH),
     "trainables.trials": Room(
         "vocabulary code formulas config files jobs data networks checkpoints pruning methods"
-        " tasks training",
+        " tasks parallel training",
         f"{_TORCH} safetensors pyarrow",
         "torchao",
     ),
@@ -74,7 +75,9 @@ ROOMS: dict[str, Room] = {
         "onnx onnxruntime openvino torchao executorch",
     ),
     "trainables.workers": Room(
-        "vocabulary code config data files jobs checkpoints training trials", "ray", "torch"
+        "vocabulary code config data files jobs checkpoints parallel training trials",
+        "ray",
+        "torch",
     ),
     "analysis.columns": Room(
         "trainables.vocabulary trainables.formulas trainables.config", _FRAMES
@@ -310,9 +313,9 @@ def test_no_module_imports_itself_by_way_of_others(module: str) -> None:
     assert module not in reached(module, packages=False)
 
 
-def test_only_the_trainable_knows_ray_and_nothing_below_knows_it() -> None:
+def test_only_the_trainable_and_its_crew_know_ray_and_nothing_below_knows_it() -> None:
     knowing = [m for m in MODULES if m.startswith("trainables") and "ray" in reached(m)]
-    assert knowing == ["trainables.workers.tune_trainable"]
+    assert knowing == ["trainables.workers.ray_crew", "trainables.workers.tune_trainable"]
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if room_of(m).startswith("analysis")])

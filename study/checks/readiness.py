@@ -115,8 +115,11 @@ def check_exclusions(configs: Iterable[TrialConfig]) -> None:
 
 
 def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> None:
-    """Refuse a trial that asks for more than there is."""
-    trial = study.resources
+    """Refuse a trial that asks for more than there is; its processes are on one node."""
+    trial, processes = study.resources, study.processes
+    if processes > 1 and trial.cpus * processes > cpus:
+        rule = f"resources.cpus times compute.processes must be <= {cpus:g} on {where}"
+        raise Refusal(f"{rule}, got {trial.cpus} x {processes}")
     if trial.cpus > cpus:
         raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {trial.cpus}")
     if trial.gpus > gpus:
@@ -137,7 +140,10 @@ def local_gpus() -> int:
 
 def slots(study: StudyFile, cpus: float, gpus: float) -> int:
     """Return how many trials fit at once on these resources."""
-    fits = int(cpus // study.resources.cpus)
-    if study.resources.gpus:
-        fits = min(fits, int(gpus * round(1 / study.resources.gpus)))
-    return max(1, min(fits, study.resources.max_concurrent or fits))
+    trial = study.resources
+    fits = int(cpus // (trial.cpus * study.processes))
+    if trial.gpus > 1:
+        fits = min(fits, int(gpus // trial.gpus))
+    elif trial.gpus:
+        fits = min(fits, int(gpus * round(1 / trial.gpus)))
+    return max(1, min(fits, trial.max_concurrent or fits))

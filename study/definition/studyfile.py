@@ -18,9 +18,15 @@ from study.definition.replicates import (
     names_one_file,
     without_retraining_seeds,
 )
+from study.definition.resources import (
+    Resources,
+    numbers_of_processes,
+    refuse_unshared,
+    with_processes,
+)
 from study.definition.search import Search, require_metrics
 from study.definition.track import Track
-from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
+from trainables.config.sections import Section, WholeNumber
 from trainables.files.plain_yaml import plain
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.vocabulary.schema import QUANTISED, measures_of
@@ -32,29 +38,6 @@ _PRESETS = Path(__file__).parents[1] / "presets"
 
 NAMED = ("dataset", "model", "method")
 """Keys whose value is a name, or a mapping with a name and parameters."""
-
-
-class Resources(Section):
-    """What a trial gets: CPU cores (also torch's threads) and GPUs (0, 1 or a share 1/n).
-
-    `max_concurrent`: most trials at once; `retries`: how often a trial whose process was lost is
-    started again without getting on between; `checkpoint_s`: least seconds between two partial
-    states of a stage; `store_patience`: seconds that a store which is out is waited for.
-    """
-
-    cpus: Count = 1
-    gpus: Annotated[float, Field(ge=0, le=1)] = 0
-    max_concurrent: Count | None = None
-    retries: WholeNumber = 3
-    checkpoint_s: PositiveNumber = 60.0
-    store_patience: PositiveNumber = 600.0
-
-    @field_validator("gpus")
-    @classmethod
-    def _share(cls, value: float) -> float:
-        if value and abs(1 / value - round(1 / value)) > 1e-6:
-            raise ValueError("must be 0, 1 or a share 1/n")
-        return value
 
 
 class Data(Section):
@@ -106,6 +89,7 @@ class StudyFile(Section):
         space, again = without_retraining_seeds(space, _mappings(sections.get("spaces")))
         if again is not None:
             sections[SEEDS] = again
+        space = with_processes(space, sections.get("resources"))
         try:
             return cls.model_validate({**sections, "space": space})
         except ValidationError as error:
@@ -152,6 +136,16 @@ class StudyFile(Section):
         """Whether some trial may have its weights in fewer bits at the end."""
         sections = [raw.get("quantise") for raw in (self.space, *self.spaces)]
         return any(isinstance(s, Mapping) and s.get("weights") for s in sections)
+
+    @model_validator(mode="after")
+    def _one_process_per_gpu(self) -> Self:
+        refuse_unshared(self.resources.gpus, numbers_of_processes((self.space, *self.spaces)))
+        return self
+
+    @property
+    def processes(self) -> int:
+        """The most processes that train one trial together."""
+        return max(numbers_of_processes((self.space, *self.spaces)))
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Self:

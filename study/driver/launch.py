@@ -220,9 +220,10 @@ class Launch:
             f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {slots} trials at once"
         )
         trial = self.study.resources
-        if not machines.fits(trial.cpus, trial.gpus):
+        cpus = trial.cpus * self.study.processes
+        if not machines.fits(cpus, trial.gpus):
             screen.say(
-                f"no node offers {trial.cpus} CPUs and {trial.gpus:g} GPUs now, as a trial"
+                f"no node offers {cpus} CPUs and {trial.gpus:g} GPUs now, as a trial"
                 " asks (resources): waiting for the cluster to grow"
             )
         if address is not None and self.resolved.draws_blindly(slots):

@@ -131,7 +131,8 @@ class StudySearcher(Searcher):
         job = job_of(assignment, self._context, self._foreign.expired)
         return {
             "job": json.dumps(job.plain()),
-            "resources": {"CPU": float(self._context.cpus), "GPU": float(self._context.gpus)},
+            "resources": {"CPU": float(self._context.cpus), "GPU": float(job.gpus_each)},
+            "processes": job.processes,
             "avoid": sorted(self._desk.avoided(assignment)),
         }
 

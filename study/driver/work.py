@@ -84,7 +84,8 @@ class Work:
         self._unwritten: set[str] = set()
         self._notes: set[str] = set()
         self._context, self._outbox = ground.context, Outbox(ground.patience, self._store_is_out)
-        self.cluster = Cluster(ground.context.cpus, ground.context.gpus)
+        cpus = ground.context.cpus * ground.resolved.study.processes
+        self.cluster = Cluster(cpus, ground.context.gpus)
         self.nodes = Nodes(self.cluster.offers, self._store_answers, ground.patience)
         self._deployments = Deployments(
             ground.folder,

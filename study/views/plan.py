@@ -55,6 +55,7 @@ class Plan:
     weights of the user's own network are pruned, and which a structure does not divide.
     `resolution` says what the seeds of the folder's records find, "" where there are none. `older`
     says which of them are of an older revision.
+    `processes` are the most that train one trial together.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Plan:
     retrainings: int = 1
     resolution: str = ""
     older: Sequence[str] = ()
+    processes: int = 1
 
 
 _ONE_NETWORK = (
@@ -117,6 +119,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
         retrainings=len(study.retrain_seeds),
         resolution=_resolution(location, margin) if standing.settled else "",
         older=older_revisions(records),
+        processes=study.processes,
     )
 
 
@@ -224,6 +227,8 @@ def table(planned: Plan) -> str:
     lines.append(("time left", _time_left(p)))
     if p.seeds_in_words:
         lines.append(("seeds", p.seeds_in_words))
+    if p.processes > 1:
+        lines.append(("each trial", f"trained by {p.processes} processes together, on one node"))
     lines += [*p.examples, *p.weights]
     lines += [("older trials", sentence.removeprefix("keeping: ")) for sentence in p.older]
     if p.resolution:

@@ -274,7 +274,8 @@ def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
 def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
     """A dense stage that is loaded and evaluated: no seed and no recipe, which it does not use."""
     compute = _section(config, "compute")
-    compute.pop("micro_batch", None)
+    for key in ("micro_batch", "processes"):
+        compute.pop(key, None)
     return {
         "kind": "dense",
         "schema": SCHEMA_VERSION,

@@ -108,6 +108,7 @@ LATER_KEYS = (
     "retrain.seed",
     "compute.micro_batch",
     "quantise.weights",
+    "compute.processes",
 )
 """Keys that came after the first records: left out of a record where they are at their default, so
 that older and newer records of one configuration read alike."""
@@ -241,6 +242,13 @@ def _steps_are_as_told(c: Settings) -> None:
         _refuse("dense.label_smoothing", rule, c.dense.label_smoothing)
 
 
+def _shares_are_real(c: Settings) -> None:
+    processes, whole = c.compute.processes, c.dense.batch_size
+    if processes > whole:
+        rule = f"be at most dense.batch_size ({whole}), of which each gets a share"
+        _refuse("compute.processes", rule, processes)
+
+
 def _schedule_is_complete(c: Settings) -> None:
     if c.dense.schedule == "multistep":
         stones = c.dense.milestones
@@ -301,6 +309,7 @@ RULES: tuple[Callable[[Settings], None], ...] = (
     _dense_run_is_real,
     _optimiser_suits,
     _steps_are_as_told,
+    _shares_are_real,
     _schedule_is_complete,
     _cycles_have_steps,
     _structure_is_offered,

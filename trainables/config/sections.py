@@ -322,9 +322,11 @@ class Compute(Section):
     """Numerical options; each changes the bits of a result.
 
     `micro_batch`: examples per forward and backward, where a whole batch does not fit in memory.
+    `processes`: those that train a trial together, each on its share of every batch.
     """
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
     compile: bool = False
     micro_batch: Count | None = None
+    processes: Count = 1

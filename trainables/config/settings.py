@@ -178,7 +178,7 @@ class Settings(Section):
     @property
     def forward_size(self) -> int:
         """Training examples of one forward at most."""
-        return self.compute.micro_batch or self.dense.batch_size
+        return self.compute.micro_batch or math.ceil(self.dense.batch_size / self.compute.processes)
 
     @property
     def steps_per_epoch(self) -> int:

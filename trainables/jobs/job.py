@@ -13,7 +13,8 @@ class Context:
 
     `loader_processes` and `memory` are the study's `data.processes` and `data.memory`. `token` is
     what the driver has left in its folders, "" for nothing; `store_patience` how many seconds a
-    store that is out is waited for; `versions` are those of the driver's packages.
+    store that is out is waited for; `versions` are those of the driver's packages. `cpus` are those
+    of each process that trains a trial, `gpus` those of all of them together.
     """
 
     study: str
@@ -47,6 +48,16 @@ class Job:
     attempt: int = 1
     origin: Mapping[str, Any] = field(default_factory=dict)
     expired: tuple[str, ...] = ()
+
+    @property
+    def processes(self) -> int:
+        """How many processes train the trial together."""
+        return int(self.config.get("compute", {}).get("processes", 1))
+
+    @property
+    def gpus_each(self) -> float:
+        """GPUs of each of these processes."""
+        return self.context.gpus / self.processes
 
     def plain(self) -> dict[str, Any]:
         """Return the job as plain data."""

@@ -37,17 +37,33 @@ class Batches(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Which examples of every step are a rank's: neighbours, as many as another's or one more."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rank's part of the examples of a step; rank 0 always has one."""
+        n = stop - start
+        first, end = (-(-n * rank // self.size) for rank in (self.rank, self.rank + 1))
+        return start + first, start + end
+
+
 def training_batches(
     loaded: LoadedTask, size: int, seed: int, stage: str, steps: int, micro: int | None = None
 ) -> Batches:
     """Return the training batches of a stage of `steps` optimiser steps.
 
-    `size` examples per step, `micro` of them per forward.
+    `size` examples per step, `micro` of them per forward. Where several ranks train together, what
+    is this rank's of each: perhaps nothing of a last, smaller batch.
     """
-    train = loaded.splits.train
+    train, ranks = loaded.splits.train, loaded.ranks
+    cut = Cut() if ranks is None else Cut(ranks.rank, ranks.size)
     if isinstance(train, InMemory):
-        return _MemoryBatches(train, loaded, size, seed, stage, micro or size)
-    return _LoadedBatches(train, loaded, size, seed, stage, micro or size, steps)
+        return _MemoryBatches(train, loaded, size, seed, stage, micro or size, cut)
+    return _LoadedBatches(train, loaded, size, seed, stage, micro or size, steps, cut)
 
 
 @dataclass(eq=False)
@@ -58,6 +74,7 @@ class _MemoryBatches:
     seed: int
     stage: str
     micro: int
+    cut: Cut
 
     @property
     def per_epoch(self) -> int:
@@ -68,10 +85,10 @@ class _MemoryBatches:
         order = epoch_order(n, self.seed, self.stage, epoch).to(device)
         draws = _drawn(self.data, generator(self.seed, self.stage, epoch, "augment"), device)
         for start in range(first * self.size, n, self.size):
-            stop = min(start + self.size, n)
+            begin, end = self.cut.of(start, min(start + self.size, n))
             yield [
-                self._batch(order, draws, at, min(at + self.micro, stop))
-                for at in range(start, stop, self.micro)
+                self._batch(order, draws, at, min(at + self.micro, end))
+                for at in range(begin, end, self.micro)
             ]
 
     def _batch(self, order: torch.Tensor, draws: Any, start: int, stop: int) -> Any:
@@ -94,6 +111,7 @@ class _LoadedBatches:
     stage: str
     micro: int
     steps: int
+    cut: Cut
 
     def __post_init__(self) -> None:
         self._next = -1
@@ -116,7 +134,7 @@ class _LoadedBatches:
 
     def _from(self, step: int) -> Iterator[Micro]:
         n, size, micro = len(self.data), self.size, self.micro
-        order = _StageOrder(n, size, micro, self.seed, self.stage, step, self.steps)
+        order = _StageOrder(n, size, micro, self.seed, self.stage, step, self.steps, self.cut)
         batches = loaded_batches(self.loaded, self.data, order, Draw(self.seed, self.stage))
         return (list(islice(batches, n_parts)) for n_parts in order.parts_per_step())
 
@@ -132,13 +150,15 @@ class _StageOrder:
     stage: str
     first: int
     end: int
+    cut: Cut = Cut()
 
     def _steps(self) -> Iterator[tuple[int, int, int]]:
         """(epoch, start, stop) of every step."""
         per_epoch = -(-self.n // self.size)
         for step in range(self.first, self.end):
             epoch, place = divmod(step, per_epoch)
-            yield epoch, place * self.size, min((place + 1) * self.size, self.n)
+            begin, end = self.cut.of(place * self.size, min((place + 1) * self.size, self.n))
+            yield epoch, begin, end
 
     def parts_per_step(self) -> Iterator[int]:
         """How many micro-batches each step has."""

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from trainables.data.parts import Items, Splits
+from trainables.parallel.ranks import Ranks
 from trainables.pruning.prunable import Prunable
 from trainables.pruning.work import Work
 from trainables.tasks.task import Forward, Task
@@ -48,7 +49,7 @@ class LoadedTask:
     layers that keep their statistics in training. `uncut` are weights that stay dense because the
     study's structure does not divide them; they are none of `weights`.
     `weights_file` opens a file of trained weights, by the digest of its content and the path that
-    the study knows.
+    the study knows. `ranks` are the processes that train together, None for one alone.
     """
 
     task: Task
@@ -65,6 +66,7 @@ class LoadedTask:
     still: tuple[nn.Module, ...] = ()
     uncut: tuple[str, ...] = ()
     weights_file: WeightsFile = where_it_lay
+    ranks: Ranks | None = None
 
     @property
     def parts(self) -> dict[str, Items]:

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from trainables.data.isolation import reseed
 from trainables.methods.interface import Hooks
+from trainables.parallel.ranks import Order, Ranks
 from trainables.training.batches import Micro, training_batches
 from trainables.training.heap import keep_freed_memory
 from trainables.training.loaded import LoadedTask
 from trainables.training.randomness import derived_seed
+from trainables.training.shares import Share, announce
 
 
 @dataclass
@@ -66,6 +68,8 @@ class Trainer:
             self.loaded, self.batch_size, self.seed, self.stage, len(self.rates), self.micro_batch
         )
         self._scales = [float(group.get("lr_scale", 1.0)) for group in self.optimiser.param_groups]
+        self._share: Share | None = None  # of several ranks, from the first step on
+        self._compares = False
         self.hooks.bind(self.optimiser)
 
     @property
@@ -89,6 +93,8 @@ class Trainer:
         Returns whether the epoch ended (the last one may be cut short by the stage's length).
         """
         start = time.perf_counter()
+        if self.loaded.ranks is not None:
+            self._meet(self.loaded.ranks)
         self.loaded.train_()
         epoch = self.epoch
         last = min((epoch + 1) * self.steps_per_epoch, len(self.rates))
@@ -106,6 +112,22 @@ class Trainer:
         self.position.train_s += time.perf_counter() - start
         return self.position.step >= last
 
+    def _meet(self, ranks: Ranks) -> None:
+        """Tell the other ranks what is trained, once; masks are compared at the next step."""
+        self._compares = True
+        if self._share is not None:
+            return
+        announce(
+            ranks,
+            seed=self.seed,
+            stage=self.stage,
+            batch_size=self.batch_size,
+            steps=len(self.rates),
+            micro_batch=self.micro_batch,
+        )
+        self._share = Share(self.loaded, ranks, self.seed, self.stage, self._batches)
+        self._share.require_alike()
+
     def _step(self, parts: Micro) -> tuple[Tensor, int | Tensor]:
         """One optimiser step; returns the mean loss of the batch, detached, and its weight."""
         step = self.position.step
@@ -116,7 +138,10 @@ class Trainer:
             group["lr"] = self.rates[step] * scale
         self.optimiser.zero_grad(set_to_none=True)
         self.hooks.before_forward(step)
-        loss, weight = self._backward(parts)
+        if self._share is None:
+            loss, weight = self._backward(parts)
+        else:
+            loss, weight = self._shared_backward(self._share, parts, step)
         if self.scaler.is_enabled():
             self.scaler.unscale_(self.optimiser)
             self.hooks.on_gradients(step)
@@ -141,6 +166,29 @@ class Trainer:
         shares = [weight / _positive(whole) for weight in weights]
         losses = [self._part_backward(*pair) for pair in zip(parts, shares, strict=True)]
         return torch.stack(losses).sum(), whole
+
+    def _shared_backward(self, share: Share, parts: Micro, step: int) -> tuple[Tensor, Tensor]:
+        """The same of the whole batch, of which `parts` are rank 0's."""
+        assert self.loaded.ranks is not None
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        self.loaded.ranks.tell(Order.STEP, step=step, scale=scale, compares=self._compares)
+        scaled = self.scaler.scale if self.scaler.is_enabled() else _as_it_is
+        loss, weight = share.step(parts, scaled, compares=self._compares)
+        self._compares = False
+        self._refuse_unshared_gradients()
+        return loss, weight
+
+    def _refuse_unshared_gradients(self) -> None:
+        """The other ranks know nothing of what a method learns: the loss must not reach it."""
+        extra = self.hooks.extra_parameters()
+        if extra is None:
+            return
+        for name, parameter in extra.named.items():
+            if parameter.grad is not None:
+                raise ValueError(
+                    "compute.processes must be 1 for a method whose own parameters get gradients"
+                    f" from the loss itself, not from those of the weights, got one of {name}"
+                )
 
     def _part_backward(self, part: Any, share: float | Tensor | None = None) -> Tensor:
         with self.loaded.autocast():
@@ -170,6 +218,10 @@ class Trainer:
         }
         self.position = Position(step=p.step)
         return row
+
+
+def _as_it_is(loss: Tensor) -> Tensor:
+    return loss
 
 
 def _positive(weight: int | Tensor) -> int | Tensor:

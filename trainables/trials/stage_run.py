@@ -261,6 +261,7 @@ def _trainer(
     rates: list[float],
     memory: Mapping[str, Tensor] | None = None,
 ) -> Trainer:
+    _require_processes(config, loaded)
     optimiser = optimiser_of(config, loaded.own).build(loaded.model, hooks)
     name = config.draws_at(spec.cycle)
     trainer = Trainer(
@@ -277,6 +278,16 @@ def _trainer(
     load_optimiser_state(optimiser, _learnt(trainer), memory or {})
     hooks.bind(optimiser)
     return trainer
+
+
+def _require_processes(config: TrialConfig, loaded: LoadedTask) -> None:
+    """Another number of processes would be another trial than its fingerprint says."""
+    there = 1 if loaded.ranks is None else loaded.ranks.size
+    if config.compute.processes != there:
+        raise ValueError(
+            f"compute.processes must be {there}, as many as train this trial,"
+            f" got {config.compute.processes}"
+        )
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ from trainables.data.parts import Items, Splits
 from trainables.formulas.structures import misfits
 from trainables.networks import models
 from trainables.networks.parameters import freeze_
+from trainables.parallel.ranks import Ranks
 from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
@@ -47,7 +48,10 @@ GRAPHS_KEPT = 64
 
 
 class TaskCache:
-    """Data sets and models of one worker, the most recently used ones kept."""
+    """Data sets and models of one worker, the most recently used ones kept.
+
+    `ranks`: the processes that train together, this one among them; None for one alone.
+    """
 
     def __init__(
         self,
@@ -57,7 +61,9 @@ class TaskCache:
         keeping: Keeping | None = None,
         copy_of: Callable[[str], Path] | None = None,
         weights_file: WeightsFile = where_it_lay,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks
         self._root, self._copy_of, self._weights_file = data_root, copy_of, weights_file
         self._copy: tuple[str, Path] | None = None
         self.device = torch.device(device)
@@ -108,6 +114,7 @@ class TaskCache:
             loading=loading,
             still=still,
             weights_file=self._weights_file,
+            ranks=self.ranks,
         )
 
     def _task(self, config: TrialConfig) -> Task:
@@ -171,7 +178,7 @@ def _task_key(config: TrialConfig) -> Any:
 
 def _model_key(config: TrialConfig) -> list[Any]:
     """What decides, beside the task, how the model stands in memory and what of it is trained."""
-    compute = config.compute.model_dump(mode="json", exclude={"micro_batch"})
+    compute = config.compute.model_dump(mode="json", exclude={"micro_batch", "processes"})
     return [compute, config.dense.freeze, config.dense.label_smoothing]
 
 

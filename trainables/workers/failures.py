@@ -18,6 +18,10 @@ _OF_THE_NODE = (NodeFault, ImportError, OSError)
 def kind_of(error: BaseException) -> Kind:
     """Return what an error, or what caused it, is a fault of."""
     causes = list(_causes(error))
+    ranked = _class("trainables.workers.crew", "RankFault")
+    if (of_a_rank := next((c for c in causes if isinstance(c, ranked)), None)) is not None:
+        kind: Kind = of_a_rank.kind  # type: ignore[attr-defined]
+        return kind
     outage = _class("trainables.files.outages", "StoreOutage")
     if any(isinstance(cause, outage) for cause in causes):
         return "store"

@@ -20,7 +20,9 @@ from trainables.workers.deferred_compiler import defer_compiler
 from trainables.workers.failures import failure
 
 if TYPE_CHECKING:
+    from trainables.parallel.ranks import Ranks
     from trainables.trials.task_cache import TaskCache
+    from trainables.workers.crew import Crew
     from trainables.workers.worker import JobRun
 
 DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
@@ -52,14 +54,22 @@ class StudyTrainable(Trainable):
 
     _tasks: TaskCache | None = None
     _run: JobRun | None = None
+    _crew: Crew | None = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
-        """Return what a trial gets, on any node but those that it avoids."""
+        """Return what a trial gets, on any node but those that it avoids.
+
+        `resources` are those of each process; where there are several, they are on one node.
+        """
+        n = config.get("processes", 1)
         more: dict[str, Any] = {}
         if config["avoid"]:
-            more = {"bundle_label_selector": [{NODE_LABEL: f"!in({','.join(config['avoid'])})"}]}
-        return PlacementGroupFactory([dict(config["resources"])], **more)
+            elsewhere = {NODE_LABEL: f"!in({','.join(config['avoid'])})"}
+            more = {"bundle_label_selector": [dict(elsewhere) for _ in range(n)]}
+        if n > 1:
+            more["strategy"] = "STRICT_PACK"
+        return PlacementGroupFactory([dict(config["resources"]) for _ in range(n)], **more)
 
     def setup(self, config: dict[str, Any]) -> None:
         """Store the job."""
@@ -76,15 +86,17 @@ class StudyTrainable(Trainable):
 
         A fault of the trial, an import that fails included, ends it as failed. A process that ran
         out of memory, or whose device reported an error, is not trusted with another trial: it
-        ends, and Ray starts a new one.
+        ends, and Ray starts a new one; so does one that has lost a process which trained with it.
         """
         job = Job.of(json.loads(self._raw))
         try:
             report = self._advance(job)
-        except Exception as error:  # the trial boundary: recorded with type, text and traceback
-            if _spoils_the_process(error):
-                raise
+        except Exception as raised:  # the trial boundary: recorded with type, text and traceback
+            error = raised if self._crew is None else self._crew.explained(raised)
             self._tasks = self._run = None  # whatever the fault left behind goes with them
+            self.cleanup()
+            if _spoils_the_process(error):
+                raise error from raised.__cause__
             report = failure(job, error)
         report = replace(report, node=place().node)
         return {KEY: report.to_json(), "done": report.final}
@@ -98,11 +110,27 @@ class StudyTrainable(Trainable):
         notes: tuple[str, ...] = ()
         if self._tasks is None:
             notes = require_all(job.context)
-            self._tasks = tasks_for(job)
+            self._tasks = tasks_for(job, self._ranks(job))
         if self._run is None:
             self._run = JobRun(job, self._tasks, at_once=fresh, actor=place().actor)
         report = self._run.advance()
         return replace(report, notes=(*notes, *report.notes))
+
+    def _ranks(self, job: Job) -> Ranks | None:
+        """The processes that train this worker's trials with it; None where it trains alone."""
+        if job.processes == 1:
+            return None
+        from trainables.workers.crew import Crew
+        from trainables.workers.ray_crew import RayOthers
+
+        self._crew = Crew(job, RayOthers(job))
+        return self._crew.ranks
+
+    def cleanup(self) -> None:
+        """End the processes that trained with this one."""
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the stage store holds what a restart needs."""
@@ -115,6 +143,10 @@ def _spoils_the_process(error: Exception) -> bool:
     """Whether memory ran out or a GPU's library failed: every later call may then fail too."""
     torch = sys.modules.get("torch")  # where it was not imported, it raised nothing
     kinds = tuple(getattr(torch, name) for name in _TORCH_FAULTS if hasattr(torch, name))
-    if isinstance(error, (MemoryError, *kinds)):
+    ranks = sys.modules.get("trainables.parallel.ranks")
+    if isinstance(error, (MemoryError, *kinds, getattr(ranks, "RankLost", MemoryError))):
         return True
-    return isinstance(error, RuntimeError) and any(s in str(error) for s in DEVICE_FAULTS)
+    told: tuple[str, ...] = DEVICE_FAULTS
+    if type(error).__name__ == "RankFault":  # of another process, known by what it said
+        told = (*DEVICE_FAULTS, *_TORCH_FAULTS, MemoryError.__name__)
+    return isinstance(error, RuntimeError) and any(s in str(error) for s in told)

@@ -23,6 +23,7 @@ from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
 from trainables.jobs.provenance import machine, now, versions_of
+from trainables.parallel.ranks import Order, Ranks
 from trainables.trials.precision import QUANTISERS
 from trainables.trials.procedure import Pace, Procedure, Progress, trained_stages
 from trainables.trials.stage_run import UNCUT
@@ -31,8 +32,8 @@ from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.schema import State
 
 
-def tasks_for(job: Job) -> TaskCache:
-    """Return a fresh cache of tasks for the resources of a job."""
+def tasks_for(job: Job, ranks: Ranks | None = None) -> TaskCache:
+    """Return a fresh cache of tasks for the resources of a job, and the ranks that share it."""
     context = job.context
     device = "cuda" if context.gpus else "cpu"
     folder = StoreFolder(open_folder(context.folder))
@@ -43,6 +44,7 @@ def tasks_for(job: Job) -> TaskCache:
         Keeping(context.memory, context.loader_processes, context.cpus),
         lambda digest: shipped_copy(digest) or restore(folder.read, digest),
         partial(opened, folder),
+        ranks,
     )
 
 
@@ -64,6 +66,8 @@ class JobRun:
         self._folder = StudyFolder(StoreFolder(open_folder(job.context.folder)))
         self._config = TrialConfig.of(job.config)
         self._started_at = now()
+        if tasks.ranks is not None:
+            tasks.ranks.tell(Order.JOB, job.plain())
         pace = replace(self._pace, unit_s=0.0) if at_once else self._pace
         self._procedure = self._make_procedure(pace)
         self._end: Progress | None = None

@@ -121,14 +121,18 @@ def test_presets_are_found_by_name_and_a_file_comes_first(
 
 @pytest.mark.parametrize(
     ("gpus", "valid"),
-    [(0, True), (1, True), (0.5, True), (1 / 3, True), (0.25, True), (0.3, False), (0.75, False)],
-)
+    [
+        (0, True), (1, True), (0.5, True), (1 / 3, True), (0.25, True), (0.3, False),
+        (0.75, False), (2, True), (8, True), (2.5, False),
+    ],
+)  # fmt: skip
 def test_gpus_are_whole_or_a_share(gpus: float, valid: bool) -> None:
     raw = {**RAW, "resources": {"gpus": gpus}}
     if valid:
         assert StudyFile.of(raw).resources.gpus == gpus
     else:
-        with pytest.raises(Refusal, match=r"resources\.gpus must be 0, 1 or a share 1/n, got 0\."):
+        rule = r"resources\.gpus must be 0, a share 1/n, or a whole number, got [02]\."
+        with pytest.raises(Refusal, match=rule):
             StudyFile.of(raw)
 
 

@@ -48,6 +48,12 @@ def training(folder: Path, **sections: Any) -> Training:
     return found
 
 
+def test_a_plan_says_that_several_processes_train_each_trial(tmp_path: Path) -> None:
+    lines = table(planned(tmp_path, compute={"processes": 2})).splitlines()
+    assert "each trial            trained by 2 processes together, on one node" in lines
+    assert "processes" not in table(planned(tmp_path))
+
+
 EXAMPLES = [
     "train examples        1,293: 0 128, 1 130, 2 128, 3 131, 4 130, 5 131, 6 131, 7 129, 8 125,"
     " 9 130",

@@ -283,6 +283,8 @@ def test_a_configuration_is_frozen_and_reads_back() -> None:
          r"dense\.groups\.0\.lr must be a known key, got 1"),
         ({"compute": {"micro_batch": 64}},
          r"compute\.micro_batch must be below dense\.batch_size \(64\), got 64"),
+        ({"compute": {"processes": 65}},
+         r"compute\.processes must be at most dense\.batch_size \(64\), of which .*, got 65"),
         ({"dense": {"epochs": 9, "clip_norm": 0}}, r"dense\.clip_norm must be > 0, got 0"),
         ({"dense": {"epochs": 9, "label_smoothing": 1}}, r"dense\.label_smoothing must be < 1"),
         ({"task": {"use": "my:Task"}, "facts": {"n_train": 100},

@@ -8,7 +8,9 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -92,9 +94,13 @@ def stage(
     micro: int | None = None,
     seed: int = 0,
     kind: type[Given] = Mixing,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Steps:
-    """What every step of a stage trains on, from a step on."""
+    """What every step of a stage trains on, from a step on; or a rank's share of it."""
     on = task(items, processes, kind)
+    if ranks > 1:
+        on = replace(on, ranks=SimpleNamespace(rank=rank, size=ranks))  # type: ignore[arg-type]
     batches = training_batches(on, SIZE, seed, "cycle 1", STEPS, micro)
     per_epoch = batches.per_epoch
     steps: Steps = []
@@ -162,6 +168,32 @@ def test_memory_and_loader_train_on_the_same_batches() -> None:
         held = stage(data, micro=micro, kind=Given)
         assert same(held, stage(as_items, micro=micro, kind=Given))
         assert same(held, stage(as_items, 2, micro=micro, kind=Given))
+
+
+@pytest.mark.parametrize("items", ["in memory", "loaded"])
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("first", [0, 4])
+def test_ranks_share_out_the_same_items_in_the_same_order(
+    items: str, ranks: int, first: int
+) -> None:
+    """Also with micro-batches, and of a last batch that leaves a rank nothing."""
+    draw = torch.Generator().manual_seed(0)
+    data = InMemory.of(torch.randn(N, 1, 4, 4, generator=draw), torch.arange(N) % 3)
+    given: Any = data if items == "in memory" else Drawing()
+    whole = stage(given, first=first, kind=Given)
+    shares = [
+        stage(given, first=first, kind=Given, micro=micro, rank=rank, ranks=ranks)
+        for rank, micro in zip(range(ranks), (1, None, 2), strict=False)
+    ]
+    steps = list(zip(*shares, strict=True))
+    joined = [
+        [tuple(map(torch.cat, zip(*(part for share in step for part in share), strict=True)))]
+        for step in steps
+    ]
+    assert same(joined, whole)
+    sizes = [[sum(len(part[1]) for part in share) for share in step] for step in steps]
+    last = 2 if first == 0 else 1
+    assert [sizes[0], sizes[last]] == {2: [[2, 2], [1, 1]], 3: [[2, 1, 1], [1, 1, 0]]}[ranks]
 
 
 @pytest.mark.parametrize("processes", [0, 1, 3])

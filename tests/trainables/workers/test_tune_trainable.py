@@ -15,8 +15,10 @@ from trainables.data.raw import DataFormatError, DataMissingError
 from trainables.files.outages import Patience, StoreOutage
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
-from trainables.jobs.job_report import KEY, JobReport, NodeFault
+from trainables.jobs.job_report import KEY, Fault, JobReport, NodeFault
+from trainables.parallel.ranks import RankLost
 from trainables.workers import worker
+from trainables.workers.crew import RankFault
 from trainables.workers.failures import kind_of
 from trainables.workers.tune_trainable import StudyTrainable
 
@@ -48,6 +50,8 @@ def report_of(result: dict[str, Any]) -> JobReport:
         torch.AcceleratorError("an illegal memory access was encountered"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
         RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+        RankLost("the process at rank 1 was lost"),
+        RankFault(1, Fault("OutOfMemoryError", "CUDA out of memory")),
     ],
 )
 def test_a_process_without_memory_or_device_ends(
@@ -86,6 +90,8 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
         (DataFormatError("truncated"), "node"),
         (OSError(24, "Too many open files"), "node"),
         (StoreOutage("out"), "store"),
+        (RankFault(1, Fault("ValueError", "a shape is wrong")), "trial"),
+        (RankFault(1, Fault("NodeFault", "no device", "a trace", "node")), "node"),
     ],
 )
 def test_faults_are_of_the_trial_the_node_or_the_store(error: Exception, kind: str) -> None:
@@ -104,6 +110,18 @@ def test_a_trial_asks_for_its_share_on_any_node_but_those_it_avoids() -> None:
     assert elsewhere != anywhere
     selector = [{"ray.io/node-id": "!in(0a,1b)"}]
     assert elsewhere._bound.arguments["bundle_label_selector"] == selector
+
+
+def test_processes_of_a_trial_get_as_much_each_and_are_on_one_node() -> None:
+    config = {"resources": {"CPU": 2.0, "GPU": 1.0}, "processes": 3, "avoid": ["0a"]}
+    request = StudyTrainable.default_resource_request(config)
+    assert request.bundles == [{"CPU": 2.0, "GPU": 1.0}] * 3
+    assert request.strategy == "STRICT_PACK"
+    bound: Any = request._bound
+    selector = bound.arguments["bundle_label_selector"]
+    assert selector == [{"ray.io/node-id": "!in(0a)"}] * 3
+    alone = StudyTrainable.default_resource_request({**config, "processes": 1})
+    assert (alone.bundles, alone.strategy) == ([{"CPU": 2.0, "GPU": 1.0}], "PACK")
 
 
 class Out(LocalFolder):
