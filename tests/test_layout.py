@@ -105,6 +105,9 @@ ROOMS: dict[str, Room] = {
         "scipy",
     ),
     "analysis.panels": Room("columns selection drawing figures trainables.vocabulary", _FRAMES),
+    "analysis.workbench": Room(
+        "columns selection tables drawing figures trainables.vocabulary", f"{_FRAMES} plotly"
+    ),
     "analysis.findings": Room(
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES
     ),
@@ -120,7 +123,7 @@ ROOMS: dict[str, Room] = {
     ),
     "analysis.paper": Room("frames drawing figures panels", f"{_FRAMES} plotly", "kaleido"),
     "analysis.dashboard": Room(
-        "columns stats frames selection tables drawing figures panels answer"
+        "columns stats frames selection tables drawing figures panels workbench answer"
         " trainables.vocabulary trainables.files",
         f"{_FRAMES} plotly dash dash_ag_grid flask werkzeug",
     ),

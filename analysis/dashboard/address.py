@@ -16,6 +16,14 @@ from analysis.columns.names import is_missing
 
 METRIC: Final = "metric"
 TRIAL: Final = "trial"
+TICK: Final = "tick"
+"""The fingerprints of trials that are ticked in the table, to be looked at side by side."""
+
+COLUMNS: Final = "trials.columns"
+SORT: Final = "trials.sort"
+"""Columns of the table of trials, where the reader chose them, and by which it is sorted: `name` or
+`-name`, the first one first."""
+
 FILTER_KEYS: Final = ("study", "method", "schedule", "sparsity", "budget", "state")
 GLOBAL_KEYS: Final = (*FILTER_KEYS, METRIC)
 """Keys that every page carries; figures' own are `<panel>.<control>`."""
@@ -57,11 +65,17 @@ class Address:
         wanted = set(keys)
         return Address({key: values for key, values in self.values.items() if key in wanted})
 
-    def of_panel(self, panel: str) -> Address:
+    def of_panel(self, panel: str, further: Iterable[str] = ()) -> Address:
         """Return what is said of one figure's own controls, and what governs all of them."""
         prefix = f"{panel}."
         named = [key for key in self.values if key.startswith(prefix)]
-        return self.within([*GLOBAL_KEYS, TRIAL, *named])
+        return self.within([*GLOBAL_KEYS, TRIAL, *further, *named])
+
+    def with_values(self, key: str, values: Iterable[str]) -> Address:
+        """Return the same address with a key's values replaced; without the key for none."""
+        kept = {name: old for name, old in self.values.items() if name != key}
+        new = tuple(values)
+        return Address({**kept, key: new} if new else kept)
 
     def search(self) -> str:
         """Return the query string, with its question mark; "" when nothing is said."""
@@ -81,3 +95,10 @@ def token(value: Any) -> str:
     if isinstance(value, Real) and not isinstance(value, bool):
         return f"{float(value):.12g}"
     return str(value)
+
+
+def trial_link(address: Address, study: str, fingerprint: str) -> str:
+    """Return where a trial's page is, with the filters and ticks as they are."""
+    kept = address.within([*GLOBAL_KEYS, TICK])
+    named = kept.with_values(TRIAL, [fingerprint]).with_values("study", [study])
+    return f"/trial{named.search()}"

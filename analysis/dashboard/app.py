@@ -12,12 +12,12 @@ from typing import Any, Final
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
 
 from analysis.dashboard import document, elements, facts, grid
-from analysis.dashboard.address import METRIC, TRIAL, Address, token
+from analysis.dashboard.address import COLUMNS, METRIC, SORT, Address, token
 from analysis.dashboard.filters import FILTERS, metric_options
 from analysis.dashboard.pages import PANELS, page_of
 from analysis.dashboard.plots import plot_of
 from analysis.dashboard.routes import add_routes
-from analysis.dashboard.sections import SECTIONS
+from analysis.dashboard.sections import FOLLOWED, SECTIONS
 from analysis.dashboard.watch import Snapshot, Watch
 from trainables.vocabulary.wording import counted
 
@@ -50,6 +50,7 @@ def make_app(watch: Watch, poll_ms: int = POLL_MS) -> Dash:
     _add_panels(app, watch)
     _add_sections(app, watch)
     _add_grid(app, watch)
+    _add_notes(app, watch)
     _add_polling(app, watch)
     add_routes(app.server, watch)
     return app
@@ -167,7 +168,7 @@ def _add_panels(app: Dash, watch: Watch) -> None:
         search: str, _: str, part: dict[str, str], options: list[Any], values: list[Any]
     ) -> tuple[Any, ...]:
         panel = PANELS[part["panel"]]
-        address = Address.of(search).of_panel(panel.key)
+        address = panel.address(Address.of(search))
         shown = plot_of(panel, watch.snapshot, address)
         drawing, picks = shown.drawing, shown.picks
         wanted = [elements.options(pick) for pick in picks]
@@ -190,7 +191,8 @@ def _add_sections(app: Dash, watch: Watch) -> None:
         State(elements.part_id("section", MATCH), "id"),
     )
     def show_section(search: str, _: str, part: dict[str, str]) -> list[Any]:
-        name, address = part["panel"], Address.of(search).within([*_BAR, TRIAL])
+        name = part["panel"]
+        address = Address.of(search).within([*_BAR, *FOLLOWED[name]])
         snapshot = watch.snapshot
         return snapshot.cache.get(
             ("section", name, address.key), lambda: SECTIONS[name](snapshot, address)
@@ -202,19 +204,46 @@ def _add_grid(app: Dash, watch: Watch) -> None:
         Output(elements.part_id("grid", "trials"), "columnDefs"),
         Output(elements.part_id("grid", "trials"), "rowData"),
         Output(elements.part_id("table_csv", "trials"), "href"),
+        Output(elements.part_id("columns", "trials"), "children"),
+        Output(elements.part_id("grid_state", "trials"), "data"),
         _ADDRESS,
         _VERSION,
         State(elements.part_id("grid", "trials"), "columnDefs"),
+        State(elements.part_id("grid_state", "trials"), "data"),
     )
-    def show_grid(search: str, _: str, drawn_columns: list[dict[str, Any]]) -> tuple[Any, ...]:
-        address = Address.of(search).within(_BAR)
-        trials = watch.snapshot.chosen(address)
+    def show_grid(
+        search: str, version: str, drawn_columns: list[dict[str, Any]], before: str | None
+    ) -> tuple[Any, ...]:
+        whole = Address.of(search)
+        address = whole.within([*_BAR, COLUMNS])
+        state = f"{version} {address.search()}"
+        if state == before:  # a tick, or what the reader has sorted by: the grid knows it
+            return (no_update,) * 5
+        snapshot = watch.snapshot
+        trials = grid.with_notes(snapshot.chosen(address), snapshot.notes)
         columns = grid.columns_of(trials, address)
         rows = grid.rows_of(trials, columns)
-        wanted = grid.column_defs(trials, columns)
+        wanted = grid.column_defs(trials, columns, grid.sorted_by(whole.within([SORT])))
         # Equal columns are not sent again: the reader may have made them wider.
         defs = no_update if wanted == drawn_columns else wanted
-        return defs, rows, f"/data/trials.csv{address.search()}"
+        offered = grid.offered_columns(grid.with_notes(snapshot.trials, snapshot.notes))
+        choice = elements.column_choice(offered, columns[1:])
+        return defs, rows, f"/data/trials.csv{address.within(_BAR).search()}", choice, state
+
+
+def _add_notes(app: Dash, watch: Watch) -> None:
+    @app.callback(
+        Output(elements.part_id("note_message", MATCH), "children"),
+        Input(elements.part_id("note_save", MATCH), "n_clicks"),
+        State(elements.part_id("note_text", MATCH), "value"),
+        State(elements.part_id("note_text", MATCH), "id"),
+        prevent_initial_call=True,
+    )
+    def save_note(clicks: int | None, text: str | None, part: dict[str, str]) -> Any:
+        if not clicks:
+            return no_update
+        study, _, about = part["panel"].rpartition("/")
+        return watch.note(study, about, text or "")
 
 
 def _add_polling(app: Dash, watch: Watch) -> None:

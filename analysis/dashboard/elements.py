@@ -9,7 +9,7 @@ import dash_ag_grid
 from dash import dcc, html
 
 from analysis.answer.sentences import STUDIED, Topic
-from analysis.dashboard.address import METRIC, Address, token
+from analysis.dashboard.address import COLUMNS, METRIC, TICK, Address, token
 from analysis.dashboard.facts import Fact
 from analysis.dashboard.filters import FILTERS
 from analysis.dashboard.pages import PAGES, Page
@@ -17,6 +17,7 @@ from analysis.dashboard.plots import Panel
 from analysis.drawing import theme
 from analysis.panels.picks import Pick
 from analysis.tables.layout import TextTable
+from trainables.files.notes import LONGEST
 
 EMPTY_METRIC: Final = "default"
 
@@ -95,7 +96,7 @@ def picks(panel: str, choices: Sequence[Pick]) -> list[html.Div]:
 
 def menu(path: str, address: Address) -> list[html.A]:
     """Return the links to every page, each with the filters as they are."""
-    search = address.within([*FILTERS, METRIC]).search()
+    search = address.within([*FILTERS, METRIC, TICK]).search()
     return [
         html.A(
             page.title,
@@ -112,14 +113,16 @@ def page(shown: Page) -> list[Any]:
     """Return a page without its data: headings, sections and figures still empty."""
     heading = [html.H1(shown.title), html.P(shown.purpose, className="purpose")]
     above = [section(name) for name in SECTIONS.get(shown.path, ())]
-    table = [grid()] if shown.path == "/trials" else []
+    table = [grid(), section("bests")] if shown.path == "/trials" else []
     return [*heading, *above, *table, *(panel(one) for one in shown.panels)]
 
 
 SECTIONS: Final = {
-    "/": ("answer", "counts", "comparison", "card"),
+    "/": ("answer", "counts", "comparison", "card", "notes"),
     "/compare": ("by_study",),
-    "/trial": ("trial",),
+    "/trial": ("trial", "notes"),
+    "/trials": ("ticked",),
+    "/side": ("side",),
 }
 """What a page says above its figures, by its path."""
 
@@ -139,7 +142,9 @@ def grid() -> html.Div:
     )
     return html.Div(
         [
+            html.Div(id=part_id("columns", "trials"), className="columns"),
             csv_link("trials", kind="table_csv"),
+            dcc.Store(id=part_id("grid_state", "trials")),
             dash_ag_grid.AgGrid(
                 id=part_id("grid", "trials"),
                 rowData=None,
@@ -152,11 +157,48 @@ def grid() -> html.Div:
                                  "suppressScrollOnNewData": True,
                                  "enableCellTextSelection": True, "tooltipShowDelay": 300,
                                  "localeText": {"noRowsToShow": "No trial passes the filters."}},
+                # In the browser: the sort is written into the address.
+                eventListeners={"sortChanged": ["sorted(params)"]},
                 style={"height": "min(70vh, 44rem)", "width": "100%"},
             ),
         ],
         className="grid",
     )  # fmt: skip
+
+
+def column_choice(offered: Sequence[tuple[str, str]], shown: Sequence[str]) -> html.Div:
+    """Return the choice of the table's columns; `offered` are (name, words)."""
+    box = dcc.Dropdown(
+        id=control_id("trials", COLUMNS),
+        options=[{"value": name, "label": text} for name, text in offered],
+        value=list(shown),
+        multi=True,
+        placeholder="those that differ",
+        maxHeight=320,
+    )
+    return _labelled("Columns", COLUMNS, box)
+
+
+def copyable(lines: Sequence[str], name: str) -> html.Div:
+    """Return lines for a shell, with a button that copies them; `name` tells several apart."""
+    text = "\n".join(lines)
+    copy = dcc.Clipboard(content=text, title="copy", className="copy", id=part_id("copy", name))
+    return html.Div([html.Pre(text, tabIndex=0), copy], className="copyable")
+
+
+def note_form(name: str, title: str, text: str, writable: bool) -> html.Section:
+    """Return a note, to be written where the reader may; `name` says what it is on."""
+    if not writable:
+        shown = [html.P(line) for line in text.splitlines()]
+        return html.Section([html.H2(title), *shown], className="note-text", hidden=not text)
+    box = dcc.Textarea(
+        id=part_id("note_text", name), value=text, persistence=True, persistence_type="session",
+        placeholder="What you want to remember of it.", maxLength=LONGEST,
+    )  # fmt: skip
+    save = html.Button("Save note", id=part_id("note_save", name), className="button")
+    message = html.Span(id=part_id("note_message", name), role="status")
+    label = html.Label([html.H2(title), box])
+    return html.Section([label, html.Div([save, message])], className="note-text")
 
 
 def panel(one: Panel) -> html.Figure:
@@ -230,8 +272,11 @@ def listing(title: str, facts: Sequence[Fact]) -> html.Section:
     return html.Section([html.H2(title), html.Dl(pairs, className="facts")], hidden=not facts)
 
 
-def table(grid: TextTable) -> html.Div:
-    """Return a table laid out, marked cells told apart, its notes below."""
+def table(grid: TextTable, links: Sequence[str] = ()) -> html.Div:
+    """Return a table laid out, marked cells told apart, its notes below.
+
+    `links` has one address per row, which the row's first cell leads to.
+    """
     levels = len(grid.headers[0]) if grid.headers else 1
     kinds = ["" if column in grid.words else "number" for column in range(len(grid.headers))]
     head = [
@@ -254,6 +299,9 @@ def table(grid: TextTable) -> html.Div:
         )
         for labels, cells in zip(grid.labels, grid.rows, strict=True)
     ]
+    for line, address in zip(body, links, strict=False):
+        first = line.children[0]
+        first.children = html.A(first.children, href=address, className="internal")
     caption = [html.Caption(html.Span(grid.title))] if grid.title else []
     content = html.Table([*caption, html.Thead(head), html.Tbody(body)])
     notes = [html.Ul([html.Li(note) for note in grid.notes], className="notes")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -9,8 +10,9 @@ import pandas as pd
 from analysis.columns.labels import in_percent, label, sign, titled, words
 from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing, is_missing
 from analysis.columns.roles import choice, reported
-from analysis.dashboard.address import METRIC, Address
+from analysis.dashboard.address import COLUMNS, METRIC, SORT, Address
 from analysis.frames.query import sort
+from trainables.files.notes import Note
 from trainables.vocabulary.schema import METRICS
 
 NUMBERS: Final = (
@@ -20,9 +22,42 @@ NUMBERS: Final = (
 
 MANY_SETTINGS: Final = 12
 
+NOTE: Final = "note"
+"""The column of people's notes on trials, which the frame of trials has not."""
+
+
+def with_notes(trials: pd.DataFrame, notes: Mapping[tuple[str, str], Note]) -> pd.DataFrame:
+    """Return the trials with the column of notes, where there is one on any of them."""
+    keys = list(zip(trials[KEYS[0]], trials[KEYS[1]], strict=True))
+    if not any(key in notes for key in keys):
+        return trials
+    texts = [notes[key].text if key in notes else None for key in keys]
+    return trials.assign(**{NOTE: pd.Series(texts, index=trials.index, dtype="str")})
+
 
 def columns_of(trials: pd.DataFrame, address: Address) -> list[str]:
-    """Return the columns shown for some trials: keys, settings that differ, numbers, messages."""
+    """Return the columns shown for some trials: those that the address names, behind the trial's
+    own name, else keys, settings that differ, numbers, messages, notes."""
+    chosen = [name for name in address.all(COLUMNS) if name in trials and name != KEYS[1]]
+    return [KEYS[1], *chosen] if chosen else default_columns(trials, address)
+
+
+def offered_columns(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return every column of which some trial has a value, with its words; the name aside."""
+    held = [c for c in trials.columns if c != KEYS[1] and trials[c].notna().any()]
+    return [(c, words(c) if words(c) == c else f"{words(c)} ({c})") for c in held]
+
+
+def sorted_by(address: Address) -> list[tuple[str, str]]:
+    """Return the columns that the table is sorted by, the first one first: (name, asc or desc)."""
+    return [
+        (name.removeprefix("-"), "desc" if name.startswith("-") else "asc")
+        for name in address.all(SORT)
+    ]
+
+
+def default_columns(trials: pd.DataFrame, address: Address) -> list[str]:
+    """Return the columns shown where none are chosen."""
     settings = differing(trials, config_columns(trials)) if len(trials) > 1 else []
     metric = address.one(METRIC)
     told = reported(trials)
@@ -31,15 +66,32 @@ def columns_of(trials: pd.DataFrame, address: Address) -> list[str]:
     wanted = [*first_metric, *deciding, *NUMBERS]
     numbers = [c for c in dict.fromkeys(wanted) if c in trials and trials[c].notna().any()]
     study = ["study"] if trials["study"].nunique() > 1 else []
-    words_of = [c for c in ("message",) if trials[c].notna().any()]
+    words_of = [c for c in ("message", NOTE) if c in trials and trials[c].notna().any()]
     again = differing(trials, [RETRAIN_SEED] if RETRAIN_SEED in trials else [])
     first = ["fingerprint", *study, "state", "seed", *again]
     return [*first, *settings[:MANY_SETTINGS], *numbers, *words_of]
 
 
-def column_defs(trials: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
-    """Return the grid's description of each column: heading with unit, width, alignment, format."""
-    return [_column(trials, name) for name in columns]
+def column_defs(
+    trials: pd.DataFrame, columns: list[str], order: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
+    """Return the grid's description of each column: heading with unit, width, alignment, format.
+
+    The first one holds the ticks. `order` says by which the rows are sorted, see `sorted_by`.
+    """
+    defs = [_column(trials, name) for name in columns]
+    places = {name: place for place, name in enumerate(columns)}
+    for rank, (name, direction) in enumerate(order):
+        if name in places:
+            defs[places[name]] |= {"sort": direction, "sortIndex": rank}
+    return [_TICKS, *defs]
+
+
+_TICKS: Final[dict[str, Any]] = {
+    "colId": "tick", "headerName": "", "headerTooltip": "Tick trials to compare them.",
+    "cellRenderer": "TickBox", "pinned": "left", "width": 44, "sortable": False,
+    "resizable": False,
+}  # fmt: skip
 
 
 def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -57,7 +109,7 @@ def _column(trials: pd.DataFrame, name: str) -> dict[str, Any]:
     if numeric:
         return {**column, "type": "rightAligned", "valueFormatter": {"function": "shown(params)"}}
     column["valueFormatter"] = {"function": "shown(params)"}
-    if name == "message":
+    if name in ("message", NOTE):
         return {**column, "width": 320, "tooltipField": column["field"]}
     return column
 

@@ -9,6 +9,9 @@ from typing import Final
 from analysis.dashboard.plots import Panel
 from analysis.figures import FIGURES
 from analysis.figures.record import PageName
+from analysis.workbench.curves import SIDE_CURVES
+from analysis.workbench.layers import SIDE_LAYERS
+from analysis.workbench.timeline import TIMELINE
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,22 @@ PAGES: Final[dict[str, Page]] = {
         Page(
             "/search", "Search", "How a search went, and which settings matter.", _of("search")
         ),
-        Page("/trials", "Trials", "Every trial, one row each; its name opens it.", ()),
+        Page(
+            "/trials", "Trials", "Every trial, one row each: its name opens it, ticks compare"
+            " several.", (),
+        ),
+        Page(
+            "/side", "Side by side", "Trials that were ticked, next to each other.",
+            (
+                Panel("side_curves", SIDE_CURVES, ticked=True),
+                Panel("side_layers", SIDE_LAYERS, ticked=True),
+            ),
+            listed=False,
+        ),
+        Page(
+            "/timeline", "Timeline", "Which machine did what, and when.",
+            (Panel("timeline", TIMELINE),),
+        ),
         Page(
             "/compare", "Compare studies", "Several study folders against each other.",
             _between_studies(("accuracy_by_sparsity", "accuracy_by_budget", "gains", "cost")),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.columns.labels import brief, words
 from analysis.columns.spreadsheet import csv_text
-from analysis.dashboard.address import METRIC, TRIAL, Address, token
+from analysis.dashboard.address import METRIC, TICK, TRIAL, Address, token
 from analysis.dashboard.filters import filter_words
 from analysis.dashboard.watch import Snapshot
 from analysis.drawing.canvas import blank
@@ -31,7 +31,7 @@ class Panel:
 
     `key` names it in addresses. `fixed` are controls that the page has settled. `apart` counts a
     trial that several studies hold once for each of them; `alone` draws one trial, whatever its
-    state.
+    state; `ticked` those that are ticked.
     """
 
     key: str
@@ -39,6 +39,11 @@ class Panel:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     apart: bool = False
     alone: bool = False
+    ticked: bool = False
+
+    def address(self, address: Address) -> Address:
+        """Return what an address says of the panel."""
+        return address.of_panel(self.key, (TICK,) if self.ticked else ())
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,10 @@ def panel_table(
 ) -> tuple[Tabulation, tuple[Pick, ...]]:
     """Return a panel's table at an address, with reasons noted, and the choices beside it."""
     figure = panel.figure
-    trials = one_trial(snapshot, address) if panel.alone else snapshot.chosen(address)
+    trials = _trials_of(panel, snapshot, address)
     if trials.empty:
-        return nothing(_why_empty(snapshot, address)), ()
+        why = NOTHING_TICKED if panel.ticked else _why_empty(snapshot, address)
+        return nothing(why), ()
     frame = _adapted(panel, snapshot.rows(figure.source, trials))
     if frame.empty:
         return nothing(f"No trial here has {_WHAT[figure.source]} recorded."), ()
@@ -72,7 +78,32 @@ def panel_table(
     return table, picks(beside, controls, table.at)
 
 
-_WHAT: Final = {"trials": "numbers", "epochs": "a curve", "layers": "its layers"}
+_WHAT: Final = {
+    "trials": "numbers", "epochs": "a curve", "layers": "its layers", "latency": "a latency",
+    "work": "when it ran",
+}  # fmt: skip
+
+NOTHING_TICKED: Final = "No trial is ticked. Tick two or more on the page Trials."
+
+
+def _trials_of(panel: Panel, snapshot: Snapshot, address: Address) -> pd.DataFrame:
+    if panel.ticked:
+        return ticked_trials(snapshot, address)
+    return one_trial(snapshot, address) if panel.alone else snapshot.chosen(address)
+
+
+def ticked_trials(snapshot: Snapshot, address: Address) -> pd.DataFrame:
+    """Return the rows of the trials that are ticked, whatever the filters, in the frame's order.
+
+    Of a trial that several studies hold, the first one's row.
+    """
+    trials = snapshot.trials
+    rows = trials[trials["fingerprint"].isin(address.all(TICK))]
+    return rows.drop_duplicates("fingerprint").head(MOST_TICKED)
+
+
+MOST_TICKED: Final = 12
+"""More trials than this are told apart by nobody."""
 
 
 def one_trial(snapshot: Snapshot, address: Address) -> pd.DataFrame:
@@ -98,7 +129,7 @@ def _why_empty(snapshot: Snapshot, address: Address) -> str:
 def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
     if panel.apart:
         return frame.assign(fingerprint=frame["study"] + "/" + frame["fingerprint"])
-    return frame.assign(state="done") if panel.alone else frame
+    return frame.assign(state="done") if panel.alone or panel.ticked else frame
 
 
 def _series(panel: Panel, address: Address, trials: pd.DataFrame) -> Any:

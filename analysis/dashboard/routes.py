@@ -64,5 +64,6 @@ def csv_of(watch: Watch, name: str, address: Address) -> str | None:
         return as_csv(snapshot.chosen(address))
     if name not in PANELS:
         return None
-    table, _ = panel_table(PANELS[name], snapshot, address)
+    panel = PANELS[name]
+    table, _ = panel_table(panel, snapshot, panel.address(address))
     return as_csv(table.frame)

@@ -10,8 +10,8 @@ from dash import html
 from analysis.answer.sentences import topics
 from analysis.answer.statements import Answer
 from analysis.answer.whole import answer_of
-from analysis.dashboard import elements, facts
-from analysis.dashboard.address import METRIC, TRIAL, Address
+from analysis.dashboard import elements, facts, trial_sections
+from analysis.dashboard.address import METRIC, TICK, TRIAL, Address
 from analysis.dashboard.filters import filter_words
 from analysis.dashboard.plots import one_trial
 from analysis.dashboard.watch import Snapshot
@@ -100,6 +100,7 @@ def _trial(snapshot: Snapshot, address: Address) -> list[Any]:
         *error,
         elements.listing("Numbers", facts.metrics(row)),
         *cycle_table,
+        *trial_sections.further(snapshot, row, address),
         elements.listing("Settings", facts.settings(row)),
         elements.listing("How it ran", facts.provenance(snapshot, row)),
     ]
@@ -118,5 +119,15 @@ SECTIONS: Final[dict[str, Callable[[Snapshot, Address], list[Any]]]] = {
     "comparison": _comparison,
     "by_study": _by_study,
     "trial": _trial,
+    "ticked": trial_sections.ticked,
+    "side": trial_sections.side,
+    "bests": trial_sections.bests,
+    "notes": trial_sections.notes,
 }
 """Every section by name: a function from a state of the folders and an address to elements."""
+
+
+FOLLOWED: Final = {
+    name: (TICK, TRIAL) if name in ("ticked", "side") else (TRIAL,) for name in SECTIONS
+}
+"""What a section follows of the address beside the filters."""

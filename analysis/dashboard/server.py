@@ -65,7 +65,7 @@ def serve(
             """Say nothing of requests; errors are logged as ever."""
             request.set()
 
-    watch = Watch(locations, margin)
+    watch = Watch(locations, margin, notable=is_loopback(host))
     if watch.snapshot.study is None:
         raise FileNotFoundError("; ".join(watch.snapshot.warnings))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

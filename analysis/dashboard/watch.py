@@ -28,11 +28,12 @@ from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import StudyFrames, read
 from trainables.files import progress
+from trainables.files.notes import STUDY, Note, write_note
 from trainables.files.progress import LiveRun, live_run
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.files.trial_record import Record
 
-_WATCHED: Final = ("records", "tables", "latency", "study.yaml")
+_WATCHED: Final = ("records", "tables", "latency", "notes", "study.yaml")
 """A trial's record is written last, after its curve."""
 
 
@@ -40,7 +41,8 @@ class Snapshot:
     """One state of the folders: frames made when first asked for, and what could not be read.
 
     `version` names the state; equal versions hold equal frames. `margin` is the difference that
-    does not matter, in the unit shown; None where nobody said one.
+    does not matter, in the unit shown; None where nobody said one. `notable` says whether readers
+    may write notes.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class Snapshot:
         version: str,
         faults: Sequence[str],
         margin: float | None = None,
+        notable: bool = False,
     ) -> None:
         self.study = study
         self.margin = margin
+        self.notable = notable
         self.version = version
         self._faults = list(faults)
         self._lock = threading.RLock()
@@ -78,6 +82,12 @@ class Snapshot:
         with self._lock:
             pairs = self.study.records if self.study else []
             return {(study, record.fingerprint): record for study, record in pairs}
+
+    @cached_property
+    def notes(self) -> dict[tuple[str, str], Note]:
+        """What people noted, by study and what it is about."""
+        with self._lock:
+            return self.study.notes if self.study is not None else {}
 
     @property
     def warnings(self) -> list[str]:
@@ -122,11 +132,17 @@ class Snapshot:
 
 
 class Watch:
-    """Study folders, and the newest state read of them. Safe to be asked from several threads."""
+    """Study folders, and the newest state read of them. Safe to be asked from several threads.
 
-    def __init__(self, locations: Sequence[str], margin: float | None = None) -> None:
+    `notable` lets readers write notes into the folders; nothing else is ever written.
+    """
+
+    def __init__(
+        self, locations: Sequence[str], margin: float | None = None, notable: bool = False
+    ) -> None:
         self.margin = margin
         self.locations = tuple(dict.fromkeys(locations))
+        self.notable = notable
         self._lock = threading.Lock()
         self._snapshot = self._read(self.state())
 
@@ -157,9 +173,24 @@ class Watch:
 
     def _read(self, version: str) -> Snapshot:
         study, faults = _read_all(self.locations)
-        snapshot = Snapshot(study, version, faults, self.margin)
+        snapshot = Snapshot(study, version, faults, self.margin, self.notable)
         _ = snapshot.filters
         return snapshot
+
+    def note(self, study: str, about: str, text: str) -> str:
+        """Keep a note on a study, or on one of its trials; return what came of it, in words."""
+        current = self._snapshot.study
+        home = current.homes.get(study) if current is not None else None
+        if not self.notable or home is None:
+            return "Notes cannot be written here."
+        known = self._snapshot.trials
+        if about != STUDY and about not in set(known["fingerprint"][known["study"] == study]):
+            return "There is no such trial any more."
+        try:
+            write_note(open_folder(home), about, text, datetime.now(UTC))
+        except (OSError, ValueError) as error:
+            return f"Not saved: {error}."
+        return "Saved." if text.strip() else "Taken away."
 
     def runs(self, now: datetime | None = None) -> list[LiveRun]:
         """Return the live runs that hold the folders, with what they said lately, if anything."""

@@ -18,8 +18,8 @@ from analysis.selection.networks import STAGE, seeds_note
 from analysis.selection.series import budget_column
 from analysis.selection.tabulation import Tabulation, nothing
 
-PageName = Literal["overview", "schedules", "discount", "pareto", "search"]
-FrameName = Literal["trials", "epochs", "layers", "latency"]
+PageName = Literal["overview", "schedules", "discount", "pareto", "search", "trials"]
+FrameName = Literal["trials", "epochs", "layers", "latency", "work"]
 Control = Literal[
     "metric", "by", "at", "of", "cost", "against", "along", "x", "y", "evaluator", "setting"
 ]
@@ -114,10 +114,12 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)
     always = [c for c in wanted if c in trials]
     columns = [*differing(trials, config_columns(trials)), *always, "seed", RETRAIN_SEED, "state"]
-    frame = study.layers.rename(columns={"sparsity": "layer_sparsity"})
-    return study.with_config(
-        frame if source == "layers" else study.epochs, list(dict.fromkeys(columns))
-    )
+    frames = {
+        "layers": lambda: study.layers.rename(columns={"sparsity": "layer_sparsity"}),
+        "epochs": lambda: study.epochs,
+        "work": lambda: study.work,
+    }
+    return study.with_config(frames[source](), list(dict.fromkeys(columns)))
 
 
 _ALWAYS: Final = (

@@ -25,6 +25,8 @@ from analysis.frames.record_frames import (
     trial_columns,
     trial_frame,
 )
+from analysis.frames.work_frame import work_frame
+from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder, table_records
 from trainables.files.storage import Folder, open_folder
@@ -89,6 +91,27 @@ class StudyFrames:
             for source in self._sources
             for pair in zip(source.labels, table_records(source.table), strict=True)
         ]
+
+    @cached_property
+    def homes(self) -> dict[str, str]:
+        """The location of the folder that each study was read from, by the study's label."""
+        return {label: s.folder.location for s in self._sources for label in s.labels}
+
+    @cached_property
+    def notes(self) -> dict[tuple[str, str], Note]:
+        """What people noted, by study and what it is about: a fingerprint, or `notes.STUDY`."""
+        found: dict[tuple[str, str], Note] = {}
+        for source in self._sources:
+            notes, warnings = read_notes(source.folder.folder)
+            self._warn(source.folder, warnings)
+            for label in set(source.labels):
+                found |= {(label, about): note for about, note in notes.items()}
+        return found
+
+    @cached_property
+    def work(self) -> pd.DataFrame:
+        """One row per trial that says when it ran, see `work_frame`."""
+        return work_frame(self.records)
 
     @cached_property
     def settings(self) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from study.cli.margin import MARGIN
 def command(folders: tuple[str, ...], host: str, port: int, margin: float | None) -> None:
     """Show the study folders DIR in a browser, live while they run.
 
-    Served to this machine alone unless --host says otherwise. Reads only.
+    Served to this machine alone unless --host says otherwise. Writes nothing but your notes.
     """
     from analysis.dashboard import serve
     from trainables.vocabulary.refusal import Refusal

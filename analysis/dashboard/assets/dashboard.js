@@ -109,11 +109,54 @@
     );
   };
 
+  function change(edit) {
+    const params = new URLSearchParams(window.location.search);
+    edit(params);
+    const search = params.toString() ? "?" + params.toString() : "";
+    if (search !== window.location.search) {
+      window.dash_clientside.set_props("address", { search });
+    }
+  }
+
+  function ticks() { return new URLSearchParams(window.location.search).getAll("tick"); }
+
+  renderers.TickBox = props => React.createElement("input", {
+    type: "checkbox", className: "tick", defaultChecked: ticks().includes(props.data.fingerprint),
+    "data-trial": props.data.fingerprint, "aria-label": "tick trial " + props.data.fingerprint,
+    onChange: event => change(params => {
+      const rest = ticks().filter(name => name !== props.data.fingerprint);
+      params.delete("tick");
+      for (const name of rest) params.append("tick", name);
+      if (event.target.checked) params.append("tick", props.data.fingerprint);
+    }),
+  });
+
+  /* The boxes follow the address when it changes by a link or by going back. */
+  window.addEventListener("popstate", () => {
+    const wanted = ticks();
+    for (const box of document.querySelectorAll("input.tick")) {
+      box.checked = wanted.includes(box.dataset.trial);
+    }
+  });
+
+  functions.sorted = params => {
+    if (params.source === "api") return;
+    const columns = params.api.getColumnState().filter(one => one.sort);
+    columns.sort((a, b) => a.sortIndex - b.sortIndex);
+    change(search => {
+      search.delete("trials.sort");
+      for (const one of columns) {
+        const name = one.colId.replaceAll("/", ".");
+        search.append("trials.sort", (one.sort === "desc" ? "-" : "") + name);
+      }
+    });
+  };
+
   /* Enter on a cell of the table opens its trial, as a click on its name does. */
   document.addEventListener("keydown", event => {
     if (event.key !== "Enter" || !event.target.closest) return;
     const row = event.target.closest(".ag-row");
-    if (!row || event.target.closest("a")) return;
+    if (!row || event.target.closest("a, input")) return;
     const id = row.getAttribute("row-id");
     const link = document.querySelector('.ag-row[row-id="' + CSS.escape(id) + '"] a.internal');
     if (link) go(link.getAttribute("href"));

@@ -45,8 +45,8 @@ def plot_of(panel: str) -> str:
 class Served:
     """A dashboard on a free port of this machine."""
 
-    def __init__(self, *folders: Path) -> None:
-        self.watch = Watch([str(folder) for folder in folders])
+    def __init__(self, *folders: Path, notable: bool = False) -> None:
+        self.watch = Watch([str(folder) for folder in folders], notable=notable)
         app = make_app(self.watch, poll_ms=500)
         self._server = make_server("127.0.0.1", 0, app.server, threaded=True)
         self.base = f"http://127.0.0.1:{self._server.server_port}"
@@ -160,7 +160,7 @@ def test_every_page_opens_without_error_and_without_another_host(
     assert browser.hosts() == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("path", ["/", "/trials", "/trial", "/compare"])
+@pytest.mark.parametrize("path", ["/", "/trials", "/trial", "/compare", "/timeline"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_page_is_wider_than_the_window(
     browser: Browser, served: Served, path: str, width: int
@@ -317,3 +317,65 @@ def test_figures_follow_the_colour_scheme(browser: Browser, served: Served) -> N
             browser.until(f"{paper} === '{wanted}'")
     finally:
         browser.scheme("")
+
+
+def test_ticks_sort_and_columns_stand_in_the_address(browser: Browser, served: Served) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.errors()
+    browser.open(f"{served.base}/trials?state=done&sparsity=0.9")
+    boxes = "const boxes = [...document.querySelectorAll('input.tick')];"
+    browser.until(f"{boxes} return boxes.length > 3")
+    browser.run(f"{boxes} boxes[0].click(); boxes[2].click();")
+    wanted = browser.run(f"{boxes} return [boxes[0].dataset.trial, boxes[2].dataset.trial]")
+    ticks = "return new URLSearchParams(location.search).getAll('tick')"
+    browser.until(ticks, lambda names: names == wanted)
+    head = "document.querySelector('.ag-header-cell[col-id=val_accuracy]')"
+    browser.until(f"return {head}")
+    browser.run(f"{head}.querySelector('.ag-header-cell-label').click()")
+    sort = "return new URLSearchParams(location.search).get('trials.sort')"
+    browser.until(sort, lambda text: text == "val_accuracy")
+    cell = '.ag-row[row-index="0"] [col-id=val_accuracy]'
+    first = f"const cell = document.querySelector('{cell}'); return cell ? cell.textContent : ''"
+    trials = served.watch.snapshot.chosen(Address.of("?state=done&sparsity=0.9"))
+    worst = 100 * trials["val_accuracy"].min()
+    browser.until(first, lambda text: bool(text) and abs(float(text) - worst) < 1e-3)
+
+    browser.open(browser.run("return location.href"))  # the link alone
+    browser.until(first, lambda text: bool(text) and abs(float(text) - worst) < 1e-3)
+    assert sorted(browser.run(ticks)) == sorted(wanted)
+    box = browser.driver.find_element("css selector", ".columns button")
+    box.send_keys(Keys.ENTER)
+    browser.until(
+        "const found = [...document.querySelectorAll('.dash-dropdown-option')]"
+        ".filter(one => one.textContent.trim() === 'state');"
+        "if (found.length === 1) found[0].click(); return found.length === 1"
+    )
+    browser.until("return location.search", lambda text: "trials.columns=seed" in text)
+    browser.until("return !document.querySelector('.ag-header-cell[col-id=state]')")
+
+    browser.run("document.querySelector('.section a.internal').click()")
+    browser.until("return location.pathname", lambda path: path == "/side")
+    browser.settle()
+    browser.until(f"{plot_of('side_curves')} return data.filter(t => t.showlegend).length === 2")
+    assert browser.errors() == []
+
+
+def test_a_note_is_saved_from_the_page(browser: Browser, tmp_path: Path) -> None:
+    synthetic.write(tmp_path, synthetic.schedules(seeds=(0,)))
+    live = Served(tmp_path, notable=True)
+    try:
+        name = live.watch.snapshot.trials["fingerprint"].iloc[0]
+        browser.open(f"{live.base}/trial?trial={name}")
+        box = browser.driver.find_element("css selector", ".note-text textarea")
+        box.send_keys(f"{HOSTILE} looks odd")
+        browser.run("document.querySelector('.note-text button').click()")
+        browser.until("return document.querySelector('.note-text span').textContent", bool)
+        note = json.loads((tmp_path / "notes" / f"{name}.json").read_text())
+        assert note["text"] == f"{HOSTILE} looks odd"
+        browser.open(f"{live.base}/trial?trial={name}")
+        text = "return document.querySelector('.note-text textarea').value"
+        browser.until(text, lambda value: value.endswith("looks odd"))
+        assert browser.run("return window.hacked") is None
+    finally:
+        live.close()

@@ -1,0 +1,71 @@
+"""What ran where and when: one row per trial, from what its worker wrote of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.columns.names import KEYS
+from trainables.files.trial_record import Record
+
+WORK_COLUMNS: Final = (*KEYS, "host", "device", "lane", "started", "finished", "trained", "shared")
+
+
+def work_frame(records: Iterable[tuple[str, Record]]) -> pd.DataFrame:
+    """Return one row per record that says when its trial started and finished, the earliest first.
+
+    `started` and `finished` are in UTC. `trained` counts the stages that its worker trained itself,
+    `shared` those that it found in the store, made by other trials, tries or studies; both are
+    missing where the record does not say. `lane` numbers, from 1 on each host, the trials that ran
+    there at the same time: nobody recorded which worker had which, so a trial takes the first lane
+    that is free. A trial that was lost and taken up again counts from its last start.
+    """
+    rows = [row for study, record in records if (row := _row(study, record)) is not None]
+    frame = pd.DataFrame(rows, columns=[c for c in WORK_COLUMNS if c != "lane"])
+    for column in ("started", "finished"):
+        frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601", errors="coerce")
+    frame = frame.dropna(subset=["started", "finished"])
+    frame = frame[frame["finished"] >= frame["started"]]
+    frame = frame.sort_values(["started", "finished", "fingerprint"], ignore_index=True)
+    frame.insert(WORK_COLUMNS.index("lane"), "lane", _lanes(frame))
+    return frame
+
+
+def _row(study: str, record: Record) -> list[Any] | None:
+    origin = record.provenance
+    started, finished = origin.get("started_at"), origin.get("finished_at")
+    if not (isinstance(started, str) and isinstance(finished, str)):
+        return None
+    return [
+        study, record.fingerprint, str(origin.get("host") or "a machine without a name"),
+        _device(origin), started, finished, *_stages(record),
+    ]  # fmt: skip
+
+
+def _device(origin: Mapping[str, Any]) -> str:
+    return str(origin.get("device") or "")
+
+
+def _stages(record: Record) -> tuple[float, float]:
+    """Stages of the trial that its worker trained, and those that it found."""
+    own = record.provenance.get("stages_trained")
+    if not isinstance(own, list):
+        return float("nan"), float("nan")
+    trained = len(set(own) & set(record.stages))
+    return float(trained), float(len(set(record.stages)) - trained)
+
+
+def _lanes(frame: pd.DataFrame) -> list[int]:
+    """The first lane of its host that is free when a trial starts, for trials in that order."""
+    ends: dict[str, list[Any]] = {}
+    lanes = []
+    for host, started, finished in zip(
+        frame["host"], frame["started"], frame["finished"], strict=True
+    ):
+        busy = ends.setdefault(host, [])
+        lane = next((n for n, end in enumerate(busy) if end <= started), len(busy))
+        busy[lane : lane + 1] = [finished]
+        lanes.append(lane + 1)
+    return lanes

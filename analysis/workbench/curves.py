@@ -1,0 +1,100 @@
+"""Learning curves of single trials on one pair of axes: the dense run left, retraining right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.columns.labels import number, scale, shown, words
+from analysis.columns.names import ordered
+from analysis.columns.roles import CHOICE, named
+from analysis.columns.rows import tuples
+from analysis.drawing import axes, canvas, theme
+from analysis.figures.record import Figure
+from analysis.selection.tabulation import Tabulation
+from analysis.workbench.naming import with_names
+
+
+def side_curves_table(frame: pd.DataFrame, *, metric: str = CHOICE) -> Tabulation:
+    """Return one row per trial and epoch: trial (its name), cycle, trained (epochs), value, lr.
+
+    `frame` is the epochs frame of some trials, with their configuration. Epochs at which the metric
+    was not measured are left out.
+    """
+    metric = named(metric, frame)
+    rows = with_names(frame).rename(columns={metric: "value"})
+    rows = rows.dropna(subset=["value", "total_epoch"])
+    rows = rows.assign(trained=rows["total_epoch"] + 1)
+    columns = ["study", "fingerprint", "trial", "cycle", "trained", "value", "lr"]
+    kept = rows[[c for c in columns if c in rows]]
+    return Tabulation(kept.reset_index(drop=True), metric=metric, by="trial")
+
+
+def side_curves_figure(table: Tabulation) -> go.Figure:
+    """Return one line per trial, its retraining to the right of the dense run."""
+    frame, metric = table.frame, table.metric or "val_accuracy"
+    title = f"{words(metric).capitalize()} while training"
+    if frame.empty:
+        return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])
+    figure = canvas.canvas(title, height=480)
+    later = frame[frame["cycle"] > 0]
+    for index, trial in enumerate(ordered(frame["trial"])):
+        part = frame[frame["trial"] == trial]
+        dense, rest = part[part["cycle"] == 0], part[part["cycle"] > 0]
+        _add(figure, rest, metric, theme.slot(index), "2", named=True)
+        _add(figure, dense, metric, theme.slot(index), "", named=not len(rest))
+    figure.update_layout(**_axes(later, metric))
+    return figure
+
+
+def _add(
+    figure: go.Figure, part: pd.DataFrame, metric: str, style: theme.Style, axis: str, *,
+    named: bool,
+) -> None:  # fmt: skip
+    if part.empty:
+        return
+    texts = [
+        f"{row.trial}\nafter {number(row.trained)} epochs, "
+        f"{f'cycle {row.cycle}' if row.cycle else 'dense run'}\n"
+        f"{words(metric)} {shown(metric, row.value)}"
+        for row in tuples(part)
+    ]
+    trial = part["trial"].iloc[0]
+    figure.add_trace(
+        canvas.scatter(
+            len(part),
+            trial,
+            texts,
+            trial,
+            x=part["trained"],
+            y=part["value"] * scale(metric),
+            xaxis=f"x{axis}",
+            yaxis=f"y{axis}",
+            mode="lines+markers" if len(part) < 40 else "lines",
+            line=canvas.line(style),
+            marker=canvas.marker(style, 6.0),
+            showlegend=named,
+        )
+    )
+
+
+def _axes(later: pd.DataFrame, metric: str) -> dict[str, Any]:
+    if later.empty:
+        return {
+            "xaxis": axes.column_axis("total_epoch"),
+            "yaxis": axes.column_axis(metric),
+        }
+    panels = axes.dense_and_retraining(later["trained"].min() - 1, later["trained"].max())
+    panels["yaxis"] = axes.column_axis(metric)
+    panels["yaxis2"] = {"anchor": "x2", "matches": "y"}
+    return panels
+
+
+SIDE_CURVES = Figure(
+    "side_curves", "Learning curves side by side",
+    "Where do these trials part, in the dense run and after each prune?",
+    "trials", "epochs", ("total_epoch", CHOICE), ("metric",),
+    side_curves_table, side_curves_figure, "all", CHOICE,
+)  # fmt: skip

@@ -1,0 +1,163 @@
+"""Single trials by hand: their names, siblings, the best ones, curves and layers side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.figures import source_frame
+from analysis.frames import read
+from analysis.workbench.choice_lists import best_trials, siblings
+from analysis.workbench.curves import SIDE_CURVES
+from analysis.workbench.layers import SIDE_LAYERS
+from analysis.workbench.naming import named_trials
+from analysis.workbench.timeline import MOST_BARS, TIMELINE
+from tests.analysis.small import hand_frame, write_small
+
+COLUMNS = ("fingerprint", "prune.sparsity", "retrain.schedule", "seed", "retrain_seed",
+           "val_accuracy", "test_accuracy")  # fmt: skip
+
+
+def trials(*rows: tuple[str, float, str, int, float, float], **constants: object) -> pd.DataFrame:
+    """Trials: name, sparsity, schedule, seed, validation and test accuracy."""
+    return hand_frame(COLUMNS, [(*row[:4], 0, *row[4:]) for row in rows], **constants)
+
+
+FOUR = trials(
+    ("a", 0.9, "ft", 0, 0.80, 0.79), ("b", 0.9, "ft", 1, 0.90, 0.70),
+    ("c", 0.9, "allr", 0, 0.90, 0.91), ("d", 0.95, "allr", 0, 0.60, 0.61),
+)  # fmt: skip
+
+
+def test_trials_are_named_by_what_differs() -> None:
+    assert list(named_trials(FOUR).values()) == [
+        "90 %, ft, seed 0", "90 %, ft, seed 1", "90 %, allr, seed 0", "95 %, allr, seed 0",
+    ]  # fmt: skip
+    assert list(named_trials(FOUR.iloc[:2]).values()) == ["seed 0", "seed 1"]
+    assert list(named_trials(FOUR.iloc[:1]).values()) == ["ft, 90 %, seed 0"]
+
+
+def test_equal_names_are_told_apart_by_the_fingerprint() -> None:
+    frame = trials(("aaaaaa1", 0.9, "ft", 0, 0.8, 0.8), ("bbbbbb2", 0.9, "ft", 0, 0.8, 0.8))
+    assert list(named_trials(frame).values()) == ["seed 0, aaaaaa", "seed 0, bbbbbb"]
+
+
+def cells(found: object) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in found.table.rows]  # type: ignore[attr-defined]
+
+
+def test_the_best_are_chosen_on_validation_at_each_sparsity() -> None:
+    """b and c tie on validation, and stand in the order of the frame, b's test being worse."""
+    found = best_trials(FOUR, each=2)
+    assert found is not None
+    assert cells(found) == [
+        ["b", "90 %", "ft", "1", "90 %", "70 %"],
+        ["c", "90 %", "allr", "0", "90 %", "91 %"],
+        ["d", "95 %", "allr", "0", "60 %", "61 %"],
+    ]
+    assert found.keys == (("small", "b"), ("small", "c"), ("small", "d"))
+    assert len(found.table.notes) == 1
+
+
+def test_ties_beyond_the_list_are_counted() -> None:
+    found = best_trials(FOUR, each=1)
+    assert found is not None
+    assert [key for _, key in found.keys] == ["b", "d"]
+    assert found.table.notes[1:] == ("At 90 % 1 further trial is as good as the last one shown.",)
+
+
+def test_what_did_not_end_well_is_never_best() -> None:
+    assert best_trials(FOUR.assign(state="diverged")) is None
+    assert best_trials(FOUR.assign(val_accuracy=float("nan"))) is None
+    assert best_trials(FOUR.iloc[:0]) is None
+    lost = FOUR.assign(state=["done", "stopped", "done", "done"])
+    found = best_trials(lost, each=1)
+    assert found is not None and [key for _, key in found.keys] == ["c", "d"]
+
+
+def test_siblings_differ_in_their_seeds_alone() -> None:
+    found = siblings(FOUR, FOUR.iloc[1])
+    assert found is not None
+    assert found.keys == (("small", "a"), ("small", "b"))
+    assert cells(found)[0][:3] == ["a", "0", "done"]
+    assert siblings(FOUR, FOUR.iloc[2]) is None
+
+
+def test_missing_and_listed_settings_are_compared_as_such() -> None:
+    """x and y share a missing discount and a list; z has another list."""
+    frame = trials(*[(name, 0.9, "ft", seed, 0.8, 0.8) for seed, name in enumerate("xyz")]).assign(
+        **{
+            "retrain.discount": [None, float("nan"), None],
+            "task.model.hidden": pd.Series([(64, 32), (64, 32), (64,)], dtype=object),
+        }
+    )
+    found = siblings(frame, frame.iloc[0])
+    assert found is not None and [key for _, key in found.keys] == ["x", "y"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return write_small(str(tmp_path)).location
+
+
+def test_curves_side_by_side(folder: str) -> None:
+    """The trials' own curves by hand: dense runs of three epochs, two cycles of two."""
+    epochs = source_frame(read(folder), "epochs")
+    both = epochs[epochs["fingerprint"].isin(["ft0", "allr1"])]
+    table = SIDE_CURVES.tabulate(both)
+    rows = table.frame[table.frame["fingerprint"] == "allr1"]
+    assert rows["trained"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert rows["value"].tolist() == [0.6, 0.7, 0.8, 0.5, 0.6, 0.6, 0.7]
+    figure = SIDE_CURVES.figure(table)
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert named == ["allr, discount d adaptive, seed 1", "ft, seed 0"]
+    assert [len(trace.x) for trace in figure.data] == [4, 3, 4, 3]
+    assert figure.layout.yaxis.title.text == "validation accuracy (%)"
+    assert max(max(trace.y) for trace in figure.data) == pytest.approx(80)
+
+
+def test_layers_side_by_side(folder: str) -> None:
+    layers = source_frame(read(folder), "layers")
+    figure = SIDE_LAYERS.draw(layers[layers["fingerprint"].isin(["ft0", "ft1"])])
+    assert [list(trace.x) for trace in figure.data] == [[95, 50], [95, 50]]
+    assert [trace.name for trace in figure.data] == ["seed 0", "seed 1"]
+
+
+def work(n: int) -> pd.DataFrame:
+    start = pd.Timestamp("2026-01-05T10:00:00Z")
+    return pd.DataFrame({
+        "study": "small", "fingerprint": [f"t{k}" for k in range(n)], "state": "done",
+        "host": "a", "device": "cpu", "lane": [1 + k % 2 for k in range(n)],
+        "started": [start + pd.Timedelta(seconds=60 * k) for k in range(n)],
+        "finished": [start + pd.Timedelta(seconds=60 * k + 30) for k in range(n)],
+        "trained": 1.0, "shared": 2.0, "seed": 0,
+        "retrain.schedule": ["ft" if k % 3 else "allr" for k in range(n)], "method": "imp",
+    })  # fmt: skip
+
+
+def test_the_timeline_has_a_bar_per_trial() -> None:
+    table = TIMELINE.tabulate(work(3))
+    assert table.by == "retrain.schedule"
+    assert table.frame["series"].tolist() == ["allr", "ft", "ft"]
+    assert table.notes[0] == (
+        "These trials trained 3 stages themselves, and 6 times found one that was there already."
+    )
+    figure = TIMELINE.figure(table)
+    bars = {trace.name: trace for trace in figure.data}
+    assert list(bars["ft"].x) == [30_000, 30_000] and list(bars["ft"].y) == ["a · 2", "a · 1"]
+    assert str(bars["allr"].base[0]).startswith("2026-01-05T10:00")
+    assert "10:01:00 UTC, 30 s, on a<br>stages: 1 trained, 2 found" in bars["ft"].hovertext[0]
+
+
+def test_of_very_many_trials_the_last_are_drawn() -> None:
+    table = TIMELINE.tabulate(work(MOST_BARS + 1))
+    assert len(table.frame) == MOST_BARS and table.frame["fingerprint"].iloc[0] == "t1"
+    assert table.notes[-1] == f"The last {MOST_BARS:,} of {MOST_BARS + 1:,} trials are shown."
+
+
+def test_a_study_without_moments_has_no_timeline(folder: str) -> None:
+    frame = source_frame(read(folder), "work")
+    assert frame.empty
+    assert not TIMELINE.draw(frame).data
