@@ -146,7 +146,7 @@ def _warnings(snapshot: Snapshot) -> list[Any]:
     if not snapshot.warnings:
         return []
     items = [html.Li(text) for text in snapshot.warnings]
-    title = f"{counted(len(items), 'thing')} could not be read"
+    title = f"{counted(len(items), 'warning')} about what was read"
     return [html.Details([html.Summary(title), html.Ul(items)], open=len(items) < 4)]
 
 
