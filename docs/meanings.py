@@ -113,6 +113,8 @@ MEANINGS = {
     " fit in memory: gradients are summed over the parts of each step. BatchNorm sees the parts",
     "compute.processes": "Processes that train a trial together, each on its share of every batch"
     " (see several-gpus.md); as many as `resources.gpus` where that is above 1",
+    "compute.batch_norm": "Whether BatchNorm normalises each process's share of a batch, or by the"
+    " mean and variance of the whole batch: two sums over the processes for every layer",
     "quantise.weights": "int8 rounds the weights by torchao once the network is pruned and"
     " retrained, as a stage of its own: `int8_val_...` and `int8_test_...` are then recorded beside"
     " the trial's own numbers, which stay. Needs the extra `int8`",

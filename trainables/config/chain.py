@@ -274,7 +274,7 @@ def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
 def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
     """A dense stage that is loaded and evaluated: no seed and no recipe, which it does not use."""
     compute = _section(config, "compute")
-    for key in ("micro_batch", "processes"):
+    for key in ("micro_batch", "processes", "batch_norm"):
         compute.pop(key, None)
     return {
         "kind": "dense",

@@ -19,6 +19,7 @@ from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_refusal, sc
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.formulas.structures import BLOCKS, KINDS, PATTERN
 from trainables.vocabulary.refusal import Refusal, shown
+from trainables.vocabulary.wording import counted
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ CONDITIONS: dict[str, Condition] = {
         f"prune.structure is {' or '.join(_WHOLE)} and prune.criterion is magnitude",
         lambda c: c.prune.structure in _WHOLE and c.prune.criterion == "magnitude",
     ),
+    "compute.batch_norm": Condition(
+        "compute.processes is above 1", lambda c: c.compute.processes > 1
+    ),
     "budget.dense_fraction": Condition(
         f"method is {' or '.join(_names(lambda m: m.splits_budget))}",
         lambda c: c.info.splits_budget,
@@ -109,6 +113,7 @@ LATER_KEYS = (
     "compute.micro_batch",
     "quantise.weights",
     "compute.processes",
+    "compute.batch_norm",
 )
 """Keys that came after the first records: left out of a record where they are at their default, so
 that older and newer records of one configuration read alike."""
@@ -247,6 +252,22 @@ def _shares_are_real(c: Settings) -> None:
     if processes > whole:
         rule = f"be at most dense.batch_size ({whole}), of which each gets a share"
         _refuse("compute.processes", rule, processes)
+    if c.compute.batch_norm == "synchronised" and processes > 1:
+        _all_meet_in_every_forward(c)
+
+
+def _all_meet_in_every_forward(c: Settings) -> None:
+    """Synchronised layers wait for each other: every process must come by equally often."""
+    compute, last = c.compute, c.n_train % c.dense.batch_size
+    why = None
+    if compute.micro_batch is not None:
+        why = "beside compute.micro_batch, of which shares may have different numbers"
+    elif compute.compile:
+        why = "under compute.compile, which knows of no other process"
+    elif 0 < last < compute.processes:
+        why = f"where an epoch's last batch, of {counted(last, 'example')}, leaves a process none"
+    if why is not None:
+        _refuse("compute.batch_norm", f"be local {why}", compute.batch_norm)
 
 
 def _schedule_is_complete(c: Settings) -> None:

@@ -322,7 +322,8 @@ class Compute(Section):
     """Numerical options; each changes the bits of a result.
 
     `micro_batch`: examples per forward and backward, where a whole batch does not fit in memory.
-    `processes`: those that train a trial together, each on its share of every batch.
+    `processes`: those that train a trial together, each on its share of every batch; `batch_norm`:
+    whether BatchNorm then sees the share or, synchronised, the whole batch.
     """
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -330,3 +331,4 @@ class Compute(Section):
     compile: bool = False
     micro_batch: Count | None = None
     processes: Count = 1
+    batch_norm: Literal["local", "synchronised"] = "local"

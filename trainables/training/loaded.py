@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from trainables.data.parts import Items, Splits
+from trainables.parallel.norms import Norm
 from trainables.parallel.ranks import Ranks
 from trainables.pruning.prunable import Prunable
 from trainables.pruning.work import Work
@@ -49,7 +50,8 @@ class LoadedTask:
     layers that keep their statistics in training. `uncut` are weights that stay dense because the
     study's structure does not divide them; they are none of `weights`.
     `weights_file` opens a file of trained weights, by the digest of its content and the path that
-    the study knows. `ranks` are the processes that train together, None for one alone.
+    the study knows. `ranks` are the processes that train together, None for one alone, and
+    `together` the BatchNorm layers that see the batch of all of them.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class LoadedTask:
     uncut: tuple[str, ...] = ()
     weights_file: WeightsFile = where_it_lay
     ranks: Ranks | None = None
+    together: tuple[Norm, ...] = ()
 
     @property
     def parts(self) -> dict[str, Items]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.isolation import reseed
+from trainables.parallel.norms import synchronised
 from trainables.parallel.packing import GradientSum, Packed
 from trainables.parallel.ranks import Order, Ranks, Told
 from trainables.training.batches import Batches, Micro, training_batches
@@ -69,7 +70,8 @@ class Share:
         self._state.spread_(self._ranks)
         if compares:
             self._require_equal_masks()
-        loss, weight = self._backward(parts, scaled)
+        with synchronised(self._loaded.together, self._ranks):
+            loss, weight = self._backward(parts, scaled)
         return self._sum.collect(self._ranks, loss), weight
 
     def _backward(self, parts: Micro, scaled: Scale) -> tuple[Tensor, Tensor]:

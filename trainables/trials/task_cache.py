@@ -30,6 +30,7 @@ from trainables.data.parts import Items, Splits
 from trainables.formulas.structures import misfits
 from trainables.networks import models
 from trainables.networks.parameters import freeze_
+from trainables.parallel.norms import Norm
 from trainables.parallel.ranks import Ranks
 from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
@@ -115,6 +116,7 @@ class TaskCache:
             still=still,
             weights_file=self._weights_file,
             ranks=self.ranks,
+            together=_together(config, model),
         )
 
     def _task(self, config: TrialConfig) -> Task:
@@ -217,6 +219,13 @@ def _draws(config: TrialConfig, model: nn.Module) -> bool:
     """A whole task may draw where nobody sees it; the networks of the catalog are known."""
     own = any(key.startswith("task.") for key in config.own_code)
     return own or config.task.use is not None or draws(model)
+
+
+def _together(config: TrialConfig, model: nn.Module) -> tuple[Norm, ...]:
+    """The BatchNorm layers that see the batches of all processes."""
+    if config.compute.batch_norm == "local" or config.compute.processes == 1:
+        return ()
+    return tuple(module for module in model.modules() if isinstance(module, Norm))
 
 
 def _key(*parts: Any) -> str:

@@ -65,6 +65,11 @@ def record(pair: Pair) -> Record:
     return pair.run(config(), "undisturbed")
 
 
+def announce_job(pair: Pair, config: TrialConfig) -> None:
+    assert pair.tasks.ranks is not None
+    pair.tasks.ranks.tell(Order.JOB, job_for(config, pair.folder / "steps").plain())
+
+
 def step_losses(tasks: TaskCache, config: TrialConfig, steps: int) -> list[float]:
     """The loss of each of the first steps of the dense run, over the whole batch."""
     run = begin(config, 0, stage_chain(config, 0)[0], tasks.loaded(config), None)
@@ -78,12 +83,36 @@ def step_losses(tasks: TaskCache, config: TrialConfig, steps: int) -> list[float
 
 def test_two_processes_take_the_steps_of_one(pair: Pair) -> None:
     two = config()
-    ranks = pair.tasks.ranks
-    assert ranks is not None
-    ranks.tell(Order.JOB, job_for(two, pair.folder / "steps").plain())
+    announce_job(pair, two)
     losses = step_losses(pair.tasks, two, 6)
     assert losses == pytest.approx(step_losses(cache(), config(1), 6), rel=1e-6)
     assert losses[0] > losses[-1] > 0
+
+
+def test_synchronised_batch_norm_makes_two_processes_take_the_steps_of_one(pair: Pair) -> None:
+    """Shares of 7 and 6 examples, and of 5 and 4 in the last batch; without it they differ."""
+    task = {
+        "dataset": {"name": "digits", "n_train": 48},
+        "model": {"name": "cnn", "channels": [4, 4]},
+    }
+    more = {"task": task, "dense": {"batch_size": 13, "lr": 0.05}}
+    names = ("synchronised", "local")
+    two = {n: config(compute={"batch_norm": n}, **more) for n in names}
+    losses = {}
+    for name in names:
+        announce_job(pair, two[name])
+        losses[name] = step_losses(pair.tasks, two[name], 4)
+    one = step_losses(cache(), config(1, **more), 4)
+    assert losses["synchronised"] == pytest.approx(one, rel=2e-5)
+    assert losses["local"][1:] != pytest.approx(one[1:], rel=1e-3)
+    names = ("two of cnn", "one of cnn")
+    records = [
+        run(two["synchronised"], n) for run, n in zip((pair.run, pair.alone), names, strict=True)
+    ]
+    ends = [last_stage(pair.folder / n, r) for n, r in zip(names, records, strict=True)]
+    for name, value in ends[1].weights.items():
+        if "running" not in name and "num_batches" not in name:  # re-estimated by other batches
+            torch.testing.assert_close(ends[0].weights[name], value, rtol=1e-2, atol=2e-3)
 
 
 def test_two_processes_end_where_one_does_and_prune_the_same_weights(
