@@ -56,6 +56,8 @@ class GradualMasks:
     def _fed(self) -> dict[int, Tensor]:
         found = {}
         for place, (name, mask) in enumerate(self.masks.items()):
+            if mask.dim() < 2:  # of single entries none is a filter
+                continue
             module = self._weights.modules[name]
             rows = filter_rows(module, mask)
             empty = ~rows.any(1, keepdim=True)

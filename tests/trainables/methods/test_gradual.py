@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tests.trainables.methods import lab
 from trainables.pruning.masks import count_zeros
+from trainables.pruning.prunable import prunable
 
 BOTH = ["gmp", "dpf"]
 ALL = [("gmp", {}), ("gmp", {"recover": True}), ("dpf", {})]
@@ -232,6 +233,16 @@ def test_the_guard_knows_the_filters_of_a_transposed_convolution() -> None:
     assert not gradient[2:, 1].any()
     assert bool(gradient[:2].any())
     assert bool(gradient[2:, [0, 2]].any())
+
+
+def test_the_guard_takes_no_single_entry_for_a_filter() -> None:
+    model = lab.linear([4, 3, 2, -1], bias=0.5)
+    hooks = lab.method("dpf", model, chosen=prunable(model, lambda *_: True), **FOUR)
+    hooks.at_epoch_end(1)
+    assert hooks.final_masks()["bias"].tolist() == [False]
+    forward_and_gradient(hooks, model, 4)
+    assert model.bias.grad is not None
+    assert model.bias.grad.tolist() == [1]
 
 
 def test_a_filter_under_guard_returns_when_those_in_use_have_shrunk() -> None:
