@@ -29,6 +29,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "lr": ("learning rate", "no unit"),
     "seed": ("seed", ""),
     "retrain_seed": ("retraining seed", ""),
+    "retrain_epochs": ("retraining", "epochs"),
+    "epochs": ("training", "epochs"),
     "total_epoch": ("training so far", "epochs"),
     "train_s": ("training time", "seconds"),
     "dense_train_s": ("training time of the dense run", "seconds"),
@@ -43,8 +45,31 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "sparsity_all_parameters": ("sparsity of all parameters", "%"),
     "d_adaptive": ("adaptive discount", "share of the top rate"),
     "d": ("discount in use", "share of the top rate"),
+    "dense.batch_size": ("batch size", "count"),
+    "dense.weight_decay": ("weight decay", "no unit"),
+    "prune.criterion": ("pruning criterion", ""),
+    "prune.scope": ("scope of the prune", ""),
+    "retrain.norm": ("norm of the discount", ""),
+    "task.dataset": ("data set", ""),
+    "task.model": ("model", ""),
+    "task.use": ("task", ""),
+    "origin.block": ("search", ""),
+    "origin.number": ("place in the search", "count"),
 }
 """Words and unit of columns that are no metrics, and where a metric's own name says too little."""
+
+_OF_SECTION: Final[dict[str, str]] = {
+    "task.dataset.": "of the data set",
+    "task.model.": "of the model",
+    "task.": "of the task",
+    "dense.": "of the dense run",
+    "method.": "of the method",
+    "prune.": "of the prune",
+    "retrain.": "of retraining",
+    "budget.": "of the budget",
+    "compute.": "of the computation",
+}
+"""What stands behind the words of a setting without words of its own, by where its key begins."""
 
 _SHARES: Final = frozenset(
     {"prune.sparsity", "retrain.budget", "retrain.warmup", "budget.dense_fraction"}
@@ -81,6 +106,9 @@ def words(column: str) -> str:
         return "training speed"
     if column in METRICS:
         return " ".join("validation" if part == "val" else part for part in column.split("_"))
+    for begin, of_it in _OF_SECTION.items():
+        if column.startswith(begin):
+            return brief(f"{column.removeprefix(begin).replace('_', ' ')} {of_it}")
     return brief(column)
 
 
@@ -128,7 +156,7 @@ def number(value: float, digits: int = 4) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}".replace(",", " ")
+        return f"{int(value):,}".replace(",", " ").replace("-", "−")
     return f"{value:.{digits}g}".replace("-", "−")
 
 

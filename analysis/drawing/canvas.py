@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import amount, in_percent, number, points, titled, unit
-from analysis.drawing.theme import Style, template
+from analysis.drawing.theme import DENSE, Style, template
 from trainables.vocabulary.wording import counted
 
 SVG_POINTS: Final = 15_000
@@ -176,6 +176,16 @@ def difference_text(metric: str, mean: float, lo: float, hi: float, n: int) -> s
 def difference_title(what: str, metric: str) -> str:
     """Return the title of an axis of differences between values of a metric, with their unit."""
     return titled(what, "points of %" if in_percent(metric) else unit(metric))
+
+
+def add_key(
+    figure: go.Figure, text: str, symbol: str, size: float = 9.0, color: str = DENSE.color
+) -> None:
+    """Let the legend say what a mark means, whatever its series; in grey unless told otherwise."""
+    look = {"color": color, "symbol": symbol, "size": size, "line": {"width": 1.5}}
+    figure.add_trace(
+        scatter(1, text, x=[None], y=[None], mode="markers", marker=look, showlegend=True)
+    )
 
 
 def brief_legend(figure: go.Figure) -> None:

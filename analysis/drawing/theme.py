@@ -1,5 +1,7 @@
 """How everything looks: one colour, marker and dash per schedule and per method, light and dark.
 
+A palette means one thing: schedules, methods and other names have the ten `SLOTS`; levels of
+sparsity, of a budget and of other numbers have a scale each, and no two of these share a colour.
 The ten colours keep a distance of 19 (CIE 1976) from each other in normal vision and in simulated
 protanopia, deuteranopia and tritanopia, and a contrast of 3:1 to both backgrounds, so that a trace
 keeps its colour when the page changes its scheme. Markers and dashes say the same again.
@@ -7,7 +9,7 @@ keeps its colour when the page changes its scheme. Markers and dashes say the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -82,30 +84,83 @@ STYLES: Final[Mapping[str, Style]] = {
 """The style of every schedule and every method, wherever it is drawn."""
 
 
+Stops = tuple[tuple[float, str], ...]
+
+LEVELS: Final[Mapping[str, Stops]] = {
+    "sparsity": ((0.0, "#2398d7"), (0.5, "#3c6f65"), (1.0, "#ab5a13")),
+    "budget": ((0.0, "#e85493"), (0.5, "#ce51d9"), (1.0, "#7546ec")),
+    "number": ((0.0, "#4e69f6"), (0.5, "#ae4567"), (1.0, "#e51011")),
+}
+"""Scales of levels, from low to high. Six levels of one stay apart in every vision, and keep a
+distance of 13 from the slots and from the other scales."""
+
+_KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("prune.sparsity", "sparsity", "sparsity_all_parameters"), "sparsity"),
+    **dict.fromkeys(
+        ("retrain.epochs", "retrain.budget", "budget.epochs", "dense.epochs", "retrain_epochs",
+         "dense_epochs", "epochs"),
+        "budget",
+    ),
+}  # fmt: skip
+"""Columns whose levels have a scale of their own; other numbers share one."""
+
+_MARKS: Final = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "x", "hexagon")
+_DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
 def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
     """Return a style for each value: its own for a schedule or method, else the free slots in turn.
 
     In reading order (that of the catalog where `column` holds schedules or methods). The same set
-    of values always gives the same styles, in whatever order it comes. Numbers that are more than
-    the slots have shades from low to high instead, all with one marker.
+    of values always gives the same styles, in whatever order it comes. Numbers are levels, from low
+    to high on the scale of their column.
     """
     wanted = ordered(values, column)
-    if len(wanted) > len(SLOTS) and all(isinstance(value, Real) for value in wanted):
-        return dict(zip(wanted, shades(len(wanted)), strict=True))
+    if wanted and all(isinstance(value, Real) for value in wanted):
+        return dict(zip(wanted, shades(len(wanted), column), strict=True))
     used = {STYLES[value] for value in wanted if value in STYLES}
     free = (style for style in map(slot, count()) if style not in used)
     others = {value: next(free) for value in ordered(wanted) if value not in STYLES}
     return {value: STYLES.get(value) or others[value] for value in wanted}
 
 
-def shades(n: int) -> list[Style]:
-    """Return n styles, at least two, evenly over the scale from low to high."""
+def shades(n: int, column: str = "") -> list[Style]:
+    """Return n styles evenly over the scale of a column's levels, from low to high.
+
+    More than the marks are all circles: their colours alone can be told apart.
+    """
+    scale = LEVELS[_KINDS.get(column, "number")]
     share = np.linspace(0.0, 1.0, n)
-    stops = [at for at, _ in SEQUENTIAL]
-    parts = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in SEQUENTIAL])
+    stops = [at for at, _ in scale]
+    parts = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in scale])
     mixed = np.stack([np.interp(share, stops, part).round() for part in parts.T], axis=1)
-    colors = ("#{:02x}{:02x}{:02x}".format(*row) for row in mixed.astype(int))
-    return [Style(color, "circle", "solid") for color in colors]
+    colors = ["#{:02x}{:02x}{:02x}".format(*row) for row in mixed.astype(int)]
+    few = n <= len(_MARKS)
+    return [
+        Style(color, _MARKS[i] if few else "circle", _DASHES[i % len(_DASHES)] if few else "solid")
+        for i, color in enumerate(colors)
+    ]
+
+
+def place_styles(places: Sequence[tuple[Any, Any]]) -> list[Style]:
+    """Return a style for each place, a sparsity and a budget, None where it has none.
+
+    The colour is that of the sparsity where several are told apart, else that of the budget; with
+    both, marks and dashes are the budget's. Places that neither tells apart are numbered.
+    """
+    sparsities, budgets = ({p[i] for p in places if p[i] is not None} for i in (0, 1))
+    alike = len(sparsities) < 2 and len(budgets) < 2
+    if alike or len(set(places)) < len(places):
+        return shades(len(places))
+    by_sparsity, by_budget = (
+        styles(levels, column) for levels, column in ((sparsities, "sparsity"), (budgets, "epochs"))
+    )
+    if len(sparsities) < 2 or len(budgets) < 2:
+        known, index = (by_budget, 1) if len(sparsities) < 2 else (by_sparsity, 0)
+        return [known.get(place[index], DENSE) for place in places]
+    marks = [by_budget.get(budget, DENSE) for _, budget in places]
+    colors = [by_sparsity.get(sparsity, DENSE) for sparsity, _ in places]
+    return [Style(c.color, mark.symbol, mark.dash) for c, mark in zip(colors, marks, strict=True)]
 
 
 @dataclass(frozen=True)

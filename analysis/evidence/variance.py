@@ -116,7 +116,9 @@ def variance_figure(table: Tabulation) -> go.Figure:
     }
     height = 190 + 46 * len(places)
     figure = canvas.canvas(title, height=height, subtitle=f"of {words(metric)}, seed to seed")
-    for order, source in enumerate([MERGED, *SOURCES.values()]):
+    shades = dict(zip(SOURCES.values(), theme.shades(len(SOURCES)), strict=True))
+    shades[MERGED] = shades[SOURCES["dense"]]
+    for source in [MERGED, *SOURCES.values()]:
         part = frame[frame["source"] == source]
         if part.empty:
             continue
@@ -125,7 +127,7 @@ def variance_figure(table: Tabulation) -> go.Figure:
             x=100 * part["share"],
             orientation="h",
             name=canvas.markup(source),
-            marker={"color": theme.slot(max(order - 1, 0)).color},
+            marker={"color": shades[source].color},
             hovertext=[canvas.markup(_text(row, factor, unit)) for row in tuples(part)],
             hoverinfo="text",
         )

@@ -20,6 +20,9 @@ from analysis.selection.tabulation import Tabulation
 from analysis.stats import snapped
 from analysis.stats.candidates import sign_of
 
+ALONE: Final = (
+    "No fixed discount was tried: the adaptive one stands alone, with nothing to compare it with."
+)
 DISCOUNT: Final = "retrain.discount"
 ADAPTIVE: Final = "adaptive"
 
@@ -81,8 +84,10 @@ def discount_figure(table: Tabulation) -> go.Figure:
     title = f"{words(metric).capitalize()} over the discount"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a discount is done."])
+    if not (frame["kind"] == "fixed").any():
+        return canvas.blank(title, [ALONE])
     figure = canvas.canvas(title, subtitle=block_words(table.at))
-    styles = theme.styles(frame["sparsity"])
+    styles = theme.styles(frame["sparsity"], SPARSITY)
     for sparsity, part in frame.groupby("sparsity", sort=True):
         style, name = styles[sparsity], f"{shown(SPARSITY, sparsity)} sparse"
         fixed = part[part["kind"] == "fixed"]
@@ -94,7 +99,25 @@ def discount_figure(table: Tabulation) -> go.Figure:
     figure.update_xaxes(axes.column_axis(DISCOUNT, range=[0.0, 1.03]))
     figure.update_yaxes(axes.column_axis(metric))
     canvas.brief_legend(figure)
+    _add_keys(figure, frame)
     return figure
+
+
+TUNED_SIZE: Final = 13
+STAR_SIZE: Final = 17
+
+
+def _add_keys(figure: go.Figure, frame: pd.DataFrame) -> None:
+    """What the marks mean, in the legend."""
+    if frame["tuned"].any():
+        canvas.add_key(figure, "best fixed d on validation", "circle", TUNED_SIZE)
+    for kind in dict.fromkeys(frame["kind"]):
+        if kind != "fixed":
+            canvas.add_key(figure, f"{brief(kind)} d, on average", _symbol(kind), STAR_SIZE)
+
+
+def _symbol(kind: str) -> str:
+    return "star" if kind == ADAPTIVE else "diamond-tall"
 
 
 def _fixed(
@@ -113,7 +136,7 @@ def _fixed(
         marker={
             "color": style.color,
             "symbol": "circle",
-            "size": [13 if tuned else 7 for tuned in part["tuned"]],
+            "size": [TUNED_SIZE if tuned else 7 for tuned in part["tuned"]],
             "line": {"width": 0},
         },
     )
@@ -133,8 +156,8 @@ def _mark(
         mode="markers",
         marker={
             "color": style.color,
-            "symbol": "star" if row.kind == ADAPTIVE else "diamond-tall",
-            "size": 17,
+            "symbol": _symbol(row.kind),
+            "size": STAR_SIZE,
             "line": {"width": 1.5, "color": theme.DENSE.color},
         },
         showlegend=legend,

@@ -127,10 +127,10 @@ def latency_figure(table: Tabulation) -> go.Figure:
                 x=part[_SPEEDUP], xaxis="x2", **shared,
             )  # fmt: skip
             figure.add_traces([left, right])
-        _key(figure, label(name), style.color, "circle")
+        canvas.add_key(figure, label(name), "circle", color=style.color)
     for form in FORMS:
         if form in set(frame["form"]):
-            _key(figure, form, theme.DENSE.color, FORMS[form])
+            canvas.add_key(figure, form, FORMS[form])
     figure.update_layout(
         xaxis={"domain": [0, 0.47], **axes.axis("measured latency (ms)", rangemode="tozero")},
         xaxis2={"domain": [0.53, 1], "anchor": "y", **axes.column_axis(_SPEEDUP)},
@@ -143,12 +143,6 @@ def _whiskers(part: pd.DataFrame, color: str) -> dict[str, Any]:
     return canvas.error_bars(
         part.rename(columns={"latency_ms": "mean", "lo_ms": "lo", "hi_ms": "hi"}), 1.0, color
     )
-
-
-def _key(figure: go.Figure, text: str, color: str, symbol: str) -> None:
-    """An entry of the legend by itself."""
-    look = {"color": color, "symbol": symbol, "size": 9, "line": {"width": 1.5}}
-    figure.add_trace(canvas.scatter(1, text, x=[None], y=[None], mode="markers", marker=look))
 
 
 def _text(row: Any, table: Tabulation) -> str:

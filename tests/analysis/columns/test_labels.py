@@ -49,7 +49,7 @@ def test_shown(column: str, value: object, text: str) -> None:
         ("n_parameters", "parameters (count)"),
         ("d1", "d1 (ratio)"),
         ("retrain.budget", "retraining (% of the dense epochs)"),
-        ("dense.momentum", "dense.momentum (as configured)"),
+        ("dense.momentum", "momentum of the dense run (as configured)"),
     ],
 )
 def test_axis_titles_have_units(column: str, title: str) -> None:
@@ -66,7 +66,7 @@ def test_points(value: float, text: str) -> None:
 
 def test_names_and_values_with_braces_stand_in_a_block_as_they_are() -> None:
     at = {"task.model.{0}": "{x}", "prune.sparsity": 0.9, "task.dataset": "a{}b"}
-    assert labels.block_words(at) == "task.model.{0} {x}, 90 % sparse, a{}b"
+    assert labels.block_words(at) == "{0} of the model {x}, 90 % sparse, a{}b"
 
 
 def test_number() -> None:

@@ -138,11 +138,12 @@ def test_no_button_sends_data_anywhere() -> None:
     assert {"sendDataToCloud", "sendChartToCloud"} <= set(theme.CONFIG["modeBarButtonsToRemove"])
 
 
-def test_numbers_that_are_more_than_the_slots_have_shades_from_low_to_high() -> None:
-    ten, eleven = theme.styles(range(10)), theme.styles(range(10, -1, -1))
-    assert set(ten.values()) == set(theme.SLOTS)
+def test_numbers_have_shades_from_low_to_high() -> None:
+    few, eleven = theme.styles(range(8)), theme.styles(range(10, -1, -1))
+    assert len({style.symbol for style in few.values()}) == 8
     assert list(eleven) == list(range(11))
-    assert [eleven[i].color for i in (0, 5, 10)] == [color for _, color in theme.SEQUENTIAL]
+    assert {style.symbol for style in eleven.values()} == {"circle"}
+    assert [eleven[i].color for i in (0, 5, 10)] == [c for _, c in theme.LEVELS["number"]]
     assert len({style.color for style in eleven.values()}) == 11
     words = theme.styles(f"v{i}" for i in range(11))
     assert len(set(words.values())) == 11 and set(theme.SLOTS) <= set(words.values())

@@ -73,13 +73,22 @@ def test_discount_figure() -> None:
     figure = discount_figure(discount_table(discounts()))
     names = [trace.name for trace in figure.data]
     assert names == ["80 % sparse", "90 % sparse", "90 % sparse, adaptive",
-                     "95 % sparse, adaptive"]  # fmt: skip
+                     "95 % sparse, adaptive", "best fixed d on validation",
+                     "adaptive d, on average"]  # fmt: skip
     star = figure.data[2]
     assert star.marker.symbol == "star"
     assert list(star.x) == pytest.approx([0.5])
     assert list(star.y) == pytest.approx([286 / 3])
     assert figure.layout.xaxis.title.text == "discount d (share of the top rate)"
     assert "best fixed d on validation" in figure.data[1].hovertext[1]
+
+
+def test_adaptive_discounts_alone_are_left_out() -> None:
+    frame = grid({(s, "adaptive"): [0.9, 0.9, 0.9] for s in (0.8, 0.9, 0.95)}, "prune.sparsity",
+                 "retrain.discount").assign(d=0.4)  # fmt: skip
+    figure = discount_figure(discount_table(frame))
+    assert not figure.data
+    assert figure.layout.annotations[0].text.startswith("No fixed discount was tried")
 
 
 def test_regret_by_value() -> None:
@@ -166,7 +175,9 @@ def test_many_sparsities_have_shades_and_no_bars() -> None:
     frame["d"] = frame["retrain.discount"]
     table = discount_table(frame)
     figure = discount_figure(table)
-    assert len({trace.line.color for trace in figure.data}) == len(figure.data) == 13
-    assert all(trace.error_y.array is None for trace in figure.data)
+    *lines, key = figure.data
+    assert len({trace.line.color for trace in lines}) == len(lines) == 13
+    assert all(trace.error_y.array is None for trace in lines)
+    assert key.name == "best fixed d on validation"
     assert HOVERED in table.notes
     assert figure.layout.legend.title.text == "8 of 13:"
