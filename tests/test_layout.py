@@ -98,13 +98,23 @@ ROOMS: dict[str, Room] = {
         f"{_FRAMES} plotly",
         "optuna",
     ),
-    "analysis.figures": Room(
-        "columns stats frames selection drawing evidence"
+    "analysis.fronts": Room(
+        "columns stats frames selection drawing trainables.vocabulary", f"{_FRAMES} plotly"
+    ),
+    "analysis.courses": Room(
+        "columns stats selection drawing"
         " trainables.vocabulary trainables.formulas trainables.config",
+        f"{_FRAMES} plotly",
+    ),
+    "analysis.figures": Room(
+        "columns stats frames selection drawing evidence fronts courses"
+        " trainables.vocabulary trainables.config",
         f"{_FRAMES} plotly",
         "scipy",
     ),
-    "analysis.panels": Room("columns selection drawing figures trainables.vocabulary", _FRAMES),
+    "analysis.panels": Room(
+        "columns selection drawing fronts figures trainables.vocabulary", _FRAMES
+    ),
     "analysis.workbench": Room(
         "columns selection tables drawing figures trainables.vocabulary", f"{_FRAMES} plotly"
     ),
@@ -112,7 +122,7 @@ ROOMS: dict[str, Room] = {
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES
     ),
     "analysis.answer": Room(
-        "columns stats frames selection figures findings"
+        "columns stats frames selection fronts figures findings"
         " trainables.vocabulary trainables.formulas trainables.config trainables.files",
         _FRAMES,
     ),
@@ -150,14 +160,15 @@ ROOMS: dict[str, Room] = {
         " trainables.config trainables.files trainables.jobs trainables.data trainables.trials"
         " trainables.deploy"
         " analysis.columns analysis.stats analysis.frames analysis.selection"
-        " analysis.figures analysis.drawing analysis.findings analysis.frames",
+        " analysis.figures analysis.courses analysis.drawing analysis.findings analysis.frames",
         "pydantic annotated_types",
         "pandas tabulate ruamel",
     ),
     "study.exports": Room(
         "definition views trainables.vocabulary trainables.code trainables.config"
         " trainables.files trainables.jobs trainables.trials trainables.deploy"
-        " analysis.columns analysis.stats analysis.frames analysis.selection analysis.figures",
+        " analysis.columns analysis.stats analysis.frames analysis.selection analysis.figures"
+        " analysis.fronts",
         "",
         "pandas ruamel",
     ),

@@ -13,7 +13,7 @@ from analysis.answer.basis import basis
 from analysis.answer.bests import PARTS, bests, is_split
 from analysis.answer.card import card
 from analysis.answer.costs import costs
-from analysis.answer.front import declared_objectives, front
+from analysis.answer.front import front
 from analysis.answer.leads import first_by_rank, lead, tasks
 from analysis.answer.regrets import regrets
 from analysis.answer.statements import Answer, Counts
@@ -24,6 +24,7 @@ from analysis.findings.resolution import seeds_sentence
 from analysis.frames.study_frames import StudyFrames, read
 from analysis.selection.likeness import likeness_sentence
 from analysis.selection.networks import seeds_note
+from analysis.selection.objectives import declared_objectives
 from analysis.selection.series import comparable, each_once, values
 from analysis.selection.settings import configurations
 from analysis.stats import FEWEST_SEEDS

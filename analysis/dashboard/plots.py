@@ -19,6 +19,7 @@ from analysis.dashboard.watch import Snapshot
 from analysis.drawing.canvas import blank
 from analysis.drawing.untitled import Drawing, untitled
 from analysis.figures import Figure
+from analysis.panels.aims import aimed
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
 from analysis.panels.picks import AT, Pick, keywords, offers, picks
 from analysis.selection.tabulation import Tabulation, nothing
@@ -59,7 +60,10 @@ def panel_table(
     panel: Panel, snapshot: Snapshot, address: Address
 ) -> tuple[Tabulation, tuple[Pick, ...]]:
     """Return a panel's table at an address, with reasons noted, and the choices beside it."""
-    figure = panel.figure
+    objectives = snapshot.objectives
+    figure = aimed(panel.figure, objectives)
+    if address.one(METRIC) and "metric" in figure.controls:
+        figure = panel.figure  # the one metric asked for, and not all that the search aims at
     trials = _trials_of(panel, snapshot, address)
     if trials.empty:
         why = NOTHING_TICKED if panel.ticked else _why_empty(snapshot, address)
@@ -69,13 +73,13 @@ def panel_table(
         return nothing(f"No trial here has {_WHAT[figure.source]} recorded."), ()
     known = one_row_per_trial(figure, frame)
     by = _series(panel, address, known)
-    offered = offers(figure, known, by=by)
+    offered = offers(figure, known, by=by, objectives=objectives)
     controls, remark = _controls(panel, address, offered, by)
     table = tabulated(figure, frame, controls).noting(remark)
     if panel.alone:
         return table, ()
     beside = {name: o for name, o in offered.items() if name not in (METRIC, *panel.fixed)}
-    return table, picks(beside, controls, table.at)
+    return table, picks(beside, controls, table)
 
 
 _WHAT: Final = {
@@ -157,6 +161,8 @@ def _controls(
     flat |= {f"{AT}{column}": values for column, values in offered.get("at", {}).items()}
     values = {name: _named(panel, address, name, options) for name, options in flat.items()}
     values["metric"], remark = _metric(panel.figure, address, offered.get(METRIC, []))
+    if "level" in offered and values["y"] is None:
+        values["y"], remark = _upwards(address, offered["y"])
     values["by"] = by
     return keywords({name: value for name, value in values.items() if value is not None}), remark
 
@@ -169,6 +175,14 @@ def _metric(figure: Figure, address: Address, offered: list[str]) -> tuple[str |
     used = offered[0] if offered else figure.metric
     why = " chooses, so it" if figure.metrics == "choosing" else ""
     return None, f"This figure{why} shows {words(used)} and not {words(wanted)}."
+
+
+def _upwards(address: Address, offered: list[str]) -> tuple[str | None, str]:
+    """The metric of the bar as what lies upwards, and a remark where it may not."""
+    wanted = address.one(METRIC)
+    if wanted is None or wanted in offered:
+        return wanted, ""
+    return None, f"This figure chooses, so it does not show {words(wanted)}."
 
 
 def plot(panel: Panel, snapshot: Snapshot, address: Address) -> Plot:

@@ -27,11 +27,13 @@ from analysis.figures import source_frame
 from analysis.figures.record import FrameName
 from analysis.frames.record_frames import trial_columns
 from analysis.frames.study_frames import StudyFrames, read
+from analysis.selection.objectives import declared_objectives
 from trainables.files import progress
 from trainables.files.notes import STUDY, Note, write_note
 from trainables.files.progress import LiveRun, live_run
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.files.trial_record import Record
+from trainables.vocabulary.schema import Direction
 
 _WATCHED: Final = ("records", "tables", "latency", "notes", "study.yaml")
 """A trial's record is written last, after its curve."""
@@ -75,6 +77,12 @@ class Snapshot:
     def filters(self) -> FilterIndex:
         """What the filters know of the trials."""
         return filter_index(self.trials)
+
+    @cached_property
+    def objectives(self) -> dict[str, Direction]:
+        """The objectives that the folders' searches share, where these are several."""
+        with self._lock:
+            return declared_objectives(self.study.settings, self.trials) if self.study else {}
 
     @cached_property
     def records(self) -> dict[tuple[str, str], Record]:

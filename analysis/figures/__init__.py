@@ -7,6 +7,8 @@ worth reading by themselves; a figure without data says in words why it is empty
 from __future__ import annotations
 
 from analysis.columns.roles import CHOICE
+from analysis.courses.curves import learning_curves_figure, learning_curves_table
+from analysis.courses.schedules import schedules_figure, schedules_table
 from analysis.evidence.best_of_k import best_of_k_figure, best_of_k_table
 from analysis.evidence.equal_footing import matched_figure, matched_table
 from analysis.evidence.variance import variance_figure, variance_table
@@ -20,7 +22,6 @@ from analysis.figures.accuracy import (
 )
 from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.cost import cost_figure, cost_table
-from analysis.figures.curves import learning_curves_figure, learning_curves_table
 from analysis.figures.discount import discount_figure, discount_table
 from analysis.figures.gains import gains_figure, gains_table
 from analysis.figures.history import history_figure, history_table
@@ -28,13 +29,12 @@ from analysis.figures.importance import importance_figure, importance_table
 from analysis.figures.latency import latency_figure, latency_table
 from analysis.figures.layers import layers_figure, layers_table
 from analysis.figures.parallel import parallel_figure, parallel_table
-from analysis.figures.pareto import pareto_figure, pareto_table
 from analysis.figures.ranks import ranks_figure, ranks_table
 from analysis.figures.record import Figure, source_frame
 from analysis.figures.regret import regret_figure, regret_table
-from analysis.figures.schedules import schedules_figure, schedules_table
 from analysis.figures.seeds import paired_seeds_figure, paired_seeds_table
 from analysis.figures.slice import slice_figure, slice_table
+from analysis.fronts.pareto import pareto_figure, pareto_table
 
 __all__ = ["FIGURES", "Figure", "source_frame"]
 
@@ -53,14 +53,14 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "accuracy_by_sparsity", "Results against sparsity",
             "How much does each schedule or method keep as more weights go?",
-            "overview", "trials", _SCORED, ("metric", "by", "at"),
+            "overview", "trials", _SCORED, ("metric", "view", "by", "at"),
             accuracy_by_sparsity_table, accuracy_by_sparsity_figure, spans=("sparsity",),
         ),
         Figure(
             "accuracy_by_budget", "Results against budget",
             "How much does each schedule or method win from more epochs, and where does it level"
             " off?",
-            "overview", "trials", _SCORED, ("metric", "by", "at"),
+            "overview", "trials", _SCORED, ("metric", "view", "by", "at"),
             accuracy_by_budget_table, accuracy_by_budget_figure, spans=("budget",),
         ),
         Figure(
@@ -109,8 +109,8 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "pareto", "Pareto front",
-            "Which configurations does no other beat in both objectives?",
-            "pareto", "trials", (CHOICE,), ("metric", "against", "by"),
+            "Which configurations does no other beat in all objectives?",
+            "pareto", "trials", (CHOICE,), ("y", "x", "level", "by"),
             pareto_table, pareto_figure, "choosing", CHOICE,
         ),
         Figure(
@@ -166,13 +166,13 @@ FIGURES: dict[str, Figure] = {
             "slice", "One setting",
             "How does the result depend on a single setting?",
             "search", "trials", (CHOICE,), ("metric", "x", "at"),
-            slice_table, slice_figure, "all", CHOICE, ("sparsity", "budget"),
+            slice_table, slice_figure, "all", CHOICE, holds=True,
         ),
         Figure(
             "contour", "Two settings",
             "How does the result depend on two settings together?",
             "search", "trials", (CHOICE,), ("metric", "x", "y", "at"),
-            contour_table, contour_figure, "all", CHOICE, ("budget",),
+            contour_table, contour_figure, "all", CHOICE, holds=True,
         ),
         Figure(
             "parallel", "All configurations side by side",

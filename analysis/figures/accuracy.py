@@ -8,20 +8,26 @@ import plotly.graph_objects as go
 from analysis.columns.labels import words
 from analysis.columns.roles import CHOICE, REPORTED, named
 from analysis.figures.lines import line_figure, line_table
+from analysis.figures.losses import LOSS, VALUE
 from analysis.selection.blocks import Block
 from analysis.selection.series import SPARSITY, budget_column, comparable
 from analysis.selection.tabulation import Tabulation
 
 
 def accuracy_by_sparsity_table(
-    frame: pd.DataFrame, *, metric: str = REPORTED, by: str | None = None, at: Block | None = None
+    frame: pd.DataFrame,
+    *,
+    metric: str = REPORTED,
+    by: str | None = None,
+    at: Block | None = None,
+    view: str = VALUE,
 ) -> Tabulation:
     """Return the means of a metric per series and sparsity, in one block of task and budget.
 
     Columns as in `line_table`, x being the sparsity asked for, a ratio.
     """
     metric = named(metric, frame)
-    return line_table(comparable(frame), SPARSITY, metric, by, at)
+    return line_table(comparable(frame), SPARSITY, metric, by, at, view)
 
 
 def accuracy_by_sparsity_figure(table: Tabulation) -> go.Figure:
@@ -30,7 +36,12 @@ def accuracy_by_sparsity_figure(table: Tabulation) -> go.Figure:
 
 
 def accuracy_by_budget_table(
-    frame: pd.DataFrame, *, metric: str = REPORTED, by: str | None = None, at: Block | None = None
+    frame: pd.DataFrame,
+    *,
+    metric: str = REPORTED,
+    by: str | None = None,
+    at: Block | None = None,
+    view: str = VALUE,
 ) -> Tabulation:
     """Return the means of a metric per series and budget, in one block of task and sparsity.
 
@@ -39,7 +50,7 @@ def accuracy_by_budget_table(
     """
     metric = named(metric, frame)
     trials = comparable(frame)
-    return line_table(trials, budget_column(trials), metric, by, at)
+    return line_table(trials, budget_column(trials), metric, by, at, view)
 
 
 def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
@@ -48,7 +59,8 @@ def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
 
 
 def _subject(table: Tabulation) -> str:
-    return words(table.metric or "test_accuracy").capitalize()
+    lost = " lost from dense" if table.facts == LOSS else ""
+    return f"{words(table.metric or 'test_accuracy').capitalize()}{lost}"
 
 
 def budget_split_table(

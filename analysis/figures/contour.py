@@ -13,10 +13,15 @@ from analysis.columns.names import require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
-from analysis.figures.slice import configuration_points, hue_column, setting_axis
+from analysis.figures.slice import (
+    configuration_points,
+    held_contest,
+    held_note,
+    setting_axis,
+)
 from analysis.selection.blocks import Block
-from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import budget_column, comparable
+from analysis.selection.contest import fallen_note
+from analysis.selection.series import comparable
 from analysis.selection.settings import numeric_settings, wide
 from analysis.selection.tabulation import Tabulation, nothing
 
@@ -32,10 +37,11 @@ def contour_table(
     y: str | None = None,
     at: Block | None = None,
 ) -> Tabulation:
-    """Return each configuration's mean of a metric over two settings, in one task and sparsity.
+    """Return each configuration's mean of a metric over two settings, others of few values held.
 
-    `x` and `y` are the settings with most values unless given. Columns: x, y, series, value, std,
-    n. Configurations that lack one of the two are left out.
+    `x` and `y` are the settings with most values unless given. The block holds every other setting
+    that takes few values: a surface over trials that differ in one would be that of none. Columns:
+    x, y, series, value, std, n. Configurations that lack one of the two are left out.
     """
     metric = named(metric, frame)
     trials = comparable(frame)
@@ -44,14 +50,21 @@ def contour_table(
         return nothing("Fewer than two settings take more than two numbers.")
     first = x or free.pop(0)
     second = y or free.pop(0)
+    if first == second:
+        return nothing("A surface needs two settings, and these are the same.")
     require_columns(trials, [first, second, metric])
-    meet = contest(trials, "", at, free=[budget_column(trials), first, second])
-    series = hue_column(meet.trials, first, second)
-    table = configuration_points(meet.trials, metric, {"x": first, "y": second}, series)
+    meet = held_contest(trials, (first, second), at)
+    table = configuration_points(meet.trials, metric, {"x": first, "y": second}, meet.by)
     table = table.dropna(subset=["x", "y"]).reset_index(drop=True)
     surface = "The surface is interpolated linearly between the points and ends where they do."
-    notes = (surface if _has_surface(table) else "", fallen_note(meet.trials))
-    return meet.tabulation(table, *notes, metric=metric, x=first, y=second, by=series)
+    notes = (
+        surface if _has_surface(table) else "",
+        held_note(meet.trials, meet.at, (first, second)),
+        fallen_note(meet.trials),
+    )
+    return meet.tabulation(
+        table, *notes, metric=metric, x=first, y=second, chosen={"x": first, "y": second}
+    )
 
 
 def contour_figure(table: Tabulation) -> go.Figure:

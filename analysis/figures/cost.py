@@ -12,11 +12,12 @@ from analysis.columns.labels import block_words, in_percent, label, number, scal
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
-from analysis.figures.lines import ALONE, MANY
+from analysis.figures.lines import MANY
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
 from analysis.selection.series import budget_column, comparable
 from analysis.selection.tabulation import Tabulation
+from analysis.stats.closeness import reach
 
 Cost = Literal["epochs", "epochs, shared", "seconds", "seconds, shared"]
 
@@ -87,10 +88,13 @@ def cost_figure(table: Tabulation) -> go.Figure:
     title = f"{words(metric).capitalize()} against the cost of training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a recorded cost is done."])
+    currency, _, shared = table.facts.partition(", ")
+    span = float(np.ptp(frame["cost"]))
+    if not span > reach(frame["cost"]):
+        same = f"All trials here cost the same, {number(frame['cost'].iloc[0])} {currency}"
+        return canvas.blank(title, [f"{same}: there is nothing to draw across."])
     figure = canvas.canvas(title, subtitle=block_words(table.at))
     styles = theme.styles(frame["series"], table.by)
-    currency, _, shared = table.facts.partition(", ")
-    span = float(np.ptp(frame["cost"])) or float(frame["cost"].max())
     for order, (name, style) in enumerate(styles.items()):
         part = frame[frame["series"] == name].sort_values("cost")
         dodge = 0.004 * span * (order - (len(styles) - 1) / 2)
@@ -115,7 +119,5 @@ def cost_figure(table: Tabulation) -> go.Figure:
         )
     what = "training per trial, dense run shared" if shared else "training per trial"
     figure.update_xaxes(axes.axis(f"{what} ({currency})"))
-    if not np.ptp(frame["cost"]):
-        figure.update_xaxes(range=[(1 - ALONE) * span, (1 + ALONE) * span])
     figure.update_yaxes(axes.column_axis(metric))
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -25,26 +26,32 @@ from analysis.columns.rows import records, tuples
 from analysis.drawing import axes, canvas
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest
+from analysis.selection.leaders import overall_leader
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN
-from analysis.selection.tabulation import Tabulation
+from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats import interval
 from analysis.stats.intervals import BY_CHOICES
 from trainables.vocabulary import schema
-
-SUBJECTS: Final = ("allr", "bimp")
-"""Whose gain is asked for unless another is named; else the last contestant's."""
+from trainables.vocabulary.wording import counted
 
 MANY_BLOCKS: Final = 24
 
+LEADS: Final = (
+    "{name} leads on validation over all settings here. These very seeds chose it, so its gains are"
+    " a little too good."
+)
 
-def subject_of(contestants: list[Any], of: Any = None) -> Any:
-    """Return the contestant whose gain is meant; ValueError when `of` is none of them."""
+
+def subject_of(meet: Contest, of: Any = None) -> Any:
+    """Return the contestant whose gain is meant: `of`, else who leads on validation.
+
+    None where nobody is done; ValueError when `of` is no contestant.
+    """
+    contestants = values(meet.entries, meet.by)
     if of is not None and of not in contestants:
         raise ValueError(f"of must be one of {', '.join(map(str, contestants))}, got {of!r}")
-    if of is not None:
-        return of
-    return next((name for name in SUBJECTS if name in contestants), contestants[-1])
+    return overall_leader(meet) if of is None else of
 
 
 def gains_table(
@@ -62,17 +69,27 @@ def gains_table(
     metric is better when lower the sign is turned, so that a positive number is always a gain. Of
     several configurations one stands that the other seeds choose, and the interval allows for
     that; at a seed that chose for itself there is no pair. The table's fact is the contestant
-    whose gain it is.
+    whose gain it is: who leads on validation over all blocks, unless `of` names another.
     """
     metric = named(metric, frame)
     trials = comparable(frame)
     meet = contest(trials, by, at, free=goal_columns(trials))
-    contestants = values(meet.entries, meet.by)
-    subject = subject_of(contestants, of) if contestants else None
+    subject = subject_of(meet, of)
+    if subject is None:
+        return nothing("No trial here is done.")
     table = _differences(meet, metric, subject)
     alone = f"Only one {words(meet.by)} was tried: there is no rival."
-    notes = (alone,) if table.empty else meet.remarks
-    return meet.tabulation(table, *notes, metric=metric, facts=subject)
+    leads = LEADS.format(name=shown(meet.by, subject)) if of is None else ""
+    notes = (alone,) if table.empty else (CELLS, leads, *meet.remarks)
+    about = {"metric": metric, "facts": subject, "chosen": {"of": subject}}
+    return meet.tabulation(table, *notes, **about)
+
+
+CELLS: Final = (
+    "Below each gain stands half its 95 % interval (Student's t over pairs): where that is larger"
+    " than the gain, the sign is not known. Colours grow with the root of a gain, so that small"
+    " ones are seen beside large ones."
+)
 
 
 def _differences(meet: Contest, metric: str, subject: Any) -> pd.DataFrame:
@@ -150,13 +167,13 @@ def gains_figure(table: Tabulation) -> go.Figure:
     grid = [[cells[rival, label] for label in columns] for rival in rivals]
     factor = scale(metric)
     limit = float(np.nanmax(np.abs(frame["mean"].to_numpy(dtype=float)))) * factor or 1.0
-    height = 200 + 46 * len(rivals)
+    height = 200 + 54 * len(rivals)
     figure = canvas.canvas(title, height=height, subtitle=block_words(table.at))
     figure.add_heatmap(
         x=[canvas.markup(column) for column in columns],
         y=[canvas.markup(f"{label(name)} ") for name in rivals],
-        z=[[cell.mean * factor for cell in line] for line in grid],
-        text=[[_cell(cell, metric) for cell in line] for line in grid],
+        z=[[_signed_root(cell.mean * factor) for cell in line] for line in grid],
+        text=[[canvas.markup(_cell(cell, metric)) for cell in line] for line in grid],
         texttemplate="%{text}",
         customdata=[
             [
@@ -171,11 +188,28 @@ def gains_figure(table: Tabulation) -> go.Figure:
         coloraxis="coloraxis2",
     )
     bar = axes.flat_bar(canvas.difference_title("gain", metric))
-    figure.update_layout(coloraxis2={"cmin": -limit, "cmax": limit, "colorbar": bar})
+    figure.update_layout(
+        coloraxis2={
+            "cmin": -_signed_root(limit), "cmax": _signed_root(limit),
+            "colorbar": {**bar, **_ticks(limit)},
+        }
+    )  # fmt: skip
     lines = "\n".join(axis_title(key) for key in _by_sparsity(keys))
     figure.update_xaxes(axes.axis(lines, type="category", ticks="", tickangle=0))
     figure.update_yaxes(axes.axis(words(table.by), type="category", ticks="", showgrid=False))
     return figure
+
+
+def _signed_root(gain: float) -> float:
+    """The place of a gain on the scale of colours: a quarter of the largest has half its colour."""
+    return math.copysign(math.sqrt(abs(gain)), gain)
+
+
+def _ticks(limit: float) -> dict[str, Any]:
+    """Ticks of the colour bar in gains, evenly over the colours: of 24 these are 6 and 24."""
+    gains = [-limit, -limit / 4, 0.0, limit / 4, limit]
+    texts = [number(gain, 2) for gain in gains]
+    return {"tickvals": [_signed_root(gain) for gain in gains], "ticktext": texts}
 
 
 def _block_label(block: Mapping[str, Any], keys: list[str]) -> str:
@@ -191,9 +225,15 @@ def _by_sparsity(keys: list[str]) -> list[str]:
 
 
 def _cell(cell: Any, metric: str) -> str:
+    """A gain over half its interval; how few pairs there are where these give none."""
     if not cell.n > 0:
         return "no pair"
-    return points(cell.mean) if in_percent(metric) else number(cell.mean, 2)
+    percent = in_percent(metric)
+    gain = points(cell.mean) if percent else number(cell.mean, 2)
+    if not np.isfinite(cell.lo):
+        return f"{gain}\n{counted(int(cell.n), 'pair')}"
+    half = (cell.hi - cell.lo) / 2 * scale(metric)
+    return f"{gain}\n± {half:.1f}" if percent else f"{gain}\n± {number(half, 2)}"
 
 
 def _hover(cell: Any, where: str, table: Tabulation) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, number, words
-from analysis.columns.names import joined
+from analysis.columns.names import joined, or_none
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
@@ -28,7 +28,7 @@ from analysis.evidence.shares import (
 )
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest, fallen_note
-from analysis.selection.series import comparable, goal_columns
+from analysis.selection.series import SPARSITY, comparable, goal_columns
 from analysis.selection.settings import configurations, varying
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
@@ -57,6 +57,10 @@ _HOW: Final = {
 }
 
 
+ARE_SETTINGS: Final = frozenset({"sparsity", "retrain_epochs"})
+"""Objectives that are settings themselves: what explains them is no question."""
+
+
 def importance_table(
     frame: pd.DataFrame,
     *,
@@ -67,7 +71,8 @@ def importance_table(
 ) -> Tabulation:
     """Return each varying setting's share in what a metric does, in one task.
 
-    Columns: metric, block (in words), then those of `shares.explained`. A complete grid of at most
+    Columns: metric, block (in words), sparsity and budget (of the block, missing where it fixes
+    none), then those of `shares.explained`. A complete grid of at most
     four settings is split exactly and whole, sparsity and budget among its settings; else shares
     are those of each sparsity and budget, as far as these have `FEWEST` configurations, and a block
     with fewer has one row without parameter. `evaluator` is one of `EVALUATORS`, the question.
@@ -77,18 +82,21 @@ def importance_table(
     """
     if evaluator not in EVALUATORS:
         raise ValueError(f"evaluator must be one of {', '.join(EVALUATORS)}, got {evaluator!r}")
-    metrics = [n for n in objectives if n not in METRICS or METRICS[n].direction is not None]
+    given = {n: n in METRICS and METRICS[n].direction is None for n in objectives}
+    metrics = [n for n, neither in given.items() if not neither and n not in ARE_SETTINGS]
     metrics = metrics or [named(metric, frame)]
     for name in metrics:
         require_choosable(name)
     trials = comparable(frame)
     meet = contest(trials, "", at, free=goal_columns(trials))
     parts = [
-        part.assign(metric=name, block=block_words(block))
+        part.assign(metric=name, block=block_words(block), **_goals(meet, block))
         for name in metrics
         for block, part in _shares(meet, name, evaluator)
     ]
-    table = pd.concat(parts, ignore_index=True)[["metric", "block", *parts[0].columns[:-2]]]
+    first = ["metric", "block", "sparsity", "budget"]
+    table = pd.concat(parts, ignore_index=True)
+    table = table[[*first, *(c for c in table.columns if c not in first)]]
     n_few = int(table["parameter"].isna().sum())
     n_blocks = len(table[["metric", "block"]].drop_duplicates())
     few = (
@@ -96,7 +104,13 @@ def importance_table(
         " to say what matters."
     )
     hows = [_HOW[how] for how in dict.fromkeys(table["how"].dropna())]
-    notes = (few if n_few else "", *hows, fallen_note(meet.trials), _left_out(meet.trials))
+    notes = (
+        few if n_few else "",
+        _without_panel(objectives),
+        *hows,
+        fallen_note(meet.trials),
+        _left_out(meet.trials),
+    )
     return meet.tabulation(table, *notes, metric=metrics[0], facts=evaluator)
 
 
@@ -116,6 +130,21 @@ def _shares(
         empty = pd.DataFrame([{"n": n}]).reindex(columns=shares.columns)
         found.append((block, shares if len(shares) else empty))
     return found
+
+
+def _without_panel(objectives: Iterable[str]) -> str:
+    """A sentence on objectives that are settings themselves."""
+    settings = [words(name) for name in objectives if name in ARE_SETTINGS]
+    if not settings:
+        return ""
+    return f"There is no panel for {joined(settings)}: what is set needs no explanation."
+
+
+def _goals(meet: Contest, block: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        "sparsity": block.get(SPARSITY, float("nan")),
+        "budget": block.get(meet.budget, float("nan")),
+    }
 
 
 def _left_out(frame: pd.DataFrame) -> str:
@@ -142,40 +171,75 @@ def _blocks_of(
     return [(dict(zip(kept, key, strict=True)), part) for key, part in grouped]
 
 
+GAP: Final = 54
+"""Pixels between the panels of two metrics: an axis, and the words above the next."""
+
+
 def importance_figure(table: Tabulation) -> go.Figure:
-    """Return bars of importance, one group per setting or interaction, one colour per block."""
+    """Return bars of importance: one panel per metric, one colour per sparsity and budget."""
     frame, title = table.frame, "Which settings matter"
     known = frame.dropna(subset=["parameter"]) if len(frame) else frame
     if known.empty:
         return canvas.blank(title, table.notes)
-    order = _order(known)
-    names = {term: canvas.markup(term_words(term)) for term in order}
-    groups = list(known[["metric", "block"]].drop_duplicates().itertuples(index=False, name=None))
-    several = known["metric"].nunique() > 1
-    figure = canvas.canvas(
-        title,
-        height=180 + 26 * max(1, len(order) * min(len(groups), 4)),
-        subtitle=f"{EVALUATORS[table.facts]}, for {joined(_metrics(known))}",
-    )
-    for index, (metric, block) in enumerate(groups):
-        part = known[(known["metric"] == metric) & (known["block"] == block)]
-        what = [words(metric)] * several + [block] * bool(block)
-        name = f"{', '.join(what) or 'all trials'} (n = {int(part['n'].max())})"
+    metrics = list(dict.fromkeys(known["metric"]))
+    places = known.drop_duplicates("block")
+    keys = [(or_none(row.sparsity), or_none(row.budget)) for row in tuples(places)]
+    styles = dict(zip(places["block"], theme.place_styles(keys), strict=True))
+    parts = [known[known["metric"] == metric] for metric in metrics]
+    heights = [26 * max(2, part["parameter"].nunique() * min(len(styles), 4)) for part in parts]
+    whole = sum(heights) + GAP * (len(metrics) - 1)
+    subtitle = f"{EVALUATORS[table.facts]}, for {joined(list(map(words, metrics)))}"
+    figure = canvas.canvas(title, height=180 + whole, subtitle=subtitle)
+    top = 1.0
+    for index, (part, height) in enumerate(zip(parts, heights, strict=True)):
+        domain = [max(0.0, top - height / whole), top]
+        _add_panel(figure, part, styles, index, domain)
+        top = domain[0] - GAP / whole
+    if len(styles) > 1:
+        for block, style in styles.items():
+            canvas.add_key(figure, block or "all trials", "square", 11, style.color)
+    return figure
+
+
+def _add_panel(
+    figure: go.Figure,
+    part: pd.DataFrame,
+    styles: Mapping[str, theme.Style],
+    index: int,
+    domain: list[float],
+) -> None:
+    """The bars of one metric, with axes of their own."""
+    number_of = str(index + 1) if index else ""
+    metric = part["metric"].iloc[0]
+    names = {term: canvas.markup(term_words(term)) for term in _order(part)}
+    for block, rows in part.groupby("block", sort=False):
+        who = ", ".join([words(metric), *([str(block)] if block else [])])
+        name = f"{who} (n = {int(rows['n'].max())})"
         figure.add_bar(
-            y=[names[term] for term in part["parameter"]],
-            x=part["importance"],
+            y=[names[term] for term in rows["parameter"]],
+            x=rows["importance"],
+            xaxis=f"x{number_of}",
+            yaxis=f"y{number_of}",
             orientation="h",
             name=canvas.markup(name),
-            marker={"color": theme.slot(index).color},
-            error_x=_bars(part),
-            hovertext=[canvas.markup(_text(row, name)) for row in tuples(part)],
+            showlegend=False,
+            marker={"color": styles[str(block)].color},
+            error_x=_bars(rows),
+            hovertext=[canvas.markup(_text(row, name)) for row in tuples(rows)],
             hoverinfo="text",
         )
-    figure.update_xaxes(axes.axis("importance (share of 1)", rangemode="tozero"))
-    figure.update_yaxes(
-        axes.axis("", type="category", categoryorder="array", categoryarray=list(names.values()))
-    )
-    return figure
+    share = axes.axis("importance (share of 1)", rangemode="tozero", anchor=f"y{number_of}")
+    terms = axes.axis(
+        "", type="category", categoryorder="array", categoryarray=list(names.values()),
+        anchor=f"x{number_of}", domain=domain,
+    )  # fmt: skip
+    figure.update_layout({f"xaxis{number_of}": share, f"yaxis{number_of}": terms})
+    n = sorted({int(n) for n in part["n"]})
+    size = f"n = {n[0]}" + (f" to {n[-1]}" if n[0] < n[-1] else "")
+    figure.add_annotation(
+        text=canvas.markup(f"{words(metric)}, {size}"), x=0, y=domain[1],
+        xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
+    )  # fmt: skip
 
 
 def _order(known: pd.DataFrame) -> list[str]:
@@ -184,14 +248,14 @@ def _order(known: pd.DataFrame) -> list[str]:
     return means.sort_values(["order", "share"], ascending=[False, True]).index.tolist()
 
 
-def _metrics(known: pd.DataFrame) -> list[str]:
-    return [words(name) for name in dict.fromkeys(known["metric"])]
-
-
 def _bars(part: pd.DataFrame) -> dict[str, Any] | None:
     if part["spread"].isna().all():
         return None
-    return {"type": "data", "array": part["spread"], "thickness": 1.2, "width": 3}
+    below = part[["spread", "importance"]].min(axis=1).clip(lower=0.0)  # no share is below zero
+    return {
+        "type": "data", "symmetric": False, "array": part["spread"], "arrayminus": below,
+        "thickness": 1.2, "width": 3,
+    }  # fmt: skip
 
 
 def term_words(term: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -18,6 +17,15 @@ from analysis.columns.labels import block_words, in_percent, label, scale, shown
 from analysis.columns.names import joined
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
+from analysis.figures.losses import (
+    LOSS,
+    LOST,
+    NOTHING_LOST,
+    VALUE,
+    require_view,
+    set_on_loss_axis,
+    with_losses,
+)
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, means
 from analysis.selection.dense import dense_row, dense_settings
@@ -30,9 +38,6 @@ MANY: Final = 12
 
 CROWDED: Final = 0.03
 """Levels closer than this share of the axis have no ticks of their own: these would overlap."""
-
-ALONE: Final = 0.2
-"""Room on both sides of a single level, as a share of it."""
 
 INTERVALS: Final = (
     "Bars are 95 % intervals of the mean over seeds, Student's t: a single seed has none, and that"
@@ -49,26 +54,44 @@ HOVERED: Final = (
 
 
 def line_table(
-    trials: pd.DataFrame, x: str, metric: str, by: str | None, at: Block | None
+    trials: pd.DataFrame,
+    x: str,
+    metric: str,
+    by: str | None,
+    at: Block | None,
+    view: str = VALUE,
 ) -> Tabulation:
     """Return the mean of a metric per value of `by` and of `x`, in one block.
 
     Columns: series, x, mean, std, n, lo, hi, n_failed, n_diverged, n_configurations, self_chosen,
     reference (True in the row of the dense model, whose x is missing; no such row where the dense
     runs are of several settings). See `contest.means` for stand-ins. A sparsity that falls short of
-    its goal stands where it was reached, and `goal` names the goal.
+    its goal stands where it was reached, and `goal` names the goal. In the view `LOSS` means are of
+    what each trial lost from its dense model, which has no row. The table's fact is the view.
     """
+    require_view(view)
     meet = contest(trials, by, at, free=[x])
     meet = meet.having(x, meet.by)
     beside = {"reached": (REACHED, "mean")} if x == SPARSITY and REACHED in meet.entries else {}
-    table = means(meet.entries, [meet.by, x], metric, **beside).assign(reference=False)
+    entries, of_others = meet.entries, ""
+    if view == LOSS:
+        entries, of_others = with_losses(entries, metric)
+        if entries[LOST].isna().all():
+            why = f"No trial here has the {words(metric)} of its dense run recorded."
+            return meet.tabulation(pd.DataFrame(), why, metric=metric, x=x, facts=view)
+    column = LOST if view == LOSS else metric
+    table = means(entries, [meet.by, x], column, **beside).assign(reference=False)
     table = _at_reached(table.rename(columns={meet.by: "series", x: "x"}))
-    apart = dense_settings(meet.entries, metric)
-    dense = pd.DataFrame() if apart else dense_row(meet.entries, metric)
+    apart = dense_settings(entries, metric) if view == VALUE else []
+    dense = pd.DataFrame() if apart or view == LOSS else dense_row(entries, metric)
     table = pd.concat([table, dense], ignore_index=True) if len(dense) else table
     spans = HOVERED if _bare(table) else INTERVALS
-    notes = (spans if len(table) else "", *meet.remarks, _mixed_note(apart))
-    return meet.tabulation(table, *notes, metric=metric, x=x)
+    floored = view == LOSS and bool((table["mean"] <= 0).any())
+    notes = (
+        spans if len(table) else "", NOTHING_LOST if floored else "", of_others, *meet.remarks,
+        _mixed_note(apart),
+    )  # fmt: skip
+    return meet.tabulation(table, *notes, metric=metric, x=x, facts=view)
 
 
 def _at_reached(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +106,8 @@ def _at_reached(table: pd.DataFrame) -> pd.DataFrame:
 def _mixed_note(apart: Sequence[str]) -> str:
     if not apart:
         return ""
-    return f"There is no line of the dense model: dense runs differ in {joined(apart)}."
+    names = ["length" if c in ("dense.epochs", "dense_epochs") else words(c) for c in apart]
+    return f"There is no line of the dense model: dense runs differ in {joined(names)}."
 
 
 def _bare(table: pd.DataFrame) -> bool:
@@ -97,22 +121,32 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
     rows = frame[~frame["reference"].astype(bool)] if len(frame) else frame
     if rows.empty or not rows["n"].any():
         return canvas.blank(title, table.notes if frame.empty else ["No trial here is done."])
-    figure = canvas.canvas(title, subtitle=block_words(table.at))
     levels = sorted(rows["x"].unique())
+    if len(levels) == 1:
+        return canvas.blank(title, [_single(x, levels[0])])
+    figure = canvas.canvas(title, subtitle=block_words(table.at))
     styles = theme.styles(rows["series"], table.by)
     for order, (name, style) in enumerate(styles.items()):
         part = rows[rows["series"] == name].sort_values("x")
         dodge = order - (len(styles) - 1) / 2 if len(levels) <= MANY else 0.0
         figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
-    ends = _ends(x, levels)
-    _add_dense(figure, table, ends)
+    _add_dense(figure, table, _ends(x, levels))
     figure.update_xaxes(axes.column_axis(x, **_ticks(x, levels)))
-    if len(levels) == 1:  # else series that are set apart would look like several levels
-        figure.update_xaxes(range=np.log10(ends) if x == SPARSITY else ends)
-    figure.update_yaxes(axes.column_axis(table.metric))
+    if table.facts == LOSS:
+        set_on_loss_axis(figure, table)
+    else:
+        figure.update_yaxes(axes.column_axis(table.metric))
     if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
         figure.update_layout(legend={"title": {"text": canvas.markup(words(table.by))}})
     return figure
+
+
+def _single(x: str, level: float) -> str:
+    """Why there is nothing to draw over a single level."""
+    return (
+        f"All trials here have one {words(x)}, {shown(x, level)}: there is nothing to draw across."
+        " Tables hold the numbers."
+    )
 
 
 def _dodged(x: str, levels: Sequence[float], dodge: float) -> Callable[[float], float]:
@@ -142,9 +176,10 @@ def _series(
 
 
 def _row_text(row: Any, name: str, table: Tabulation) -> str:
+    lost = " lost from dense" if table.facts == LOSS else ""
     text = (
         f"{words(table.by)} {name}, {words(table.x)} {shown(table.x, row.x)}\n"
-        f"{words(table.metric)} {canvas.mean_text(row, percent=in_percent(table.metric))}"
+        f"{words(table.metric)}{lost} {canvas.mean_text(row, percent=in_percent(table.metric))}"
     )
     if getattr(row, "goal", math.nan) > 0:
         text += f"\ngoal {shown(table.x, row.goal)}, which was not reached"
@@ -172,13 +207,9 @@ def _add_dense(figure: go.Figure, table: Tabulation, ends: Sequence[float]) -> N
 
 
 def _ends(x: str, levels: Sequence[float]) -> list[float]:
-    """Where the axis begins and ends, with room on both sides of a single level."""
+    """Where the axis begins and ends."""
     where = _dodged(x, levels, 0.0)
-    first, last = where(levels[0]), where(levels[-1])
-    if len(levels) > 1:
-        return [first, last]
-    room = ALONE * (abs(first) or 1.0)
-    return [first - room, first + room]
+    return [where(levels[0]), where(levels[-1])]
 
 
 def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from analysis.columns.labels import axis_title, number, scale, shown, sign, titl
 from analysis.columns.names import is_missing, ordered
 from analysis.columns.roles import CHOICE, named
 from analysis.drawing import axes, canvas
-from analysis.figures.pareto import configuration_means
+from analysis.fronts.pareto import configuration_means
 from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable
 from analysis.selection.settings import numbers_of, varying, wide, without_synonyms

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import words
-from analysis.columns.names import RETRAIN_SEED, config_columns, differing
+from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing
 from analysis.columns.roles import REPORTED, choice, named
 from analysis.frames.constraints import BEYOND
 from analysis.frames.study_frames import StudyFrames
@@ -21,7 +21,7 @@ from analysis.selection.tabulation import Tabulation, nothing
 PageName = Literal["overview", "schedules", "discount", "pareto", "search", "trials"]
 FrameName = Literal["trials", "epochs", "layers", "latency", "work"]
 Control = Literal[
-    "metric", "by", "at", "of", "cost", "against", "along", "x", "y", "evaluator", "setting"
+    "metric", "by", "at", "of", "cost", "along", "x", "y", "level", "evaluator", "setting", "view"
 ]
 
 
@@ -38,7 +38,7 @@ class Figure:
     measured on test ("choosing"). `metric` is the default one. `spans` says what of a block the
     figure itself runs over, so that `at` has no say. `compares` names the column that it compares
     unless told otherwise, where that varies; else, and where it is "", it compares what the study
-    does.
+    does. `holds` says that its block holds every setting of few values, and not the goals alone.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Figure:
     metric: str = REPORTED
     spans: tuple[Literal["sparsity", "budget"], ...] = ()
     compares: str = ""
+    holds: bool = False
 
     def missing(self, frame: pd.DataFrame, metric: str | None = None) -> list[str]:
         """Return the needed columns that are absent from a frame or have no value in it."""
@@ -114,12 +115,28 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)
     always = [c for c in wanted if c in trials]
     columns = [*differing(trials, config_columns(trials)), *always, "seed", RETRAIN_SEED, "state"]
+    if source == "epochs":  # which the rates of every step are computed from
+        columns += [str(c) for c in trials if str(c).startswith(("dense.", "retrain."))]
     frames = {
         "layers": lambda: study.layers.rename(columns={"sparsity": "layer_sparsity"}),
-        "epochs": lambda: study.epochs,
+        "epochs": lambda: with_prunes(study.epochs, study.cycles),
         "work": lambda: study.work,
     }
     return study.with_config(frames[source](), list(dict.fromkeys(columns)))
+
+
+def with_prunes(epochs: pd.DataFrame, cycles: pd.DataFrame) -> pd.DataFrame:
+    """Return epochs with what was recorded of each cycle in its first one, elsewhere missing.
+
+    The columns are d, the discount in use, and the numbers right after the prune.
+    """
+    pruned = [c for c in cycles if str(c).startswith("pruned_") and cycles[c].notna().any()]
+    measured = [*(c for c in ("d",) if c in cycles), *pruned]
+    keys = [*KEYS, "cycle"]
+    places = pd.DataFrame({**epochs[keys], "_row": range(len(epochs))})[epochs["epoch"] == 0]
+    found = places.merge(cycles[[*keys, *measured]].drop_duplicates(keys), on=keys)
+    beside = found.set_index("_row")[measured].reindex(range(len(epochs)))
+    return pd.concat([epochs, beside.set_axis(epochs.index)], axis=1)
 
 
 _ALWAYS: Final = (

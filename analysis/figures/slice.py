@@ -9,24 +9,38 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns.labels import block_words, number, scale, shown, words
-from analysis.columns.names import require_columns
+from analysis.columns.names import joined, require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
-from analysis.selection.blocks import Block
-from analysis.selection.contest import contest, fallen_note
-from analysis.selection.series import comparable, goal_columns, series_column
-from analysis.selection.settings import configurations, numbers_of, numeric_settings, wide
+from analysis.selection.blocks import Block, block_of, inside, task_columns
+from analysis.selection.contest import Contest, fallen_note
+from analysis.selection.series import (
+    MANY_SERIES,
+    budget_column,
+    comparable,
+    goal_columns,
+    series_column,
+)
+from analysis.selection.settings import (
+    configurations,
+    free_settings,
+    held_settings,
+    numbers_of,
+    numeric_settings,
+    wide,
+)
 from analysis.selection.tabulation import Tabulation, nothing
 
 
 def slice_table(
     frame: pd.DataFrame, *, metric: str = CHOICE, x: str | None = None, at: Block | None = None
 ) -> Tabulation:
-    """Return each configuration's mean of a metric over one setting, in one task.
+    """Return each configuration's mean of a metric over one setting, others of few values held.
 
-    `x` is the setting with most values unless given. Columns: x, series, value, std, n, block (the
-    sparsity and budget in words). Configurations that do not have the setting, or have a word
+    `x` is the setting with most values unless given. What is compared, or else the sparsity or the
+    budget, is told apart as series; the block holds every other setting that takes few values.
+    Columns: x, series, value, std, n. Configurations that do not have the setting, or have a word
     there, are left out.
     """
     metric = named(metric, frame)
@@ -36,19 +50,56 @@ def slice_table(
         return nothing("No setting takes more than two numbers.")
     column = x or settings[0]
     require_columns(trials, [column, metric])
-    meet = contest(trials, hue_column(trials, column), at, free=[*goal_columns(trials), column])
-    table = configuration_points(meet.trials, metric, {"x": column}, meet.by)
-    keys = [c for c in meet.keys if c != column]
-    table["block"] = _blocks(meet.trials, metric, keys)
+    shown_by = hue_column(trials, column)
+    meet = held_contest(trials, (column, shown_by), at)
+    table = configuration_points(meet.trials, metric, {"x": column}, shown_by)
     table = table.dropna(subset=["x"]).sort_values("x", kind="stable", ignore_index=True)
-    return meet.tabulation(table, fallen_note(meet.trials), metric=metric, x=column)
+    notes = held_note(meet.trials, meet.at, (column, shown_by)), fallen_note(meet.trials)
+    return meet.tabulation(
+        table, *notes, metric=metric, x=column, by=shown_by, chosen={"x": column}
+    )
 
 
 def hue_column(trials: pd.DataFrame, *axes: str) -> str:
-    """Return what points are coloured by: the first of series, sparsity and budget that varies."""
+    """Return what points are coloured by: the first of series, sparsity and budget that varies.
+
+    Of these only what takes few values.
+    """
     first = (series_column(trials), *goal_columns(trials))
     columns = [c for c in first if c in trials and c not in axes]
-    return next((c for c in columns if trials[c].nunique() > 1), columns[0])
+    few = (c for c in columns if 1 < trials[c].nunique() <= MANY_SERIES)
+    return next(few, columns[0])
+
+
+def held_contest(trials: pd.DataFrame, axes: Sequence[str], at: Block | None) -> Contest:
+    """Return the trials of one block that holds every setting of few values but the axes.
+
+    Where `at` does not say, the value with most trials is held, of several the last.
+    """
+    columns = dict.fromkeys([*task_columns(trials), *held_settings(trials, axes)])
+    held = [c for c in columns if c not in axes]
+    given = {c: value for c, value in (at or {}).items() if c not in axes}
+    block = block_of(trials, held, given)
+    series = series_column(trials)
+    return Contest(inside(trials, block), series, block, (), budget_column(trials))
+
+
+def held_note(trials: pd.DataFrame, at: Block, axes: Sequence[str]) -> str:
+    """Return what is held, and what varies unseen among the points; "" where nothing does."""
+    held = [setting_words(column, value) for column, value in at.items()]
+    loose = [words(c) for c in free_settings(trials, axes)]
+    sentences = [
+        f"Held: {joined(held)}." if held else "",
+        f"Not held, since they take too many values: {joined(loose)}. Points differ in them too."
+        if loose
+        else "",
+    ]
+    return " ".join(one for one in sentences if one)
+
+
+def setting_words(column: str, value: Any) -> str:
+    """Return a setting and its value in words."""
+    return f"{words(column)} {shown(column, value)}"
 
 
 def configuration_points(
@@ -66,13 +117,6 @@ def configuration_points(
 def _by_configuration(frame: pd.DataFrame, metric: str) -> Any:
     done = frame[(frame["state"] == "done") & frame[metric].notna()]
     return done.groupby(configurations(done), sort=False)
-
-
-def _blocks(frame: pd.DataFrame, metric: str, keys: Sequence[str]) -> list[str]:
-    """Each configuration's block in words."""
-    grouped = _by_configuration(frame, metric)
-    rows = grouped[list(keys)].first().to_numpy() if keys else [()] * grouped.ngroups
-    return [block_words(dict(zip(keys, row, strict=True))) for row in rows]
 
 
 def slice_figure(table: Tabulation) -> go.Figure:
@@ -112,9 +156,8 @@ def setting_axis(column: str, values: pd.Series[float]) -> dict[str, Any]:
 def _text(row: Any, table: Tabulation) -> str:
     metric = table.metric
     spread = f", standard deviation {number(row.std * scale(metric), 2)}" if row.n > 1 else ""
-    block = f"\n{row.block}" if row.block else ""
     return (
-        f"{words(table.by)} {shown(table.by, row.series)}{block}\n"
+        f"{words(table.by)} {shown(table.by, row.series)}\n"
         f"{words(table.x)} {shown(table.x, row.x)}\n"
         f"{words(metric)} {shown(metric, row.value)}\nn = {row.n}{spread}"
     )

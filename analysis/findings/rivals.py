@@ -17,7 +17,6 @@ from analysis.columns.labels import (
 )
 from analysis.columns.names import joined
 from analysis.columns.roles import reported
-from analysis.figures.gains import SUBJECTS
 from analysis.figures.ranks import ranks_table
 from analysis.selection.blocks import block_columns, inside
 from analysis.selection.family import family
@@ -28,6 +27,9 @@ from analysis.selection.tries import unequal_tries
 from analysis.stats import FEWEST_SEEDS, Comparison, Verdict, paired, side
 from analysis.stats.power import LEVEL
 from trainables.vocabulary.wording import counted
+
+OWN: Final = "allr"
+"""What a study of schedules is about, and is named where it is not first."""
 
 MORE_SEEDS: Final = 8
 
@@ -123,7 +125,7 @@ def _first(trials: pd.DataFrame, found: list[Versus]) -> str:
     names = joined([shown(by, name) for name in first])
     where = f"At {block_words(task)}, by" if task else "By"
     lead = f"{names} is first" if len(first) == 1 else f"{names} tie for the first place"
-    own = next((name for name in SUBJECTS[:1] if name not in first), None)
+    own = OWN if OWN not in first else None
     rivals = [one.verdict.rival for one in found]
     behind = f"; {shown(by, own)} is not" if own in rivals else ""
     clause = unequal_tries(found[0].tries, by)

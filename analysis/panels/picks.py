@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 import pandas as pd
 
 from analysis.columns.labels import shown, words
-from analysis.columns.roles import PACE, choice, named
+from analysis.columns.roles import choice, named
 from analysis.figures.cost import Cost
-from analysis.figures.gains import subject_of
 from analysis.figures.importance import EVALUATORS
 from analysis.figures.latency import settings_of
+from analysis.figures.losses import VIEWS
 from analysis.figures.record import Figure
-from analysis.selection.blocks import block_columns
+from analysis.fronts.axes import axes_offered, levels_offered
+from analysis.selection.blocks import block_columns, task_columns
 from analysis.selection.series import (
     comparable,
     goal_columns,
@@ -23,22 +25,19 @@ from analysis.selection.series import (
     series_columns,
     values,
 )
-from analysis.selection.settings import numeric_settings
+from analysis.selection.settings import held_settings, numeric_settings
+from analysis.selection.tabulation import Tabulation
 from trainables.vocabulary.schema import METRICS, at_level
 
 LABELS: Final[Mapping[str, str]] = {
-    "metric": "metric", "by": "compare", "of": "gain of", "cost": "cost", "against": "against",
-    "along": "equal in", "x": "across", "y": "upwards", "evaluator": "question",
-    "setting": "measured with",
+    "metric": "metric", "by": "compare", "of": "gain of", "cost": "cost", "along": "equal in",
+    "x": "across", "y": "upwards", "level": "one front per", "evaluator": "question",
+    "setting": "measured with", "view": "shown as",
 }  # fmt: skip
 """What a page calls each control; those of a block have the words of their column."""
 
-_COLUMNS: Final = frozenset({"metric", "by", "against", "along", "x", "y"})
+_COLUMNS: Final = frozenset({"metric", "by", "along", "x", "y", "level"})
 """Controls whose values are columns."""
-
-_AGAINST: Final = [
-    "theoretical_speedup", "epochs", "retrain_epochs", PACE, "train_s",
-]  # fmt: skip
 
 _ALONG: Final = ["sparsity", "theoretical_speedup"]
 
@@ -65,12 +64,20 @@ class Pick:
         return [value for value, _ in self.options]
 
 
-def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dict[str, Any]:
+def offers(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    by: str | None = None,
+    objectives: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Return what each of a figure's controls may be for a frame, the default first.
 
+    A default that the figure settles by what it finds stands in its table, `Tabulation.chosen`.
+
     A list of values per control; for `at` a mapping from each column that makes a block to its
-    values, in order. `by` is the series column in use, which decides `of` and `at`. Controls
-    that offer nothing are empty.
+    values, in order. `by` is the series column in use, which decides `of` and `at`; `objectives`
+    are the search's own. Controls that offer nothing are empty.
     """
     if frame.empty or figure.missing(frame):
         return {name: {} if name == "at" else [] for name in figure.controls}
@@ -80,15 +87,16 @@ def offers(figure: Figure, frame: pd.DataFrame, *, by: str | None = None) -> dic
     makers: dict[str, Callable[[], Any]] = {
         "metric": lambda: _metrics(figure, trials),
         "by": lambda: _first(compares, series_columns(trials)),
-        "of": lambda: _subject_first(values(trials, series)),
+        "of": lambda: values(trials, series),
         "at": lambda: _blocks(figure, trials, series),
         "cost": lambda: list(get_args(Cost)),
         "evaluator": lambda: list(EVALUATORS),
+        "view": lambda: _views(trials),
         "setting": lambda: settings_of(frame),
-        "against": lambda: _present(trials, [named(name, trials) for name in _AGAINST]),
         "along": lambda: _present(trials, _ALONG),
-        "x": lambda: numeric_settings(trials),
-        "y": lambda: numeric_settings(trials)[1:] + numeric_settings(trials)[:1],
+        "x": lambda: _axes(figure, trials, objectives),
+        "y": lambda: _axes(figure, trials, objectives),
+        "level": lambda: levels_offered(trials, objectives),
     }
     return {name: makers[name]() for name in figure.controls}
 
@@ -100,6 +108,9 @@ def _compared(figure: Figure, trials: pd.DataFrame) -> str:
 
 
 def _blocks(figure: Figure, trials: pd.DataFrame, series: str) -> dict[str, list[Any]]:
+    if figure.holds:
+        held = dict.fromkeys([*task_columns(trials), *held_settings(trials)])
+        return {column: values(trials, column) for column in held}
     sparsity, budget = goal_columns(trials)
     free = {{"sparsity": sparsity, "budget": budget}[name] for name in figure.spans}
     return {c: values(trials, c) for c in block_columns(trials, series) if c not in free}
@@ -109,11 +120,16 @@ def _first(leading: str, names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys([leading, *names]) if name]
 
 
-def _subject_first(contestants: list[Any]) -> list[Any]:
-    if not contestants:
-        return []
-    subject = subject_of(contestants)
-    return [subject, *(name for name in contestants if name != subject)]
+def _axes(figure: Figure, trials: pd.DataFrame, objectives: Mapping[str, Any]) -> list[str]:
+    """What may stand on an axis: of a front measures, elsewhere settings that are numbers."""
+    measured = "level" in figure.controls
+    return axes_offered(trials, objectives) if measured else numeric_settings(trials)
+
+
+def _views(trials: pd.DataFrame) -> list[str]:
+    """The views of a result; no loss from dense where no dense run was recorded."""
+    known = any(str(c).startswith("dense_val_") and trials[c].notna().any() for c in trials)
+    return list(VIEWS) if known else list(VIEWS)[:1]
 
 
 def _present(frame: pd.DataFrame, names: list[str]) -> list[str]:
@@ -132,20 +148,20 @@ def _metrics(figure: Figure, frame: pd.DataFrame) -> list[str]:
 
 
 def picks(
-    offered: Mapping[str, Any], controls: Mapping[str, Any], at: Mapping[str, Any]
+    offered: Mapping[str, Any], controls: Mapping[str, Any], table: Tabulation
 ) -> tuple[Pick, ...]:
     """Return the choices among what is offered, in the order of the figure's controls.
 
-    `controls` are the values in use, `at` the block in use; a control that names none is at the
-    first of its values, and a column that the block does not name is no choice. Nor is a control
-    that offers a single value.
+    `controls` are the values asked for; one that is not named is as the `table` drawn settled it,
+    else at the first of its values. A column that the table's block does not name is no choice, nor
+    is a control that offers a single value.
     """
-    made = []
+    made, at = [], table.at
     for control, options in offered.items():
         if control == "at":
             made += [_choice(AT + c, words(c), c, o, at[c]) for c, o in options.items() if c in at]
         elif options:
-            value = controls.get(control, options[0])
+            value = {**table.chosen, **controls}.get(control, options[0])
             made.append(_choice(control, LABELS[control], control, options, value))
     return tuple(choice for choice in made if len(choice.options) > 1)
 
@@ -154,9 +170,12 @@ def _choice(name: str, label: str, column: str, options: list[Any], value: Any) 
     return Pick(name, label, tuple((o, _option(column, o)) for o in options), value)
 
 
+_IN_WORDS: Final[Mapping[str, Mapping[str, str]]] = {"evaluator": EVALUATORS, "view": VIEWS}
+
+
 def _option(column: str, value: Any) -> str:
-    if column == "evaluator":
-        return EVALUATORS[value]
+    if column in _IN_WORDS:
+        return _IN_WORDS[column][value]
     return words(value) if column in _COLUMNS else shown(column, value)
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from math import prod
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.answer.front import declared_objectives
 from analysis.columns.names import joined
 from analysis.columns.roles import CHOICE, PACE, REPORTED, named
 from analysis.drawing.untitled import Drawing
 from analysis.figures import FIGURES, Figure, source_frame
 from analysis.frames.study_frames import StudyFrames
+from analysis.panels.aims import aimed
 from analysis.panels.drawings import drawing, fault, one_row_per_trial, tabulated
 from analysis.panels.picks import AT, Pick, keywords, offers, picks
+from analysis.selection.objectives import declared_objectives
 from analysis.selection.tabulation import Tabulation
 
 MANY_VARIANTS: Final = 12
@@ -37,7 +38,9 @@ POINTS: Final = 1_200
 METRICS: Final = (REPORTED, CHOICE, "val_loss", "theoretical_speedup", PACE)
 MANY_METRICS: Final = 2
 
-_OFFERED: Final = frozenset({"metric", "of", "cost", "against", "evaluator"})
+MANY_AXES: Final = 4
+
+_OFFERED: Final = frozenset({"metric", "view", "of", "cost", "x", "level", "evaluator"})
 """Controls that a page offers besides the block."""
 
 _SLOW: Final = frozenset({"evaluator"})
@@ -75,43 +78,34 @@ class Absent:
 def exhibits(study: StudyFrames) -> tuple[list[Exhibit], list[Absent]]:
     """Return the figures that have something to show for a study, and those that have not."""
     objectives = declared_objectives(study.settings, study.trials)
-    made = [_guarded(_under(objectives, figure), study) for figure in FIGURES.values()]
+    made = [_guarded(figure, study, objectives) for figure in FIGURES.values()]
     return (
         [one for one in made if isinstance(one, Exhibit)],
         [one for one in made if isinstance(one, Absent)],
     )
 
 
-def _guarded(figure: Figure, study: StudyFrames) -> Exhibit | Absent:
+def _guarded(figure: Figure, study: StudyFrames, objectives: Mapping[str, Any]) -> Exhibit | Absent:
     """A figure's exhibit; one fault must not cost the reader all the others."""
     try:
-        return exhibit(figure, source_frame(study, figure.source))
+        return exhibit(figure, source_frame(study, figure.source), objectives)
     except Exception as error:
         return Absent(figure, f"It could not be drawn ({fault(error)}).")
 
 
-def _under(objectives: Mapping[str, Any], figure: Figure) -> Figure:
-    """A figure of a search's own objectives: the front, without axes to choose; what matters."""
-    if not objectives or figure.name not in ("pareto", "importance"):
-        return figure
-    under = replace(
-        figure,
-        controls=tuple(name for name in figure.controls if name not in ("metric", "against")),
-        table=partial(figure.table, objectives=dict(objectives)),
-    )
-    if figure.name == "importance":
-        return under
-    question = "Which configurations does no other beat in all objectives of the search?"
-    return replace(under, question=question)
+def exhibit(
+    figure: Figure, frame: pd.DataFrame, objectives: Mapping[str, Any] = MappingProxyType({})
+) -> Exhibit | Absent:
+    """Return one figure with its selectors for a frame, or why it is empty.
 
-
-def exhibit(figure: Figure, frame: pd.DataFrame) -> Exhibit | Absent:
-    """Return one figure with its selectors for a frame, or why it is empty."""
+    `objectives` are those of the study's search, where it has several.
+    """
+    figure = aimed(figure, objectives)
     table = tabulated(figure, frame, {})
     first = drawing(figure, thinned(table))
     if not first.data:
         return Absent(figure, first.reason)
-    wanted = _selectors(figure, frame, table)
+    wanted = _selectors(figure, frame, table, objectives)
     selectors = _fitting(wanted, len(json.dumps(_plain(first))))
     start = tuple(map(_start, selectors))
     variants = {"|".join(map(str, start)): _plain(first)}
@@ -150,16 +144,29 @@ def thinned(table: Tabulation, limit: int = POINTS) -> Tabulation:
     return replace(table, frame=short).noting(few)
 
 
-def _selectors(figure: Figure, frame: pd.DataFrame, table: Tabulation) -> tuple[Pick, ...]:
-    offered = offers(figure, one_row_per_trial(figure, frame))
+def _selectors(
+    figure: Figure, frame: pd.DataFrame, table: Tabulation, objectives: Mapping[str, Any]
+) -> tuple[Pick, ...]:
+    offered = offers(figure, one_row_per_trial(figure, frame), objectives=objectives)
     if "metric" in offered:
         offered["metric"] = _metrics(offered["metric"], frame)
+    if figure.name == "importance" and objectives:
+        offered["metric"] = []  # all objectives are shown
+    if "x" in offered:
+        free = "level" in offered and "x" in table.chosen
+        offered["x"] = _few_axes(offered["x"], table) if free else []
     return tuple(
         choice
-        for choice in picks(offered, {}, table.at)
+        for choice in picks(offered, {}, table)
         # Where the start has no value of a column, none of the options says so.
         if choice.name in _OFFERED or (choice.name.startswith(AT) and choice.value in choice.values)
     )
+
+
+def _few_axes(offered: Sequence[str], table: Tabulation) -> list[str]:
+    """Of what may stand on an axis what does, and the first few that stand on neither."""
+    across, upwards = table.chosen["x"], table.chosen["y"]
+    return [across, *(c for c in offered if c not in (across, upwards))][:MANY_AXES]
 
 
 def _metrics(offered: Sequence[str], frame: pd.DataFrame) -> list[str]:

@@ -11,7 +11,8 @@ import pandas as pd
 from analysis.columns.names import config_columns, differing
 from analysis.columns.roles import choice, reported
 from analysis.selection.blocks import block_columns, blocks, inside
-from analysis.selection.series import series_column
+from analysis.selection.contest import Contest
+from analysis.selection.series import series_column, values
 from analysis.selection.stand_ins import SELF_CHOSEN, candidates_of, stand_ins
 from analysis.selection.tries import tries
 from analysis.stats import (
@@ -77,6 +78,25 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
         for block in blocks(chosen, columns)
     ]
     return [leader for leader in led if leader is not None]
+
+
+def overall_leader(meet: Contest) -> Any:
+    """Return the contestant that is best on validation over all places of a contest.
+
+    By its mean over those places and seeds that all contestants have done; without one, over
+    those that most have done. Of equal ones the first by name. None where nobody is done.
+    """
+    entries = meet.entries
+    chosen_by = choice(entries)
+    done = entries[(entries["state"] == "done") & entries[chosen_by].notna()]
+    if done.empty:
+        return None
+    met = done.groupby([*meet.keys, "seed"], dropna=False)[meet.by].transform("nunique")
+    shared = done[met == met.max()]
+    means = sign_of(chosen_by) * shared.groupby(meet.by, sort=False)[chosen_by].mean()
+    level = pd.Series(snapped(means), index=means.index)
+    best = level.index[level == level.max()]
+    return next(name for name in values(entries, meet.by) if name in best)
 
 
 def _leader(

@@ -47,6 +47,27 @@ def configurations(frame: pd.DataFrame) -> pd.Series[int]:
     return frame.groupby(columns, dropna=False, sort=False).ngroup()
 
 
+FEW: Final = 8
+"""A setting with no more values than this can be held at one of them, and trials are left."""
+
+
+def held_settings(frame: pd.DataFrame, shown: Sequence[str] = ()) -> list[str]:
+    """Return the settings of few values that vary besides those shown: what a picture must hold."""
+    return [c for c in _beside(frame, shown) if frame[c].nunique() <= FEW]
+
+
+def free_settings(frame: pd.DataFrame, shown: Sequence[str] = ()) -> list[str]:
+    """Return the settings that vary besides those shown and take too many values to be held."""
+    return [c for c in _beside(frame, shown) if frame[c].nunique() > FEW]
+
+
+def _beside(frame: pd.DataFrame, shown: Sequence[str]) -> list[str]:
+    """What varies besides the settings shown, and does not only rename one of them."""
+    first = [c for c in shown if c in frame]
+    names = without_synonyms(frame, [*first, *(c for c in varying(frame) if c not in first)])
+    return [c for c in names if c not in first]
+
+
 def numeric_settings(frame: pd.DataFrame) -> list[str]:
     """Return the varying settings that are numbers wherever they are set, most values first."""
     names = without_synonyms(frame, varying(frame))

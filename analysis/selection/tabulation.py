@@ -17,7 +17,8 @@ class Tabulation:
     `metric`, `by` (whose values are compared), `x`, `y` and `budget` are columns of the trials, ""
     where there is none. `at` is the block: columns with their values. `keys` are the columns of a
     block over which the rows run. `facts` is what one figure alone says of its numbers, of a kind
-    that its two functions agree on.
+    that its two functions agree on. `chosen` holds controls, by name, that the table settled by
+    what it found, for whoever shows a choice beside it.
     """
 
     frame: pd.DataFrame
@@ -30,6 +31,7 @@ class Tabulation:
     at: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     facts: Any = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(note for note in self.notes if note))

@@ -30,6 +30,23 @@ def non_dominated(losses: Floats) -> NDArray[np.bool_]:
     return front
 
 
+def knee(gains: Floats) -> int:
+    """Return which row of a front [n, objectives], more being better, is nearest to the ideal.
+
+    The ideal is the best of every objective at once. Each objective is scaled to the range that it
+    takes on the front, and distances are Euclid's; of equally near rows the first.
+    """
+    best, span = gains.max(axis=0), np.ptp(gains, axis=0)
+    lost = (best - gains) / np.where(span > 0, span, 1.0)
+    return int(np.argmin((lost**2).sum(axis=1)))
+
+
+def end(gains: Floats, objective: int) -> int:
+    """Return the row of a front that is best in one objective, of ties the nearest to the ideal."""
+    ties = np.flatnonzero(gains[:, objective] == gains[:, objective].max())
+    return int(ties[knee(gains[ties])])
+
+
 def along(x: Floats, y: Floats, at: Floats, slack: float = 0.0) -> Floats:
     """Return y at each x of `at`, on the straight lines between points; missing outside them.
 

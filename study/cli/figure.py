@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-CONTROLS = ("metric", "by", "of", "cost", "against", "along", "x", "y", "evaluator")
+CONTROLS = ("metric", "view", "by", "of", "cost", "along", "x", "y", "level", "evaluator")
 HELP = {
     "metric": "The metric that is drawn.",
     "by": "The column whose values are compared.",
     "of": "Whose gain is drawn (gains).",
     "cost": "What training is counted in (cost).",
-    "against": "The other objective (pareto).",
     "along": "What rivals are matched in.",
-    "x": "The setting across (slice, contour).",
-    "y": "The setting upwards (contour).",
+    "x": "What lies across (pareto, slice, contour).",
+    "y": "What lies upwards (pareto, contour).",
+    "level": "What each front may take at most (pareto).",
+    "view": "value, or loss from the dense model.",
     "evaluator": "The question that is asked of a search (importance).",
 }
 

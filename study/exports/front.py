@@ -25,7 +25,7 @@ def front_choices(trials: pd.DataFrame, records: Sequence[Record]) -> list[Choic
     where there is none.
     """
     from analysis.columns.roles import choice
-    from analysis.figures.pareto import pareto_table
+    from analysis.fronts.pareto import pareto_table
     from analysis.selection.settings import configurations
 
     metric = choice(trials)

@@ -143,8 +143,8 @@ def to_csv(by_phase: dict[str, list[float]], steps_per_epoch: int) -> str:
 
 def to_html(by_phase: dict[str, list[float]], query: RateQuery) -> str:
     """Return a page that shows the rates over epochs, and needs nothing from any host."""
+    from analysis.courses.schedules import rates_table, schedules_figure
     from analysis.drawing.theme import CONFIG
-    from analysis.figures.schedules import rates_table, schedules_figure
 
     table = rates_table(
         by_phase["dense"],

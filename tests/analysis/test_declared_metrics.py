@@ -10,9 +10,9 @@ import pytest
 from analysis.columns import labels, roles
 from analysis.drawing import canvas
 from analysis.figures.gains import gains_figure, gains_table
-from analysis.figures.pareto import pareto_table
 from analysis.figures.regret import regret_table
 from analysis.findings import sentences
+from analysis.fronts.pareto import pareto_table
 from analysis.report.views import leaders_view
 from analysis.selection.leaders import leaders
 from analysis.tables.content import comparison_table

@@ -11,9 +11,11 @@ import pytest
 from analysis.answer import of_searches
 from analysis.answer.basis import basis
 from analysis.answer.bests import bests
-from analysis.answer.front import declared_objectives, front, knee
+from analysis.answer.front import front
 from analysis.answer.regrets import regrets
 from analysis.answer.statements import Best
+from analysis.selection.objectives import declared_objectives
+from analysis.stats.fronts import knee
 from tests.analysis.hand_made import grid, trials
 
 DISCOUNT = "retrain.discount"

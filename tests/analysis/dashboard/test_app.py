@@ -178,10 +178,16 @@ def test_what_an_address_asks_for_and_cannot_be_had_is_left_at_its_default(
 
 
 def test_a_figure_that_chooses_says_that_it_does_not_use_a_test_metric(snapshot: Snapshot) -> None:
-    table, _ = panel_table(PANELS["pareto"], snapshot, Address.of("?metric=test_accuracy"))
+    table, _ = panel_table(PANELS["ranks"], snapshot, Address.of("?metric=test_accuracy"))
     assert (
         "This figure chooses, so it shows validation accuracy and not test accuracy." in table.notes
     )
+    front, _ = panel_table(PANELS["pareto"], snapshot, Address.of("?metric=test_accuracy"))
+    assert "This figure chooses, so it does not show test accuracy." in front.notes
+    assert front.facts.axes.y == "val_accuracy"
+    by_loss, picks = panel_table(PANELS["pareto"], snapshot, Address.of("?metric=val_loss"))
+    assert by_loss.facts.axes.y == "val_loss"
+    assert {pick.name: pick.value for pick in picks}["y"] == "val_loss"
 
 
 def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:

@@ -74,8 +74,21 @@ def test_every_objective_is_judged() -> None:
     table = importance_table(frame, objectives={"val_accuracy": "max", "epochs": "min"}).frame
     assert table["metric"].unique().tolist() == ["val_accuracy", "epochs"]
     figure = importance_figure(importance_table(frame, objectives=("val_accuracy", "epochs")))
-    assert len(figure.data) == 2
-    assert "validation accuracy and epochs" in figure.layout.title.subtitle.text
+    assert [trace.yaxis for trace in figure.data] == ["y", "y2"]  # a panel each
+    assert [note.text for note in figure.layout.annotations] == [
+        "validation accuracy, n = 9", "training, n = 9",
+    ]  # fmt: skip
+    assert "validation accuracy and training" in figure.layout.title.subtitle.text
+
+
+def test_an_objective_that_is_a_setting_has_no_panel() -> None:
+    frame = table_with_interaction().assign(retrain_epochs=3.0)
+    aims = {"retrain_epochs": "min", "sparsity": "max", "val_accuracy": "max"}
+    table = importance_table(frame, objectives=aims)
+    assert table.frame["metric"].unique().tolist() == ["val_accuracy"]
+    assert any(
+        note.startswith("There is no panel for retraining and sparsity") for note in table.notes
+    )
 
 
 def test_an_unknown_question_is_refused() -> None:
@@ -111,7 +124,7 @@ def test_importance_says_what_it_leaves_out() -> None:
     frame.loc[frame.index[0], "state"] = "failed"
     said = importance_table(frame).notes
     assert any(note.startswith("Means leave out 1 failed") for note in said)
-    assert "Not judged, since only some trials have them: method.penalty." in said
+    assert "Not judged, since only some trials have them: penalty of the method." in said
 
 
 def test_settings_over_powers_of_ten_are_judged_by_their_logarithm() -> None:
@@ -124,8 +137,10 @@ def test_importance_stands_apart_for_each_block() -> None:
     blocks = table.frame["block"].unique().tolist()
     assert [block.split(",")[0] for block in blocks] == ["90 % sparse", "95 % sparse"]
     figure = importance_figure(table)
-    assert len(figure.data) == 2
+    assert [trace.type for trace in figure.data] == ["bar", "bar", "scatter", "scatter"]
     assert "(n = 20)" in figure.data[0].name
+    colors = [trace.marker.color for trace in figure.data]
+    assert colors[:2] == colors[2:]  # the keys say which is which
     assert figure.layout.xaxis.title.text == "importance (share of 1)"
 
 

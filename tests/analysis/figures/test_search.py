@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.drawing import theme
 from analysis.figures.contour import contour_figure, contour_table
 from analysis.figures.history import history_figure, history_table
 from analysis.figures.parallel import parallel_figure, parallel_table
-from analysis.figures.pareto import directions, pareto_figure, pareto_table
 from analysis.figures.slice import slice_figure, slice_table
+from analysis.fronts.axes import directions
+from analysis.fronts.pareto import pareto_figure, pareto_table
 from analysis.stats import TestSelectionError
 from tests.analysis.hand_made import grid, trials
 
@@ -49,9 +51,10 @@ def test_pareto_by_value() -> None:
 
 def test_pareto_figure() -> None:
     figure = pareto_figure(pareto_table(front()))
-    points, key, line = figure.data
-    assert (points.showlegend, key.showlegend, key.name) == (False, None, points.name)
+    points, line, key, *sizes = figure.data
+    assert (points.showlegend, key.showlegend, key.name) == (False, True, points.name)
     assert key.marker.opacity is None
+    assert [trace.name for trace in sizes] == ["on the front", "beaten by another"]
     assert list(line.x) == [4.0, 8.0]
     assert list(line.y) == pytest.approx([96.0, 92.0])
     assert len(points.x) == 4
@@ -59,16 +62,8 @@ def test_pareto_figure() -> None:
     assert figure.layout.yaxis.title.text == "validation accuracy (%, more is better)"
 
 
-def test_three_objectives_show_the_third_as_colour() -> None:
-    frame = front().assign(epochs=[22.0, 22.0, 24, 24, 26, 26, 28, 28])
-    table = pareto_table(frame, objectives=("val_accuracy", "theoretical_speedup", "epochs"))
-    figure = pareto_figure(table)
-    assert figure.layout.coloraxis.colorbar.title.text == "epochs (epochs)"
-    assert figure.data[0].marker.coloraxis == "coloraxis"
-
-
 def test_a_front_of_one_objective_is_refused_in_words() -> None:
-    table = pareto_table(front(), metric="theoretical_speedup")
+    table = pareto_table(front(), y="theoretical_speedup", x="theoretical_speedup")
     assert table.frame.empty
     assert "these are the same" in table.notes[0]
     assert not pareto_figure(table).data
@@ -190,8 +185,13 @@ def test_history_of_a_loss_goes_down() -> None:
 
 def test_history_keeps_blocks_apart() -> None:
     table = history_table(searched(3, (0.9, 0.95)))
-    assert table.frame["block"].tolist() == ["prune.sparsity=0.9"] * 3 + ["prune.sparsity=0.95"] * 3
-    assert len(history_figure(table).data) == 4
+    assert table.frame["block"].tolist() == ["90 % sparse"] * 3 + ["95 % sparse"] * 3
+    figure = history_figure(table)
+    assert [t.name for t in figure.data if t.showlegend is not False] == [
+        "90 % sparse", "95 % sparse", "best so far",
+    ]  # fmt: skip
+    levels = theme.styles([0.9, 0.95], "prune.sparsity")
+    assert [t.marker.color for t in figure.data[:4:2]] == [style.color for style in levels.values()]
 
 
 def test_history_before_anything_is_done() -> None:
@@ -211,17 +211,18 @@ def test_searches_of_several_methods_at_one_sparsity_stay_apart() -> None:
     ]  # fmt: skip
     table = history_table(trials(*rows))
     blocks = table.frame["block"].unique().tolist()
-    assert blocks == ["gmp, prune.sparsity=0.9", "lc, prune.sparsity=0.9"]
+    assert blocks == ["gmp, 90 % sparse", "lc, 90 % sparse"]
     assert table.frame["best"].tolist() == [0.7, 0.7, 0.4, 0.5]
     same = trials(*({**row, "method": "gmp"} for row in rows))
     assert history_table(same).frame["block"].unique().tolist() == [
-        "prune.sparsity=0.9 (search 1)", "prune.sparsity=0.9 (search 2)",
+        "90 % sparse (search 1)", "90 % sparse (search 2)",
     ]  # fmt: skip
 
 
 def test_many_searches_have_no_legend() -> None:
     table = history_table(searched(2, tuple(0.5 + 0.04 * n for n in range(11))))
-    assert not any(trace.showlegend for trace in history_figure(table).data)
+    named = [t.name for t in history_figure(table).data if t.showlegend is not False]
+    assert named == ["best so far"]
     assert any("11 searches" in note for note in table.notes)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.courses.curves import learning_curves_figure, learning_curves_table
+from analysis.courses.schedules import rates_table, schedules_figure, schedules_table
 from analysis.figures import source_frame
-from analysis.figures.curves import learning_curves_figure, learning_curves_table
 from analysis.figures.layers import layers_figure, layers_table
-from analysis.figures.schedules import rates_table, schedules_figure, schedules_table
 from analysis.frames.study_frames import read
 from tests.analysis import synthetic
 from tests.analysis.hand_made import grid, trials
@@ -150,7 +150,7 @@ def test_learning_curves_figure_marks_cycles_and_shows_rates_below() -> None:
     by_axes = {(trace.xaxis, trace.yaxis): trace for trace in figure.data if trace.fill is None}
     assert set(by_axes) == {("x", "y"), ("x", "y3"), ("x2", "y2"), ("x2", "y4")}
     assert by_axes["x", "y"].name == "dense run"
-    assert list(by_axes["x2", "y2"].y) == pytest.approx([71, 81])
+    assert list(by_axes["x2", "y2"].y) == pytest.approx([91, 71, 81])  # from the dense run's end
     assert list(by_axes["x2", "y4"].x) == [2, 3]
     assert [shape.x0 for shape in figure.layout.shapes] == [3]
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"

@@ -39,7 +39,7 @@ def test_wishes_are_matched_with_what_is_offered(schedules_folder: Path) -> None
     ("texts", "at", "message"),
     [
         ({"x": "dense.lr"}, [], "--x must be a choice of the figure accuracy_by_sparsity, which has"
-         " --metric, --by, --at, got 'dense.lr'"),
+         " --metric, --view, --by, --at, got 'dense.lr'"),
         ({"metric": "beauty"}, [], r"--metric must be one of test_accuracy, .*, got 'beauty'"),
         ({}, ["retrain.epochs"], r"--at must be column=value .*\(retrain.epochs\), got"),
         ({}, ["seed=0"], r"--at must be column=value .*\(retrain.epochs\), got 'seed=0'"),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answer.front import declared_objectives
 from analysis.figures import FIGURES
 from analysis.frames.study_frames import read
 from analysis.report.exhibits import Exhibit, exhibit, exhibits
+from analysis.selection.objectives import declared_objectives
 from tests.analysis import synthetic
 from tests.analysis.hand_made import trials
 from trainables.files.records import StudyFolder
@@ -18,7 +18,11 @@ from trainables.files.records import StudyFolder
 
 def test_a_block_without_a_value_has_no_selector(tmp_path: Path) -> None:
     """Most trials are of a task that has no such setting; another has two values of it."""
-    rows = [{"task.dataset": "a", "seed": seed} for seed in range(3)]
+    rows = [
+        {"task.dataset": "a", "seed": seed, "prune.sparsity": sparsity}
+        for seed in range(3)
+        for sparsity in (0.8, 0.9)
+    ]
     rows += [{"task.dataset": "b", "task.dataset.n_train": n, "seed": 0} for n in (500, 1000)]
     frame = trials(*rows).astype({"task.dataset.n_train": object})
     made = exhibit(FIGURES["accuracy_by_sparsity"], frame)
@@ -44,10 +48,12 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
     assert list(front.table.columns[1:4]) == list(objectives)
     by_accuracy = front.table.sort_values("val_accuracy", ascending=False)
     assert by_accuracy["front"].tolist() == [True, True, True, False]
-    assert front.selectors == ()
+    assert [(one.name, one.value) for one in front.selectors] == [
+        ("x", "sparsity"), ("level", "retrain_epochs"),
+    ]  # fmt: skip
     (matter,) = [one for one in exhibits(study)[0] if one.figure.name == "importance"]
-    # Neither direction of the sparsity is better.
-    assert matter.table["metric"].unique().tolist() == ["val_accuracy", "retrain_epochs"]
+    # Sparsity and retraining are settings themselves.
+    assert matter.table["metric"].unique().tolist() == ["val_accuracy"]
     assert "metric" not in [selector.name for selector in matter.selectors]
 
 

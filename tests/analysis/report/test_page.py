@@ -114,17 +114,20 @@ def test_an_exhibit_draws_every_combination(schedules_folder: Path) -> None:
     made = exhibit(figure, source_frame(study, "trials"))
     assert isinstance(made, Exhibit)
     variants = json.loads(made.payload)["variants"]
-    metric, budget = made.selectors
+    metric, view, budget = made.selectors
+    assert view.values == ["value", "loss"]
     assert metric.values == ["test_accuracy", "val_accuracy"]
     assert (budget.name, budget.options) == (
         "at.retrain.epochs", ((1.0, "1 epoch"), (3.0, "3 epochs")),
     )  # fmt: skip
-    assert made.start == (0, 1) and set(variants) == {"0|0", "0|1", "1|0", "1|1"}
+    assert made.start == (0, 0, 1)
+    assert set(variants) == {f"{m}|{v}|{b}" for m in (0, 1) for v in (0, 1) for b in (0, 1)}
     titles = {key: v["layout"]["yaxis"]["title"]["text"] for key, v in variants.items()}
-    assert (titles["0|1"], titles["1|0"]) == ("test accuracy (%)", "validation accuracy (%)")
-    assert [variants[f"0|{i}"]["subtitle"] for i in (0, 1)] == [
+    assert (titles["0|0|1"], titles["1|0|0"]) == ("test accuracy (%)", "validation accuracy (%)")
+    assert [variants[f"0|0|{i}"]["subtitle"] for i in (0, 1)] == [
         "1 epoch of retraining", "3 epochs of retraining"
     ]  # fmt: skip
+    assert titles["0|1|1"] == "loss from dense (points, log scale)"
     assert all("template" not in v["layout"] for v in variants.values())
 
 

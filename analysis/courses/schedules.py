@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from analysis.columns.labels import block_words, label, number, words
 from analysis.columns.names import config_columns, differing, is_missing, joined
 from analysis.columns.roles import choice
+from analysis.courses.rates import rates_of_dense, warmup_steps
 from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block, inside
@@ -20,7 +21,6 @@ from analysis.selection.series import comparable, values
 from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats.candidates import sign_of
 from trainables.config.datasets import known
-from trainables.formulas.dense_schedules import DENSE_SCHEDULES, dense_rates
 from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates, retrain_refusal
 from trainables.formulas.sparsity import epochs_to_steps, split_steps
 
@@ -76,7 +76,8 @@ def schedules_table(frame: pd.DataFrame, *, at: Block | None = None) -> Tabulati
     per_epoch = _steps_per_epoch(row)
     if per_epoch is None:
         return nothing("The number of steps in an epoch is not known for this data.")
-    dense, warmup = _dense(row, per_epoch)
+    warmup = warmup_steps(row, per_epoch)
+    dense = rates_of_dense(row, epochs_to_steps(float(row["dense.epochs"]), per_epoch), per_epoch)
     steps = split_steps(row["retrain.epochs"], int(row["prune.cycles"]), per_epoch)[-1]
     arguments = _arguments(here)
     rates = {
@@ -136,22 +137,6 @@ def _steps_per_epoch(row: pd.Series[Any]) -> int | None:
         return None
     per_epoch: float = steps / epochs
     return max(1, round(per_epoch))
-
-
-def _dense(row: pd.Series[Any], per_epoch: int) -> tuple[list[float], int]:
-    """The dense run's rates and its warm-up's steps, from a trial's configuration."""
-    warmup = epochs_to_steps(float(row.get("dense.warmup_epochs") or 0.0), per_epoch)
-    uses = DENSE_SCHEDULES[row["dense.schedule"]].uses
-    given = {key: row[f"dense.{key}"] for key in uses if not is_missing(row.get(f"dense.{key}"))}
-    rates = dense_rates(
-        row["dense.schedule"],
-        lr=float(row["dense.lr"]),
-        steps=epochs_to_steps(float(row["dense.epochs"]), per_epoch),
-        steps_per_epoch=per_epoch,
-        warmup_steps=warmup,
-        **given,
-    )
-    return rates, warmup
 
 
 def _arguments(here: pd.DataFrame) -> dict[str, dict[str, float]]:
