@@ -115,7 +115,7 @@ def source_frame(study: StudyFrames, source: FrameName) -> pd.DataFrame:
     wanted = (*_ALWAYS, budget_column(trials), BEYOND, *chosen)
     always = [c for c in wanted if c in trials]
     columns = [*differing(trials, config_columns(trials)), *always, "seed", RETRAIN_SEED, "state"]
-    if source == "epochs":  # which the rates of every step are computed from
+    if source == "epochs":  # what the rates of every step are computed from
         columns += [str(c) for c in trials if str(c).startswith(("dense.", "retrain."))]
     frames = {
         "layers": lambda: study.layers.rename(columns={"sparsity": "layer_sparsity"}),
