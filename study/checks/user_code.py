@@ -261,6 +261,7 @@ def _look(
     lengths = findings.get("lengths", {})
     known = {
         **{f"n_{part}": lengths.get(part) for part in ("train", "val", "test")},
+        "n_batches": findings.get("n_batches"),
         "in_shape": task.get("in_shape"),
         "n_classes": task.get("n_classes"),
         "declared": task.get("declared", {}),

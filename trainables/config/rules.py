@@ -68,6 +68,9 @@ CONDITIONS: dict[str, Condition] = {
     },
     **{f"retrain.{leaf}": _retrain_uses(leaf) for leaf in ("discount", "init", "warmup")},
     **{f"retrain.{leaf}": _RETRAINING for leaf in ("schedule", "epochs", "budget", "norm", "seed")},
+    "dense.batch_size": Condition(
+        "the task does not form its batches itself", lambda c: not c.forms_batches
+    ),
     "prune.cycles": _RETRAINING,
     "prune.criterion": _RETRAINING,
     "prune.scope": Condition(
@@ -240,7 +243,10 @@ def _optimiser_suits(c: Settings) -> None:
 
 def _steps_are_as_told(c: Settings) -> None:
     micro, whole = c.compute.micro_batch, c.dense.batch_size
-    if micro is not None and micro >= whole:
+    if c.forms_batches and whole != Dense.model_fields["batch_size"].default:
+        rule = "be absent for a task that forms its batches itself"
+        _refuse("dense.batch_size", rule, whole)
+    if micro is not None and micro >= whole and not c.forms_batches:
         _refuse("compute.micro_batch", f"be below dense.batch_size ({whole})", micro)
     if c.dense.label_smoothing and c.task.use is not None and not (c.facts and c.facts.smooths):
         rule = "be absent for a task whose loss has no smoothing"

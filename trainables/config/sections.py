@@ -235,6 +235,7 @@ class Facts(Section):
     """What is known of a task only once its code has been imported; never in a study file.
 
     `n_train`, `n_val`, `n_test`: lengths of the parts, None for a part that is not there.
+    `n_batches`: those of an epoch, of a task that forms them itself.
     `declared`: metrics and counts of the task, nothing for classification. `codes`: by key of the
     study file the identity of the code behind it, which is hashed. `copy`: the digest under which
     the study folder keeps all of it. `in_shape` and `n_classes`: of a data set for a model of the
@@ -248,6 +249,7 @@ class Facts(Section):
     n_train: Count | None = None
     n_val: Count | None = None
     n_test: Count | None = None
+    n_batches: Count | None = None
     declared: dict[str, Any] = Field(default_factory=dict)
     codes: dict[str, str] = Field(default_factory=dict)
     copy_digest: str | None = None

@@ -181,8 +181,15 @@ class Settings(Section):
         return self.compute.micro_batch or math.ceil(self.dense.batch_size / self.compute.processes)
 
     @property
+    def forms_batches(self) -> bool:
+        """Whether the task forms its batches itself; `dense.batch_size` is not read then."""
+        return self.facts is not None and self.facts.n_batches is not None
+
+    @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps of one epoch, the last smaller batch kept."""
+        if self.facts is not None and self.facts.n_batches is not None:
+            return self.facts.n_batches
         return math.ceil(self.n_train / self.dense.batch_size)
 
     @cached_property

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from trainables.data.in_memory import InMemory
 from trainables.data.splits import SPLIT_SEED, share_of, stratified
 
+Groups = Sequence[Sequence[int]]
+"""Batches that a task forms once: indices of training items, every item in one of them."""
+
 
 class Items(Protocol):
     """A map-style data set: a length, and items by index from 0."""

@@ -10,7 +10,7 @@ import io
 import math
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -27,6 +27,7 @@ from trainables.pruning.work import call, work_of
 from trainables.tasks.building import Building
 from trainables.tasks.classification import Classification
 from trainables.tasks.decoding import check_decoding
+from trainables.tasks.grouping import check_groups
 from trainables.tasks.overlap import shared_items
 from trainables.tasks.sentences import Sentences, UserCode
 from trainables.tasks.task import WEIGHT, Task, example_of, first_batch
@@ -46,6 +47,7 @@ class Findings:
     and columns of each, which tell what a structure divides. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
     `listing` is that of the splits.
+    `n_batches` is the number of the batches that the task forms itself.
     `undecoded` are parts that are not in memory and have no `decode`, so that none can be kept.
     """
 
@@ -60,6 +62,7 @@ class Findings:
     matrices: dict[str, tuple[int, int]]
     listing: str | None = None
     undecoded: tuple[str, ...] = ()
+    n_batches: int | None = None
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -85,6 +88,7 @@ class _Checks:
         """Run every check in order."""
         self._declares()
         splits = self._splits()
+        n_batches = check_groups(self.say, self.task, len(splits.train))
         check_decoding(self.say, splits)
         building = Building(self.say, self.task)
         shared = building.shared_state(other)
@@ -96,7 +100,7 @@ class _Checks:
         building.require_round_trip(model, batch)
         building.require_unchanged(shared)
         self._pickles(splits, batch)
-        return self._findings(splits, building.build())
+        return replace(self._findings(splits, building.build()), n_batches=n_batches)
 
     # --- declarations and data ---
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from trainables.data.in_memory import InMemory
-from trainables.data.parts import Splits
+from trainables.data.parts import Groups, Splits
 from trainables.pruning.prunable import trained_weights
 from trainables.pruning.work import Inputs
 from trainables.vocabulary.declarations import LOSS, Declarations, Metric
@@ -106,6 +106,15 @@ class Task(ABC):
     def collate(self, items: Sequence[Any]) -> Any:
         """Return a batch of items; torch's default collation unless overridden."""
         return default_collate(list(items))
+
+    def groups(self) -> Groups | None:
+        """Return the batches of an epoch, formed once; None for batches of `dense.batch_size`.
+
+        Each batch is the indices of its training items, and every item is in one batch. An epoch
+        takes all of them in a new order, and `dense.batch_size` must be absent: how large they are
+        is the task's to say. Text forms its batches by length, so that little of them is padding.
+        """
+        return None
 
     def example(self) -> Inputs:
         """Return a batch of one input without its label: `model(x)`, `model(*x)` or `model(**x)`.

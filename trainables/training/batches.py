@@ -15,10 +15,11 @@ from typing import Any, Protocol
 import torch
 
 from trainables.data.in_memory import InMemory
-from trainables.data.parts import Items
+from trainables.data.parts import Groups, Items
+from trainables.training.epochs import Epochs, bounds_of, joined
 from trainables.training.loaded import LoadedTask
 from trainables.training.loader import Draw, Key, loaded_batches
-from trainables.training.randomness import epoch_order, generator
+from trainables.training.randomness import generator
 
 Micro = list[Any]
 """What one optimiser step trains on: one batch, or the micro-batches that it is split into."""
@@ -56,44 +57,50 @@ def training_batches(
 ) -> Batches:
     """Return the training batches of a stage of `steps` optimiser steps.
 
-    `size` examples per step, `micro` of them per forward. Where several ranks train together, what
-    is this rank's of each: perhaps nothing of a last, smaller batch.
+    `size` examples per step, or those of each of the task's groups; `micro` of them per forward.
+    Where several ranks train together, what is this rank's of each: perhaps nothing of a smaller
+    batch.
     """
     train, ranks = loaded.splits.train, loaded.ranks
     cut = Cut() if ranks is None else Cut(ranks.rank, ranks.size)
+    epochs = Epochs(len(train), size, seed, stage, loaded.groups)
     if isinstance(train, InMemory):
-        return _MemoryBatches(train, loaded, size, seed, stage, micro or size, cut)
-    return _LoadedBatches(train, loaded, size, seed, stage, micro or size, steps, cut)
+        return _MemoryBatches(train, loaded, epochs, micro, cut)
+    return _LoadedBatches(train, loaded, epochs, micro, steps, cut)
 
 
 @dataclass(eq=False)
 class _MemoryBatches:
     data: InMemory
     loaded: LoadedTask
-    size: int
-    seed: int
-    stage: str
-    micro: int
+    epochs: Epochs
+    micro: int | None
     cut: Cut
 
     @property
     def per_epoch(self) -> int:
-        return -(-len(self.data) // self.size)
+        return self.epochs.steps
 
     def of_epoch(self, epoch: int, first: int) -> Iterator[Micro]:
-        n, device = len(self.data), self.loaded.device
-        order = epoch_order(n, self.seed, self.stage, epoch).to(device)
-        draws = _drawn(self.data, generator(self.seed, self.stage, epoch, "augment"), device)
-        for start in range(first * self.size, n, self.size):
-            begin, end = self.cut.of(start, min(start + self.size, n))
+        epochs, device = self.epochs, self.loaded.device
+        order = epochs.order(epoch).to(device)
+        draws = _drawn(self.data, generator(epochs.seed, epochs.stage, epoch, "augment"), device)
+        for start, stop in epochs.bounds(epoch)[first:]:
+            begin, end = self.cut.of(start, stop)
             yield [
-                self._batch(order, draws, at, min(at + self.micro, end))
-                for at in range(begin, end, self.micro)
+                self._batch(order, draws, *bounds)
+                for bounds in _micro_batches(begin, end, self.micro)
             ]
 
     def _batch(self, order: torch.Tensor, draws: Any, start: int, stop: int) -> Any:
         batch = self.data.take(order[start:stop])
         return batch if draws is None else self.data.augmented(batch, draws[start:stop])
+
+
+def _micro_batches(start: int, stop: int, micro: int | None) -> list[tuple[int, int]]:
+    """Where the micro-batches of a step start and stop; none where it has no example."""
+    size = micro or max(stop - start, 1)
+    return [(at, min(at + size, stop)) for at in range(start, stop, size)]
 
 
 def _drawn(data: InMemory, draw: torch.Generator, device: torch.device) -> Any:
@@ -106,10 +113,8 @@ class _LoadedBatches:
 
     data: Items
     loaded: LoadedTask
-    size: int
-    seed: int
-    stage: str
-    micro: int
+    epochs: Epochs
+    micro: int | None
     steps: int
     cut: Cut
 
@@ -119,7 +124,7 @@ class _LoadedBatches:
 
     @property
     def per_epoch(self) -> int:
-        return -(-len(self.data) // self.size)
+        return self.epochs.steps
 
     def of_epoch(self, epoch: int, first: int) -> Iterator[Micro]:
         start = epoch * self.per_epoch
@@ -133,9 +138,10 @@ class _LoadedBatches:
             yield parts
 
     def _from(self, step: int) -> Iterator[Micro]:
-        n, size, micro = len(self.data), self.size, self.micro
-        order = _StageOrder(n, size, micro, self.seed, self.stage, step, self.steps, self.cut)
-        batches = loaded_batches(self.loaded, self.data, order, Draw(self.seed, self.stage))
+        epochs = self.epochs
+        order = _StageOrder(epochs, self.micro, step, self.steps, self.cut)
+        draw = Draw(epochs.seed, epochs.stage)
+        batches = loaded_batches(self.loaded, self.data, order, draw)
         return (list(islice(batches, n_parts)) for n_parts in order.parts_per_step())
 
 
@@ -143,37 +149,36 @@ class _LoadedBatches:
 class _StageOrder:
     """The keys of each micro-batch of a stage, from a step on to the stage's end."""
 
-    n: int
-    size: int
-    micro: int
-    seed: int
-    stage: str
+    epochs: Epochs
+    micro: int | None
     first: int
     end: int
     cut: Cut = Cut()
 
     def _steps(self) -> Iterator[tuple[int, int, int]]:
         """(epoch, start, stop) of every step."""
-        per_epoch = -(-self.n // self.size)
+        bounds: list[tuple[int, int]] = []
+        drawn = -1
         for step in range(self.first, self.end):
-            epoch, place = divmod(step, per_epoch)
-            begin, end = self.cut.of(place * self.size, min((place + 1) * self.size, self.n))
+            epoch, place = divmod(step, self.epochs.steps)
+            if epoch != drawn:
+                bounds, drawn = self.epochs.bounds(epoch), epoch
+            begin, end = self.cut.of(*bounds[place])
             yield epoch, begin, end
 
     def parts_per_step(self) -> Iterator[int]:
         """How many micro-batches each step has."""
         for _, start, stop in self._steps():
-            yield -(-(stop - start) // self.micro)
+            yield len(_micro_batches(start, stop, self.micro))
 
     def __iter__(self) -> Iterator[list[Key]]:
         order: list[int] = []
         drawn = -1
         for epoch, start, stop in self._steps():
             if epoch != drawn:
-                order = epoch_order(self.n, self.seed, self.stage, epoch).tolist()
-                drawn = epoch
-            for at in range(start, stop, self.micro):
-                yield [(epoch, i) for i in order[at : min(at + self.micro, stop)]]
+                order, drawn = self.epochs.order(epoch).tolist(), epoch
+            for at, end in _micro_batches(start, stop, self.micro):
+                yield [(epoch, i) for i in order[at:end]]
 
 
 @dataclass(frozen=True)
@@ -198,12 +203,30 @@ def in_order(loaded: LoadedTask, data: Items, size: int, draw: Draw) -> Iterator
 def augmented_in_order(
     loaded: LoadedTask, size: int, seed: int, stage: str
 ) -> Iterator[Sequence[Any]]:
-    """Yield the training data in their order, augmented or transformed as training does it."""
-    train = loaded.splits.train
-    if not isinstance(train, InMemory):
+    """Yield the training data in their order, augmented or transformed as training does it.
+
+    Of a task that forms its batches these, in the order of the groups.
+    """
+    train, groups = loaded.splits.train, loaded.groups
+    if isinstance(train, InMemory):
+        draws = _drawn(train, generator(seed, stage, 0, "bn"), loaded.device)
+        for (start, stop), batch in _chunks(train, size, groups, loaded.device):
+            yield batch if draws is None else train.augmented(batch, draws[start:stop])
+    elif groups is None:
         yield from in_order(loaded, train, size, Draw(seed, stage, "bn"))
+    else:
+        keys = ([(0, int(i)) for i in group] for group in groups)
+        yield from loaded_batches(loaded, train, keys, Draw(seed, stage, "bn"))
+
+
+def _chunks(
+    data: InMemory, size: int, groups: Groups | None, device: torch.device
+) -> Iterator[tuple[tuple[int, int], Sequence[torch.Tensor]]]:
+    """All of the data in batches, each with the places where its draws start and stop."""
+    if groups is None:
+        starts = range(0, len(data), size)
+        yield from zip(((at, at + size) for at in starts), data.chunks(size), strict=True)
         return
-    draws = _drawn(train, generator(seed, stage, 0, "bn"), loaded.device)
-    for number, batch in enumerate(train.chunks(size)):
-        start = number * size
-        yield batch if draws is None else train.augmented(batch, draws[start : start + size])
+    order = joined(groups).to(device)
+    for start, stop in bounds_of(groups):
+        yield (start, stop), data.take(order[start:stop])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.data.parts import Items, Splits
+from trainables.data.parts import Groups, Items, Splits
 from trainables.parallel.norms import Norm
 from trainables.parallel.ranks import Ranks
 from trainables.pruning.prunable import Prunable
@@ -48,7 +48,8 @@ class LoadedTask:
     every step, pass and evaluation, since the network or the task may draw random numbers. `own` is
     the user's code of a trial beside its task, by the key of the study file. `still` are frozen
     layers that keep their statistics in training. `uncut` are weights that stay dense because the
-    study's structure does not divide them; they are none of `weights`.
+    study's structure does not divide them; they are none of `weights`. `groups` are the batches of
+    an epoch where the task forms them.
     `weights_file` opens a file of trained weights, by the digest of its content and the path that
     the study knows. `ranks` are the processes that train together, None for one alone, and
     `together` the BatchNorm layers that see the batch of all of them.
@@ -67,6 +68,7 @@ class LoadedTask:
     own: Mapping[str, Any] = field(default_factory=dict)
     still: tuple[nn.Module, ...] = ()
     uncut: tuple[str, ...] = ()
+    groups: Groups | None = None
     weights_file: WeightsFile = where_it_lay
     ranks: Ranks | None = None
     together: tuple[Norm, ...] = ()

@@ -26,7 +26,7 @@ from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.data.in_memory import InMemory
 from trainables.data.keeping import Keeping
-from trainables.data.parts import Items, Splits
+from trainables.data.parts import Groups, Items, Splits
 from trainables.formulas.structures import misfits
 from trainables.networks import models
 from trainables.networks.parameters import freeze_
@@ -41,6 +41,8 @@ from trainables.training.loaded import LoadedTask, Loading, WeightsFile, where_i
 from trainables.training.trainer import draws
 
 _Kept = TypeVar("_Kept")
+
+_Data = tuple[Splits, Loading, Groups | None]
 
 DATA_KEPT = 2
 MODELS_KEPT = 4
@@ -69,7 +71,7 @@ class TaskCache:
         self._copy: tuple[str, Path] | None = None
         self.device = torch.device(device)
         self._keeping = keeping or Keeping(cpus=threads)
-        self._splits: OrderedDict[str, tuple[Splits, Loading]] = OrderedDict()
+        self._splits: OrderedDict[str, _Data] = OrderedDict()
         self._loaded: OrderedDict[str, LoadedTask] = OrderedDict()
         _settle(self.device, threads)
 
@@ -88,7 +90,7 @@ class TaskCache:
 
     def _load(self, config: TrialConfig) -> LoadedTask:
         compute, task = config.compute, self._task(config)
-        splits, loading = self._data(config, task)
+        splits, loading, groups = self._data(config, task)
         _require_files(config, splits)
         plain = models.seeded(task.model, 0)
         still = freeze_(plain, config.dense.freeze)
@@ -114,6 +116,7 @@ class TaskCache:
             draws=_draws(config, model),
             loading=loading,
             still=still,
+            groups=groups,
             weights_file=self._weights_file,
             ranks=self.ranks,
             together=_together(config, model),
@@ -143,16 +146,16 @@ class TaskCache:
         folders = [] if self._copy is None else [self._copy[1]]
         return load(parse(reference, key), ImportPath(folders))
 
-    def _data(self, config: TrialConfig, task: Task) -> tuple[Splits, Loading]:
+    def _data(self, config: TrialConfig, task: Task) -> _Data:
         channels_last = config.compute.channels_last
         key = _key(_data_key(config), channels_last)
 
         def placed(part: Items) -> Items:
             return part.to(self.device, channels_last) if isinstance(part, InMemory) else part
 
-        def made() -> tuple[Splits, Loading]:
+        def made() -> _Data:
             splits, processes = self._keeping.placed(task.splits())
-            return splits.map(placed), Loading(processes)
+            return splits.map(placed), Loading(processes), task.groups()
 
         return _recall(self._splits, key, DATA_KEPT, made)
 
