@@ -51,7 +51,9 @@ class Dense(Section):
     epochs: PositiveNumber | None = None
     batch_size: Count = 64
     lr: PositiveNumber = 0.1
-    schedule: Literal["constant", "linear", "cosine", "step", "multistep", "exponential"] = "linear"
+    schedule: Literal[
+        "constant", "linear", "cosine", "step", "multistep", "exponential", "inverse_sqrt"
+    ] = "linear"
     milestones: tuple[PositiveNumber, ...] = ()
     gamma: UpToOne = 0.1
     every: PositiveNumber = 1.0

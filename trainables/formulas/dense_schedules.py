@@ -92,6 +92,11 @@ def _dense_exponential(run: DenseRun, step: int) -> float:
     return run.lr * run.gamma ** (step // run.steps_per_epoch)
 
 
+def _dense_inverse_sqrt(run: DenseRun, step: int) -> float:
+    """The peak is reached at the end of the warm-up; without one, at the first step."""
+    return run.lr * math.sqrt(max(run.warmup_steps, 1) / max(step, 1))
+
+
 def _dense_progress(run: DenseRun, step: int) -> float:
     return (step - run.warmup_steps) / (run.steps - run.warmup_steps)
 
@@ -109,6 +114,7 @@ _OPTIONAL: dict[str, tuple[str, Callable[[DenseRun], bool]]] = {
 _HE = "He et al. 2016, Deep Residual Learning for Image Recognition"
 _LI = "Li, Yumer and Ramanan 2020, Budgeted Training"
 _LOSHCHILOV = "Loshchilov and Hutter 2017, SGDR, without restarts"
+_VASWANI = "Vaswani et al. 2017, Attention Is All You Need, equation 3 from its peak"
 _DROPS = frozenset({"gamma", "every"})
 _MILESTONES = frozenset({"milestones", "gamma"})
 
@@ -129,6 +135,7 @@ DENSE_SCHEDULES: dict[str, DenseSchedule] = {
             lambda run: run.lr * run.gamma ** len(run.milestones),
         ),
         DenseSchedule("exponential", "a drop an epoch", frozenset({"gamma"}), _dense_exponential),
+        DenseSchedule("inverse_sqrt", _VASWANI, _NONE, _dense_inverse_sqrt),
     )
 }
 

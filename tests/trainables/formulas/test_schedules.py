@@ -29,6 +29,7 @@ DENSE_TABLES = {
     "step": ({"gamma": 0.5, "every": 2}, [0.0, 0.4, 0.8, 0.8, 0.4, 0.4]),
     "multistep": ({"gamma": 0.5, "milestones": (1, 2)}, [0.0, 0.4, 0.4, 0.4, 0.2, 0.2]),
     "exponential": ({"gamma": 0.5}, [0.0, 0.4, 0.4, 0.4, 0.2, 0.2]),
+    "inverse_sqrt": ({}, [0.0, 0.4, 0.8, *(0.8 * math.sqrt(2 / step) for step in (3, 4, 5))]),
 }
 
 
@@ -47,6 +48,11 @@ def test_dense_rates_after_two_warmup_steps_of_six(name):
     settings, expected = DENSE_TABLES[name]
     rates = dense_rates(name, lr=0.8, steps=6, steps_per_epoch=2, warmup_steps=2, **settings)
     assert rates == pytest.approx(expected, abs=1e-15)
+
+
+def test_inverse_sqrt_without_warmup_falls_from_the_first_step():
+    rates = dense_rates("inverse_sqrt", lr=0.8, steps=5, steps_per_epoch=5)
+    assert rates == pytest.approx([0.8, 0.8, *(0.8 / math.sqrt(step) for step in (2, 3, 4))])
 
 
 def test_multistep_counts_warmup_epochs_and_drops_at_the_start_of_an_epoch():
