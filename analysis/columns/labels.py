@@ -105,11 +105,24 @@ def words(column: str) -> str:
     if pace_of(column):
         return "training speed"
     if column in METRICS:
-        return " ".join("validation" if part == "val" else part for part in column.split("_"))
+        return _metric_words(column, METRICS[column].noun)
     for begin, of_it in _OF_SECTION.items():
         if column.startswith(begin):
             return brief(f"{column.removeprefix(begin).replace('_', ' ')} {of_it}")
     return brief(column)
+
+
+def _metric_words(name: str, noun: str) -> str:
+    """A metric's prefixes and its name, or the words that its task has for it."""
+    parts = name.split("_")
+    if not noun:
+        return " ".join(_PART_WORDS.get(part, part) for part in parts)
+    prefixes = [part for part in parts if part in _PREFIXES]
+    return " ".join([*(_PART_WORDS.get(part, part) for part in prefixes), noun])
+
+
+_PART_WORDS: Final = {"val": "validation"}
+_PREFIXES: Final = ("dense", "pruned", "val", "test")
 
 
 def unit(column: str) -> str:
@@ -170,7 +183,7 @@ def _is_number(value: Any) -> bool:
 
 
 _SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " times",
-                    "nats": " nats"}  # fmt: skip
+                    "nats": " nats", "points": " points"}  # fmt: skip
 
 
 def shown(column: str, value: Any) -> str:

@@ -26,13 +26,15 @@ class Metric:
 
     `better`: which way is better. `percent`: a ratio in [0, 1] that people read as per cent.
     `unit`: the unit's sign, empty for a plain number. `meaning`: a few words for tables and hover
-    texts; the name in words where it is empty.
+    texts; the name in words where it is empty. `signature`: how the library that computes it names
+    settings and version, where it does.
     """
 
     better: Better = "more"
     percent: bool = False
     unit: str = ""
     meaning: str = ""
+    signature: str = ""
 
     def __post_init__(self) -> None:
         if self.better not in ("more", "less"):
@@ -63,8 +65,12 @@ class Declarations:
         return next(iter(self.metrics), LOSS)
 
     def plain(self) -> dict[str, Any]:
-        """Return the declarations as plain data."""
-        return asdict(self)
+        """Return the declarations as plain data; signatures where there are any."""
+        plain = asdict(self)
+        for metric in plain["metrics"].values():
+            if not metric["signature"]:
+                del metric["signature"]
+        return plain
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Declarations:

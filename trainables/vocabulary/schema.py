@@ -36,7 +36,8 @@ class Measure:
 
     `direction` says which way is better, or None where neither is. `unit` is "1" for a plain ratio
     or number, "" where a task declares none, else the unit's sign; `percent`: a ratio in [0, 1]
-    that is shown as per cent.
+    that is shown as per cent. `noun`: a metric in the words of the task that declares it, empty
+    where its name says it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Measure:
     meaning: str
     levels: tuple[Level, ...] = ("trial",)
     percent: bool = False
+    noun: str = ""
 
     @property
     def on_test(self) -> bool:
@@ -124,7 +126,7 @@ def _evaluated(tasks: Declarations) -> Iterator[Measure]:
                 unit = "1" if metric.percent else metric.unit
                 yield Measure(
                     f"{prefix}{part}_{name}", unit, _DIRECTIONS[metric.better],
-                    meaning, levels, metric.percent,
+                    meaning, levels, metric.percent, metric.meaning,
                 )  # fmt: skip
 
 
