@@ -60,6 +60,11 @@ ROOMS: dict[str, Room] = {
         f"{_TORCH} pydantic",
         "torchvision sklearn",
     ),
+    "trainables.translation": Room(
+        "vocabulary data pruning tasks",
+        f"{_TORCH} pydantic",
+        "sentencepiece sacrebleu babel",
+    ),
     "trainables.parallel": Room("", _TORCH),
     "trainables.training": Room("data networks pruning methods tasks parallel", _TORCH),
     "trainables.trials": Room(

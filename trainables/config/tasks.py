@@ -30,6 +30,7 @@ class BuiltInTask:
 
 
 _SEGMENTATION = "trainables.segmentation"
+_TRANSLATION = "trainables.translation"
 
 TASKS: dict[str, BuiltInTask] = {
     t.name: t
@@ -49,6 +50,19 @@ TASKS: dict[str, BuiltInTask] = {
             "cityscapes", "Cityscapes, DeepLabV3, FCN or U-Net",
             "Cordts et al. 2016, in cityscapes/leftImg8bit and cityscapes/gtFine below data.root",
             f"{_SEGMENTATION}.on_disk:Cityscapes", ("pillow",),
+        ),
+        BuiltInTask(
+            "translation-small", "Messages and names from English to German, a small Transformer",
+            "message catalogs of Django and Sphinx and Babel's names of Unicode's CLDR, as these"
+            " packages ship them",
+            f"{_TRANSLATION}.embedded:CatalogTranslation",
+            ("sacrebleu", "sentencepiece", "django", "sphinx", "babel"), "translation",
+        ),
+        BuiltInTask(
+            "parallel-text", "Text files of two languages, Transformer (Vaswani et al. 2017)",
+            "train.en and train.de, val.en and val.de, perhaps test.en and test.de, in a folder"
+            " below data.root",
+            f"{_TRANSLATION}.on_disk:ParallelText", ("sacrebleu", "sentencepiece"), "translation",
         ),
     )
 }  # fmt: skip

@@ -15,6 +15,7 @@ from study.driver.launch import run
 from study.points.resolve import resolve
 from study.views.plan import plan
 from tests.trainables.segmentation.datasets import voc
+from tests.trainables.translation.texts import texts
 from trainables.vocabulary.refusal import Refusal
 
 # name: configurations, seeds, dense runs, epochs asked and after sharing (None: a search)
@@ -30,7 +31,7 @@ SIZES = {
 }
 
 
-ON_DISK = ("voc-deeplab",)
+ON_DISK = ("voc-deeplab", "wmt-transformer")
 """Those whose numbers only the user's files know."""
 
 
@@ -83,6 +84,23 @@ def test_deeplab_is_planned_where_voc_is(tmp_path: Path) -> None:
     # torchvision counts 42,004,074: less 2,365,205 of the auxiliary head, 56,704 of BatchNorm and
     # 21 biases
     assert words.startswith("39,582,144 of 42,004,074 parameters: backbone.conv1.weight 9,408")
+
+
+@pytest.mark.slow
+def test_the_transformer_is_planned_where_texts_are(tmp_path: Path) -> None:
+    """With the tokens that so little text gives, and Transformer-base as it is."""
+    here = ["resources.gpus=0", "task.n_tokens=290", "task.batch_tokens=24"]
+    study = load("wmt-transformer", [*here, f"data.root={texts(tmp_path / 'data')}"])
+    resolved, _ = opened_study(study, str(tmp_path / "out"), writes=False)
+    planned = plan(resolved, str(tmp_path / "out"))
+    assert (planned.configurations, planned.seeds) == (24, 3)
+    (words,) = [text for name, text in planned.weights if name == "pruned weights"]
+    # Vaswani et al. 2017: six layers of 4 d^2 + 2 d h, six of 8 d^2 + 2 d h; beside them biases
+    # (encoder 4 d + h + d, decoder 8 d + h + d), 2 d for each of 32 norms, and the tokens
+    d, h = 512, 2048
+    pruned = 6 * (12 * d * d + 4 * d * h)
+    beside = 6 * (14 * d + 2 * h) + 32 * 2 * d + 290 * d
+    assert words.startswith(f"{pruned:,} of {pruned + beside:,} parameters: encoder.layers.0.self")
 
 
 def test_plan_on_the_command_line(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_what_its_files_are_is_hashed_and_recorded(use: str) -> None:
     [
         ({"use": "segmentation-smal"},
          "task.use must be a known name, got 'segmentation-smal'; did you mean segmentation-small"
-         " or voc-segmentation?, or module:attribute for a task of your own"),
+         " or voc-segmentation or translation-small?, or module:attribute for a task of your own"),
         ({"use": "my_task"},
          "task.use must be of the form module:attribute, got 'my_task'"),
         ({"use": NAME, "files": ["*.txt"]},

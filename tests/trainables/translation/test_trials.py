@@ -1,0 +1,142 @@
+"""Trials of translation: resumed anywhere, by any number of loader processes, the same bits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainables.translation.texts import SMALL, parallel, texts
+from tests.trainables.trials.plain import last_stage, run_trial, timeless
+from tests.trainables.trials.test_procedure import procedure, same
+from trainables.config.trial import TrialConfig
+from trainables.data.isolation import reseed
+from trainables.data.keeping import Keeping
+from trainables.deploy.trained import needs_code, trained
+from trainables.deploy.weights import masked_weights
+from trainables.translation.measures import points
+from trainables.trials.procedure import Pace
+from trainables.trials.task_cache import TaskCache
+
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+
+EVERY_STEP = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return texts(tmp_path_factory.mktemp("data"))
+
+
+def configured(root: Path, **sections: Any) -> TrialConfig:
+    """A trial on files under Adam, with dropout and smoothing, of two cycles."""
+    task = parallel(root)
+    splits = task.splits()
+    return TrialConfig.of(
+        {
+            "task": {"use": "parallel-text", **SMALL},
+            "dense": {
+                "epochs": 2, "lr": 0.01, "optimiser": "adamw", "weight_decay": 0,
+                "schedule": "inverse_sqrt", "warmup_epochs": 1, "label_smoothing": 0.1,
+            },
+            "prune": {"sparsity": 0.5, "cycles": 2},
+            "retrain": {"schedule": "allr", "epochs": 2},
+            "facts": {
+                **{f"n_{name}": len(part) for name, part in splits.in_order.items()},
+                "n_batches": len(task.groups()),
+                "declared": task.declarations().plain(),
+                "listings": {"task.use": splits.listing},
+                "smooths": True,
+            },
+            **sections,
+        }
+    )  # fmt: skip
+
+
+def tasks(root: Path, keeping: Keeping | None = None) -> TaskCache:
+    return TaskCache(root, "cpu", 1, keeping or Keeping(processes=0))
+
+
+def test_a_trial_is_measured_and_built_again(root: Path, tmp_path: Path) -> None:
+    config = configured(root)
+    record = run_trial(config, tmp_path, tasks=tasks(root))
+    assert record.state == "done"
+    metrics = record.metrics
+    assert {
+        "val_chrf",
+        "test_bleu",
+        "pruned_test_chrf",
+        "dense_val_token_accuracy",
+    } <= metrics.keys()
+    assert "train_tokens_per_s" in metrics
+    n = 3 * 4 * 8 * 8 + 2 * 2 * 8 * 8  # three attentions and two feed-forward parts
+    assert (metrics["n_prunable"], metrics["sparsity"]) == (n, 0.5)
+    layers = [name for name in record.layers if name.startswith("decoder.layers.0.self_attn")]
+    assert len(layers) == 4  # q, k, v and the projection out of attention
+    assert record.declared["metrics"]["chrf"]["signature"].endswith(
+        f"version:{record.provenance['sacrebleu']}"
+    )
+    assert record.config["task"]["listing"] == config.facts.listings["task.use"]  # type: ignore[union-attr]
+    assert "batch_size" not in record.config["dense"]
+    assert needs_code(record) is None
+    network = trained(record, masked_weights(record, str(tmp_path / "stages")), root)
+    assert network.evaluate("test")["chrf"] == metrics["test_chrf"]
+
+
+@pytest.mark.slow
+def test_memory_and_loader_processes_change_no_bit(root: Path, tmp_path: Path) -> None:
+    config = configured(root)
+    places = [Keeping("off", 0), Keeping("on", 0), Keeping("off", 1), Keeping("off", 4)]
+    records = [
+        run_trial(config, tmp_path / str(n), tasks=tasks(root, place))
+        for n, place in enumerate(places)
+    ]
+    assert len({json.dumps(timeless(record), sort_keys=True) for record in records}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 8, 20, 29])
+def test_resumed_anywhere_it_ends_in_the_same_bits(root: Path, tmp_path: Path, after: int) -> None:
+    config = configured(root)
+    assert 20 < config.dense_steps < 29 < config.total_steps
+    calm = run_trial(config, tmp_path / "calm", tasks=tasks(root))
+    broken = procedure(
+        config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), EVERY_STEP, owner="a"
+    )
+    steps = 0
+    while steps < after:
+        steps += round(broken.advance().epochs * config.steps_per_epoch)
+    broken.give_up()
+    reseed(after)
+    again = run_trial(config, tmp_path / "broken", tasks=tasks(root))
+    assert timeless(again) == timeless(calm)
+    assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
+
+
+def test_micro_batches_take_the_same_steps(root: Path, tmp_path: Path) -> None:
+    """Parts are weighted by their tokens; without dropout only rounding tells them apart."""
+    plain = {"task": {"use": "parallel-text", **SMALL, "dropout": 0.0}}
+    whole = run_trial(configured(root, **plain), tmp_path / "whole", tasks=tasks(root))
+    parts = run_trial(
+        configured(root, **plain, compute={"micro_batch": 2}), tmp_path / "parts", tasks=tasks(root)
+    )
+    assert parts.metrics["dense_val_loss"] == pytest.approx(whole.metrics["dense_val_loss"], 1e-4)
+
+
+def test_what_is_measured_is_what_is_written(root: Path) -> None:
+    """Decoded row by row, of the same weights, and scored without the engine."""
+    import torch
+
+    task = parallel(root)
+    torch.manual_seed(0)
+    network = task.model().eval()
+    val = task.splits().val
+    batch = task.collate([val[0], val[1]])
+    with torch.inference_mode():
+        scores = task.score(network, batch)
+        alone = [task.translated(network, val[n].source[None])[0] for n in (0, 1)]
+    assert scores["translations"] == alone
+    numbers = task.finish({**scores, "weight": int(task.weight(batch))})
+    assert {k: numbers[k] for k in ("chrf", "bleu")} == points(alone, list(batch.references))

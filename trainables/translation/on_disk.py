@@ -1,0 +1,145 @@
+"""`parallel-text`: translation of text files that the user has, such as those of WMT.
+
+`train.en` and `train.de`, `val.en` and `val.de` and, if there are any, `test.en` and `test.de`, in
+a folder below `data.root`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from trainables.data.parts import Splits
+from trainables.translation.embedded import Beam, Layers, Penalty, Positive, Share
+from trainables.translation.pairs import PairItems, TextPair
+from trainables.translation.task import PENALTY, Translation, require_beam
+from trainables.translation.text_files import (
+    KEY,
+    TextFiles,
+    read_pairs,
+    require_usable,
+    too_long,
+)
+from trainables.translation.tokenizer import Tokenizer, train_tokenizer
+from trainables.translation.transformer import Shape
+from trainables.vocabulary.refusal import Refusal
+
+PARTS: Final = ("train", "val", "test")
+TOKENIZER_LINES: Final = 2_000_000
+"""Lines that tokens are learnt from at most, of both languages."""
+
+_DIGITS: Final = 16
+
+Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class ParallelText(Translation):
+    """Text files of two languages, `n_tokens` tokens for both, and a Transformer-base.
+
+    `folder` below `data.root` holds the files; `source` and `target` are the ends of their names.
+    `unusable`: whether lines of the training part without text, that are no UTF-8 or that have more
+    than `longest` tokens, are refused, or left out; of the other parts they are always refused.
+    `n_tokens`, `batch_tokens`, `beam`, `penalty` and the network's keywords as in
+    `CatalogTranslation`; `norm_first` puts norms before the sublayers.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        folder: str = "wmt",
+        source: Language = "en",
+        target: Language = "de",
+        unusable: Literal["refuse", "skip"] = "refuse",
+        width: Positive = 512,
+        heads: Positive = 8,
+        hidden: Positive = 2048,
+        layers: Layers = 6,
+        dropout: Share = 0.1,
+        norm_first: bool = True,
+        n_tokens: Positive = 32000,
+        batch_tokens: Positive = 8192,
+        beam: Beam = 4,
+        penalty: Penalty = PENALTY,
+        longest: Positive = 256,
+    ) -> None:
+        if source == target:
+            raise Refusal(f"task.target must be another language than task.source, got {target}")
+        self._folder = root / folder
+        self._languages = (source, target)
+        self._skips = unusable == "skip"
+        self._n_tokens = n_tokens
+        require_beam(beam, penalty)
+        self.shape = Shape(width, heads, hidden, layers, dropout, norm_first)
+        self.batch_tokens, self.beam, self.penalty = batch_tokens, beam, penalty
+        self.longest = longest
+
+    def splits(self) -> Splits:
+        return self._prepared[0]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokens of both languages of the training part."""
+        return self._prepared[1]
+
+    @cached_property
+    def _prepared(self) -> tuple[Splits, Tokenizer]:
+        if not self._folder.is_dir():
+            raise Refusal(
+                f"{KEY} must hold {self._folder.name}, a folder, got none at {self._folder}"
+            )
+        files = {part: TextFiles(self._folder, part, self._languages) for part in PARTS}
+        if not files["test"].exist:
+            del files["test"]
+        texts = {part: self._texts(part, pair) for part, pair in files.items()}
+        tokenizer = train_tokenizer(
+            (text for pair in texts["train"].values() for text in pair),
+            self._n_tokens,
+            most_lines=TOKENIZER_LINES,
+        )
+        parts = {part: self._items(part, files[part], texts.pop(part), tokenizer) for part in files}
+        listing = f"{_listing(files.values())}-{tokenizer.digest}"
+        return Splits(parts["train"], parts["val"], parts.get("test"), listing=listing), tokenizer
+
+    def _texts(self, part: str, files: TextFiles) -> dict[int, TextPair]:
+        """The pairs of a part by line."""
+        pairs, faults = read_pairs(files)
+        if not self._may_skip(part):
+            require_usable(files, faults, len(pairs) + len(faults), _remedy(part))
+        if not pairs:
+            raise Refusal(f"{KEY} must hold a text in {files.names}, got none")
+        return pairs
+
+    def _items(
+        self, part: str, files: TextFiles, pairs: dict[int, TextPair], tokenizer: Tokenizer
+    ) -> PairItems:
+        measured = part != "train"
+        items = PairItems.of(list(pairs.values()), tokenizer, measured=measured)
+        faults = too_long(items.lengths, list(pairs), self.longest, self._languages)
+        if not faults:
+            return items
+        if not self._may_skip(part):
+            require_usable(files, faults, len(pairs), _remedy(part))
+        for fault in faults:
+            del pairs[fault.line]
+        if not pairs:
+            raise Refusal(f"task.longest must leave a pair in {files.names}, got {self.longest}")
+        return PairItems.of(list(pairs.values()), tokenizer, measured=measured)
+
+    def _may_skip(self, part: str) -> bool:
+        """Where lines are measured, leaving some out would change what a number means."""
+        return self._skips and part == "train"
+
+
+def _remedy(part: str) -> str:
+    return " (task.unusable: skip leaves them out)" if part == "train" else ""
+
+
+def _listing(files: Iterable[TextFiles]) -> str:
+    """16 hexadecimal digits, equal for equal names and sizes, wherever the folder lies."""
+    sizes = [f"{path.name}\0{path.stat().st_size}\n" for pair in files for path in pair.paths]
+    return hashlib.sha256("".join(sizes).encode()).hexdigest()[:_DIGITS]
