@@ -113,7 +113,7 @@ def words(column: str) -> str:
 
 
 def _metric_words(name: str, noun: str) -> str:
-    """A metric's prefixes and its name, or the words that its task has for it."""
+    """A metric's prefixes and its name, as its task spells it."""
     parts = name.split("_")
     if not noun:
         return " ".join(_PART_WORDS.get(part, part) for part in parts)

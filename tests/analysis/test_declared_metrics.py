@@ -53,6 +53,10 @@ def test_the_declared_metric_chooses_and_is_reported(contest: pd.DataFrame) -> N
     assert roles.choice(contest) == roles.reported(contest) == "val_rmse"
     assert not roles.has_test(contest)
     assert labels.axis_title("val_rmse") == "validation rmse"
+    declare(Declarations({"chrf": Metric("more", unit="points", meaning="chrF")}).plain())
+    assert labels.axis_title("dense_val_chrf") == "dense validation chrF (points)"
+    assert labels.amount("test_chrf", 41.25, 0.5) == "41.25 ± 0.5 points"
+    assert labels.difference("test_chrf", -1.5) == "−1.5"
     assert labels.amount("val_rmse", 2.25, 0.125) == "2.25 ± 0.12"
     assert labels.difference("val_rmse", -0.5) == "−0.5"
     assert labels.axis_title("train_patients_per_s") == "training speed (patients/s)"

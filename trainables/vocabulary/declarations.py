@@ -26,7 +26,8 @@ class Metric:
 
     `better`: which way is better. `percent`: a ratio in [0, 1] that people read as per cent.
     `unit`: the unit's sign, empty for a plain number. `meaning`: a few words for tables and hover
-    texts; the name in words where it is empty. `signature`: how the library that computes it names
+    texts; the name in words where it is empty, and its spelling everywhere where it is no more than
+    that (BLEU of bleu). `signature`: how the library that computes it names
     settings and version, where it does.
     """
 

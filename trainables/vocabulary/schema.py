@@ -36,8 +36,8 @@ class Measure:
 
     `direction` says which way is better, or None where neither is. `unit` is "1" for a plain ratio
     or number, "" where a task declares none, else the unit's sign; `percent`: a ratio in [0, 1]
-    that is shown as per cent. `noun`: a metric in the words of the task that declares it, empty
-    where its name says it.
+    that is shown as per cent. `noun`: a metric's name as its task spells it (mean IoU, chrF), empty
+    where it is spelt as it is written.
     """
 
     name: str
@@ -126,8 +126,13 @@ def _evaluated(tasks: Declarations) -> Iterator[Measure]:
                 unit = "1" if metric.percent else metric.unit
                 yield Measure(
                     f"{prefix}{part}_{name}", unit, _DIRECTIONS[metric.better],
-                    meaning, levels, metric.percent, metric.meaning,
+                    meaning, levels, metric.percent, _spelling(name, metric),
                 )  # fmt: skip
+
+
+def _spelling(name: str, metric: Metric) -> str:
+    """The meaning of a metric, where it is no more than its name in its own letters."""
+    return metric.meaning if metric.meaning.lower().replace(" ", "_") == name else ""
 
 
 def _measures(declared: Declarations) -> dict[str, Measure]:
