@@ -19,7 +19,7 @@ from trainables.deploy import graphs
 from trainables.deploy.agreement import TOLERANCE, agreement_on, require_agreement, require_record
 from trainables.deploy.calls import call_of
 from trainables.deploy.graphs import require_packages
-from trainables.deploy.package import graph_package, metrics_in, state_file
+from trainables.deploy.package import GraphPackage, graph_package, metrics_in, state_file
 from trainables.deploy.runtimes import RUNTIMES
 from trainables.deploy.trained import Trained
 from trainables.deploy.weights import MaskedWeights
@@ -50,10 +50,12 @@ BUILT_IN = {
 
 
 DEEP = {
-    "dense": {"epochs": 4, "batch_size": 16, "lr": 0.01},
+    "dense": {"epochs": 1, "batch_size": 16, "lr": 0.01},
     "prune": {"sparsity": 0.5},
+    "retrain": {"schedule": "llr", "epochs": 0.25},
 }
-"""Under which deep networks are past chance after a few steps, and their logits of usual size."""
+"""A few steps, after which deep networks have logits of usual size and normalise as trained ones
+do. How right they are is no matter: what is exported is to be as right, to the image."""
 
 
 def trial(folder: Path, name: str) -> Trained:
@@ -97,14 +99,24 @@ SLOW = [
 
 
 @pytest.mark.parametrize("name", [*QUICK, *SLOW])
-@pytest.mark.parametrize("form", ["onnx", "export"])
-def test_what_is_exported_gives_the_recorded_accuracy_to_the_image(
-    name: str, form: str, networks: Make
+def test_what_leaves_a_study_gives_the_recorded_accuracy_to_the_image(
+    name: str, networks: Make
 ) -> None:
+    """In ONNX Runtime, and in plain torch from a state dict; smaller ones by their program too."""
     network = networks(name)
-    if name not in QUICK:
-        assert network.record.metrics["test_accuracy"] > 0.3
-    package = graph_package(network, form)
+    for form in ("onnx", "export") if name in QUICK else ("onnx",):
+        require_the_record(graph_package(network, form))
+    state = torch.load(io.BytesIO(state_file(network.model.state_dict())), weights_only=True)
+    model = network.task.model()
+    model.load_state_dict(state)
+    model.eval()
+    for part in network.parts:
+        measured = network.evaluate(part, model)["accuracy"]
+        assert measured == network.record.metrics[f"{part}_accuracy"]
+
+
+def require_the_record(package: GraphPackage) -> None:
+    """Logits within the tolerance, and each image classified as it was, near ties aside."""
     assert [a.part for a in package.agreements] == ["val", "test"]
     for agreement in package.agreements:
         assert agreement.largest <= TOLERANCE
@@ -127,21 +139,6 @@ def test_the_batch_is_dynamic(form: str, networks: Make) -> None:
         (output,) = run(images)
         assert output.shape == (n, 10)
         assert torch.allclose(output, expected, atol=TOLERANCE)
-
-
-@pytest.mark.parametrize("name", [*QUICK, *SLOW])
-def test_a_state_dict_that_plain_torch_loads_gives_the_recorded_accuracy(
-    name: str, networks: Make
-) -> None:
-    network = networks(name)
-    data = state_file(network.model.state_dict())
-    state = torch.load(io.BytesIO(data), weights_only=True)
-    model = network.task.model()
-    model.load_state_dict(state)
-    model.eval()
-    for part in network.parts:
-        measured = network.evaluate(part, model)["accuracy"]
-        assert measured == network.record.metrics[f"{part}_accuracy"]
 
 
 def test_metrics_in_fewer_bits(networks: Make) -> None:

@@ -25,6 +25,16 @@ MLP = {"dataset": DIGITS, "model": {"name": "mlp", "hidden": [8]}}
 CNN = {"dataset": DIGITS, "model": {"name": "cnn", "channels": [4, 6]}}
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """A folder with a trial of the example's task, whose class wants an absolute root."""
+    folder = tmp_path_factory.mktemp("own") / "study"
+    start = "        self.width, self.n = width, n\n"
+    guard = "        if not root.is_absolute():\n            raise RuntimeError('no such root')\n"
+    source = (EXAMPLE / "my_task.py").read_text().replace("n: int = 600", "n: int = 120")
+    return folder, own_trial(folder, source.replace(start, guard + start))
+
+
 def measured(record: Record, part: str) -> dict[str, float]:
     return {name: record.metrics[f"{part}_{name}"] for name in ("accuracy", "loss")}
 
@@ -44,10 +54,10 @@ def test_a_built_in_network_measures_what_its_trial_measured(
     assert call(network.model, network.example).shape == (1, 10)
 
 
-def test_the_user_s_own_network_comes_from_the_copy(tmp_path: Path) -> None:
-    folder = tmp_path / "study"
-    record = own_trial(folder)
-    (tmp_path / "study-home" / "my_task.py").write_text("raise RuntimeError('edited since')\n")
+def test_the_user_s_own_network_comes_from_the_copy(own: tuple[Path, Record]) -> None:
+    folder, record = own
+    edited = folder.parent / "study-home" / "my_task.py"
+    edited.write_text("raise RuntimeError('edited since')\n")
     sys.modules.pop("my_task", None)
     network = network_of(*existing(str(folder)), record)
     assert network.evaluate("test")["accuracy"] == record.metrics["test_accuracy"]
@@ -78,9 +88,9 @@ def test_another_network_in_the_place_of_the_given_one(tmp_path: Path) -> None:
     assert given["accuracy"] == pytest.approx(share)
 
 
-def test_code_whose_copy_is_not_named_or_gone(tmp_path: Path) -> None:
-    record = own_trial(tmp_path / "study")
-    opened = existing(str(tmp_path / "study"))
+def test_code_whose_copy_is_not_named_or_gone(own: tuple[Path, Record]) -> None:
+    folder, record = own
+    opened = existing(str(folder))
     nameless = replace(record, provenance={})
     with pytest.raises(Refusal, match="must name the copy of my_task:Shapes that it ran, got none"):
         network_of(*opened, nameless)
@@ -90,12 +100,10 @@ def test_code_whose_copy_is_not_named_or_gone(tmp_path: Path) -> None:
         network_of(*opened, replace(record, provenance=other))
 
 
-def test_a_fault_of_the_user_s_code_is_one_sentence_with_their_line(tmp_path: Path) -> None:
-    folder = tmp_path / "study"
-    start = "        self.width, self.n = width, n\n"
-    guard = "        if not root.is_absolute():\n            raise RuntimeError('no such root')\n"
-    source = (EXAMPLE / "my_task.py").read_text().replace("n: int = 600", "n: int = 120")
-    record = own_trial(folder, source.replace(start, guard + start))
+def test_a_fault_of_the_user_s_code_is_one_sentence_with_their_line(
+    own: tuple[Path, Record],
+) -> None:
+    folder, record = own
     weights = masked_weights(record, str(folder / "stages"))
     copy = folder / "code" / record.provenance["code"]["copy"]
     with pytest.raises(

@@ -13,7 +13,7 @@ from trainables.networks import models
 from trainables.removal.proved import Removal, without_zero_filters
 from trainables.tasks import Classification, Splits
 
-N = 40
+N = 16
 
 
 class Images(Classification):
