@@ -13,6 +13,7 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
+from analysis.frames import read
 from study.exports import export as exports
 from study.exports.front import front_choices
 from study.exports.order import Order
@@ -26,6 +27,7 @@ from trainables.files.deployments import read_deployment
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.files.trial_record import Record
+from trainables.trials.stage_store import StageStore
 from trainables.vocabulary.refusal import Refusal
 
 CNN = {"dataset": DIGITS, "model": {"name": "cnn", "channels": [4, 6]}}
@@ -218,6 +220,27 @@ def test_files_read_back_to_the_bit(folder: Path) -> None:
         assert all(torch.equal(again[name], plain[name]) for name in plain)
 
 
+def test_a_trial_that_was_rounded_has_both_on_its_card(tmp_path: Path, bimp: Command) -> None:
+    """Its file holds the network as it was trained; in int8 the levels of its last stage."""
+    study = tmp_path / "study"
+    record = trained_trial(study, CNN, quantise={"weights": "int8"})
+    one = exports.export(str(study), trial=record.fingerprint, name="net")
+    metrics = {m["name"]: m["value"] for m in one.card["results"]["metrics"]}
+    for name in ("test_accuracy", "int8_test_accuracy", "int8_val_loss"):
+        assert metrics[name] == record.metrics[name]
+    assert decoded(one.data)["conv2.weight"].dtype == torch.float32
+    order = Order(precision="int8")
+    levels = decoded(exports.export(str(study), trial=record.fingerprint, order=order).data)
+    stage = StageStore(LocalFolder(study / "stages"), "test").load(record.stages[-1])
+    assert stage is not None and stage.kind == "quantised"
+    assert all(torch.equal(levels[name], tensor) for name, tensor in stage.weights.items())
+    listed = bimp("stages", study)
+    assert "quantised" in listed.out and "weights in int8" in listed.out
+    trials = read(str(study)).trials
+    assert trials["int8_test_accuracy"].tolist() == [record.metrics["int8_test_accuracy"]]
+    assert trials["quantise.weights"].tolist() == ["int8"]
+
+
 # the front
 
 
@@ -246,8 +269,6 @@ def test_the_front_is_one_file_for_each_configuration_on_it(
 
 
 def test_a_front_of_nothing(folder: Path) -> None:
-    from analysis.frames import read
-
     trials = read(str(folder)).trials
     failed = trials.assign(state="failed")
     with pytest.raises(
