@@ -82,7 +82,7 @@ def _left_out(answer: Answer) -> str:
     most = max((one.n_seeds for one in answer.advice), default=FEWEST_SEEDS)
     if most >= FEWEST_SEEDS:
         return ""
-    seeds = f"{counted(most, 'seed')} {'is' if most == 1 else 'are'}"
+    seeds = f"{counted(most, 'seed')} {'is' if most == 1 else 'are'}" if most else "None is"
     return (
         f"Seeds that chose a setting are left out where it is compared. {seeds} left, which can"
         f" settle nothing: no verdict is given on fewer than {FEWEST_SEEDS}. Add seeds to the study"
