@@ -65,7 +65,7 @@ class View:
 
     def __call__(self, image: Tensor) -> Tensor:
         result: Tensor = self._steps(image)
-        return result
+        return result.contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +93,13 @@ class FolderItems:
         return self.transform(self.decode(index))
 
     def decode(self, index: int) -> tuple[Tensor, int]:
-        """Return the image as it is in its file, uint8 [3, H, W], and its class."""
+        """Return the image as it is in its file, uint8 [3, H, W], and its class.
+
+        A pixel's three values are left side by side, as they were decoded: a copy and a slower
+        resize less, a tenth of an item's time, and the same bits.
+        """
         pixels = decoded(self.root / os.fsdecode(self.names[index]))
-        image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-        return image, int(self.labels[index])
+        return torch.from_numpy(pixels).permute(2, 0, 1), int(self.labels[index])
 
     def transform(self, item: tuple[Tensor, int]) -> tuple[Tensor, int]:
         """Return a decoded item as the network gets it."""

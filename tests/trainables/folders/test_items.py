@@ -16,6 +16,7 @@ from trainables.config.datasets import Statistics
 from trainables.data import sources
 from trainables.data.parts import Splits
 from trainables.data.raw import DataFormatError
+from trainables.folders.image_files import decoded
 from trainables.folders.items import IMAGENET, FolderItems, View
 
 
@@ -175,7 +176,7 @@ def test_an_item_is_its_decoded_form_transformed(tmp_path: Path) -> None:
     assert isinstance(items, FolderItems)
     image, label = items.decode(1)
     assert (image.dtype, image.shape, label) == (torch.uint8, (3, 10, 12), 0)
-    assert image.is_contiguous()
+    assert image.stride() == (1, 36, 3), "as it was decoded, without a copy"
     torch.manual_seed(0)
     whole = items[1][0]
     torch.manual_seed(0)
@@ -187,6 +188,20 @@ def test_items_travel_to_loader_processes(tmp_path: Path) -> None:
     val = load(tmp_path, size=4, normalise="unit").val
     before = val[0][0]  # also makes the transform
     assert torch.equal(pickle.loads(pickle.dumps(val))[0][0], before)
+
+
+@pytest.mark.parametrize("sides", [(12, 10), (31, 47), (8, 8)])
+@pytest.mark.parametrize("view", [View(8, 0.875), View(8, 1.0, 0.2, flip=True), View(8, 1.0)])
+def test_how_decoded_pixels_lie_in_memory_changes_no_bit(
+    tmp_path: Path, view: View, sides: tuple[int, int]
+) -> None:
+    image = torch.from_numpy(decoded(noise(tmp_path / "a.png", 3, sides))).permute(2, 0, 1)
+    results = []
+    for given in (image, image.contiguous()):
+        torch.manual_seed(5)
+        results.append(view(given))
+    assert torch.equal(*results)
+    assert results[0].stride() == results[1].stride() == (64, 8, 1)
 
 
 def test_a_file_that_breaks_later_is_named(tmp_path: Path) -> None:

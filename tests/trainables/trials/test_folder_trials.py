@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from tests.trainables.folders.pictures import folder_of, noise
+from tests.trainables.folders.pictures import cut, folder_of, noise
 from tests.trainables.trials.plain import job_for, run_job
 from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
+from trainables.data import sources
 from trainables.data.keeping import Keeping
+from trainables.data.raw import DataFormatError
 from trainables.data.sources import facts_of
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
@@ -81,3 +84,25 @@ def test_a_folder_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None
     assert report.outcome == "failed"
     assert report.fault is not None
     assert "must hold what it held when the study was planned" in report.fault.message
+
+
+def test_each_file_that_a_folder_may_hold_has_its_outcome(tmp_path: Path) -> None:
+    """Other forms of colour are trained on; what is broken or empty is named before anything."""
+    root = folder_of(tmp_path / "images", {"a": 14, "b": 10, "c": 0})
+    Image.new("CMYK", (9, 7), (255, 0, 0, 0)).save(root / "a" / "cmyk.jpg")
+    Image.new("L", (7, 9), 90).save(root / "b" / "grey.jpg")
+    options = {"path": str(root)}
+    with pytest.raises(DataFormatError, match="an image or more of every class, got none of c in"):
+        facts_of("image-folder", options, tmp_path)
+    (root / "c").rmdir()
+    sources.check_available("image-folder", options, tmp_path)
+    cut(noise(root / "a" / "cut.jpg", 7, (40, 40)), 200)
+    (root / "b" / "note.jpg").write_text("of the field")
+    with pytest.raises(DataFormatError) as broken:
+        sources.check_available("image-folder", options, tmp_path)
+    assert "got 2 of 28 that cannot: a/cut.jpg (" in str(broken.value)
+    assert "b/note.jpg (no image of a known format)" in str(broken.value)
+    config = config_on(root, broken="skip")
+    record = record_of(config, tmp_path / "out", Keeping("off", 0))
+    assert config.n_train + round(0.1 * 26) == 26
+    assert record.state == "done" and record.metrics["train_s"] > 0
