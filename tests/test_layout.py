@@ -136,7 +136,9 @@ ROOMS: dict[str, Room] = {
         " trainables.vocabulary trainables.files",
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
-    "analysis.paper": Room("frames drawing figures panels", f"{_FRAMES} plotly", "kaleido"),
+    "analysis.paper": Room(
+        "frames selection drawing figures panels", f"{_FRAMES} plotly", "kaleido"
+    ),
     "analysis.dashboard": Room(
         "columns stats frames selection tables drawing figures panels workbench answer"
         " trainables.vocabulary trainables.files",

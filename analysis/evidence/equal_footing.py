@@ -67,7 +67,7 @@ def matched_table(
         table[["lo", "hi"]] = table[["lo", "hi"]].clip(0.0, 1.0)
     return replace(
         meet.tabulation(table, *_notes(found, axis, meet.by), fallen_note(known), metric=metric),
-        x=axis, facts=axis,
+        x=axis, facts=axis, chosen={"along": axis},
     )  # fmt: skip
 
 
@@ -130,6 +130,8 @@ def matched_figure(table: Tabulation) -> go.Figure:
     if frame.empty or frame["mean"].isna().all():
         why = table.notes or ["No contestant reaches any of these places."]
         return canvas.blank(title, why)
+    if frame["series"].nunique() < 2:
+        return canvas.blank(title, [f"Only one {words(table.by)} was tried: there is no rival."])
     subtitle = ", ".join(
         part for part in (f"at equal {words(axis)}", block_words(table.at)) if part
     )

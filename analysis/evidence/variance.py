@@ -34,7 +34,7 @@ _NOTES: Final = (
     " (method of moments on the nested design). That of the images is at most the binomial one: all"
     " trials see the same images.",
     "Each dense run was retrained once, so its share cannot be told from that of retraining:"
-    " retrain.seeds would tell them apart.",
+    " several retrainings of each would tell them apart.",
 )
 
 
@@ -116,7 +116,8 @@ def variance_figure(table: Tabulation) -> go.Figure:
     }
     height = 190 + 46 * len(places)
     figure = canvas.canvas(title, height=height, subtitle=f"of {words(metric)}, seed to seed")
-    shades = dict(zip(SOURCES.values(), theme.shades(len(SOURCES)), strict=True))
+    looks = [*theme.shades(len(SOURCES))[:-1], theme.DENSE]  # the images are nobody's doing
+    shades = dict(zip(SOURCES.values(), looks, strict=True))
     shades[MERGED] = shades[SOURCES["dense"]]
     for source in [MERGED, *SOURCES.values()]:
         part = frame[frame["source"] == source]

@@ -50,6 +50,8 @@ def paired_seeds_figure(table: Tabulation) -> go.Figure:
     done = frame.dropna(subset=["value"]) if len(frame) else frame
     if done.empty:
         return canvas.blank(title, table.notes if frame.empty else ["No trial here is done."])
+    if frame["series"].nunique() < 2:
+        return canvas.blank(title, [f"Only one {words(table.by)} was tried: there is no order."])
     figure = canvas.canvas(title, subtitle=block_words(table.at))
     styles = theme.styles(frame["series"], table.by)
     axis = {

@@ -72,7 +72,7 @@ def _points(
     return canvas.scatter(
         len(table.frame),
         label(part["series"].iloc[0]),
-        [_text(row, table) for row in records(part)],
+        _texts(part, table),
         x=[_place(view.x, value) for value in part[view.x]],
         y=part[view.y] * scale(view.y),
         error_y=_whiskers(part, view.y, "y") if _spoken(part) else None,
@@ -246,23 +246,29 @@ MANY_TICKS: Final = 8
 ROUND: Final = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
-def _text(row: Mapping[str, Any], table: Tabulation) -> str:
+def _texts(part: pd.DataFrame, table: Tabulation) -> list[str]:
+    """What each point says under the pointer."""
     view: FrontAxes = table.facts.axes
-    head = f"{words(table.by)} {brief(label(row['series']))}"
-    head += ", on the front" if row["front"] else ""
-    lines = [_value(row, view, name) for name in view.columns]
     fixed = {*view.columns, "series", "n", "front", "bound", "label", table.by}
     fixed |= {f"{axis}_{side}" for axis in "xy" for side in ("lo", "hi")}
-    settings = [
-        f"{words(key)} {shown(key, value)}"
-        for key, value in row.items()
-        if key not in fixed and not is_missing(value)
-    ]
-    return "\n".join([head, *lines, f"n = {row['n']}", *settings[:8]])
+    names = {str(c): words(str(c)) for c in part if c not in fixed}
+    measures = {name: words(name) for name in view.columns}
+    head = f"{words(table.by)} {brief(label(part['series'].iloc[0]))}"
+    texts = []
+    for row in records(part):
+        lines = [head + (", on the front" if row["front"] else "")]
+        lines += [_value(row, view, name, called) for name, called in measures.items()]
+        settings = [
+            f"{called} {shown(name, row[name])}"
+            for name, called in names.items()
+            if not is_missing(row[name])
+        ]
+        texts.append("\n".join([*lines, f"n = {row['n']}", *settings[:8]]))
+    return texts
 
 
-def _value(row: Mapping[str, Any], view: FrontAxes, name: str) -> str:
-    text = f"{words(name)} {shown(name, row[name])}"
+def _value(row: Mapping[str, Any], view: FrontAxes, name: str, called: str) -> str:
+    text = f"{called} {shown(name, row[name])}"
     axis = {view.x: "x", view.y: "y"}.get(name)
     low = row[f"{axis}_lo"] if axis else np.nan
     if not np.isfinite(low):

@@ -41,7 +41,8 @@ def tabulated(figure: Figure, frame: pd.DataFrame, controls: Mapping[str, Any]) 
 def drawing(figure: Figure, table: Tabulation) -> Drawing:
     """Return a figure drawn with the notes of its table; a blank one notes why it is."""
     drawn = untitled(figure.figure(table))
-    notes = table.notes or (() if drawn.data else (drawn.reason,))
+    said = drawn.data or drawn.reason == " ".join(table.notes)
+    notes = table.notes if said else (drawn.reason,)
     return replace(drawn, notes=tuple(dict.fromkeys(notes)))
 
 

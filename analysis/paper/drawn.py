@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from analysis.drawing.untitled import untitled
 from analysis.figures import source_frame
 from analysis.frames.study_frames import read
+from analysis.panels.aims import aimed
 from analysis.panels.drawings import tabulated
 from analysis.paper.style import Page, on_page
 from analysis.paper.wishes import controls, figure_named
+from analysis.selection.objectives import declared_objectives
 
 
 def drawn(
@@ -22,11 +25,14 @@ def drawn(
     study, ValueError for an unknown figure, a wish that it does not offer, and a figure without
     anything to show, with the reason.
     """
-    figure = figure_named(name)
-    frame = source_frame(read(*locations), figure.source)
-    wishes = controls(figure, frame, texts, at) if len(frame) else {}
+    study = read(*locations)
+    objectives = declared_objectives(study.settings, study.trials)
+    figure = aimed(figure_named(name), {} if "metric" in texts else objectives)
+    frame = source_frame(study, figure.source)
+    wishes = controls(figure, frame, texts, at, objectives) if len(frame) else {}
     table = tabulated(figure, frame, wishes)
-    if table.frame.empty:
-        reason = " ".join(table.notes) or "no trial has the data for it"
+    plot = figure.figure(table)
+    if not plot.data:
+        reason = untitled(plot).reason
         raise ValueError(f"the figure {name} must have something to show, got nothing: {reason}")
-    return on_page(figure.figure(table), page), table.notes
+    return on_page(plot, page), table.notes

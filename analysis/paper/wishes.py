@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -25,11 +26,16 @@ def figure_named(name: str) -> Figure:
 
 
 def controls(
-    figure: Figure, frame: pd.DataFrame, texts: Mapping[str, str], at: Sequence[str] = ()
+    figure: Figure,
+    frame: pd.DataFrame,
+    texts: Mapping[str, str],
+    at: Sequence[str] = (),
+    objectives: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the keywords of a figure's table for wishes in text.
 
-    `texts` maps a control to one of the values that the figure offers for the frame, as text;
+    `texts` maps a control to one of the values that the figure offers for the frame, as text, under
+    the `objectives` of the study's search;
     `at` holds `column=value`, one per column of a block. Raises ValueError for what the figure does
     not offer, naming what it does.
     """
@@ -39,7 +45,7 @@ def controls(
             f"--{foreign[0]} must be a choice of the figure {figure.name}, which has {choices},"
             f" got {texts[foreign[0]]!r}"
         )
-    offered = offers(figure, one_row_per_trial(figure, frame))
+    offered = offers(figure, one_row_per_trial(figure, frame), objectives=objectives)
     chosen = {name: _value(f"--{name}", text, offered[name]) for name, text in texts.items()}
     if at:
         chosen[AT] = _block(figure, at, offered.get(AT, {}))

@@ -31,7 +31,7 @@ def test_variance_of_one_retraining_each_holds_two_sources() -> None:
         6,
         2,
     )
-    assert any("retrain.seeds would tell them apart" in note for note in table.notes)
+    assert any("several retrainings of each would tell them apart" in note for note in table.notes)
     figure = variance_figure(table)
     assert [trace.name for trace in figure.data] == [MERGED, SOURCES["evaluation"]]
     assert sum(trace.x[0] for trace in figure.data) == pytest.approx(100)

@@ -50,6 +50,10 @@ def home(figure: Figure) -> str:
     return next(study for study, names in SHOWN.items() if figure.name in names)
 
 
+KEY = re.compile(r"\b(?:prune|retrain|dense|task|budget|compute|origin)\.[a-z]\w*")
+"""A setting's key as a study file writes it, which stands in no figure: words do."""
+
+
 def drawn(figure: Figure, frame: pd.DataFrame) -> go.Figure:
     return figure.figure(figure.tabulate(frame))
 
@@ -83,6 +87,7 @@ def test_every_figure_of_every_study(
     frame = source_frame(studies[study], figure.source)
     table = figure.tabulate(frame)
     plot = figure.figure(table)
+    assert not KEY.findall(plot.to_json() + " ".join(table.notes))
     if not plot.data:
         assert plot.layout.annotations[0].text
         assert figure.name not in SHOWN[study]
