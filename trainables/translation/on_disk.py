@@ -7,8 +7,10 @@ a folder below `data.root`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -16,6 +18,7 @@ from pydantic import Field
 
 from trainables.data.parts import Splits
 from trainables.translation.embedded import Beam, Layers, Penalty, Positive, Share
+from trainables.translation.kept import Prepared, prepared
 from trainables.translation.pairs import PairItems, TextPair
 from trainables.translation.task import PENALTY, Translation, require_beam
 from trainables.translation.text_files import (
@@ -23,6 +26,7 @@ from trainables.translation.text_files import (
     TextFiles,
     read_pairs,
     require_usable,
+    stat_of,
     too_long,
 )
 from trainables.translation.tokenizer import Tokenizer, train_tokenizer
@@ -78,16 +82,19 @@ class ParallelText(Translation):
         self.batch_tokens, self.beam, self.penalty = batch_tokens, beam, penalty
         self.longest = longest
 
-    def splits(self) -> Splits:
-        return self._prepared[0]
-
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokens of both languages of the training part."""
-        return self._prepared[1]
+        return self._prepared.tokenizer
+
+    def splits(self) -> Splits:
+        parts = self._prepared.parts
+        listing = f"{self._listing}-{self.tokenizer.digest}"
+        return Splits(parts["train"], parts["val"], parts.get("test"), listing=listing)
 
     @cached_property
-    def _prepared(self) -> tuple[Splits, Tokenizer]:
+    def _listed(self) -> dict[str, TextFiles]:
+        """The files of each part that is there."""
         if not self._folder.is_dir():
             raise Refusal(
                 f"{KEY} must hold {self._folder.name}, a folder, got none at {self._folder}"
@@ -95,6 +102,22 @@ class ParallelText(Translation):
         files = {part: TextFiles(self._folder, part, self._languages) for part in PARTS}
         if not files["test"].exist:
             del files["test"]
+        return files
+
+    @cached_property
+    def _listing(self) -> str:
+        """Equal for equal names and sizes, wherever the folder lies."""
+        return _digest(f"{name} {stat.st_size}" for name, stat in _stats(self._listed.values()))
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        times = (f"{name} {stat.st_mtime_ns}" for name, stat in _stats(self._listed.values()))
+        hangs_on = [self._listing, *times, self._n_tokens, self.longest, self._skips]
+        key = _digest([*map(str, hangs_on), version("sentencepiece")])
+        return prepared(self._folder, key, self._made)
+
+    def _made(self) -> Prepared:
+        files = self._listed
         texts = {part: self._texts(part, pair) for part, pair in files.items()}
         tokenizer = train_tokenizer(
             (text for pair in texts["train"].values() for text in pair),
@@ -102,8 +125,7 @@ class ParallelText(Translation):
             most_lines=TOKENIZER_LINES,
         )
         parts = {part: self._items(part, files[part], texts.pop(part), tokenizer) for part in files}
-        listing = f"{_listing(files.values())}-{tokenizer.digest}"
-        return Splits(parts["train"], parts["val"], parts.get("test"), listing=listing), tokenizer
+        return Prepared(tokenizer, parts)
 
     def _texts(self, part: str, files: TextFiles) -> dict[int, TextPair]:
         """The pairs of a part by line."""
@@ -139,7 +161,10 @@ def _remedy(part: str) -> str:
     return " (task.unusable: skip leaves them out)" if part == "train" else ""
 
 
-def _listing(files: Iterable[TextFiles]) -> str:
-    """16 hexadecimal digits, equal for equal names and sizes, wherever the folder lies."""
-    sizes = [f"{path.name}\0{path.stat().st_size}\n" for pair in files for path in pair.paths]
-    return hashlib.sha256("".join(sizes).encode()).hexdigest()[:_DIGITS]
+def _stats(files: Iterable[TextFiles]) -> list[tuple[str, os.stat_result]]:
+    """The name and the status of each file."""
+    return [(path.name, stat_of(path)) for pair in files for path in pair.paths]
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]

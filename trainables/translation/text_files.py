@@ -6,6 +6,7 @@ line ends belong to the text. Nothing is tokenised here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,15 @@ def require_usable(files: TextFiles, faults: Sequence[Fault], n: int, remedy: st
     rule = f"must hold {files.names} with a text in each line"
     got = f"{len(faults)} of {n} lines that cannot be used: {named}{more}{remedy}"
     raise Refusal(f"{KEY} {rule}, got {got}")
+
+
+def stat_of(path: Path) -> os.stat_result:
+    """Return the status of a file; Refusal where it cannot be had."""
+    try:
+        return path.stat()
+    except OSError as error:
+        rule = f"must hold {path.name}"
+        raise Refusal(f"{KEY} {rule}, got {type(error).__name__}: {error}") from error
 
 
 def _lines(path: Path) -> list[bytes]:
