@@ -28,6 +28,7 @@ from analysis.selection.series import MANY_SERIES, SPARSITY, budget_column, valu
 from trainables.config.catalog import METHODS
 from trainables.config.datasets import known
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
+from trainables.vocabulary.schema import METRICS
 from trainables.vocabulary.wording import counted
 
 _FEW: Final = 6
@@ -53,6 +54,7 @@ def card(
         ("pruning", _settings(of_each, ("prune.",))),
         ("retraining", _settings(of_each, ("retrain.", "budget."))),
         ("seeds", _listed("seed", values(trials, "seed"))),
+        ("measured by", _signatures(trials)),
         ("study file", listed([f"{location.rstrip('/')}/study.yaml" for location in settings])
          if settings else ""),
     ]  # fmt: skip
@@ -63,6 +65,13 @@ def card(
         dense,
         metric,
     )
+
+
+def _signatures(trials: pd.DataFrame) -> str:
+    """How measures that have a signature are computed, in the words of what computes them."""
+    signed = [m for name, m in METRICS.items() if m.signature and name in trials.columns]
+    measured = {m.noun or words(m.name): m.signature for m in signed}
+    return "; ".join(f"{name} ({signature})" for name, signature in measured.items())
 
 
 def _names(settings: Mapping[str, Mapping[str, Any]], trials: pd.DataFrame) -> str:

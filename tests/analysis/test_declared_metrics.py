@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
+from analysis.answer.whole import answer_of
 from analysis.columns import labels, roles
 from analysis.drawing import canvas
 from analysis.figures.gains import gains_figure, gains_table
@@ -113,3 +114,11 @@ def test_a_difference_without_a_unit_has_no_empty_parentheses(contest: pd.DataFr
     assert canvas.difference_text("val_rmse", 0.25, 0.1, 0.4, 3) == "0.25, n = 3"
     figure = gains_figure(gains_table(contest))
     assert figure.layout.coloraxis2.colorbar.title.text == "gain"
+
+
+def test_the_card_names_the_signature_of_what_is_measured() -> None:
+    chrf = Metric("more", unit="points", meaning="chrF", signature="nrefs:1|nc:6")
+    declare(Declarations({"chrf": chrf}).plain())
+    frame = grid({("llr", 0.8): [40.0, 41.0]}, "retrain.schedule", "prune.sparsity")
+    frame = frame.rename(columns={"val_accuracy": "val_chrf", "test_accuracy": "test_chrf"})
+    assert dict(answer_of(frame).card.facts)["measured by"] == "chrF (nrefs:1|nc:6)"

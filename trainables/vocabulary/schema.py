@@ -37,7 +37,8 @@ class Measure:
     `direction` says which way is better, or None where neither is. `unit` is "1" for a plain ratio
     or number, "" where a task declares none, else the unit's sign; `percent`: a ratio in [0, 1]
     that is shown as per cent. `noun`: a metric's name as its task spells it (mean IoU, chrF), empty
-    where it is spelt as it is written.
+    where it is spelt as it is written. `signature`: how the library that computes it names settings
+    and version, where it does.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Measure:
     levels: tuple[Level, ...] = ("trial",)
     percent: bool = False
     noun: str = ""
+    signature: str = ""
 
     @property
     def on_test(self) -> bool:
@@ -127,6 +129,7 @@ def _evaluated(tasks: Declarations) -> Iterator[Measure]:
                 yield Measure(
                     f"{prefix}{part}_{name}", unit, _DIRECTIONS[metric.better],
                     meaning, levels, metric.percent, _spelling(name, metric),
+                    metric.signature,
                 )  # fmt: skip
 
 
