@@ -128,7 +128,7 @@ def matched_figure(table: Tabulation) -> go.Figure:
     frame, metric, axis = table.frame, table.metric, table.x
     title = "Compared on an equal footing"
     if frame.empty or frame["mean"].isna().all():
-        why = table.notes or ["No contestant reaches any of these places."]
+        why = table.notes or ["No schedule or method reaches any of these places."]
         return canvas.blank(title, why)
     if frame["series"].nunique() < 2:
         return canvas.blank(title, [f"Only one {words(table.by)} was tried: there is no rival."])

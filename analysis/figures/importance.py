@@ -100,8 +100,8 @@ def importance_table(
     n_few = int(table["parameter"].isna().sum())
     n_blocks = len(table[["metric", "block"]].drop_duplicates())
     few = (
-        f"{n_few} of {n_blocks} blocks have fewer than {FEWEST} configurations that differ, too few"
-        " to say what matters."
+        f"{n_few} of {n_blocks} settings have fewer than {FEWEST} configurations that differ, too"
+        " few to say what matters."
     )
     hows = [_HOW[how] for how in dict.fromkeys(table["how"].dropna())]
     notes = (

@@ -187,7 +187,7 @@ def _likeness(one: Verdict, margin: float) -> str:
         return MISSING
     if not like.p >= 0:  # the seeds do not differ
         return "identical" if like.likeness == "identical" else MISSING
-    return f"{number(100 * like.inside, 2)} % (p {number(like.p, 2)})"
+    return f"{number(round(100 * like.inside, 1), 3)} % (p {number(like.p, 2)})"
 
 
 def _verdict(one: Versus, margin: float | None) -> str:
@@ -219,8 +219,8 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
     )
     note = (
         "The spread is the standard deviation from seed to seed of the difference between two"
-        " contestants, that of the middle pair. A difference counts as found where a study of so"
-        " many seeds settles it in four of five cases, as one of all pairs of the setting."
+        " that are compared, here of the middle pair. A difference counts as found where a study of"
+        " so many seeds settles it in four of five cases, as one of all pairs of the setting."
     )
     return text_table("What the seeds resolve", columns, rows, (0,), (note,))
 

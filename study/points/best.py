@@ -122,7 +122,7 @@ def table(study: StudyFile, blocks: Iterable[Iterable[BestConfiguration]]) -> st
     if (more := len(every) - MOST_SHOWN) > 0:
         lines.append(f"... and {more} more")
     if not all(f.within for f in every):
-        lines += ["", "* beyond a bound, as is every configuration of its block."]
+        lines += ["", "* beyond a bound, as is every configuration there."]
     if on_test := [name for name in names if name in METRICS and METRICS[name].on_test]:
         lines += ["", f"Nothing is chosen by {', '.join(on_test)}."]
     return "\n".join([*lines, ""])
@@ -152,7 +152,7 @@ def _caption(study: StudyFile) -> str:
         over = f"{counted(len(study.seeds), 'retraining')} of one dense network"
     if (again := len(study.retrain_seeds)) > 1:
         over += f", {again} retrainings of each"
-    return f"{what.capitalize()} configurations of each block by {aims}; means over {over}"
+    return f"{what.capitalize()} configurations of each search by {aims}; means over {over}"
 
 
 def _value(value: Any) -> str:

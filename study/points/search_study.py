@@ -196,7 +196,7 @@ def _probe(block: Block, draw: random.Random, fixed: Mapping[str, Any]) -> Trial
             return block.space.config({**block.cell, **_draw(block, draw), **fixed})
         except Refusal as refusal:
             fault = refusal
-    raise Refusal(f"{fault} (no valid point in {PROBES} random ones of a block)")
+    raise Refusal(f"{fault} (no valid point in {PROBES} random ones)")
 
 
 def _probes(cells: Iterable[Block], draw: random.Random) -> Iterator[TrialConfig]:

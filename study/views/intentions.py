@@ -35,9 +35,9 @@ def _changes(before: StudyFile, study: StudyFile, stands: Standing) -> list[str]
         lines.append(f"extending: retraining seeds {', '.join(map(str, again))} are new")
     more = (study.search.trials or 0) - (before.search.trials or 0)
     if more > 0:
-        lines.append(f"extending: {counted(more, 'more configuration')} in each block")
+        lines.append(f"extending: {counted(more, 'more configuration')} in each search")
     if study.search.confirm and study.search.confirm != before.search.confirm:
-        lines.append(f"extending: the {study.search.confirm} best of each block at every seed")
+        lines.append(f"extending: the {study.search.confirm} best of each search at every seed")
     if (study.space, study.spaces) != (before.space, before.spaces):
         lines.append("extending: the space has changed")
     if stands.others:

@@ -5,6 +5,8 @@
   const narrow = window.matchMedia("(max-width: 32rem)");
   const figures = Array.from(document.querySelectorAll("figure[data-start]"));
   const drawn = new Set();
+  const page = document.documentElement;
+  let printing = false;
 
   function variant(figure) {
     if (!figure.variants) {
@@ -18,8 +20,9 @@
   function layoutOf(chosen) {
     const layout = JSON.parse(JSON.stringify(chosen.layout));
     layout.height = chosen.height;
-    layout.template = JSON.parse(JSON.stringify(settings.templates[dark.matches ? "dark" : "light"]));
-    if (narrow.matches) {
+    layout.template = JSON.parse(
+      JSON.stringify(settings.templates[dark.matches && !printing ? "dark" : "light"]));
+    if (narrow.matches && !printing) {
       layout.template.layout.font.size = 11;
       for (const axis of ["xaxis", "yaxis"]) layout.template.layout[axis].title.font.size = 11;
     }
@@ -56,7 +59,21 @@
   }
   dark.addEventListener("change", redraw);
   narrow.addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => figures.forEach(draw));
+  /* Figures are drawn as wide as the paper, and in light colours, whatever the window shows. */
+  function print_or_not(now) {
+    if (printing === now) return;
+    printing = now;
+    page.classList.toggle("printing", now);
+    if (!now) return redraw();
+    for (const details of document.querySelectorAll("#studied details")) details.open = true;
+    for (const scroll of document.querySelectorAll(".scroll")) {
+      const table = scroll.querySelector("table");
+      scroll.classList.toggle("crowded", table !== null && table.offsetWidth > scroll.clientWidth);
+    }
+    figures.forEach(draw);
+  }
+  window.addEventListener("beforeprint", () => print_or_not(true));
+  window.addEventListener("afterprint", () => print_or_not(false));
 
   const seen = new IntersectionObserver(entries => {
     for (const entry of entries) {

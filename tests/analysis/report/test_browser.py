@@ -68,7 +68,9 @@ def until(browser: Any, script: str) -> Any:
 
 
 def draw_all(browser: Any) -> None:
-    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    """Draw every figure, as printing does, and return to the screen."""
+    for event in ("beforeprint", "afterprint"):
+        browser.execute_script(f"window.dispatchEvent(new Event('{event}'))")
     assert until(
         browser,
         "return Array.from(document.querySelectorAll('figure .plot'))"
@@ -158,3 +160,28 @@ def test_the_page_fits_its_width(page: Any, width: int) -> None:
     draw_all(page)
     fits = f"return document.documentElement.scrollWidth <= {width}"
     assert until(page, fits) is True
+
+
+def test_nothing_is_cut_on_paper(page: Any) -> None:
+    """A4 without its margins is 180 mm, 680 pixels; a window in dark colours prints in light."""
+    emulate(page, 1280, "dark")
+    page.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    size = {"width": 681, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    try:
+        wide = (
+            "return [...document.querySelectorAll('table, figure .plot .main-svg')].filter(one =>"
+            " one.getBoundingClientRect().right > 682).map(one => one.outerHTML.slice(0, 80))"
+        )
+        assert until(page, "return document.querySelectorAll('.printing table').length > 3")
+        assert page.execute_script(wide) == []
+        style = "return getComputedStyle(document.body).backgroundColor"
+        assert page.execute_script(style) == "rgb(255, 255, 255)"
+        paper = "return document.querySelector('.js-plotly-plot')._fullLayout.paper_bgcolor"
+        assert page.execute_script(paper) == "#ffffff"
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_script("window.dispatchEvent(new Event('afterprint'))")

@@ -270,7 +270,7 @@ WRONG = (
       "must be absent under grid, where every cell is tried", "3"),
     W("no valid point", {"search": OPTUNA, "retrain.discount": {"uniform": [2, 3]}},
       "retrain.discount", "must be adaptive, d1, d2 or a number in (0, 1]", "2.",
-      "(no valid point in 200 random ones of a block)"),
+      "(no valid point in 200 random ones)"),
     # spaces
     W("space with a bad section", {"spaces": [{"prun": {"sparsity": 0.8}}]}, "spaces.0.prun",
       "must be one of task, dense, method", "{'sparsity': 0.8}"),

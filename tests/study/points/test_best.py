@@ -96,7 +96,7 @@ def test_the_table() -> None:
         for seed in (0, 1)
     ]
     lines = SearchStudy(study_of({"val_accuracy": "max"})).findings(records).splitlines()
-    assert lines[0] == "Best configurations of each block by val_accuracy max; means over 2 seeds"
+    assert lines[0] == "Best configurations of each search by val_accuracy max; means over 2 seeds"
     header = ["prune.sparsity", "retrain.discount", "val_accuracy", "test_accuracy"]
     assert lines[2].split() == header
     assert lines[4].split() == ["0.8", "0.3", "96.25", "%", "95.00", "%"]

@@ -254,4 +254,4 @@ def test_the_table_of_the_best_leaves_out_what_is_beyond_and_marks_it_when_alone
     beyond = [record_of(t, Ending("done", {"val_accuracy": 0.3, "sparsity": 0.1})) for t in trials]
     assert not any(f.within for block in SearchStudy(study).unbeaten(beyond) for f in block)
     text = SearchStudy(study).findings(beyond) or ""
-    assert "* beyond a bound, as is every configuration of its block." in text
+    assert "* beyond a bound, as is every configuration there." in text

@@ -197,7 +197,7 @@ def test_a_search_needs_something_to_sample_in_every_space() -> None:
 
 
 def test_a_block_without_a_valid_point_is_refused() -> None:
-    with pytest.raises(Refusal, match=r"got 1\.0 \(no valid point in 200 random ones of a block"):
+    with pytest.raises(Refusal, match=r"got 1\.0 \(no valid point in 200 random ones\)"):
         resolve(search_study(prune={"sparsity": {"grid": [0.9, 1.0]}})).check()
 
 

@@ -51,7 +51,7 @@ def test_what_is_new_is_words() -> None:
     ]
     more = {**SEARCH, "search": {**SEARCH["search"], "trials": 5}}
     assert words(SEARCH, more, 20, 12, 0, 0)[1:] == [
-        "extending: 2 more configurations in each block"
+        "extending: 2 more configurations in each search"
     ]
     assert words(more, SEARCH, 12, 12, 0, 0)[1:] == []
 
