@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from analysis.answer.statements import Answer
+    from analysis.tables.shown import ShownTable
     from study.driver.run_summary import RunSummary
     from study.views.plan import Plan
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study that has been read; `file` holds its sections.
+    """A study that has been read; `file` holds its sections, `home` the folder of one that was
+    opened there.
 
     `load`, `of` and every method raise `trainables.vocabulary.refusal.Refusal`, a ValueError whose
     text names the key, the rule and the value, where the study breaks a rule. Nothing has then
@@ -40,6 +42,7 @@ class Study:
     """
 
     file: StudyFile
+    home: str | None = None
     _looked_at: dict[str, tuple[ResolvedStudy, LookedAt]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -53,6 +56,15 @@ class Study:
     def of(cls, raw: Mapping[str, Any]) -> Self:
         """Return the study of plain data, as a study file holds it."""
         return cls(StudyFile.of(raw))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Return the study of a study folder, as it was last run; its methods work on that folder
+        unless told otherwise."""
+        from study.definition.locations import existing
+
+        place, file = existing(str(folder))
+        return cls(file, place.location)
 
     def resolved(self, out: str | Path | None = None) -> ResolvedStudy:
         """Return what follows from the study: its blocks, configurations and trials.
@@ -73,8 +85,8 @@ class Study:
         return self.file.name
 
     def folder(self, out: str | Path | None = None) -> str:
-        """Return the study folder: `out`, or results/<name>."""
-        return folder_of(self.file, None if out is None else str(out))
+        """Return the study folder: `out`, the folder that it was opened in, or results/<name>."""
+        return folder_of(self.file, self.home if out is None else str(out))
 
     def check(self) -> None:
         """Refuse what can be refused without torch, data or a cluster."""
@@ -109,6 +121,35 @@ class Study:
 
         figure = figure_named(name)
         return figure.draw(source_frame(read(self.folder(out)), figure.source), **controls)
+
+    def table(
+        self,
+        kind: str | None = None,
+        out: str | Path | None = None,
+        *,
+        where: str | None = None,
+        metrics: Sequence[str] = (),
+        margin: float | None = None,
+    ) -> ShownTable:
+        """Return a comparison of schedules, structures or methods, as `bimp table` prints it.
+
+        HTML in a notebook, text when printed, numbers in `.cells`. ValueError where the study's
+        folder has nothing of a kind to compare; FileNotFoundError where it has not been run.
+        """
+        from analysis.frames import query
+        from analysis.frames.study_frames import read
+        from analysis.tables.comparisons import table_of
+        from analysis.tables.shown import ShownTable
+
+        trials = read(self.folder(out)).trials
+        kept = query.where(trials, where) if where else trials
+        return ShownTable(table_of(kept, kind, metrics, margin))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer so far, or the study file before a run."""
+        from study.notebook import study_html
+
+        return study_html(self.file, self.folder())
 
     def answer(self, out: str | Path | None = None, margin: float | None = None) -> Answer:
         """Return what the study's folder answers so far: typed statements, see `analysis.answer`.

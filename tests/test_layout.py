@@ -192,10 +192,10 @@ ROOMS: dict[str, Room] = {
         "rich ruamel",
     ),
     "study": Room(
-        "definition points checks driver views analysis.frames analysis.figures analysis.paper"
-        " analysis.answer",
+        "definition points checks driver views analysis.frames analysis.tables analysis.figures"
+        " analysis.paper analysis.answer",
         "",
-        "plotly",
+        "plotly ruamel",
     ),
     "study.cli": Room(
         "definition points checks views exports trackers driver"

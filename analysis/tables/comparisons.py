@@ -181,14 +181,27 @@ def run_table(
     for sentence in study.warnings:
         warn(sentence)
     frame = query.where(study.trials, where) if where else study.trials
+    table = table_of(frame, kind, metrics, margin)
+    fits = format == "text" and width is not None
+    content = fitted(table, width or 0) if fits else RENDERERS[format](table)
+    if output is not None:
+        write_output(output, content)
+    return content
+
+
+def table_of(
+    frame: pd.DataFrame,
+    kind: str | None = None,
+    metrics: Sequence[str] = (),
+    margin: float | None = None,
+) -> Table:
+    """Return a comparison table of some trials; arguments and errors are those of `run_table`."""
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     for name in [kind] if kind else KINDS:
         table = KINDS[name](frame, metrics, margin)
         if table is not None:
-            fits = format == "text" and width is not None
-            content = fitted(table, width or 0) if fits else RENDERERS[format](table)
-            if output is not None:
-                write_output(output, content)
-            return content
+            return table
     wanted = f"two {kind}" if kind else f"two {', two '.join(KINDS)}"
     n = counted(len(frame), "trial")
     raise ValueError(f"DIR has no {wanted} with results to compare ({n})")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import study.api
+from analysis.tables.comparisons import run_table
 from study import Study
-from study.definition.studyfile import load
+from study.definition.studyfile import StudyFile, load
 from study.points.resolve import resolve
 from study.views.plan import plan
 from tests.analysis.small import write_small
@@ -63,6 +64,49 @@ def test_a_study_answers_from_its_folder(tmp_path: Path) -> None:
     answer = digits.answer(write_small(str(tmp_path / "small")).location)
     assert answer.counts.trials == sum(answer.counts.states.values()) > 0
     assert dict(answer.card.facts)["data"].startswith("digits")
+
+
+def test_a_study_is_opened_in_its_folder(tmp_path: Path) -> None:
+    folder = write_small(str(tmp_path / "small")).location
+    opened = Study.open(folder)
+    assert (opened.name, opened.folder(), opened.folder(tmp_path / "x")) == (
+        "small", folder, str(tmp_path / "x"),
+    )  # fmt: skip
+    assert opened.answer() == Study.load("digits").answer(folder)
+    with pytest.raises(Refusal, match="DIR must be a study folder"):
+        Study.open(tmp_path / "nowhere")
+
+
+def test_a_table_is_that_of_the_command(tmp_path: Path) -> None:
+    """By hand: ft has 0.79 and 0.81 on test, allr 0.89 and 0.85."""
+    opened = Study.open(write_small(str(tmp_path)).location)
+    table = opened.table()
+    means = table.cells[table.cells["n"] > 0].set_index("retrain.schedule")["mean"]
+    assert means["ft"] == pytest.approx(0.80) and means["allr"] == pytest.approx(0.87)
+    assert str(table) == run_table([opened.folder()])
+    assert table.to("latex") == run_table([opened.folder()], format="latex")
+    assert table._repr_html_() == run_table([opened.folder()], format="html")
+    of_one_seed = opened.table(where="seed == 0", metrics=["val_accuracy"]).cells
+    assert set(of_one_seed["mean"].dropna().round(6)) == {0.8, 0.9}
+    with pytest.raises(ValueError, match="kind must be one of methods, schedules, structures"):
+        opened.table("schedule")
+    with pytest.raises(ValueError, match="has no two structures"):
+        opened.table("structures")
+    with pytest.raises(ValueError, match="form must be one of"):
+        table.to("pdf")
+
+
+def test_a_notebook_shows_the_answer_or_the_file(tmp_path: Path) -> None:
+    folder = write_small(str(tmp_path / "small"))
+    shown = Study.open(folder.location)._repr_html_()
+    assert "<h4>What to use</h4>" in shown or "<h4>Answer</h4>" in shown or "<li>" in shown
+    assert "<table>" in shown and "allr" in shown
+    raw = {"name": "new", "task": {"use": "<b>:x"}}
+    fresh = Study(StudyFile.of(raw), str(tmp_path / "none"))._repr_html_()
+    assert "Not run yet" in fresh and "&lt;b&gt;:x" in fresh and "<b>" not in fresh
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "study.yaml").write_text("name: new\n")
+    assert "has ended yet" in Study(StudyFile.of(raw), str(tmp_path / "empty"))._repr_html_()
 
 
 def test_the_example_of_its_docstring() -> None:
