@@ -187,7 +187,8 @@ def _likeness(one: Verdict, margin: float) -> str:
         return MISSING
     if not like.p >= 0:  # the seeds do not differ
         return "identical" if like.likeness == "identical" else MISSING
-    return f"{number(round(100 * like.inside, 1), 3)} % (p {number(like.p, 2)})"
+    inside = round(100 * like.inside, 1)  # two digits would make 1e+02 of 99.7
+    return f"{number(inside, 3)} % (p {number(like.p, 2)})"
 
 
 def _verdict(one: Versus, margin: float | None) -> str:
