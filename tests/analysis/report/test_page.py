@@ -67,7 +67,8 @@ def test_likeness_stands_beside_the_verdict() -> None:
     # .01 / error = 3.4641 on the nearer side and p = (1 - t / sqrt(t^2 + 2)) / 2.
     (row,) = comparisons_view(three_seeds(), margin=3.0).rows
     p = (1 - math.sqrt(12 / 14)) / 2
-    assert row[8].text == f"{100 * (1 - p):.1f} % (p {p:.2g})"
+    far = (1 - math.sqrt(300 / 302)) / 2  # .05 / error = 17.3205 on the farther side
+    assert row[8].text == f"{100 * (1 - p - far):.1f} % (p {p:.2g})"
     assert row[9].text.endswith(", shown alike")
     half = comparisons_view(three_seeds())
     assert half.headers[8] == ("within 0.5 points",)
