@@ -26,6 +26,7 @@ from trainables.deploy.weights import MaskedWeights
 from trainables.vocabulary.refusal import Refusal
 
 Make = Callable[[str], Trained]
+Pack = Callable[[str, str], GraphPackage]
 
 PICTURES = """
 import torch
@@ -91,6 +92,19 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Make:
     return make
 
 
+@pytest.fixture(scope="module")
+def packages(networks: Make) -> Pack:
+    """Each network in each form made once."""
+    made: dict[tuple[str, str], GraphPackage] = {}
+
+    def make(name: str, form: str) -> GraphPackage:
+        if (name, form) not in made:
+            made[name, form] = graph_package(networks(name), form)
+        return made[name, form]
+
+    return make
+
+
 QUICK = ["mlp", "cnn", "own task"]
 SLOW = [
     pytest.param(name, marks=pytest.mark.slow)
@@ -100,12 +114,12 @@ SLOW = [
 
 @pytest.mark.parametrize("name", [*QUICK, *SLOW])
 def test_what_leaves_a_study_gives_the_recorded_accuracy_to_the_image(
-    name: str, networks: Make
+    name: str, networks: Make, packages: Pack
 ) -> None:
     """In ONNX Runtime, and in plain torch from a state dict; smaller ones by their program too."""
     network = networks(name)
     for form in ("onnx", "export") if name in QUICK else ("onnx",):
-        require_the_record(graph_package(network, form))
+        require_the_record(packages(name, form))
     state = torch.load(io.BytesIO(state_file(network.model.state_dict())), weights_only=True)
     model = network.task.model()
     model.load_state_dict(state)
@@ -129,9 +143,9 @@ def require_the_record(package: GraphPackage) -> None:
 
 
 @pytest.mark.parametrize("form", ["onnx", "export"])
-def test_the_batch_is_dynamic(form: str, networks: Make) -> None:
+def test_the_batch_is_dynamic(form: str, networks: Make, packages: Pack) -> None:
     network = networks("cnn")
-    run = RUNTIMES[form](network.model, graph_package(network, form).data)
+    run = RUNTIMES[form](network.model, packages("cnn", form).data)
     for n in (1, 2, 5, 33):
         images = torch.randn(n, 1, 8, 8)
         with torch.no_grad():
