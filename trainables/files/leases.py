@@ -15,10 +15,12 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, is_remote
 
 LEASE_TIMEOUT_S = 120.0
 BEAT_EVERY_S = 10.0
+REMOTE_BEAT_EVERY_S = 30.0
+"""On an object store, which bills every request; four heartbeats are missed before one is dead."""
 
 
 @cache
@@ -46,6 +48,11 @@ def _started(pid: int) -> str | None:
         return None
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else fields[19]
+
+
+def beat_every_s(location: str) -> float:
+    """Return the seconds between two heartbeats in a folder there."""
+    return REMOTE_BEAT_EVERY_S if is_remote(location) else BEAT_EVERY_S
 
 
 class Leases:

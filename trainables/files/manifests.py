@@ -7,11 +7,12 @@ knows the file's name and its form; needs neither torch nor the code that trains
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any, get_args
 
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, in_order
 from trainables.files.trial_record import RecordError, opened
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
@@ -61,8 +62,14 @@ def exists(store: Folder, stage: str) -> bool:
 
 
 def finished(store: Folder) -> set[str]:
-    """Return the hashes of all finished stages of a store."""
-    return {stage for stage in store.names() if exists(store, stage)}
+    """Return the hashes of all finished stages of a store, from one listing of it."""
+    return stages_in(store.sizes())
+
+
+def stages_in(files: Iterable[str]) -> set[str]:
+    """Return the hashes of the finished stages among the names of a store's files."""
+    parts = (name.rpartition("/") for name in files)
+    return {stage for stage, _, name in parts if name == NAME and stage and "/" not in stage}
 
 
 def read(store: Folder, stage: str) -> Manifest:
@@ -76,13 +83,16 @@ def read(store: Folder, stage: str) -> Manifest:
 
 def every(store: Folder) -> Iterator[Manifest | RecordError]:
     """Yield each manifest of a store, or why it is unusable; unfinished stages are left out."""
-    for stage in store.names():
-        try:
-            yield read(store, stage)
-        except RecordError as fault:
-            yield fault
-        except OSError:  # not finished yet, or no stage at all
-            continue
+    yield from filter(None, in_order(partial(_reading, store), sorted(finished(store)), store))
+
+
+def _reading(store: Folder, stage: str) -> Manifest | RecordError | None:
+    try:
+        return read(store, stage)
+    except RecordError as fault:
+        return fault
+    except OSError:  # gone meanwhile, or not to be read by this user
+        return None
 
 
 def write(store: Folder, manifest: Manifest) -> None:

@@ -110,6 +110,10 @@ class StoreFolder:
         with _outages(self.location, _ABSENT):
             return self._folder.names(under)
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        with _outages(self.location, _ABSENT):
+            return self._folder.sizes(under)
+
     def delete(self, name: str) -> None:
         with _outages(self.location):
             self._folder.delete(name)
@@ -145,6 +149,9 @@ class PatientFolder(StoreFolder):
 
     def names(self, under: str = "") -> list[str]:
         return self._patiently(lambda: super(PatientFolder, self).names(under))
+
+    def sizes(self, under: str = "") -> dict[str, int]:
+        return self._patiently(lambda: super(PatientFolder, self).sizes(under))
 
     def delete(self, name: str) -> None:
         self._patiently(lambda: super(PatientFolder, self).delete(name))

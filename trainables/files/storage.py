@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Folder(Protocol):
@@ -37,6 +41,14 @@ class Folder(Protocol):
         """Sorted names directly in a folder, temporary files left out; [] when it is absent."""
         ...
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        """Bytes of every file in a folder and below it, by name from there; {} when it is absent.
+
+        On an object store this takes a request per thousand files, where looking at each takes one
+        per file.
+        """
+        ...
+
     def delete(self, name: str) -> None:
         """Remove a file or folder; nothing happens when it is absent."""
         ...
@@ -47,6 +59,9 @@ class Folder(Protocol):
 
 
 TEMPORARY = ".tmp-"
+
+REMOTE_READS = 16
+"""Reads of an object store under way at once."""
 
 
 def temporary_beside(path: Path) -> Path:
@@ -99,6 +114,9 @@ class LocalFolder:
             return []
         return sorted(name for name in entries if not name.startswith(TEMPORARY))
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        return dict(_files_below(self.path / under, ""))
+
     def delete(self, name: str) -> None:
         target = self.path / name
         if target.is_dir():
@@ -108,6 +126,29 @@ class LocalFolder:
 
     def child(self, name: str) -> LocalFolder:
         return LocalFolder(self.path / name)
+
+
+def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    """Each file below a folder with its bytes.
+
+    What goes meanwhile is left out, and so are folders below it that this user may not read.
+    """
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError:
+        if prefix:
+            return
+        raise
+    for entry in entries:
+        if entry.name.startswith(TEMPORARY):
+            continue
+        with suppress(FileNotFoundError):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat().st_size
 
 
 class RemoteFolder:
@@ -144,6 +185,15 @@ class RemoteFolder:
         selector = fs.FileSelector(self._at(under), allow_not_found=True)
         return sorted(info.base_name for info in self._fs.get_file_info(selector))
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        from pyarrow import fs
+
+        start = self._at(under)
+        selector = fs.FileSelector(start, allow_not_found=True, recursive=True)
+        infos = self._fs.get_file_info(selector)
+        files = (info for info in infos if info.type == fs.FileType.File)
+        return {info.path.removeprefix(f"{start}/"): info.size for info in files}
+
     def delete(self, name: str) -> None:
         from pyarrow import fs
 
@@ -156,6 +206,16 @@ class RemoteFolder:
     def child(self, name: str) -> RemoteFolder:
         below = f"{self._base.rstrip('/')}/{name}{self._mark}{self._query}"
         return RemoteFolder(self._fs, self._at(name), below)
+
+
+def in_order(read: Callable[[str], T], names: Sequence[str], folder: Folder) -> Iterable[T]:
+    """Read each name in turn; several at once where every read waits for a network."""
+    if not is_remote(folder.location):
+        return map(read, names)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(REMOTE_READS) as pool:
+        return list(pool.map(read, names))
 
 
 def is_remote(location: str) -> bool:
@@ -176,7 +236,18 @@ def open_folder(location: str | Path) -> Folder:
     from pyarrow import fs
 
     try:
-        filesystem, path = fs.FileSystem.from_uri(text)
+        filesystem, path = fs.FileSystem.from_uri(_in_single_requests(text))
     except (ValueError, OSError) as error:
         raise ValueError(f"cannot open folder {text!r}: {error}") from error
     return RemoteFolder(filesystem, path, text)
+
+
+def _in_single_requests(uri: str) -> str:
+    """The URI with which small files are written in one request where the store is S3.
+
+    Without it pyarrow begins, fills and completes a multipart upload: three requests that wait for
+    one another.
+    """
+    if not uri.startswith("s3://") or "allow_delayed_open=" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"

@@ -34,12 +34,14 @@ class Pace:
     """How often things happen that never change a result.
 
     `unit_s`: how long one `advance` goes on over short epochs; `partial_s`: least time between two
-    partial states; `slice_s`: the longest stretch of training without a heartbeat.
+    partial states; `slice_s`: the longest stretch of training without a look at the clock;
+    `beat_s`: least time between two heartbeats.
     """
 
     unit_s: float = 2.0
     partial_s: float = 60.0
     slice_s: float = BEAT_EVERY_S
+    beat_s: float = BEAT_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class Procedure:
         if run.trainer.done or run.diverged:
             return
         clock = time.perf_counter()
-        if clock - self._beaten_at >= min(self.pace.slice_s, self.pace.partial_s):
+        if clock - self._beaten_at >= min(self.pace.beat_s, self.pace.partial_s):
             self._beat()
         if clock - self._saved_at >= self.pace.partial_s:
             self._save_partial(run)

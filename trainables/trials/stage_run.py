@@ -106,19 +106,32 @@ class StageRun:
         metrics |= evaluated(self.loaded)
         metrics["eval_s"] += time.perf_counter() - start
         metrics |= _sizes(self.loaded, masks)
-        state = _tensors(self.trainer) if self.spec.steps else {}
-        if masks is not None:
-            state |= {f"mask.{name}": mask for name, mask in masks.items()}
         return Stage(
             **common,
             state_name="done",
             metrics={k: float(v) for k, v in metrics.items() if _recordable(v)},
             layers={} if masks is None else _layers(self.loaded, masks),
             weights=dict(self.loaded.model.state_dict()),
-            state=state,
+            state=self._state(masks),
             provenance=dict(machine),
             facts=self.facts,
         )
+
+    def _state(self, masks: Masks | None) -> dict[str, Tensor]:
+        """What a stage to come may need beside the weights, and the rates that were used.
+
+        What the optimiser remembers is kept after a cycle alone, which one more cycle may follow
+        once the study asks for it. Retraining begins without the memory of the dense run, and
+        nothing follows a whole run.
+        """
+        state: dict[str, Tensor] = {}
+        if self.spec.kind == "cycle":
+            state = _tensors(self.trainer)
+        elif self.spec.steps:
+            state = _rates(self.trainer)
+        if masks is not None:
+            state |= {f"mask.{name}": mask for name, mask in masks.items()}
+        return state
 
     def _masks(self, metrics: dict[str, float]) -> Masks | None:
         """The masks the stage ends with; a method from scratch may be topped up to its goal."""
@@ -156,8 +169,12 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     extra = trainer.hooks.extra_parameters()
     if extra is not None:
         tensors |= {f"extra.{name}": p.detach() for name, p in extra.named.items()}
-    tensors["rates"] = torch.tensor(trainer.rates, dtype=torch.float64)
-    return tensors
+    return tensors | _rates(trainer)
+
+
+def _rates(trainer: Trainer) -> dict[str, Tensor]:
+    """The learning rate of each step."""
+    return {"rates": torch.tensor(trainer.rates, dtype=torch.float64)}
 
 
 def _learnt(trainer: Trainer) -> dict[str, torch.nn.Parameter]:

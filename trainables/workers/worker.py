@@ -14,7 +14,7 @@ from trainables.code.copies import restore, shipped_copy
 from trainables.config.tasks import built_in
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
-from trainables.files.leases import Leases, owner
+from trainables.files.leases import Leases, beat_every_s, owner
 from trainables.files.outages import Patience, StoreFolder, StoreOutage, Trouble
 from trainables.files.records import StudyFolder
 from trainables.files.storage import open_folder
@@ -60,7 +60,11 @@ class JobRun:
         self, job: Job, tasks: TaskCache, *, at_once: bool = False, actor: str = ""
     ) -> None:
         self.job = job
-        self._pace = Pace(unit_s=job.context.unit_s, partial_s=job.context.checkpoint_s)
+        self._pace = Pace(
+            unit_s=job.context.unit_s,
+            partial_s=job.context.checkpoint_s,
+            beat_s=beat_every_s(job.context.store),
+        )
         self._tasks, self._actor = tasks, actor
         self._trouble = Trouble(Patience(job.context.store_patience))
         self._folder = StudyFolder(StoreFolder(open_folder(job.context.folder)))

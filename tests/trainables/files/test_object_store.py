@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainables.files.delaying_proxy import DelayingProxy
 from tests.trainables.trials.plain import cache, job_for, run_job, run_trial, timeless, tiny
+from trainables.files import manifests
+from trainables.files.leases import BEAT_EVERY_S, LEASE_TIMEOUT_S, beat_every_s
+from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import RemoteFolder, open_folder
 from trainables.trials.stage_store import StageStore
@@ -60,6 +64,38 @@ def test_a_folder_holds_whole_files_and_lists_them(bucket: str) -> None:
     below.delete("a.json")
     below.delete("a.json")
     assert not below.exists("a.json")
+
+
+@pytest.fixture
+def counted(bucket: str) -> Iterator[tuple[str, DelayingProxy]]:
+    """The same bucket seen through a proxy that counts requests."""
+    port = int(bucket.partition("endpoint_override=127.0.0.1:")[2].partition("&")[0])
+    proxy = DelayingProxy(port, 0.0)
+    yield bucket.replace(f":{port}&", f":{proxy.port}&").replace("/one?", "/counted?"), proxy
+    proxy.close()
+
+
+def test_a_write_is_one_request_and_a_listing_takes_none_per_stage(
+    counted: tuple[str, DelayingProxy],
+) -> None:
+    location, proxy = counted
+    store = open_folder(location).child("stages")
+    assert store.sizes() == {} and manifests.finished(store) == set()
+    proxy.requests.clear()
+    for number in range(40):
+        manifests.write(store, Manifest(f"{number:016x}", "dense", "done"))
+    assert proxy.requests == {"PUT": 40}
+    store.write(f"{40:016x}/partial-p1.safetensors", b"12345")
+    proxy.requests.clear()
+    assert manifests.finished(store) == {f"{number:016x}" for number in range(40)}
+    assert sum(proxy.requests.values()) <= 3
+    assert store.sizes(f"{40:016x}") == {"partial-p1.safetensors": 5}
+    assert len(list(manifests.every(store))) == 40
+
+
+def test_a_store_that_bills_gets_fewer_heartbeats(bucket: str, tmp_path: Path) -> None:
+    assert beat_every_s(str(tmp_path)) == BEAT_EVERY_S
+    assert BEAT_EVERY_S < beat_every_s(bucket) <= LEASE_TIMEOUT_S / 4
 
 
 def test_a_trial_on_an_object_store_is_the_one_on_a_disk(bucket: str, tmp_path: Path) -> None:

@@ -65,6 +65,36 @@ def test_an_undisturbed_trial_says_each_epoch_and_ends_done(
     assert run.metrics()["epochs"] == 3
 
 
+def test_only_a_cycle_keeps_what_the_optimiser_remembers(tmp_path: Path, tasks: TaskCache) -> None:
+    """Nothing reads that of a dense run or of a whole run: retraining begins without it."""
+    record = run_trial(tiny(), tmp_path, tasks=tasks)
+    dense, cycle = (
+        StageStore(LocalFolder(tmp_path / "stages"), "r").load(s) for s in record.stages
+    )
+    assert dense is not None and cycle is not None
+    assert set(dense.state) == {"rates"}
+    assert any("momentum" in name for name in cycle.state)
+    scratch = tiny(
+        method="gmp", budget={"epochs": 4}, dense={"epochs": None}, retrain={"epochs": None}
+    )
+    whole = run_trial(scratch, tmp_path, tasks=tasks)
+    stage = last_stage(tmp_path, whole)
+    assert {name.partition(".")[0] for name in stage.state} == {"rates", "mask"}
+
+
+def test_a_trial_that_a_wider_study_asks_for_goes_on_from_the_last_stage_of_another(
+    tmp_path: Path, tasks: TaskCache
+) -> None:
+    """So the last cycle's memory stays: without it the further cycle ends in other bits."""
+    short = tiny(prune={"cycles": 1, "sparsity": 0.5}, retrain={"schedule": "ft", "epochs": 1})
+    long = tiny(prune={"cycles": 2, "sparsity": 0.75}, retrain={"schedule": "ft", "epochs": 2})
+    last = run_trial(short, tmp_path / "wider", tasks=tasks).stages[-1]
+    wider = run_trial(long, tmp_path / "wider", tasks=tasks)
+    assert wider.stages[1] == last and wider.provenance["stages_trained"] == wider.stages[2:]
+    alone = run_trial(long, tmp_path / "alone", tasks=tasks)
+    assert same(last_stage(tmp_path / "wider", wider), last_stage(tmp_path / "alone", alone))
+
+
 def test_masks_hold_exactly_through_all_cycles(tmp_path: Path, tasks: TaskCache) -> None:
     config = tiny(prune={"cycles": 3, "sparsity": 0.9}, retrain={"epochs": 3})
     record = run_trial(config, tmp_path, tasks=tasks)
