@@ -17,7 +17,7 @@ from study.definition.replicates import Replicate, Replicates
 from study.definition.studyfile import StudyFile, merged
 from trainables.code.reference import is_reference
 from trainables.config.catalog import METHODS
-from trainables.config.chain import StageSpec, digest, fingerprint, stage_chain
+from trainables.config.chain import Hashes, StageSpec, digest
 from trainables.config.revisions import named_revisions
 from trainables.config.trial import TrialConfig
 from trainables.formulas.levels import levelled
@@ -32,16 +32,24 @@ class Trial:
     seed: int
     fingerprint: str
     origin: Mapping[str, Any] = field(default_factory=dict)
+    hashes: Hashes | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, config: TrialConfig, seed: int, origin: Mapping[str, Any] | None = None) -> Trial:
-        """Return the trial with its fingerprint."""
-        return cls(config, seed, fingerprint(config, seed), origin or {})
+    def of(
+        cls,
+        config: TrialConfig,
+        seed: int,
+        origin: Mapping[str, Any] | None = None,
+        hashes: Hashes | None = None,
+    ) -> Trial:
+        """Return the trial with its fingerprint; `hashes` are those of the configuration."""
+        hashes = hashes or Hashes(config)
+        return cls(config, seed, hashes.fingerprint(seed), origin or {}, hashes)
 
-    @cached_property
+    @property
     def chain(self) -> tuple[StageSpec, ...]:
-        """The stages that the trial is made of."""
-        return stage_chain(self.config, self.seed)
+        """The stages that the trial is made of; worked out at each call, for they take room."""
+        return (self.hashes or Hashes(self.config)).chain(self.seed)
 
     @property
     def replicate(self) -> Replicate:
@@ -53,10 +61,9 @@ def trials_of(
     config: TrialConfig, replicates: Replicates, origin: Mapping[str, Any] | None = None
 ) -> list[Trial]:
     """Return the trials of a configuration, one for each replicate, in order."""
-    return [
-        Trial.of(config.retrained(again), seed, origin)
-        for seed, again in replicates.of(config.retrains)
-    ]
+    every = replicates.of(config.retrains)
+    of = {again: Hashes(config.retrained(again)) for _, again in every}
+    return [Trial.of(of[again].config, seed, origin, of[again]) for seed, again in every]
 
 
 def _as_it_is(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from shutil import get_terminal_size
+from typing import TYPE_CHECKING
 
 from study.driver.run_end import AGAIN, RunEnd
 from study.points.resolved_study import ResolvedStudy
 from trainables.files.trial_record import Record
 from trainables.vocabulary.wording import counted, duration
+
+if TYPE_CHECKING:
+    from analysis.frames.study_frames import StudyFrames
 
 MOST_NAMED = 10
 WIDEST = 100
@@ -57,26 +62,40 @@ def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
     """Return the end of a run in words, with the table of its results."""
     if summary.unread:
         return "\n".join([_counts(summary), _failures(summary)])
+    study = _Frames(summary.folder)
     parts = [
         _counts(summary),
         _failures(summary),
         _collapsed(summary, resolved),
-        _table(summary, resolved),
+        _table(summary, resolved, study),
         f"records, curves and tables: {summary.folder}",
-        _answer(summary),
+        _answer(summary, study),
     ]
     return "\n".join(part for part in parts if part)
 
 
-def _answer(summary: RunSummary) -> str:
+class _Frames:
+    """The study folder as frames, read once, when first asked for."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    @cached_property
+    def read(self) -> StudyFrames:
+        from analysis.frames.study_frames import read
+
+        return read(self._location)
+
+
+def _answer(summary: RunSummary, study: _Frames) -> str:
     """What the study answers so far, as `bimp answer` says it; "" without a trial."""
     from analysis.answer.output import to_text
-    from analysis.answer.whole import answer_in
+    from analysis.answer.whole import answer
 
     if not summary.records:
         return ""
     try:
-        return "\n" + to_text(answer_in(summary.folder), min(_width(), WIDEST))
+        return "\n" + to_text(answer(study.read), min(_width(), WIDEST))
     except Exception as error:  # a run that ended well must not look as if it had not
         fault = f"{type(error).__name__}: {error}"
         return f"what it answers could not be worked out ({fault}): bimp answer {summary.folder}"
@@ -122,16 +141,15 @@ def _collapsed(summary: RunSummary, resolved: ResolvedStudy) -> str:
     )
 
 
-def _table(summary: RunSummary, resolved: ResolvedStudy) -> str:
+def _table(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
     """What a search has come to; else methods, or what the study compares against its goals."""
     if (findings := resolved.findings(summary.records)) is not None:
         return findings
-    from analysis import frames
     from analysis.selection.series import comparable, series_column
     from analysis.tables.content import comparison_table, methods_table
     from analysis.tables.fitted import fitted
 
-    trials = comparable(frames.trials(summary.folder))
+    trials = comparable(study.read.trials)
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:

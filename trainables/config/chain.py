@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from trainables.config.revisions import revisions
@@ -19,6 +20,8 @@ from trainables.formulas.sparsity import zeros_after
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind
 
 _DIGITS = 16
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,7 @@ class StageSpec:
 
 def digest(content: Any) -> str:
     """Return the hash of plain data: 16 hexadecimal digits, equal for equal canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()[:_DIGITS]
 
 
 def _section(config: TrialConfig, name: str) -> dict[str, Any]:
@@ -185,16 +187,31 @@ def _weights(config: TrialConfig, seed: int) -> dict[str, str]:
     return {"weights": config.checkpoint(config.weights_name(seed)).digest}
 
 
-def fingerprint(config: TrialConfig, seed: int) -> str:
-    """Return the content hash of a trial: equal for trials that ask for the same, said alike.
+def _quantisation(config: TrialConfig) -> dict[str, Any]:
+    """In what the weights are written at the end; nothing where they stay as they are."""
+    section = _section(config, "quantise")
+    return {"quantise": section} if section else {}
 
-    Lengths count in optimiser steps; name, search and resources of the study are not part of it.
+
+class Hashes:
+    """The fingerprints and chains of one configuration, by seed.
+
+    What all its seeds have in common is worked out once, and is one object in all their stages.
     """
-    return digest(
-        {
-            **_training(config),
-            **_weights(config, seed),
-            "seed": seed,
+
+    def __init__(self, config: TrialConfig) -> None:
+        self.config = config
+
+    @cached_property
+    def _training(self) -> dict[str, Any]:
+        return _training(self.config)
+
+    @cached_property
+    def _common(self) -> dict[str, Any]:
+        """What a fingerprint covers beside the seed and weights from a file."""
+        config = self.config
+        return {
+            **self._training,
             "method": _method(config),
             "prune": _prune(config),
             "retrain": _retrain(config),
@@ -202,73 +219,104 @@ def fingerprint(config: TrialConfig, seed: int) -> str:
             "cycle_steps": config.cycle_steps,
             **_quantisation(config),
         }
-    )
+
+    def fingerprint(self, seed: int) -> str:
+        """Return the content hash of a trial: equal for trials that ask for the same, said alike.
+
+        Lengths count in optimiser steps; name, search and resources of the study are not part of
+        it.
+        """
+        return digest({**self._common, **_weights(self.config, seed), "seed": seed})
+
+    def chain(self, seed: int) -> tuple[StageSpec, ...]:
+        """Return the stages of a trial in order: the dense run and each cycle, or the one whole
+        run.
+
+        The last one may hold the weights in fewer bits.
+        """
+        first = self._first(seed)
+        chain = [first]
+        for cycle, common in enumerate(self._cycles, start=1):
+            steps = self.config.cycle_steps[cycle - 1]
+            content = {"parent": chain[-1].hash, "steps": steps, **common}
+            if self.config.loads_dense and cycle == 1:  # else the dense run's hash holds all of it
+                content |= {"seed": seed, "training": self._training}
+            chain.append(
+                StageSpec(
+                    digest(content),
+                    "cycle",
+                    cycle,
+                    steps,
+                    first.steps_per_epoch,
+                    chain[-1].hash,
+                    first.likeness,
+                    content,
+                )
+            )
+        if self._quantisation:
+            last = chain[-1]
+            content = {"kind": "quantised", "parent": last.hash, **self._quantisation}
+            chain.append(
+                replace(
+                    last,
+                    hash=digest(content),
+                    kind="quantised",
+                    steps=0,
+                    parent=last.hash,
+                    content=content,
+                )
+            )
+        return tuple(chain)
+
+    @cached_property
+    def _quantisation(self) -> dict[str, Any]:
+        return _quantisation(self.config)
+
+    @cached_property
+    def _cycles(self) -> list[dict[str, Any]]:
+        """What the hash of each cycle covers beside its parent and its steps."""
+        cycles = range(1, len(self.config.cycle_steps) + 1)
+        return [_cycle_content(self.config, cycle) for cycle in cycles]
+
+    def _first(self, seed: int) -> StageSpec:
+        config = self.config
+        kind: StageKind = "dense" if config.retrains else "whole"
+        steps = 0 if config.loads_dense else config.dense_steps
+        content = {"kind": kind, "seed": seed, **self._training}
+        if config.loads_dense:
+            content = _loaded_content(config, seed)
+        content |= self._whole
+        return StageSpec(
+            digest(content), kind, 0, steps, config.steps_per_epoch, None, self._likeness, content
+        )
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        """What shapes the first stage where that is no dense run."""
+        config = self.config
+        return {} if config.retrains else {"method": _method(config), "prune": _prune(config)}
+
+    @cached_property
+    def _likeness(self) -> str:
+        task = {k: v for k, v in self._training.items() if k in ("dataset", "model", "task")}
+        return digest(
+            {
+                **task,
+                "compute": _section(self.config, "compute"),
+                "batch_size": self.config.dense.batch_size,
+                "method": self._whole.get("method", {}).get("name"),
+            }
+        )
 
 
-def _quantisation(config: TrialConfig) -> dict[str, Any]:
-    """In what the weights are written at the end; nothing where they stay as they are."""
-    section = _section(config, "quantise")
-    return {"quantise": section} if section else {}
+def fingerprint(config: TrialConfig, seed: int) -> str:
+    """Return the content hash of one trial, see `Hashes.fingerprint`."""
+    return Hashes(config).fingerprint(seed)
 
 
 def stage_chain(config: TrialConfig, seed: int) -> tuple[StageSpec, ...]:
-    """Return the stages of a trial in order: the dense run and each cycle, or the one whole run.
-
-    The last one may hold the weights in fewer bits.
-    """
-    first = _first_stage(config, seed)
-    chain = [first]
-    for cycle, steps in enumerate(config.cycle_steps, start=1):
-        content = _cycle_content(config, chain[-1].hash, cycle, steps)
-        if config.loads_dense and cycle == 1:  # else the dense run's own hash holds all of it
-            content |= {"seed": seed, "training": _training(config)}
-        chain.append(
-            StageSpec(
-                digest(content),
-                "cycle",
-                cycle,
-                steps,
-                first.steps_per_epoch,
-                chain[-1].hash,
-                first.likeness,
-                content,
-            )
-        )
-    if quantisation := _quantisation(config):
-        content = {"kind": "quantised", "parent": chain[-1].hash, **quantisation}
-        last = chain[-1]
-        chain.append(
-            replace(
-                last,
-                hash=digest(content),
-                kind="quantised",
-                steps=0,
-                parent=last.hash,
-                content=content,
-            )
-        )
-    return tuple(chain)
-
-
-def _first_stage(config: TrialConfig, seed: int) -> StageSpec:
-    kind: StageKind = "dense" if config.retrains else "whole"
-    content = {"kind": kind, "seed": seed, **_training(config)}
-    steps = 0 if config.loads_dense else config.dense_steps
-    if config.loads_dense:
-        content = _loaded_content(config, seed)
-    if kind == "whole":
-        content |= {"method": _method(config), "prune": _prune(config)}
-    likeness = digest(
-        {
-            **{key: content[key] for key in ("dataset", "model", "task") if key in content},
-            "compute": _section(config, "compute"),
-            "batch_size": config.dense.batch_size,
-            "method": content.get("method", {}).get("name"),
-        }
-    )
-    return StageSpec(
-        digest(content), kind, 0, steps, config.steps_per_epoch, None, likeness, content
-    )
+    """Return the stages of one trial, see `Hashes.chain`."""
+    return Hashes(config).chain(seed)
 
 
 def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
@@ -285,7 +333,7 @@ def _loaded_content(config: TrialConfig, seed: int) -> dict[str, Any]:
     }
 
 
-def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> dict[str, Any]:
+def _cycle_content(config: TrialConfig, cycle: int) -> dict[str, Any]:
     prune = _prune(config)
     prune.pop("cycles", None)
     retrain = _retrain(config)
@@ -293,9 +341,7 @@ def _cycle_content(config: TrialConfig, parent: str, cycle: int, steps: int) -> 
     kept = {key: value for key, value in retrain.items() if key in {*uses, "norm", "seed"}}
     return {
         "kind": "cycle",
-        "parent": parent,
         "cycle": cycle,
-        "steps": steps,
         "prune": {**prune, "sparsity": cumulative_sparsity(config, cycle)},
         "retrain": {**kept, "schedule": config.retrain.schedule},
         **_own(config, "prune.criterion", "retrain.schedule"),

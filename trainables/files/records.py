@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 
-from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.files.storage import Folder, in_order, open_folder
+from trainables.files.stored_record import NESTED, stored_records
 from trainables.files.trial_record import Record, RecordError, decode, encode
 from trainables.vocabulary.schema import (
     EPOCH_KEYS,
@@ -23,12 +24,6 @@ from trainables.vocabulary.schema import (
     SETTLED,
     State,
 )
-
-T = TypeVar("T")
-
-_REMOTE_READS = 16
-"""Reads of an object store under way at once."""
-
 
 _CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
 _TEXT = {"fingerprint", "phase"}
@@ -55,8 +50,6 @@ RECORD_TABLE = pa.schema(
 """One row per record, one column per field. Nested fields but the metrics are canonical JSON text,
 so that ten thousand trials are read without decoding what is not asked for."""
 
-_NESTED = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
-
 
 def record_table(records: Iterable[Record]) -> pa.Table:
     """Return records as rows of `RECORD_TABLE`."""
@@ -64,17 +57,14 @@ def record_table(records: Iterable[Record]) -> pa.Table:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    nested = {name: json.dumps(getattr(record, name), sort_keys=True) for name in _NESTED}
-    return {**vars(record), **nested, "metrics": list(record.metrics.items())}
+    plain = {field.name: getattr(record, field.name) for field in fields(record)}
+    nested = {name: json.dumps(plain[name], sort_keys=True) for name in NESTED}
+    return {**plain, **nested, "metrics": list(record.metrics.items())}
 
 
 def table_records(table: pa.Table) -> list[Record]:
-    """Return the records of rows of `RECORD_TABLE`."""
-    return [_record(row) for row in table.to_pylist(maps_as_pydicts="strict")]
-
-
-def _record(row: Mapping[str, Any]) -> Record:
-    return Record(**{**row, **{name: json.loads(row[name]) for name in _NESTED if name in row}})
+    """Return the records of rows of `RECORD_TABLE`, decoded as they are asked for."""
+    return stored_records(table)
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -179,8 +169,8 @@ class StudyFolder:
         As `table` does, yet without Arrow's functions, at whose first use it imports pandas.
         """
         table, warnings = self._compacted(_record_columns)
-        rows = [] if table is None else table.to_pylist(maps_as_pydicts="strict")
-        covered = [_record(row) for row in rows if _covers(row["schema"], row["state"])]
+        rows = [] if table is None else stored_records(table)
+        covered = [record for record in rows if _covers(record.schema, record.state)]
         loose, faults = self._loose({record.fingerprint for record in covered})
         return Reading(sorted([*covered, *loose], key=_by_fingerprint), warnings + faults)
 
@@ -192,8 +182,11 @@ class StudyFolder:
         """
         table, warnings = self._compacted(_as_records)
         table = RECORD_TABLE.empty_table() if table is None else table
-        covered = table.filter(_covering(table))
-        loose, faults = self._loose(set(covered.column("fingerprint").to_pylist()))
+        covered = _settled_rows(table)
+        fingerprints = covered.column("fingerprint").to_pylist()
+        loose, faults = self._loose(set(fingerprints))
+        if not loose and fingerprints == sorted(fingerprints):  # as the driver has written it
+            return covered, warnings + faults
         every = pa.concat_tables([covered, record_table(loose)])
         return every.sort_by("fingerprint"), warnings + faults
 
@@ -213,7 +206,7 @@ class StudyFolder:
     def _loose(self, covered: Container[str]) -> tuple[list[Record], list[str]]:
         """The records of the loose files that no row covers, and warnings."""
         names = [name for name in self.loose_fingerprints() if name not in covered]
-        readings = self._in_order(self._read_loose, names)
+        readings = list(in_order(self._read_loose, names, self.folder))
         records = [reading for reading in readings if isinstance(reading, Record)]
         return records, [str(fault) for fault in readings if isinstance(fault, RecordError)]
 
@@ -222,15 +215,6 @@ class StudyFolder:
             return self.read_record(fingerprint)
         except RecordError as error:
             return error
-
-    def _in_order(self, read: Callable[[str], T], names: Sequence[str]) -> list[T]:
-        """Read each name; several at once where every read waits for a network."""
-        if not is_remote(self.location):
-            return [read(name) for name in names]
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(_REMOTE_READS) as pool:
-            return list(pool.map(read, names))
 
     def _read(
         self, name: str, shape: Callable[[pa.Table], pa.Table]
@@ -253,7 +237,7 @@ class StudyFolder:
         covered = set(table.column("fingerprint").unique().to_pylist())
         names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
         loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
-        readings = self._in_order(self._read_curves, loose)
+        readings = list(in_order(self._read_curves, loose, self.folder))
         faults = [fault for _, faults in readings for fault in faults]
         return joined_curves([table, *(part for part, _ in readings)]), warnings + faults
 
@@ -274,7 +258,7 @@ class StudyFolder:
         import pyarrow.compute as pc
 
         table, _ = self.table()
-        settled = table.filter(_covering(table))
+        settled = _settled_rows(table)
         curves, _ = self.curves()
         mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
         self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
@@ -284,6 +268,14 @@ class StudyFolder:
 def _covers(schema: int, state: State) -> bool:
     """Whether a row of the compacted table stands for its record."""
     return schema == SCHEMA_VERSION and state in SETTLED
+
+
+def _settled_rows(table: pa.Table) -> pa.Table:
+    """The rows that stand for their records; the table itself, and no copy, where all do."""
+    import pyarrow.compute as pc
+
+    mask = _covering(table)
+    return table if pc.all(mask).as_py() else table.filter(mask)
 
 
 def _covering(table: pa.Table) -> pa.Array:
