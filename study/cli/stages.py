@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import click
 
+from trainables.vocabulary.refusal import Refusal
+
 
 @click.command("stages")
 @click.argument("folder", metavar="DIR")
 @click.option("--format", "shape", default="table", type=click.Choice(["table", "csv", "json"]))
-def command(folder: str, shape: str) -> None:
+@click.option("--prune", is_flag=True, help="List what nobody needs of them, with its size.")
+@click.option("--delete", is_flag=True, help="With --prune: remove it.")
+def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
     """List the stages behind the study folder DIR: dense runs first, those most shared on top.
 
-    `trials` counts the trials of the study that go through a stage. Reads only.
+    `trials` counts the trials of the study that go through a stage. Reads only, unless --prune is
+    given --delete.
     """
+    if delete and not prune:
+        raise Refusal("--delete must be given with --prune, which lists what it removes, got none")
+    if prune:
+        _prune(folder, shape, delete)
+        return
     from study.views.stage_list import stages, table, to_csv
 
     listing = stages(folder)
@@ -26,3 +36,14 @@ def command(folder: str, shape: str) -> None:
         click.echo(to_csv(listing), nl=False)
     else:
         click.echo(table(listing))
+
+
+def _prune(folder: str, shape: str, delete: bool) -> None:
+    from study.views.stage_waste import remove, table, waste
+
+    if shape != "table":
+        raise Refusal(f"--format must be table with --prune, got {shape}")
+    listing = waste(folder)
+    if delete:
+        remove(folder, listing)
+    click.echo(table(listing, removed=delete))
