@@ -171,6 +171,12 @@ ROOMS: dict[str, Room] = {
         "pydantic annotated_types",
         "pandas tabulate ruamel",
     ),
+    "study.machines": Room(
+        "definition points trainables.vocabulary trainables.config trainables.files"
+        " trainables.jobs trainables.workers",
+        "",
+        "ray tabulate",
+    ),
     "study.exports": Room(
         "definition views trainables.vocabulary trainables.code trainables.config"
         " trainables.files trainables.jobs trainables.trials trainables.deploy"
@@ -185,7 +191,8 @@ ROOMS: dict[str, Room] = {
         "mlflow wandb tensorboardX",
     ),
     "study.driver": Room(
-        "definition points checks views trackers trainables.vocabulary trainables.config"
+        "definition points checks views machines trackers trainables.vocabulary"
+        " trainables.config"
         " trainables.files trainables.jobs trainables.workers"
         " analysis.frames analysis.selection analysis.tables analysis.answer",
         "ray",
@@ -198,7 +205,7 @@ ROOMS: dict[str, Room] = {
         "plotly ruamel",
     ),
     "study.cli": Room(
-        "definition points checks views exports trackers driver"
+        "definition points checks views machines exports trackers driver"
         " trainables.vocabulary trainables.formulas trainables.files"
         " analysis.tables analysis.answer analysis.report analysis.dashboard"
         " analysis.figures analysis.paper",

@@ -72,6 +72,32 @@ def out_of_reach_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     ]
 
 
+HIGH: Final = 0.98
+"""Goals up to this leave a weight in every network of more than fifty."""
+
+
+def refuse_empty_networks(resolved: ResolvedStudy) -> None:
+    """Refuse a goal that leaves no weight of a network, by the number that is then removed.
+
+    Whole units and `prune.keep_layer_min` keep some in every layer; kinds of methods that do not
+    rank weights end where their training does.
+    """
+    high = [
+        one
+        for one in resolved.representatives
+        if one.prune.sparsity > HIGH
+        and one.info.controls_sparsity
+        and not one.prune.keep_layer_min
+        and one.prune.form.record.choice != "units"
+    ]
+    for config, network in _with_networks(resolved, high):
+        goal, sizes = config.prune.sparsity, [w.size for w in _pruned(config, network).values()]
+        parts = sizes if config.prune.scope == "layer" else [sum(sizes)]
+        if sizes and all(zeros_at(part, goal) >= part for part in parts):
+            rule = f"must leave one of the {sum(sizes)} weights that can be pruned"
+            raise Refusal(f"prune.sparsity {rule}, got {goal}")
+
+
 def _percents(shares: Sequence[float]) -> str:
     numbers = [f"{100 * share:.6g}" for share in shares]
     return f"{' and '.join([', '.join(numbers[:-1]), numbers[-1]] if numbers[1:] else numbers)} %"

@@ -33,6 +33,21 @@ class Cluster:
             for node in nodes
         )
 
+    def room(self) -> int:
+        """Return how many trials the live nodes have room for, those at work included."""
+        import ray
+
+        try:
+            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        except RayError:
+            return 0
+        return sum(self._holds(node["Resources"]) for node in nodes if node["Alive"])
+
+    def _holds(self, resources: dict[str, float]) -> int:
+        """How many trials one node has room for."""
+        each = (("CPU", self._cpus), ("GPU", self._gpus))
+        return min(int(resources.get(name, 0.0) / n + 1e-9) for name, n in each if n)
+
     def _fits(self, resources: dict[str, float]) -> bool:
         return resources.get("CPU", 0.0) >= self._cpus and resources.get("GPU", 0.0) >= self._gpus
 

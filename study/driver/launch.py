@@ -13,8 +13,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from study.checks import readiness
+from study.checks.batches import check_batches
 from study.checks.installed import require_quantiser
-from study.checks.structures import uncut_in_words
+from study.checks.structures import refuse_empty_networks, uncut_in_words
 from study.checks.user_code import LookedAt
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.own_code import LOOKS
@@ -27,6 +28,7 @@ from study.driver.run_end import AGAIN, RunEnd, sigterm_as_interrupt
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
+from study.machines.slots import Slots, fixed, following
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.trackers.process import Tracking
 from study.views.intentions import older_code, older_revisions, other_files, sentences
@@ -42,9 +44,6 @@ from trainables.vocabulary import packages
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import DEPLOYED
 from trainables.vocabulary.wording import counted
-
-AUTOSCALING_SLOTS = 64
-"""Trials that may be pending at once on a cluster whose size may grow."""
 
 
 def run(
@@ -90,8 +89,10 @@ class Launch:
             readiness.check_resources(self.study, readiness.local_cpus(), gpus, "this machine")
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
+        check_batches(configs)
         readiness.check_exclusions(configs)
         uncut_in_words(self.resolved)  # refuses a structure that divides no weight
+        refuse_empty_networks(self.resolved)
 
     def _study_before(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""
@@ -129,7 +130,7 @@ class Launch:
             if standing.settled >= standing.wanted:
                 self._write_study()
                 tracking.finish()
-                return self._summary(started)
+                return self._summary(started, earlier=earlier)
             work = self._work(earlier, address, screen, tracking)
             if work.end is not None and work.end.cause == "nodes" and not work.tally.ended:
                 raise Refusal(work.end.sentence)
@@ -181,8 +182,10 @@ class Launch:
             measuring_node = ray_session.node_named(self.study.search.measure_on)
             self._write_study()  # a cluster that cannot be reached leaves the folder as it was
             self._leave_token(screen)
+            if address is not None:
+                self._look_at_nodes(earlier, screen)
             slots = self._slots(machines, address)
-            self._say_machines(machines, slots, address, screen)
+            self._say_machines(machines, slots(), address, screen)
             work = Work(self._ground(measuring_node), earlier, slots, screen, tracking.look)
             stack.enter_context(sigterm_as_interrupt())
             watch.look_at(
@@ -192,6 +195,17 @@ class Launch:
             )
             work.fit()
         return work
+
+    def _look_at_nodes(self, earlier: Earlier, screen: Display) -> None:
+        """Say what nodes of the cluster lack; Refusal where none can run a trial."""
+        from study.machines.cluster_check import inspection, require_a_node
+        from study.machines.node_rows import fault_lines, node_rows
+
+        question = inspection(self.context(), self.resolved.representatives, earlier.records)
+        rows = node_rows(question, self.study.resources.cpus)
+        for line in fault_lines(rows):
+            screen.say(line)
+        require_a_node(rows)
 
     def _farewell(self, work: Work) -> None:
         """Say why the run ends, where Ray lets the process do no more than that."""
@@ -206,11 +220,17 @@ class Launch:
             screen.say(f"warning: {warning}")
         return self.resolved.earlier(self._patient, reading.records)
 
-    def _slots(self, machines: Machines, address: str | None) -> int:
+    def _slots(self, machines: Machines, address: str | None) -> Slots:
         """How many trials are out at once."""
+        resources = self.study.resources
         if address is None:
-            return readiness.slots(self.study, machines.cpus, machines.gpus)
-        return self.study.resources.max_concurrent or AUTOSCALING_SLOTS
+            return fixed(readiness.slots(self.study, machines.cpus, machines.gpus))
+        if resources.max_concurrent:
+            return fixed(resources.max_concurrent)
+        from study.driver.cluster import Cluster
+
+        cluster = Cluster(resources.cpus, resources.gpus)
+        return following(cluster.room, most=max(1, self.resolved.n_trials))
 
     def _say_machines(
         self, machines: Machines, slots: int, address: str | None, screen: Display
@@ -290,12 +310,17 @@ class Launch:
             unread=True,
         )
 
-    def _summary(self, started: float, work: Work | None = None) -> RunSummary:
+    def _summary(
+        self, started: float, work: Work | None = None, earlier: Earlier | None = None
+    ) -> RunSummary:
+        """The summary of a run; `earlier` is what the folder holds where nothing was trained."""
         end = work.end if work else None
         if end is not None and end.cause == "store":
             return self._unread_summary(started, end, work)
-        records = StudyFolder(self._patient).records().records
-        records = list(self.resolved.earlier(self._patient, records).records)
+        if earlier is None:
+            held = StudyFolder(self._patient).records().records
+            earlier = self.resolved.earlier(self._patient, held)
+        records = list(earlier.records)
         members = self.resolved.members(records)
         failed = [record for record in members if not record.settled]
         written = {record.fingerprint for record in records if record.settled}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from study.points.agenda import Assignment, Ending
 from trainables.vocabulary.schema import METRICS, State
-from trainables.vocabulary.wording import duration
+from trainables.vocabulary.wording import counted, duration
 
 
 @dataclass
@@ -88,11 +88,19 @@ class Tally:
 
 @dataclass(frozen=True)
 class Queue:
-    """What is out and what is still to come: trials at work and waiting, shared dense runs left."""
+    """What is out and what is still to come: trials at work and waiting, shared dense runs left,
+    those of them at work."""
 
     running: int
     waiting: int
     dense_left: int = 0
+    dense_running: int = 0
+
+    @property
+    def at_work(self) -> str:
+        """What workers are at, in words."""
+        dense = counted(self.dense_running, "dense run") if self.dense_running else ""
+        return f"{self.running} running" + (f" and {dense}" if dense else "")
 
 
 MANY_SPARSITIES = 6
@@ -123,7 +131,7 @@ def _parts(tally: Tally, queue: Queue) -> list[str]:
         _phase(tally, queue),
         "" if left is None else f"{duration(left)} left",
         *(f"{tally.states[s]} {s}" if tally.states[s] else "" for s in troubled),
-        f"{queue.running} running",
+        queue.at_work,
         f"{queue.waiting} waiting",
         f"{tally.epochs_per_s():.1f} epochs/s" if tally.recent else "",
         _bests(tally),
@@ -133,7 +141,7 @@ def _parts(tally: Tally, queue: Queue) -> list[str]:
 def _phase(tally: Tally, queue: Queue) -> str:
     """What a run does before trials end: its workers load, then shared dense runs are trained."""
     if tally.first_result is None:
-        return "loading workers" if queue.running else ""
+        return "loading workers" if queue.running + queue.dense_running else ""
     if not queue.dense_left:
         return ""
     return f"dense runs {tally.dense_runs}/{tally.dense_runs + queue.dense_left}"

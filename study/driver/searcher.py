@@ -21,6 +21,8 @@ from trainables.jobs.job import Context
 from trainables.jobs.job_report import KEY, Fault, JobReport
 
 POLL_S = 2.0
+REMOTE_POLL_S = 15.0
+"""How often a stage that another process makes is looked for where every look is billed."""
 
 
 class ForeignStages:
@@ -36,9 +38,10 @@ class ForeignStages:
         exists: Callable[[str], bool],
         is_gone: Callable[[str], bool],
         timeout_s: float = LEASE_TIMEOUT_S,
+        poll_s: float = POLL_S,
     ) -> None:
         self._leases, self._exists, self._is_gone = leases, exists, is_gone
-        self._timeout_s = timeout_s
+        self._timeout_s, self._poll_s = timeout_s, poll_s
         self._seen: dict[tuple[str, str], tuple[str, float]] = {}
         self._polled = 0.0
         self.expired: set[str] = set()
@@ -46,7 +49,7 @@ class ForeignStages:
     def poll(self, agenda: Agenda) -> None:
         """Unblock what is free, at most once every few seconds."""
         now = time.monotonic()
-        if not agenda.blocked or now - self._polled < POLL_S:
+        if not agenda.blocked or now - self._polled < self._poll_s:
             return
         self._polled = now
         with suppress(OSError):
@@ -87,6 +90,10 @@ class Desk(Protocol):
         """Whether none will be handed out any more."""
         ...
 
+    def slots(self) -> int:
+        """Return how many assignments may be out now."""
+        ...
+
     def avoided(self, assignment: Assignment) -> Set[str]:
         """Return the nodes on which an assignment shall not run."""
         ...
@@ -118,7 +125,8 @@ class StudySearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the configuration of a Tune trial, None for not now, FINISHED at the end."""
         self._foreign.poll(self._agenda)
-        assignment = self._agenda.next() if self._desk.open else None
+        room = len(self._assignments) < self._desk.slots()
+        assignment = self._agenda.next() if room and self._desk.open else None
         self._after()
         if self._desk.closed:
             return Searcher.FINISHED  # type: ignore[return-value]

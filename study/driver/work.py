@@ -18,6 +18,7 @@ from study.driver.nodes import Nodes, Verdict
 from study.driver.outbox import Outbox
 from study.driver.progress import Display, Queue, Tally
 from study.driver.run_end import RunEnd
+from study.machines.slots import Slots
 from study.points.agenda import Agenda, Assignment, Ending
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point, remember
@@ -26,7 +27,7 @@ from trainables.files.leases import Leases
 from trainables.files.outages import Patience, PatientFolder
 from trainables.files.progress import RUN_LEASE, RunProgress
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, is_remote
 from trainables.files.trial_record import Record
 from trainables.jobs.job import Context
 from trainables.jobs.job_record import failed_record
@@ -37,6 +38,8 @@ from trainables.vocabulary.wording import duration
 
 COMPACT_EVERY_S = 60.0
 STATUS_EVERY_S = 2.0
+REMOTE_STATUS_EVERY_S = 20.0
+"""On an object store, which bills every request and is looked at by fewer."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,16 @@ class Work:
         self,
         ground: Ground,
         earlier: Earlier,
-        slots: int,
+        slots: Slots,
         screen: Display,
         track: Callable[[int], None] = lambda _: None,
     ) -> None:
         from study.driver.cluster import Cluster
 
-        self._ground, self._screen, self._slots = ground, screen, slots
+        self._ground, self._screen, self.slots = ground, screen, slots
         self._track = track
+        remote = is_remote(ground.folder.location)
+        self._status_every_s = REMOTE_STATUS_EVERY_S if remote else STATUS_EVERY_S
         self.end: RunEnd | None = None
         self.settled: set[str] = set()
         self._dense_faults: dict[str, Fault] = {}
@@ -160,13 +165,16 @@ class Work:
         from ray import tune
 
         from study.driver.callback import EarlyEnd, RunCallback
-        from study.driver.searcher import ForeignStages, StudySearcher
+        from study.driver.searcher import POLL_S, REMOTE_POLL_S, ForeignStages, StudySearcher
         from study.driver.workers import Workers
         from trainables.workers.tune_trainable import StudyTrainable
 
         resources, store = self._ground.resolved.study.resources, self._ground.store
         foreign = ForeignStages(
-            Leases(store), lambda stage: manifests.exists(store, stage), self.cluster.is_gone
+            Leases(store),
+            lambda stage: manifests.exists(store, stage),
+            self.cluster.is_gone,
+            poll_s=REMOTE_POLL_S if is_remote(store.location) else POLL_S,
         )
         searcher = StudySearcher(
             self.agenda, self._context, foreign, self._on_end, self._after, self
@@ -179,7 +187,7 @@ class Work:
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 num_samples=self._suggestions(),
-                max_concurrent_trials=self._slots,
+                max_concurrent_trials=self.slots.most,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
@@ -275,12 +283,11 @@ class Work:
     def _after(self) -> None:
         """What is due from time to time: the view for people, the journal, the tables."""
         self._take_failures()
-        agenda = self.agenda
-        self._screen.show(self.tally, Queue(agenda.running, agenda.waiting, agenda.dense_left))
+        self._screen.show(self.tally, self._queue())
         with self._unless_full("the journal"):
             self.source.write_journal()
         clock = time.monotonic()
-        if clock - self._shown_at >= STATUS_EVERY_S:
+        if clock - self._shown_at >= self._status_every_s:
             self._shown_at = clock
             self._outbox.put("state", self._write_state)
         self._outbox.flush()
@@ -289,6 +296,11 @@ class Work:
         if clock - self._compacted >= COMPACT_EVERY_S:
             self._compact()
         self._track(self.tally.settled)
+
+    def _queue(self) -> Queue:
+        agenda = self.agenda
+        dense = agenda.dense_running
+        return Queue(agenda.running - dense, agenda.waiting, agenda.dense_left, dense)
 
     def _beat(self) -> None:
         self._ground.lease.beat(RUN_LEASE)
@@ -329,14 +341,16 @@ class Work:
     def _write_state(self) -> None:
         """A small file that says what is under way, for `bimp status` and the dashboard; and the
         heartbeat of the run's lease."""
+        queue = self._queue()
         current = RunProgress(
             at=now(),
             pid=os.getpid(),
             wanted=self.tally.wanted,
             settled=self.tally.settled,
             failed=self.tally.failed,
-            running=self.agenda.running,
-            waiting=self.agenda.waiting,
+            running=queue.running,
+            waiting=queue.waiting,
+            dense_running=queue.dense_running,
             epochs_per_s=round(self.tally.epochs_per_s(), 3),
             seconds_left=self.tally.seconds_left(),
         )

@@ -118,6 +118,11 @@ class Agenda:
         return len(self._running)
 
     @property
+    def dense_running(self) -> int:
+        """Dense runs among the assignments handed out."""
+        return sum(assignment.goal == "dense" for assignment in self._running.values())
+
+    @property
     def dense_left(self) -> int:
         """Dense runs that several trials wait for, those at work included."""
         return sum(n > 1 and stage not in self._done_stages for stage, n in self._wanted.items())

@@ -96,7 +96,11 @@ class GridStudy(ResolvedStudy):
         return [record for record in records if record.fingerprint in wanted]
 
     def source(
-        self, folder: Folder, earlier: Earlier, slots: int, remember: Callable[[Point], None]
+        self,
+        folder: Folder,
+        earlier: Earlier,
+        slots: Callable[[], int],
+        remember: Callable[[Point], None],
     ) -> TrialSource:
         """Return all trials at once."""
         return GridSource(self.trials)

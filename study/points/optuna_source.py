@@ -18,7 +18,7 @@ from trainables.files.trial_record import Record
 
 
 class OptunaSource:
-    """All blocks of a study's search; most configurations at once are as many as `slots`.
+    """All blocks of a study's search; most trials out at once are as many as `slots()`.
 
     `points` are configurations of earlier runs that may have no record yet; each new one is given
     to `remember` before its trials are handed out. The journal shows what has ended to people.
@@ -29,12 +29,12 @@ class OptunaSource:
         blocks: Sequence[Block],
         study: StudyFile,
         records: Sequence[Record],
-        slots: int,
+        slots: Callable[[], int],
         points: Sequence[Point] = (),
         remember: Callable[[Point], None] | None = None,
         journal: Journal | None = None,
     ) -> None:
-        self._slots, self._remember = max(1, slots), remember or (lambda _: None)
+        self._slots, self._remember = slots, remember or (lambda _: None)
         self._journal = journal
         self.searches = {block.key: BlockSearch(block, study) for block in blocks}
         self.planned = sum(study.trials_per_block(True in block.kinds) for block in blocks)
@@ -64,7 +64,7 @@ class OptunaSource:
         if self._again:
             trials, self._again = self._again, []
             return trials
-        if outstanding >= self._slots:
+        if outstanding >= max(1, self._slots()):
             return None
         while waiting := [s for s in self.searches.values() if s.wanted]:
             search = min(waiting, key=lambda s: len(s.candidates))

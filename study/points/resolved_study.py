@@ -134,11 +134,15 @@ class ResolvedStudy(ABC):
 
     @abstractmethod
     def source(
-        self, folder: Folder, earlier: Earlier, slots: int, remember: Callable[[Point], None]
+        self,
+        folder: Folder,
+        earlier: Earlier,
+        slots: Callable[[], int],
+        remember: Callable[[Point], None],
     ) -> TrialSource:
         """Return where a run's trials come from.
 
-        A search keeps at most `slots` trials out that it has learnt nothing of, and calls
+        A search keeps at most `slots()` trials out that it has learnt nothing of, and calls
         `remember` with each point before it hands out the first trial of it.
         """
 

@@ -142,7 +142,11 @@ class SearchStudy(ResolvedStudy):
         return first + further
 
     def source(
-        self, folder: Folder, earlier: Earlier, slots: int, remember: Callable[[Point], None]
+        self,
+        folder: Folder,
+        earlier: Earlier,
+        slots: Callable[[], int],
+        remember: Callable[[Point], None],
     ) -> TrialSource:
         """Return Optuna's samplers, one for each block, with the journal of what they learn."""
         from study.points.journal import Journal

@@ -28,7 +28,7 @@ class RunProgress:
     """Where a run stands: counts of trials, the pace of all its workers together, time left.
 
     `at` is the time of saying it, ISO 8601 with its zone. `seconds_left` is None while there is no
-    ground for a guess.
+    ground for a guess. `running` counts trials; dense runs that trials wait for are counted apart.
     """
 
     at: str
@@ -40,6 +40,7 @@ class RunProgress:
     waiting: int
     epochs_per_s: float
     seconds_left: float | None
+    dense_running: int = 0
 
     def age_s(self, now: datetime) -> float:
         """Seconds since it was said; 0 where this machine's clock is behind."""
@@ -63,7 +64,9 @@ def read(folder: Folder) -> RunProgress | None:
     """Return what the last run in a folder last said; None when it is nothing, torn or foreign."""
     try:
         raw = json.loads(folder.read(NAME))
-        progress = RunProgress(**{f.name: raw[f.name] for f in fields(RunProgress)})
+        progress = RunProgress(
+            **{f.name: raw[f.name] for f in fields(RunProgress) if f.name in raw}
+        )
         zone = datetime.fromisoformat(progress.at).tzinfo
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -31,12 +31,14 @@ def require_all(context: Context, patience: Patience = AT_ENTRY) -> tuple[str, .
     """
     if context.token:
         for what, location in token.places(context.folder, context.store).items():
-            _require_folder(what, location, context.token, patience)
+            require_folder(what, location, context.token, patience)
     require_device(context.gpus)
     return differences(context.versions, versions())
 
 
-def _require_folder(what: str, location: str, mark: str, patience: Patience) -> None:
+def require_folder(what: str, location: str, mark: str, patience: Patience) -> None:
+    """Raise NodeFault where a folder is not the one that holds a token, StoreOutage where it cannot
+    be read and written; `what` names it."""
     try:
         folder: Folder = PatientFolder(open_folder(location), patience)
     except ValueError as error:

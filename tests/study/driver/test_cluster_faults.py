@@ -77,7 +77,12 @@ def test_nodes_that_cannot_do_the_work_are_left_out_and_nothing_is_lost(
     assert lab.outcome(tmp_path) == calm["small"]
     left_out = [note for note in summary.notes if note.startswith("left out: node")]
     assert any("must be the driver's on every node" in note for note in left_out)
-    assert "tried on another node" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "tried on another node" in out
+    looked_at = [line for line in out.splitlines() if line.startswith("missing: ")]
+    assert len(looked_at) == 2, "both were known before the first trial"
+    assert any("the study folder must be the driver's on every node" in one for one in looked_at)
+    assert any("Read-only file system" in one for one in looked_at)
 
 
 def test_gpus_that_torch_does_not_see_are_refused_once(cluster: Any, tmp_path: Path) -> None:

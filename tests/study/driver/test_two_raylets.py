@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from study.definition.studyfile import StudyFile
 from study.driver.launch import run
 from study.points.resolve import resolve
+from tests.study.conftest import Command
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
@@ -85,6 +87,24 @@ def test_a_named_node_measures_networks(two_nodes: Any, tmp_path: Path) -> None:
     [record] = records_in(tmp_path / "bench")
     assert record.metrics["latency_ms"] > 0
     assert record.metrics["network_bytes"] == 4 * (64 * 16 + 16 + 16 * 10 + 10)
+
+
+def test_the_doctor_has_a_row_for_each_node(two_nodes: Any, tmp_path: Path, bimp: Command) -> None:
+    """Of a folder in which a study was run, and of one that is new."""
+    study = mlp_study("looked-at", 2, ["ft"])
+    (tmp_path / "study.yaml").write_text(json.dumps(study.raw()))
+    ended = bimp("doctor", "--address", two_nodes.address, "--out", tmp_path)
+    assert ended.status == 0, ended.out + ended.err
+    header, _, *rows = ended.out.splitlines()
+    columns = ["CPUs", "GPUs", "host", "versions", "folder", "free", "shm", "data", "CUDA",
+               "ports", "clock"]  # fmt: skip
+    assert header.split() == columns
+    nodes = [row for row in rows if "shared, writable" in row]
+    assert sorted(row.split()[0] for row in nodes) == ["0", "1", "1"]
+    assert all("as here" in row and "digits" in row for row in nodes)
+    assert not list(tmp_path.glob("run/token-*")), "the token is taken away again"
+    new = bimp("doctor", "--address", two_nodes.address, "--out", tmp_path / "new")
+    assert new.status == 0 and new.out.count("shared, writable") == 3
 
 
 def test_a_run_survives_the_loss_of_a_node(two_nodes: Any, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def discount_study(**search: Any) -> StudyFile:
 
 
 def source_of(study: StudyFile, records: list[Record] | None = None) -> OptunaSource:
-    return OptunaSource(resolve(study).blocks, study, records or [], slots=1)
+    return OptunaSource(resolve(study).blocks, study, records or [], slots=lambda: 1)
 
 
 def drain(source: OptunaSource) -> list[Trial]:

@@ -39,7 +39,7 @@ def study_of(trials: int = 3) -> StudyFile:
 def ended(shift: float = 0.0, trials: int = 3) -> Ended:
     """Two blocks of trials, told an accuracy that depends on their discount."""
     study = study_of(trials)
-    source = OptunaSource(resolve(study).blocks, study, [], slots=1)
+    source = OptunaSource(resolve(study).blocks, study, [], slots=lambda: 1)
     while more := source.more(0):
         for trial in more:
             source.tell(trial, _known(trial, shift))

@@ -36,7 +36,7 @@ def study_of(*, search: dict[str, Any] | None = None, **sections: Any) -> StudyF
 
 
 def source_of(study: StudyFile, records: Sequence[Record] = (), slots: int = 1) -> OptunaSource:
-    return OptunaSource(resolve(study).blocks, study, records, slots)
+    return OptunaSource(resolve(study).blocks, study, records, lambda: slots)
 
 
 def peak(trial: Trial) -> Ending:
@@ -230,10 +230,10 @@ def test_what_was_asked_for_and_has_no_record_is_asked_for_again() -> None:
     """Numbers 2 and 3 were at work when the driver ended: they go on under their numbers."""
     kept: list[Point] = []
     study = study_of()
-    source = OptunaSource(resolve(study).blocks, study, (), 9, remember=kept.append)
+    source = OptunaSource(resolve(study).blocks, study, (), lambda: 9, remember=kept.append)
     first = [trial for _ in range(4) for trial in source.more(0) or ()]
     assert [point.number for point in kept] == [0, 1, 2, 3]
-    again = OptunaSource(resolve(study).blocks, study, records_of(first[:2]), 9, kept[2:])
+    again = OptunaSource(resolve(study).blocks, study, records_of(first[:2]), lambda: 9, kept[2:])
     trials = again.more(0) or []
     assert [t.fingerprint for t in trials] == [t.fingerprint for t in first]
     assert numbers(again.more(4) or []) == [4]
