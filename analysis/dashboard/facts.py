@@ -24,7 +24,7 @@ from analysis.tables.comparisons import stand_ins_table
 from analysis.tables.layout import TextTable, lay_out, text_table
 from trainables.files.progress import LiveRun, RunProgress
 from trainables.vocabulary.schema import METRICS, STATES, at_level
-from trainables.vocabulary.wording import duration
+from trainables.vocabulary.wording import counted, duration
 
 MANY_CELLS: Final = 150
 """A comparison table with more cells than this is no longer read; the figures show it."""
@@ -71,7 +71,8 @@ def _run_words(p: RunProgress | None) -> str:
         return "A run has said nothing lately: it is starting, or its process is lost."
     parts = [f"Running: {p.settled} of {p.wanted} trials settled"]
     parts += [f"{p.failed} failed"] if p.failed else []
-    parts += [f"{p.running} at work", f"{p.waiting} waiting"]
+    dense = f" and {counted(p.dense_running, 'dense run')}" if p.dense_running else ""
+    parts += [f"{p.running} at work{dense}", f"{p.waiting} waiting"]
     if p.epochs_per_s:
         parts.append(f"{p.epochs_per_s:.1f} epochs/s")
     if p.seconds_left is not None:

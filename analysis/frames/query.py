@@ -243,8 +243,26 @@ class _Evaluator:
         pairs = zip(parts, node.ops, parts[1:], strict=False)
         return reduce(operator.and_, (self._compare(*pair) for pair in pairs))
 
+    def _require_alike(self, node: ast.expr, value: Values, other: Values) -> None:
+        """Refuse a column of numbers against a text, and one of words against a number: no row
+        would ever fit."""
+        if not isinstance(value, pd.Series) or value.dropna().empty:
+            return
+        given = list(other) if isinstance(other, list | tuple | set) else [other]
+        if not given or not all(isinstance(one, bool | int | float | str) for one in given):
+            return
+        texts = sum(isinstance(one, str) for one in given)
+        if pd.api.types.is_numeric_dtype(value) and texts == len(given):
+            raise ValueError(f"{self._shown(node)} holds numbers, and no text such as {given[0]!r}")
+        words = value.dropna().map(lambda one: isinstance(one, str)).all()
+        if words and not texts:
+            raise ValueError(f"{self._shown(node)} holds words, and no number such as {given[0]}")
+
     def _compare(self, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> Values:
         one, other = self._value(left), self._value(right)
+        if isinstance(sign, ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+            self._require_alike(left, one, other)
+            self._require_alike(right, other, one)
         if isinstance(one, pd.Series) and isinstance(other, list | tuple):
             return _among(one, sign, other)
         if isinstance(sign, ast.In | ast.NotIn | ast.Is | ast.IsNot):

@@ -20,7 +20,13 @@ from analysis.selection.blocks import block_columns
 from analysis.selection.contest import tuned_note
 from analysis.selection.likeness import likeness_sentence
 from analysis.selection.reached import missed_note
-from analysis.selection.series import SPARSITY, comparable, goal_columns, values
+from analysis.selection.series import (
+    SPARSITY,
+    comparable,
+    goal_columns,
+    series_column,
+    values,
+)
 from analysis.selection.stand_ins import stand_ins
 from analysis.tables.content import Table, comparison_table, methods_table
 from analysis.tables.fitted import fitted
@@ -158,6 +164,22 @@ KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
+def alone(
+    frame: pd.DataFrame, metrics: Sequence[str] = (), margin: float | None = None
+) -> Table | None:
+    """Return the means of a study that compares neither schedules, structures nor methods: one row,
+    or one for each value of what it does compare. None where nothing was measured."""
+    trials = comparable(frame)
+    metric = next(iter(metrics), REPORTED)
+    if not _measured(trials, *metrics[:1]):
+        return None
+    series = series_column(trials)
+    rows = series if trials[series].nunique() > 1 else SCHEDULE
+    if rows not in trials:
+        return None
+    return stand_ins_table(trials, rows, goal_columns(trials), metric, margin)
+
+
 def run_table(
     locations: Sequence[str],
     kind: str | None = None,
@@ -198,8 +220,9 @@ def table_of(
     """Return a comparison table of some trials; arguments and errors are those of `run_table`."""
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    for name in [kind] if kind else KINDS:
-        table = KINDS[name](frame, metrics, margin)
+    every = [KINDS[name] for name in ([kind] if kind else KINDS)]
+    for comparison in every if kind else (*every, alone):
+        table = comparison(frame, metrics, margin)
         if table is not None:
             return table
     wanted = f"two {kind}" if kind else f"two {', two '.join(KINDS)}"

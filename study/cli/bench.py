@@ -44,9 +44,10 @@ def command(
         raise click.UsageError("give --trial ID or --best METRIC, not both")
 
     from study.checks.installed import require
+
+    require("bench", "torch", "safetensors")
     from study.views.latency import Order, conditions, measured, table
 
-    require("bench", "torch")
     sizes = tuple(_whole(text) for text in batches.split(","))
     order = Order(forms or Order.forms, device, backends or Order.backends, sizes, threads, rounds)
     results = []

@@ -58,6 +58,9 @@ def command(
     if sum([trial is not None, metric is not None, front]) != 1:
         raise click.UsageError("give one of --trial ID, --best METRIC and --front")
 
+    from study.checks.installed import require
+
+    require("export", "torch", "safetensors")
     from study.exports import export as exports
     from study.views.output import require_file, write_all
 

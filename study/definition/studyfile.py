@@ -25,6 +25,7 @@ from study.definition.resources import (
     with_processes,
 )
 from study.definition.search import Search, require_metrics
+from study.definition.storable import refuse_unstorable
 from study.definition.track import Track
 from trainables.config.sections import Section, WholeNumber
 from trainables.files.plain_yaml import plain
@@ -33,6 +34,9 @@ from trainables.vocabulary.schema import QUANTISED, measures_of
 
 SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute", "quantise")
 """Sections whose leaves may be domains; together with a seed they make a trial."""
+
+SHARED = "x-"
+"""How keys begin that hold parts for YAML's anchors, and are no part of the study themselves."""
 
 _PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -81,9 +85,11 @@ class StudyFile(Section):
         """Return the study of a file's content; Refusal names key, rule and value."""
         if not isinstance(raw, Mapping):
             raise Refusal(f"the study must be a mapping of sections, got {shown(raw)}")
+        raw = {key: value for key, value in raw.items() if not str(key).startswith(SHARED)}
         sections = {key: value for key, value in raw.items() if key not in SPACE_SECTIONS}
         space = {key: value for key, value in raw.items() if key in SPACE_SECTIONS}
         _refuse_unknown_sections(sections)
+        refuse_unstorable(raw)
         if "name" not in sections:
             raise Refusal("name must be given, got nothing")
         space, again = without_retraining_seeds(space, _mappings(sections.get("spaces")))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from study.checks.structures import out_of_reach_in_words, uncut_in_words
+from study.checks.structures import (
+    out_of_reach_in_words,
+    refuse_empty_networks,
+    uncut_in_words,
+)
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
@@ -92,6 +96,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
     opened(location, "--out")
     folder = StudyFolder(location)
     store = opened(store_of(study, folder), "stage_store")
+    refuse_empty_networks(resolved)
     records = resolved.earlier(folder.folder, folder.records().records).records
     standing = resolved.standing(records)
     training = None
@@ -134,24 +139,28 @@ def _resolution(location: str, margin: float | None) -> str:
 def _training(
     trials: Sequence[Trial], settled: Container[str], store: Folder, device: str
 ) -> Training:
-    every = _stages(trials)
-    left = _stages(t for t in trials if t.fingerprint not in settled)
-    missing = [s for s in left.values() if not manifests.exists(store, s.hash)]
+    epochs_asked = 0.0
+    every: dict[str, StageSpec] = {}
+    left: dict[str, StageSpec] = {}
+    for trial in trials:
+        chain = {stage.hash: stage for stage in trial.chain}
+        epochs_asked += sum(stage.epochs for stage in chain.values())
+        every |= chain
+        if trial.fingerprint not in settled:
+            left |= chain
+    finished = manifests.finished(store) if left else set()
+    missing = [stage for stage in left.values() if stage.hash not in finished]
     dense = [s for s in every.values() if s.kind == "dense"]
     loaded = sum(s.steps == 0 for s in dense)
     return Training(
         dense_runs=len(dense) - loaded,
         stages=len(every),
-        epochs_asked=sum(stage.epochs for trial in trials for stage in trial.chain),
+        epochs_asked=epochs_asked,
         epochs_shared=sum(s.epochs for s in every.values()),
         epochs_left=sum(s.epochs for s in missing),
         seconds_left=_seconds(missing, store, device),
         loaded=loaded,
     )
-
-
-def _stages(trials: Iterable[Trial]) -> dict[str, StageSpec]:
-    return {stage.hash: stage for trial in trials for stage in trial.chain}
 
 
 def _seconds(stages: list[StageSpec], store: Folder, device: str) -> float | None:

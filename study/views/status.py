@@ -130,8 +130,9 @@ def _running_words(run: LiveRun | None) -> str:
     if run.progress is None:
         return "a run that has said nothing lately: it is starting, or its process is lost"
     p = run.progress
+    dense = f" and {counted(p.dense_running, 'dense run')}" if p.dense_running else ""
     return (
-        f"{p.running} trials, {p.waiting} waiting, {p.epochs_per_s:.1f} epochs/s,"
+        f"{counted(p.running, 'trial')}{dense}, {p.waiting} waiting, {p.epochs_per_s:.1f} epochs/s,"
         f" left {duration(p.seconds_left)} (process {p.pid}, {duration(run.age_s)} ago)"
     )
 

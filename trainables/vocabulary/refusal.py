@@ -88,7 +88,10 @@ def _is_tag(part: str) -> bool:
 
 def shown(value: object) -> str:
     """Return a value as a message shows it, at most 80 characters."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except ValueError:  # Python writes out no number of thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -225,3 +226,26 @@ def test_a_truth_value_that_some_trials_do_not_have(frame: pd.DataFrame) -> None
     frame = frame.assign(**{"method.recover": [True, None, False, None, True]})
     assert where(frame, "method.recover")["prune.sparsity"].tolist() == [0.8, 0.95]
     assert where(frame, "method.recover and prune.sparsity > 0.9")["seed"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("seed == '0'", "'seed' holds numbers, and no text such as '0'"),
+        ("seed in ['0', '1']", "'seed' holds numbers, and no text such as '0'"),
+        ("'0' != seed", "'seed' holds numbers, and no text such as '0'"),
+        ("retrain.schedule == 3", "'retrain.schedule' holds words, and no number such as 3"),
+        ("retrain.schedule not in [3]", "'retrain.schedule' holds words, and no number such as 3"),
+    ],
+)
+def test_a_comparison_that_no_row_can_fit_is_said(expression: str, message: str) -> None:
+    frame = pd.DataFrame({"seed": [0, 1], "retrain.schedule": ["ft", "llr"]})
+    with pytest.raises(ValueError, match=re.escape(message)):
+        where(frame, expression)
+
+
+def test_columns_of_both_kinds_take_either() -> None:
+    frame = pd.DataFrame({"retrain.discount": pd.Series([0.5, "d1"], dtype=object)})
+    assert where(frame, "retrain.discount == 'd1'").index.size == 1
+    assert where(frame, "retrain.discount == 0.5").index.size == 1
+    assert where(frame.iloc[:0], "retrain.discount == 'd2'").empty

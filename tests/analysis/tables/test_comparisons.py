@@ -73,8 +73,11 @@ def test_one_method_or_schedule_makes_no_table(schedules: str) -> None:
     assert schedules_comparison(frame.iloc[:0]) is None
     with pytest.raises(ValueError, match=r"no two methods with results .* \(4 trials\)"):
         run_table([schedules], kind="methods")
-    with pytest.raises(ValueError, match=r"methods, two schedules, two structures .* \(2 trials\)"):
-        run_table([schedules], where="retrain.schedule == 'ft'")
+    with pytest.raises(ValueError, match=r"methods, two schedules, two structures .* \(0 trials\)"):
+        run_table([schedules], where="seed == 99")
+    lines = run_table([schedules], where="retrain.schedule == 'ft'").splitlines()
+    assert "by retrain.schedule" in lines[0], "one schedule is shown as the end of a run shows it"
+    assert any(line.startswith("ft ") for line in lines)
 
 
 def test_metrics_are_checked(schedules: str) -> None:
