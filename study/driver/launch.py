@@ -202,7 +202,7 @@ class Launch:
         from study.machines.node_rows import fault_lines, node_rows
 
         question = inspection(self.context(), self.resolved.representatives, earlier.records)
-        rows = node_rows(question, self.study.resources.cpus)
+        rows = node_rows(question, self.study.resources.cpus * self.study.processes)
         for line in fault_lines(rows):
             screen.say(line)
         require_a_node(rows)
@@ -229,7 +229,7 @@ class Launch:
             return fixed(resources.max_concurrent)
         from study.driver.cluster import Cluster
 
-        cluster = Cluster(resources.cpus, resources.gpus)
+        cluster = Cluster(resources.cpus * self.study.processes, resources.gpus)
         return following(cluster.room, most=max(1, self.resolved.n_trials))
 
     def _say_machines(

@@ -79,7 +79,9 @@ def checkup(out: str | None, data_root: Path | None) -> list[NodeRow]:
     configs = _representatives(resolved) if resolved else ()
     records = folder.records().records if study.resources.gpus else []
     with _tokens(context):
-        return node_rows(inspection(context, configs, records), study.resources.cpus)
+        return node_rows(
+            inspection(context, configs, records), study.resources.cpus * study.processes
+        )
 
 
 def _study_in(out: str) -> tuple[StudyFile, ResolvedStudy | None]:

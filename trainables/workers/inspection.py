@@ -176,7 +176,7 @@ def memory_fault(devices: list[dict[str, Any]], gpus: float, gpu_bytes: int) -> 
     """Return in a sentence that a GPU has not enough room for its trials, "" where it has."""
     if not gpus or not gpu_bytes:
         return ""
-    share = round(1 / gpus)
+    share = max(1, round(1 / gpus))
     small = [d for d in devices if d["free"] < share * gpu_bytes]
     if not small:
         return ""
