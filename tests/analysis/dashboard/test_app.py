@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -220,7 +221,7 @@ def test_a_trial_that_diverged_shows_its_curve(tmp_path: Path) -> None:
     synthetic.write(tmp_path, [point])
     folder = StudyFolder(str(tmp_path))
     done = folder.records().records[0]
-    folder.write_record(type(done)(**{**vars(done), "state": "diverged"}))
+    folder.write_record(replace(done, state="diverged"))
     snapshot = Watch([str(tmp_path)]).snapshot
     address = Address.of(f"?trial={done.fingerprint}")
     assert one_trial(snapshot, address)["state"].tolist() == ["diverged"]

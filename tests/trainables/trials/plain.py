@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ TIMES = ("_s", "per_s", "memory_bytes")
 
 def timeless(record: Record) -> dict[str, Any]:
     """All of a record but times and provenance, as plain data."""
-    raw = json.loads(json.dumps(record.__dict__))
+    raw = json.loads(json.dumps(asdict(record)))
     raw.pop("provenance")
     raw.pop("attempt")
     raw["metrics"] = without_times(raw["metrics"])
