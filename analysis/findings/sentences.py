@@ -13,15 +13,13 @@ import pandas as pd
 
 from analysis.columns.labels import block_words, shown
 from analysis.columns.names import RETRAIN_SEED, joined
-from analysis.columns.roles import REPORTED, choice, has_test
+from analysis.columns.roles import choice, has_test
 from analysis.columns.rows import records
 from analysis.findings.choices import discount, split
 from analysis.findings.leading import best, image_worth, leading
 from analysis.findings.norms import norms
-from analysis.findings.resolution import seeds_sentence
 from analysis.findings.rivals import against_rivals
 from analysis.selection.blocks import block_columns
-from analysis.selection.likeness import likeness_sentence
 from analysis.selection.networks import seeds_note
 from analysis.selection.reached import missed_note, repeats_note
 from analysis.selection.series import comparable, each_once, series_column
@@ -38,7 +36,8 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
     """Return what a trials frame shows, most important first; one sentence when nothing is done.
 
     `margin` is the difference that does not matter, in the shown unit of what is reported: half a
-    point of a per cent unless given, and else no likeness is claimed.
+    point of a per cent unless given. Who is alike within it, and how many seeds it takes, is said
+    by the answer.
     """
     trials = comparable(frame)
     if trials.empty:
@@ -59,12 +58,10 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
         *([] if answered else leading(trials)),
         *bests,
         *against_rivals(trials),
-        likeness_sentence(trials, REPORTED, margin),
         *discount(trials, margin),
         *norms(trials),
         *splits,
         image_worth(trials),
-        seeds_sentence(trials, margin),
     ]
     return [sentence for sentence in sentences if sentence]
 

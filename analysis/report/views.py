@@ -40,6 +40,7 @@ from analysis.tables.comparisons import (
 )
 from analysis.tables.layout import TextTable, text_table
 from analysis.tables.render import to_html
+from trainables.vocabulary.wording import counted
 
 MANY_ROWS: Final = 100
 MANY_COLUMNS: Final = 16
@@ -135,8 +136,7 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
             difference(one.metric, one.verdict.gain),
             f"{difference(one.metric, one.verdict.interval.lo)} to"
             f" {difference(one.metric, one.verdict.interval.hi)}",
-            str(one.comparison.n),
-            str(one.verdict.interval.n),
+            f"{one.comparison.n} of {counted(one.verdict.interval.n, 'seed')}",
             _share(one.comparison),
             number(one.verdict.p_sign, 2),
             number(one.verdict.p_holm, 2),
@@ -146,8 +146,8 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
         for one in rivals
     )
     columns = [
-        "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs (n)",
-        "seeds", "better in (% of pairs)", "p, exact", "p, t test, Holm",
+        "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs",
+        "better in (% of pairs)", "p, exact", "p, t test, Holm",
         *([f"within {difference_words(metric, limit)}"] if limit else []), "verdict",
     ]  # fmt: skip
     leader = shown(by, rivals[0].verdict.of) if rivals else ""
@@ -171,7 +171,7 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
         f"Tries are unequal: {clause}." if clause else "",
         WITHIN if limit else "No likeness is claimed: no margin was given (--margin).",
     )
-    return text_table(title, columns, rows, (0, *range(8, len(columns))), notes)
+    return text_table(title, columns, rows, (0, *range(7, len(columns))), notes)
 
 
 WITHIN: Final = (

@@ -41,13 +41,13 @@ def test_nothing_done_and_nothing_there() -> None:
 def test_a_margin_is_half_a_point_unless_given_and_none_in_other_units() -> None:
     frame = grid({("llr",): [0.90, 0.92, 0.94], ("ft",): [0.90, 0.92, 0.941]}, "retrain.schedule")
     alike = "Shown to differ by less than 0.5 points of test accuracy"
-    assert any(s.startswith(alike) for s in sentences.findings(frame))
+    assert likeness_sentence(frame).startswith(alike)
     # The difference is 1/3 of .1 point with an error of as much: not within .05 points.
-    said = sentences.findings(frame, margin=0.05)
-    assert any(s.startswith("No pair is shown to differ by less than 0.05 points") for s in said)
+    said = likeness_sentence(frame, margin=0.05)
+    assert said.startswith("No pair is shown to differ by less than 0.05 points")
     losses = frame.rename(columns={"val_accuracy": "val_loss", "test_accuracy": "test_loss"})
-    assert not any("to differ by less" in s for s in sentences.findings(losses))
-    assert any("less than 0.01 nats" in s for s in sentences.findings(losses, margin=0.01))
+    assert likeness_sentence(losses) == ""
+    assert "less than 0.01 nats" in likeness_sentence(losses, margin=0.01)
 
 
 def test_three_alike_are_one_set() -> None:

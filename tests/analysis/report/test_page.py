@@ -68,12 +68,12 @@ def test_likeness_stands_beside_the_verdict() -> None:
     (row,) = comparisons_view(three_seeds(), margin=3.0).rows
     p = (1 - math.sqrt(12 / 14)) / 2
     far = (1 - math.sqrt(300 / 302)) / 2  # .05 / error = 17.3205 on the farther side
-    assert row[8].text == f"{100 * (1 - p - far):.1f} % (p {p:.2g})"
-    assert row[9].text.endswith(", shown alike")
+    assert row[7].text == f"{100 * (1 - p - far):.1f} % (p {p:.2g})"
+    assert row[8].text.endswith(", shown alike")
     half = comparisons_view(three_seeds())
     assert half.headers[8] == ("within 0.5 points",)
-    assert half.rows[0][8].text.endswith("(p 0.98)")
-    assert not half.rows[0][9].text.endswith("alike")
+    assert half.rows[0][7].text.endswith("(p 0.98)")
+    assert not half.rows[0][8].text.endswith("alike")
 
 
 def test_what_the_seeds_resolve_by_value() -> None:
