@@ -71,7 +71,7 @@ def test_likeness_stands_beside_the_verdict() -> None:
     assert row[7].text == f"{100 * (1 - p - far):.1f} % (p {p:.2g})"
     assert row[8].text.endswith(", shown alike")
     half = comparisons_view(three_seeds())
-    assert half.headers[8] == ("within 0.5 points",)
+    assert half.headers[7] == ("within 0.5 points",)
     assert half.rows[0][7].text.endswith("(p 0.98)")
     assert not half.rows[0][8].text.endswith("alike")
 
