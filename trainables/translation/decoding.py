@@ -6,8 +6,10 @@ before it. Every row has a limit of its own, so that nothing hangs on what it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
 from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
@@ -88,11 +90,10 @@ def beam_search(after: Next, limit: Tensor, width: int, penalty: float) -> list[
         of = [n for n in open_rows for _ in rows[n].prefixes]
         device = limit.device
         scores = after(torch.tensor(prefixes, device=device), torch.tensor(of, device=device))
-        at = 0
+        likeliest = scores.topk(min(width, scores.shape[1]))  # no more of a prefix can be kept
+        next_ones = iter(zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True))
         for n in open_rows:
-            count = len(rows[n].prefixes)
-            rows[n].go_on(scores[at : at + count])
-            at += count
+            rows[n].go_on(list(islice(next_ones, len(rows[n].prefixes))))
     return [row.best for row in rows]
 
 
@@ -111,22 +112,22 @@ class _Row:
         self._best_score = float("-inf")
         self._limit, self._width, self._penalty = limit, width, penalty
 
-    def go_on(self, scores: Tensor) -> None:
-        """Take one step: `scores` [prefixes, n_tokens] are of the tokens after each prefix."""
-        before = torch.tensor([p.score for p in self.prefixes], dtype=torch.float64)
-        sums = (before[:, None] + scores.to("cpu", torch.float64)).flatten()
-        kept = torch.sort(sums, descending=True, stable=True)
-        n_tokens = scores.shape[1]
+    def go_on(self, following: Sequence[tuple[list[float], list[int]]]) -> None:
+        """Take one step: for each prefix log probabilities, and the tokens that have them."""
+        every = (
+            (-prefix.score - score, place, token)
+            for place, (prefix, scored) in enumerate(zip(self.prefixes, following, strict=True))
+            for score, token in zip(*scored, strict=True)
+        )
+        kept = nsmallest(self._width, every)
         going: list[_Prefix] = []
-        values, places = kept.values[: self._width].tolist(), kept.indices[: self._width].tolist()
-        for score, place in zip(values, places, strict=True):
-            prefix, token = divmod(place, n_tokens)
-            tokens = [*self.prefixes[prefix].tokens, token]
+        for cost, place, token in kept:
+            tokens = [*self.prefixes[place].tokens, token]
             if token == END or len(tokens) > self._limit:
-                self._end(score, tokens)
+                self._end(-cost, tokens)
             else:
-                going.append(_Prefix(score, tokens))
-        self._width -= len(values) - len(going)
+                going.append(_Prefix(-cost, tokens))
+        self._width -= len(kept) - len(going)
         self.prefixes = [prefix for prefix in going if self._may_win(prefix)]
 
     def _end(self, score: float, tokens: list[int]) -> None:
