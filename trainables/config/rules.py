@@ -246,6 +246,9 @@ def _steps_are_as_told(c: Settings) -> None:
     if c.forms_batches and whole != Dense.model_fields["batch_size"].default:
         rule = "be absent for a task that forms its batches itself"
         _refuse("dense.batch_size", rule, whole)
+    if c.forms_batches and c.compute.compile:
+        rule = "be false for a task that forms its batches itself, each of a shape of its own"
+        _refuse("compute.compile", rule, "true")
     if micro is not None and micro >= whole and not c.forms_batches:
         _refuse("compute.micro_batch", f"be below dense.batch_size ({whole})", micro)
     if c.dense.label_smoothing and c.task.use is not None and not (c.facts and c.facts.smooths):

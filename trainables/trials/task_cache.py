@@ -92,6 +92,7 @@ class TaskCache:
         compute, task = config.compute, self._task(config)
         splits, loading, groups = self._data(config, task)
         _require_files(config, splits)
+        _require_batches(config, groups)
         plain = models.seeded(task.model, 0)
         still = freeze_(plain, config.dense.freeze)
         weights = _trained_weights(plain, task)
@@ -202,6 +203,18 @@ def _data_key(config: TrialConfig) -> Any:
         return _task_key(config)
     listings = config.facts.listings if config.facts is not None else {}
     return [dataset.model_dump(mode="json"), listings]
+
+
+def _require_batches(config: TrialConfig, groups: Groups | None) -> None:
+    """Refuse other batches than were counted: every length hangs on their number."""
+    planned = config.facts.n_batches if config.facts is not None else None
+    formed = None if groups is None else len(groups)
+    if planned != formed:
+        raise ValueError(
+            f"task.use must form the batches that were counted when the study was planned"
+            f" ({planned}), got {formed}: what decides them must be fixed, or listed in grid or"
+            " choice"
+        )
 
 
 def _require_files(config: TrialConfig, splits: Splits) -> None:

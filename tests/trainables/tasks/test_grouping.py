@@ -68,6 +68,11 @@ def test_a_batch_size_beside_them_is_refused() -> None:
         config(7, batch_size=65)
 
 
+def test_graphs_of_so_many_shapes_are_refused() -> None:
+    with pytest.raises(Refusal, match=r"^compute\.compile must be false for a task that forms"):
+        TrialConfig.of({**config(7).model_dump(mode="json"), "compute": {"compile": True}})
+
+
 def test_lengths_are_hashed_in_steps() -> None:
     """As for any task: what the batches are hangs on the keywords and the files."""
     assert fingerprint(config(7), 0) != fingerprint(config(8), 0)

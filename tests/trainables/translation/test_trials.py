@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainables.translation.texts import SMALL, parallel, texts
-from tests.trainables.trials.plain import last_stage, run_trial, timeless
+from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
 from tests.trainables.trials.test_procedure import procedure, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
@@ -83,6 +83,14 @@ def test_a_trial_is_measured_and_built_again(root: Path, tmp_path: Path) -> None
     assert needs_code(record) is None
     network = trained(record, masked_weights(record, str(tmp_path / "stages")), root)
     assert network.evaluate("test")["chrf"] == metrics["test_chrf"]
+
+
+def test_other_batches_than_were_counted_are_refused(root: Path, tmp_path: Path) -> None:
+    """As where a search draws from a range what decides them."""
+    config = configured(root, task={"use": "parallel-text", **SMALL, "batch_tokens": 40})
+    report = run_job(job_for(config, tmp_path / "out"), tasks(root))
+    assert report.fault is not None
+    assert report.fault.message.startswith("task.use must form the batches that were counted when")
 
 
 @pytest.mark.slow
