@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.columns.labels import words
 from analysis.columns.names import (
     config_columns,
     differing,
@@ -97,7 +98,7 @@ def comparison_table(
         *_left_out_notes(len(frame) - len(kept), rows),
         *_sentences(seeds_note(kept)),
     )
-    title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {rows}"
+    title = f"{METRICS[metric].meaning if metric in METRICS else metric} by {words(rows)}"
     return Table(title[0].upper() + title[1:], row_keys, tuple(columns), cells, notes)
 
 

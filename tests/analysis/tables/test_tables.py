@@ -105,7 +105,7 @@ def test_cells_say_what_is_in_them_and_what_is_not(frame: pd.DataFrame) -> None:
     assert texts["llr"] == ["75.00 (n = 1, 1 failed)", "no trials", "no trials"]
     assert texts["slr"][2] == "1 stopped"
     assert texts["clr"][2] == "not recorded in 1"
-    assert grid.title == "Test accuracy at the end by retrain.schedule [%]"
+    assert grid.title == "Test accuracy at the end by schedule [%]"
 
 
 def test_equal_counts_are_said_once() -> None:

@@ -16,9 +16,9 @@ from tests.analysis import synthetic
 @pytest.mark.parametrize(
     ("points", "heading", "rows"),
     [
-        (synthetic.structures(seeds=(0, 1)), "by prune.structure", ["weights", "filters"]),
-        (synthetic.schedules(seeds=(0, 1)), "by retrain.schedule", ["ft", "allr"]),
-        (synthetic.schedules(seeds=(0,), sparsities=(0.9,))[:1], "by retrain.schedule", ["ft"]),
+        (synthetic.structures(seeds=(0, 1)), "by structure", ["weights", "filters"]),
+        (synthetic.schedules(seeds=(0, 1)), "by schedule", ["ft", "allr"]),
+        (synthetic.schedules(seeds=(0,), sparsities=(0.9,))[:1], "by schedule", ["ft"]),
     ],
     ids=["structures", "schedules", "one schedule"],
 )
