@@ -13,7 +13,10 @@ from tests.trainables.removal.networks import Images, removed
 from trainables.networks import models
 from trainables.pruning.work import work_of
 from trainables.removal.attention import FewerHeads, heads_left, masked_heads, packed_rows
+from trainables.removal.plan import plan_of, shrink
 from trainables.removal.proved import NotRemoved, outputs
+from trainables.removal.traced import traced
+from trainables.translation.transformer import Shape, Transformer
 from trainables.trials.task_cache import load_weights_
 
 WIDTH, HEADS, DIM = 12, 3, 4
@@ -201,8 +204,6 @@ def test_heads_and_hidden_units_leave_a_transformer_and_its_outputs_stay() -> No
 
 def test_the_smaller_network_takes_its_own_weights_again() -> None:
     """So that what is stored of it can be loaded into one that is shrunk by the same plan."""
-    from trainables.removal.plan import shrink
-
     task = sequences()
     result = removed(task, masked_encoder(task))
     again = shrink(models.seeded(task.model, 3), result.plan.as_json())
@@ -224,3 +225,33 @@ def test_heads_stay_where_their_weights_are_read() -> None:
     mask_(network.attend, 2, "all")  # type: ignore[arg-type]
     with pytest.raises(NotRemoved, match=f"no filter can be taken out: .*{rule}"):
         removed(bare, network)
+
+
+def test_an_encoder_and_decoder_with_padding_lose_heads_of_all_three_kinds() -> None:
+    """The built-in Transformer: to itself, to itself but not ahead, and to what was read."""
+    torch.manual_seed(0)
+    network = Transformer(30, Shape(WIDTH, HEADS, 16, 1, 0.0)).eval()
+    encoder, decoder = network.encoder.layers[0], network.decoder.layers[0]
+    assert isinstance(encoder, nn.TransformerEncoderLayer)
+    assert isinstance(decoder, nn.TransformerDecoderLayer)
+    for parameter in network.parameters():
+        if parameter.dim() == 1:
+            nn.init.normal_(parameter, std=0.3)
+    mask_(encoder.self_attn, 1, "all")
+    mask_(decoder.self_attn, 0, "values")
+    mask_(decoder.multihead_attn, 2, "outputs")
+    with torch.no_grad():
+        decoder.linear1.weight[:5] = 0
+    plan = plan_of(network, traced(network, (torch.full((1, 6), 3), torch.full((1, 4), 3))))
+    assert plan.removed == {"decoder.layers.0.linear1": 5}
+    assert plan.heads == {
+        "encoder.layers.0.self_attn": [0, 2],
+        "decoder.layers.0.self_attn": [1, 2],
+        "decoder.layers.0.multihead_attn": [0, 1],
+    }
+    source, target = torch.randint(1, 30, (3, 8)), torch.randint(1, 30, (3, 5))
+    source[1, 4:], target[0, 3:] = 0, 0  # padding
+    with torch.no_grad():
+        before = network(source, target)
+        after = shrink(copy.deepcopy(network), plan.as_json())(source, target)
+    assert float((before - after).abs().max()) <= 1e-5
