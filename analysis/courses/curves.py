@@ -165,6 +165,7 @@ def learning_curves_figure(table: Tabulation) -> go.Figure:
         )
     if (frame["event"] == "pruned").any():
         canvas.add_key(figure, "right after a prune", PRUNED)
+    canvas.title_legend(figure, frame["series"], table.by)
     figure.update_layout(**_axes(frame, metric))
     return figure
 
@@ -193,6 +194,8 @@ def _add_panel(
     if len(part):
         figure.add_trace(_band(part, metric, style, axis))
         figure.add_trace(_curve(part, metric, style, axis, named=named))
+        if (part["event"] == "pruned").any():
+            figure.add_trace(_prunes(part, metric, style, axis))
     if len(rates):
         figure.add_trace(_rates(rates, style, axis))
 
@@ -217,15 +220,25 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
             "yaxis2": {"domain": upper, "anchor": "x2", "matches": "y"},
             "yaxis4": {"domain": lower, "anchor": "x2", "matches": "y3", "rangemode": "tozero"},
         }
+        if not (table["cycle"] == 0).any():
+            _take_whole_width(panels)
     return panels
+
+
+def _take_whole_width(panels: dict[str, Any]) -> None:
+    """Give the cycles the whole width, in place, where there is no curve of a dense run."""
+    panels["xaxis2"]["domain"] = [0, 1]
+    for left, right in (("yaxis", "yaxis2"), ("yaxis3", "yaxis4")):
+        panels[right]["title"] = panels[left]["title"]
+        del panels[right]["matches"]
+        panels[left] = {"visible": False}
+    panels["xaxis"] = {"visible": False}
 
 
 def _curve(
     part: pd.DataFrame, metric: str, style: theme.Style, axis: str, *, named: bool
 ) -> go.Scatter | go.Scattergl:
     name = label(part["series"].iloc[0])
-    pruned = part["event"] == "pruned"
-    marks = [PRUNED if one else style.symbol for one in pruned]
     return canvas.scatter(
         len(part),
         name,
@@ -240,14 +253,28 @@ def _curve(
         y=part["mean"] * scale(metric),
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
-        mode="lines+markers" if len(part) <= FEW or pruned.any() else "lines",
+        mode="lines+markers" if len(part) <= FEW else "lines",
         line=canvas.line(style),
-        marker={
-            **canvas.marker(style, 7),
-            "symbol": marks,
-            "size": [9 if one else 7 if len(part) <= FEW else 0 for one in pruned],
-        },
+        marker=canvas.marker(style, 7),
         showlegend=named,
+    )
+
+
+def _prunes(
+    part: pd.DataFrame, metric: str, style: theme.Style, axis: str
+) -> go.Scatter | go.Scattergl:
+    """Rings around what was left right after each prune."""
+    drops = part[part["event"] == "pruned"]
+    return canvas.scatter(
+        len(part),
+        group=label(part["series"].iloc[0]),
+        x=drops["trained"],
+        y=drops["mean"] * scale(metric),
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        mode="markers",
+        marker={"color": style.color, "symbol": PRUNED, "size": 11},
+        showlegend=False,
     )
 
 

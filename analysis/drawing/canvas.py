@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import amount, in_percent, number, points, titled, unit
+from analysis.columns.labels import amount, in_percent, number, points, titled, unit, words
 from analysis.drawing.theme import DENSE, Style, template
 from trainables.vocabulary.wording import counted
 
@@ -186,6 +186,12 @@ def add_key(
     figure.add_trace(
         scatter(1, text, x=[None], y=[None], mode="markers", marker=look, showlegend=True)
     )
+
+
+def title_legend(figure: go.Figure, series: pd.Series[Any], by: str) -> None:
+    """Let the legend say what its names are, where they are bare numbers."""
+    if pd.api.types.is_numeric_dtype(series.infer_objects()):
+        figure.update_layout(legend={"title": {"text": markup(words(by))}})
 
 
 def brief_legend(figure: go.Figure) -> None:

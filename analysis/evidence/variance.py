@@ -46,14 +46,15 @@ def variance_table(
     Columns: block (in words), source (of `SOURCES`, in words), variance (in the metric's unit
     squared), std (its root), share (of the block's total), total_std, n_seeds, n_trials,
     n_settings. A source whose estimate is below zero is 0; one that is not known has no row. A
-    block whose settings were run at one seed each has none.
+    block whose settings were run at one seed each has none. More than `MANY_PLACES` sparsities and
+    budgets are pooled.
     """
     metric = named(metric, frame)
     trials = each_once(frame)  # retrainings of one dense run are told apart here
     meet = contest(trials, "", at, free=goal_columns(trials))
     rows = [
         row
-        for place in blocks(meet.trials, list(meet.keys))
+        for place in _places(meet.trials, list(meet.keys))
         for row in _rows(inside(meet.trials, place), place, metric)
     ]
     columns = ["block", "source", "variance", "std", "share", "total_std", "n_seeds", "n_trials",
@@ -63,6 +64,16 @@ def variance_table(
     merged = bool(len(table)) and MERGED in set(table["source"])
     notes = (few,) if table.empty else (_NOTES[0], _NOTES[1] if merged else "")
     return meet.tabulation(table, *notes, metric=metric)
+
+
+MANY_PLACES: Final = 24
+"""Over more sparsities and budgets than this, a search's, variance is pooled."""
+
+
+def _places(trials: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
+    """The sparsities and budgets that stand apart; one empty place where they are too many."""
+    places = blocks(trials, keys)
+    return places if len(places) <= MANY_PLACES else [{}]
 
 
 def _rows(part: pd.DataFrame, place: Block, metric: str) -> list[dict[str, Any]]:

@@ -120,4 +120,5 @@ def cost_figure(table: Tabulation) -> go.Figure:
     what = "training per trial, dense run shared" if shared else "training per trial"
     figure.update_xaxes(axes.axis(f"{what} ({currency})"))
     figure.update_yaxes(axes.column_axis(metric))
+    canvas.title_legend(figure, frame["series"], table.by)
     return figure

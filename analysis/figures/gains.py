@@ -25,7 +25,7 @@ from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import records, tuples
 from analysis.drawing import axes, canvas
 from analysis.selection.blocks import Block
-from analysis.selection.contest import Contest, contest
+from analysis.selection.contest import SELF_CHOSEN_NOTE, Contest, contest
 from analysis.selection.leaders import overall_leader
 from analysis.selection.series import SPARSITY, comparable, goal_columns, values
 from analysis.selection.stand_ins import CHOSEN_ELSEWHERE, SELF_CHOSEN
@@ -153,7 +153,8 @@ def gains_figure(table: Tabulation) -> go.Figure:
     """Return a heat map, rivals by blocks, diverging around zero; n is in every cell's hover."""
     frame, keys, metric = table.frame, list(table.keys), table.metric
     if frame.empty or not frame["n"].any():
-        why = table.notes if frame.empty else ["No seed has both of them done."]
+        unknown = [SELF_CHOSEN_NOTE] if any(SELF_CHOSEN_NOTE in n for n in table.notes) else []
+        why = table.notes if frame.empty else unknown or ["No seed has both of them done."]
         return canvas.blank("Gain over each rival", why)
     title = f"Gain of {shown(table.by, table.facts)} over each rival"
     labels = [_block_label(row, keys) for row in records(frame[keys])]

@@ -136,8 +136,7 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
         set_on_loss_axis(figure, table)
     else:
         figure.update_yaxes(axes.column_axis(table.metric))
-    if pd.api.types.is_numeric_dtype(rows["series"].infer_objects()):
-        figure.update_layout(legend={"title": {"text": canvas.markup(words(table.by))}})
+    canvas.title_legend(figure, rows["series"], table.by)
     return figure
 
 

@@ -142,6 +142,7 @@ def slice_figure(table: Tabulation) -> go.Figure:
         )
     figure.update_xaxes(setting_axis(x, frame["x"]))
     figure.update_yaxes(axes.column_axis(metric))
+    canvas.title_legend(figure, frame["series"], table.by)
     canvas.brief_legend(figure)
     return figure
 

@@ -182,12 +182,21 @@ def _start(selector: Pick) -> int:
 
 def _fitting(selectors: Sequence[Pick], size: int) -> tuple[Pick, ...]:
     """Selectors with options dropped from the longest until all combinations fit the page."""
-    kept = [selector for selector in selectors if selector.name not in _SLOW]
     most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
+    kept = [_at_most(selector, most) for selector in selectors if selector.name not in _SLOW]
     while prod(len(selector.options) for selector in kept) > most:
         longest = max(range(len(kept)), key=lambda i: len(kept[i].options))
         kept[longest] = _shortened(kept[longest])
     return tuple(selector for selector in kept if len(selector.options) > 1)
+
+
+def _at_most(selector: Pick, most: int) -> Pick:
+    """A selector with at most so many of its options, the one that it starts at among them."""
+    start = _start(selector)
+    if len(selector.options) <= most:
+        return selector
+    first = selector.options[:most] if start < most else selector.options[: most - 1]
+    return replace(selector, options=(*first, *([selector.options[start]] * (start >= most))))
 
 
 def _shortened(selector: Pick) -> Pick:

@@ -13,6 +13,8 @@ from analysis.columns.names import config_columns, differing
 _DERIVED: Final = ("retrain.epochs", "retrain.budget", "dense.epochs")
 """Lengths that may follow from others; these go last where one of a kind is kept."""
 
+SPLIT: Final = "budget.dense_fraction"
+
 _LENGTHS: Final = frozenset({*_DERIVED, "budget.epochs", "budget.dense_fraction"})
 
 
@@ -26,8 +28,11 @@ def without_synonyms(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """Return columns without those lengths whose values only rename an earlier length's.
 
     Lengths alone: two continuous settings of a search rename each other by chance, as every trial
-    has values of its own.
+    has values of its own. Where all trials split one budget, the split says the lengths of both
+    parts, whatever rounding to steps made of these.
     """
+    if SPLIT in columns and frame[SPLIT].notna().all():
+        columns = [column for column in columns if column not in _DERIVED]
     codes: set[bytes] = set()
     kept = []
     for column in columns:

@@ -90,14 +90,24 @@ def test_rates_of_a_schedule_that_is_not_at_hand_are_dots() -> None:
 
 def test_a_cycle_falls_from_where_the_stage_before_it_ended() -> None:
     figure = learning_curves_figure(learning_curves_table(course()))
-    (curve,) = [t for t in figure.data if (t.xaxis, t.fill) == ("x2", None) and t.yaxis == "y2"]
+    curve = next(t for t in figure.data if (t.yaxis, t.fill) == ("y2", None))
     assert list(curve.x) == [2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 5.5]
     assert list(curve.y) == pytest.approx([91, 21, 61, 81, 61, 71, 71])
-    assert list(curve.marker.symbol)[1] == list(curve.marker.symbol)[4] == "circle-open"
+    (rings,) = [t for t in figure.data if t.marker.symbol == "circle-open" and t.x[0] is not None]
+    assert (list(rings.x), list(rings.y)) == ([2.0, 4.0], pytest.approx([21, 61]))
     assert "right after the prune of cycle 2" in curve.hovertext[4]
     assert [shape.x0 for shape in figure.layout.shapes] == [4.0]
     assert figure.data[-1].name == "right after a prune"
     assert figure.layout.xaxis2.range[0] == pytest.approx(2 - 0.03 * 3.5)
+
+
+def test_without_a_curve_of_the_dense_run_the_cycles_have_the_whole_width() -> None:
+    frame = course()
+    figure = learning_curves_figure(learning_curves_table(frame[frame["cycle"] > 0]))
+    assert figure.layout.xaxis2.domain == (0, 1)
+    assert (figure.layout.xaxis.visible, figure.layout.yaxis.visible) == (False, False)
+    assert figure.layout.yaxis2.title.text == "validation accuracy (%)"
+    assert next(t for t in figure.data if t.name == "imp").marker.symbol == "circle"
 
 
 def test_all_panels_have_one_range_upwards() -> None:

@@ -52,6 +52,18 @@ def test_retrainings_of_a_dense_run_are_a_source_of_their_own() -> None:
     assert rows["n_trials"].tolist() == [4, 4] and rows["n_seeds"].tolist() == [2, 2]
 
 
+def test_of_many_places_variance_is_pooled() -> None:
+    """Of 25 sparsities, .8 and .9 in each: one bar of all, not 25."""
+    places = {(round(0.5 + n / 100, 2),): [0.8, 0.9] for n in range(25)}
+    frame = grid(places, "prune.sparsity").assign(val_loss=[0.8, 0.9] * 25)
+    table = variance_table(frame, metric="val_loss").frame
+    assert table["block"].unique().tolist() == ["all trials"]
+    assert table["total_std"].iloc[0] ** 2 == pytest.approx(0.005)
+    assert table["n_settings"].tolist() == [25] * len(table)
+    few = frame[frame["prune.sparsity"] < 0.74]
+    assert variance_table(few, metric="val_loss").frame["block"].nunique() == 24
+
+
 def test_variance_of_one_seed_is_not_known() -> None:
     table = variance_table(grid({("ft",): [0.8], ("llr",): [0.9]}, "retrain.schedule"))
     assert table.frame.empty

@@ -87,3 +87,15 @@ def test_a_figure_that_fails_leaves_the_others(
     (why,) = [one.reason for one in absent if one.figure.name == "accuracy_by_sparsity"]
     assert why == "It could not be drawn (KeyError: 'dense.batch_size')."
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_thousands_of_levels_are_cut_at_once_and_the_start_stays() -> None:
+    """They were dropped one by one, each by a look at all: a report of a search never ended."""
+    rows = [{"prune.sparsity": 0.5 + n / 8000, "seed": 0} for n in range(3000)]
+    rows += [{"prune.sparsity": 0.9, "seed": seed} for seed in (1, 2)]
+    frame = trials(*rows).assign(d_adaptive=0.5)
+    made = exhibit(FIGURES["schedules"], frame)
+    assert isinstance(made, Exhibit)
+    (levels,) = [selector for selector in made.selectors if selector.name == "at.prune.sparsity"]
+    assert len(levels.options) <= 12
+    assert (levels.values[-1], levels.value) == (0.9, 0.9)
