@@ -1,1 +1,1 @@
-"""Zero filters taken out of a masked network: what may go, the smaller network, the proof."""
+"""Zero filters and heads taken out of a masked network: what may go, the smaller one, the proof."""
