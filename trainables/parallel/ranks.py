@@ -51,12 +51,13 @@ class Order(IntEnum):
     JOB = 1
     STAGE = 2
     STEP = 3
+    EVALUATION = 4
 
 
 @dataclass(frozen=True)
 class Told:
     """An order: the number of a step, the factor of its loss (fp16 alone), whether masks are
-    compared, and what goes with a job or a stage."""
+    compared, and what goes with a job, a stage or an evaluation."""
 
     order: Order
     step: int = 0
@@ -135,6 +136,16 @@ class Ranks:
         """Replace rank 0's tensor by the sum over the ranks; those of others are spent."""
         with _lost():
             dist.reduce(tensor, 0, group=self._sums)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all ranks at rank 0, in their order; nothing at the others.
+
+        They travel as pickles, as items do from a loader's processes; tensors must be on the CPU.
+        """
+        values: list[Any] | None = [None] * self.size if self.rank == 0 else None
+        with _lost():
+            dist.gather_object(value, values)
+        return values or []
 
     def dissenting(self, number: int) -> list[int]:
         """Return the ranks whose number differs from rank 0's, the same list on every rank."""

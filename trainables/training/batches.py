@@ -183,21 +183,26 @@ class _StageOrder:
 
 @dataclass(frozen=True)
 class _InOrder:
-    """The keys of all n items in their order, `size` at a time."""
+    """The keys of all n items in their order, `size` at a time; every so many batches of them."""
 
     n: int
     size: int
+    first: int = 0
+    every: int = 1
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for at in range(0, self.n, self.size):
+        for at in range(self.first * self.size, self.n, self.every * self.size):
             yield [(0, i) for i in range(at, min(at + self.size, self.n))]
 
 
-def in_order(loaded: LoadedTask, data: Items, size: int, draw: Draw) -> Iterator[Any]:
-    """Yield all of a part's batches in the order of the data, on the device."""
+def in_order(
+    loaded: LoadedTask, data: Items, size: int, draw: Draw, first: int = 0, every: int = 1
+) -> Iterator[Any]:
+    """Yield a part's batches in the order of the data, on the device: from number `first` on every
+    so many of them, all unless said otherwise."""
     if isinstance(data, InMemory):
-        return data.chunks(size)
-    return loaded_batches(loaded, data, _InOrder(len(data), size), draw)
+        return islice(data.chunks(size), first, None, every)
+    return loaded_batches(loaded, data, _InOrder(len(data), size, first, every), draw)
 
 
 def augmented_in_order(

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from trainables.data.in_memory import InMemory
 from trainables.data.isolation import reseed
+from trainables.parallel.packing import Packed
+from trainables.parallel.ranks import Order, Ranks
+from trainables.pruning.work import moved
 from trainables.tasks.task import Forward
 from trainables.training.batches import in_order
 from trainables.training.loaded import LoadedTask
@@ -37,19 +40,63 @@ def evaluate(loaded: LoadedTask, part: str, forward: Forward | None = None) -> d
         reseed(derived_seed(0, "evaluation", 0, "dropout"), loaded.device)
     sums: dict[str, Any] = {}
     weight: int | Tensor = 0
-    for batch in evaluation_batches(loaded, part):
-        with loaded.autocast():
-            scores = task.score(network, batch)
+    # What may draw does so in one process, in the order of the data, as it always has.
+    alone = loaded.ranks is None or forward is not None or loaded.draws
+    scored = _scored(loaded, part, network) if alone else _scored_together(loaded, part)
+    for scores, counted in scored:
         for name, value in scores.items():
             sums[name] = value if name not in sums else sums[name] + value
-        weight = weight + task.weight(batch)
+        weight = weight + counted
     return dict(task.finish({**sums, "weight": int(weight)}))
 
 
-def evaluation_batches(loaded: LoadedTask, part: str) -> Iterator[Any]:
+Scores = tuple[Mapping[str, Any], int | Tensor]
+"""What one batch adds, and its weight."""
+
+
+def _scored(
+    loaded: LoadedTask, part: str, network: Forward, first: int = 0, every: int = 1
+) -> Iterator[Scores]:
+    for batch in evaluation_batches(loaded, part, first, every):
+        with loaded.autocast():
+            scores = loaded.task.score(network, batch)
+        yield scores, loaded.task.weight(batch)
+
+
+def _scored_together(loaded: LoadedTask, part: str) -> Iterator[Scores]:
+    """The same from rank 0, each rank at its turn's batches; in the order of the data, so that the
+    sums are those of one process."""
+    ranks = loaded.ranks
+    assert ranks is not None
+    ranks.tell(Order.EVALUATION, {"part": part})
+    shares = ranks.gather(_share(loaded, ranks, part))
+    for number in range(sum(map(len, shares))):
+        yield moved(
+            shares[number % ranks.size][number // ranks.size], lambda t: t.to(loaded.device)
+        )
+
+
+def lend_scores(loaded: LoadedTask, ranks: Ranks, part: str) -> None:
+    """Do a rank's part of an evaluation that rank 0 has ordered."""
+    loaded.model.eval()
+    ranks.gather(_share(loaded, ranks, part))
+
+
+def _share(loaded: LoadedTask, ranks: Ranks, part: str) -> list[Any]:
+    """What this rank's batches add, at rank 0's weights."""
+    model = loaded.model
+    Packed([*model.parameters(), *model.buffers()]).spread_(ranks)
+    with torch.inference_mode():
+        scored = _scored(loaded, part, model, ranks.rank, ranks.size)
+        return [moved(scores, lambda t: t.cpu()) for scores in scored]
+
+
+def evaluation_batches(
+    loaded: LoadedTask, part: str, first: int = 0, every: int = 1
+) -> Iterator[Any]:
     """Yield the batches of an evaluation of a part, in the order of the data."""
-    data = loaded.splits.in_order[part]
-    return in_order(loaded, data, _size(loaded, data), Draw(0, f"evaluation of {part}"))
+    data, draw = loaded.splits.in_order[part], Draw(0, f"evaluation of {part}")
+    return in_order(loaded, data, _size(loaded, data), draw, first, every)
 
 
 def _size(loaded: LoadedTask, data: Any) -> int:

@@ -59,6 +59,7 @@ def _follow(port: int, rank: int, job: Job) -> None:
 def _obey(ranks: Ranks, first: Job) -> None:
     from trainables.config.trial import TrialConfig
     from trainables.parallel.ranks import Order
+    from trainables.training.evaluation import lend_scores
     from trainables.training.shares import Led
     from trainables.workers.worker import tasks_for
 
@@ -70,6 +71,9 @@ def _obey(ranks: Ranks, first: Job) -> None:
         elif told.order is Order.STAGE:
             assert loaded is not None
             stage = Led(loaded, ranks, told.message)
+        elif told.order is Order.EVALUATION:
+            assert loaded is not None
+            lend_scores(loaded, ranks, str(told.message["part"]))
         else:
             assert stage is not None
             stage.step(told)

@@ -22,6 +22,8 @@ from trainables.workers.crew import RankFault
 from trainables.workers.failures import kind_of
 from trainables.workers.worker import JobRun
 
+pytestmark = pytest.mark.slow
+
 CONFIG = tiny(compute={"processes": 2})
 EVERY_STEP: dict[str, Any] = {"checkpoint_s": 1e-6}
 """Partial states: one after every step."""

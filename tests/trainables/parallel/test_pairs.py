@@ -25,8 +25,9 @@ from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files.trial_record import Record
 from trainables.parallel.ranks import Order
+from trainables.training.evaluation import evaluate
 from trainables.trials.stage_run import begin
-from trainables.trials.task_cache import TaskCache
+from trainables.trials.task_cache import TaskCache, load_weights_
 
 UNEVEN = {"dataset": {"name": "digits", "n_train": 97}, "model": {"name": "mlp", "hidden": [8]}}
 """Six steps of 16 examples an epoch and one of a single example, which leaves rank 1 none."""
@@ -87,6 +88,26 @@ def test_two_processes_take_the_steps_of_one(pair: Pair) -> None:
     losses = step_losses(pair.tasks, two, 6)
     assert losses == pytest.approx(step_losses(cache(), config(1), 6), rel=1e-6)
     assert losses[0] > losses[-1] > 0
+
+
+@pytest.mark.parametrize(("part", "batches"), [("val", [1, 0]), ("test", [1, 1])])
+def test_two_processes_measure_a_network_as_one_does_to_the_bit(
+    pair: Pair, record: Record, part: str, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """144 examples in one batch, 360 in two."""
+    announce_job(pair, config())
+    weights = last_stage(pair.folder / "undisturbed", record).weights
+    two, one = pair.tasks.loaded(config()), cache().loaded(config(1))
+    load_weights_(two.model, weights)
+    load_weights_(one.model, weights)
+    ranks, gathered = two.ranks, []
+    assert ranks is not None
+    gather = ranks.gather
+    monkeypatch.setattr(ranks, "gather", lambda v: (gathered.append(s := gather(v)), s)[1])
+    alone = evaluate(one, part)
+    assert evaluate(two, part) == alone
+    assert [len(share) for share in gathered[0]] == batches
+    assert record.metrics[f"{part}_loss"] == alone["loss"]
 
 
 def test_synchronised_batch_norm_makes_two_processes_take_the_steps_of_one(pair: Pair) -> None:

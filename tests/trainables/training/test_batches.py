@@ -24,9 +24,10 @@ from trainables.data.in_memory import InMemory
 from trainables.data.isolation import reseed, restoring_generators
 from trainables.data.parts import Splits
 from trainables.networks.models import seeded
-from trainables.training.batches import augmented_in_order, training_batches
+from trainables.training.batches import augmented_in_order, in_order, training_batches
 from trainables.training.evaluation import evaluate
 from trainables.training.loaded import LoadedTask, Loading
+from trainables.training.loader import Draw
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 """Three processes are more than some machines have cores; torch warns of it."""
@@ -194,6 +195,18 @@ def test_ranks_share_out_the_same_items_in_the_same_order(
     sizes = [[sum(len(part[1]) for part in share) for share in step] for step in steps]
     last = 2 if first == 0 else 1
     assert [sizes[0], sizes[last]] == {2: [[2, 2], [1, 1]], 3: [[2, 1, 1], [1, 1, 0]]}[ranks]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_ranks_take_turns_at_the_batches_of_an_evaluation(first: int) -> None:
+    items, draw = Drawing(), Draw(0, "evaluation of val")
+    held = InMemory.of(torch.arange(N), torch.arange(N))
+    for data in (items, held):
+        on: Any = task(data, kind=Given)
+        whole = [list(batch) for batch in in_order(on, data, 3, draw)]
+        shares = [list(batch) for batch in in_order(on, data, 3, draw, first, 3)]
+        assert len(whole) == 4 and len(shares) == (2 if first == 0 else 1)
+        assert same([shares], [whole[first::3]])
 
 
 @pytest.mark.parametrize("processes", [0, 1, 3])
