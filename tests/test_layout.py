@@ -137,7 +137,7 @@ ROOMS: dict[str, Room] = {
         f"{_FRAMES} plotly jinja2 markupsafe",
     ),
     "analysis.paper": Room(
-        "frames selection drawing figures panels", f"{_FRAMES} plotly", "kaleido"
+        "frames selection drawing fronts figures panels", f"{_FRAMES} plotly", "kaleido"
     ),
     "analysis.dashboard": Room(
         "columns stats frames selection tables drawing figures panels workbench answer"

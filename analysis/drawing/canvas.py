@@ -23,6 +23,9 @@ SVG_POINTS: Final = 15_000
 
 HEIGHT: Final = 460
 
+NAME: Final = "name"
+"""What annotations are called that name a point, for whoever has no room for them."""
+
 MANY_NAMES: Final = 12
 FEW_NAMES: Final = 8
 """With more names than many, a legend would take the plot's room; it then names a few."""

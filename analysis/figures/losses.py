@@ -126,7 +126,7 @@ def loss_axis(metric: str, floor: float, top: float) -> dict[str, Any]:
     low, high = math.log10(floor), math.log10(top * ROOM)
     ticks, unit = _ticks(low, high), [difference_unit(metric)] if difference_unit(metric) else []
     return axes.axis(
-        titled("loss from dense", ", ".join([*unit, "log scale"])),
+        titled("loss from dense", ", ".join([*unit, "log"])),
         type="log",
         range=[low, high],
         minor={"ticks": ""},

@@ -161,6 +161,7 @@ def _add_names(figure: go.Figure, frame: pd.DataFrame, view: FrontAxes) -> None:
     for place, lift in lifts.items():
         right = share[place] > OUTER
         figure.add_annotation(
+            name=canvas.NAME,
             x=float(spots[place]),
             y=float(heights[place]),
             text=canvas.markup(str(frame.at[place, "label"])),

@@ -33,6 +33,10 @@ _SAID: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Settings that a measure says already."""
 
+NAMED: Final = (
+    "Named are the ends of the front and the compromise nearest to the best of all at once."
+)
+
 MANY_SETTINGS: Final = 3
 """A label names so many settings."""
 
@@ -85,9 +89,7 @@ def _notes(trials: pd.DataFrame, table: pd.DataFrame, axes: FrontAxes) -> tuple[
         if len(axes.objectives) > 1
         else "Of these axes neither way is better, so there is no front.",
         "Each line is the front of the configurations within its level." if axes.level else "",
-        "Named are the ends of the front and the compromise nearest to the best of all at once."
-        if (table["label"] != "").any()
-        else "",
+        NAMED if (table["label"] != "").any() else "",
         "Whiskers of the points on the front are 95 % intervals over seeds, Student's t."
         if n >= FEWEST_SEEDS
         else "Intervals over two seeds are so wide that they stand in the hover text alone."

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from analysis.drawing.untitled import untitled
 from analysis.figures import source_frame
 from analysis.frames.study_frames import read
+from analysis.fronts.pareto import NAMED
 from analysis.panels.aims import aimed
 from analysis.panels.drawings import tabulated
 from analysis.paper.style import Page, on_page
@@ -35,4 +36,5 @@ def drawn(
     if not plot.data:
         reason = untitled(plot).reason
         raise ValueError(f"the figure {name} must have something to show, got nothing: {reason}")
-    return on_page(plot, page), table.notes
+    notes = tuple(note for note in table.notes if not (page.narrow and note == NAMED))
+    return on_page(plot, page), notes

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import plotly.graph_objects as go
 
+from analysis.drawing.canvas import NAME
 from analysis.drawing.theme import DENSE, FONT
 
 Font = Literal["sans", "serif"]
@@ -26,6 +27,7 @@ GREYS: Final = ("#000000", "#606060", "#303030", "#999999")
 """Greys of a series after the other, neighbours far apart, all dark enough for print."""
 
 _MARGIN: Final = 8
+_FINER: Final = 5 / 9
 _NARROW: Final = 12.0
 """Below this width in cm, a column of a paper, markers and lines are smaller."""
 
@@ -50,6 +52,11 @@ class Page:
     size: float = 9.0
     mono: bool = False
     title: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is a column of a paper: marks are smaller, and points have no names."""
+        return self.width < _NARROW
 
 
 def on_page(figure: go.Figure, page: Page) -> go.Figure:
@@ -77,15 +84,20 @@ def on_page(figure: go.Figure, page: Page) -> go.Figure:
     if not page.title:
         top = sized.layout.margin.t or 0
         sized.update_layout(title=None, margin={"t": min(top, 24)})
-    if page.width < _NARROW:
+    if page.narrow:
         _make_finer(sized)
+        _drop_names(sized)
+        sized.for_each_yaxis(_break_title)
     return _grey(sized) if page.mono else sized
 
 
 def _make_finer(figure: go.Figure) -> None:
     """Smaller markers, thinner lines and error bars, in place."""
     figure.update_traces(line={"width": 1.2}, selector=_has_line)
-    figure.update_traces(marker={"size": 5}, selector=_has_single_marker)
+    for trace in figure.select_traces(_has_marker):
+        size = trace.marker.size
+        several = not isinstance(size, int | float)
+        trace.marker.size = [one * _FINER for one in size] if several else size * _FINER
     figure.update_traces(error_y={"thickness": 0.8, "width": 2}, selector={"type": "scatter"})
 
 
@@ -93,8 +105,26 @@ def _has_line(trace: Any) -> bool:
     return trace.type in ("scatter", "scattergl") and "lines" in (trace.mode or "")
 
 
-def _has_single_marker(trace: Any) -> bool:
-    return trace.type in ("scatter", "scattergl") and isinstance(trace.marker.size, int | float)
+def _has_marker(trace: Any) -> bool:
+    return trace.type in ("scatter", "scattergl") and trace.marker.size is not None
+
+
+def _break_title(axis: Any) -> None:
+    """Set the unit of a long title on a line of its own: a column is lower than such a title."""
+    text = axis.title.text or ""
+    if len(text) > LONG_TITLE:
+        axis.title.text = text.replace(" (", "<br>(", 1)
+
+
+LONG_TITLE: Final = 24
+
+
+def _drop_names(figure: go.Figure) -> None:
+    """Take out the names of points, in place, and the room that the axis leaves them."""
+    kept = [note for note in figure.layout.annotations if note.name != NAME]
+    if len(kept) < len(figure.layout.annotations):
+        figure.layout.annotations = kept
+        figure.update_yaxes(range=None, autorange=True)
 
 
 def _grey(figure: go.Figure) -> go.Figure:

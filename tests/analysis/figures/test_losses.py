@@ -44,7 +44,7 @@ def test_a_lower_loss_of_the_network_is_no_loss() -> None:
     table = accuracy_by_sparsity_table(frame, metric="val_loss", view="loss")
     assert table.frame["mean"].tolist() == pytest.approx([0.1, 0.3])
     figure = accuracy_by_sparsity_figure(table)
-    assert figure.layout.yaxis.title.text == "loss from dense (nats, log scale)"
+    assert figure.layout.yaxis.title.text == "loss from dense (nats, log)"
 
 
 def test_a_trial_without_a_dense_run_takes_that_of_its_seed() -> None:
@@ -63,7 +63,7 @@ def test_the_axis_is_logarithmic_and_what_lost_nothing_stands_on_its_edge() -> N
     assert list(traces["clr"].marker.symbol) == [EDGE, "square"]
     assert traces["clr"].error_y.array[0] is None
     axis = figure.layout.yaxis
-    assert (axis.type, axis.title.text) == ("log", "loss from dense (points, log scale)")
+    assert (axis.type, axis.title.text) == ("log", "loss from dense (points, log)")
     assert axis.range == pytest.approx((math.log10(floor / 1.6), math.log10(20 * 1.6)))
     assert "1" in axis.ticktext and "10" in axis.ticktext
     keys = [t.name for t in figure.data if t.x[0] is None]

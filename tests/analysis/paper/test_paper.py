@@ -11,6 +11,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
+from analysis.drawing.canvas import NAME
 from analysis.drawing.theme import DENSE, STYLES
 from analysis.figures import FIGURES, source_frame
 from analysis.frames.study_frames import read
@@ -58,6 +59,20 @@ def test_what_is_not_offered_is_refused(
 def test_nothing_to_show_says_why(schedules_folder: Path) -> None:
     with pytest.raises(ValueError, match="got nothing: No trial comes from a search"):
         drawn([str(schedules_folder)], "history", {}, [], Page())
+
+
+def test_a_column_of_a_paper_has_finer_marks_and_no_names_of_points() -> None:
+    figure = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": [9, 18]}))
+    figure.add_annotation(text="discount d 0.3", name=NAME, x=1, y=1)
+    figure.add_annotation(text="missing", x=1, y=1)
+    figure.update_yaxes(range=(0, 100), title="validation accuracy (%, more is better)")
+    narrow = on_page(figure, Page(width=8.4))
+    assert list(narrow.data[0].marker.size) == pytest.approx([5, 10])
+    assert [note.text for note in narrow.layout.annotations] == ["missing"]
+    assert narrow.layout.yaxis.range is None
+    assert narrow.layout.yaxis.title.text == "validation accuracy<br>(%, more is better)"
+    wide = on_page(figure, Page(width=16))
+    assert len(wide.layout.annotations) == 2 and wide.layout.yaxis.range == (0, 100)
 
 
 def test_a_page_has_its_size_in_centimetres() -> None:

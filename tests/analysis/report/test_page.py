@@ -128,7 +128,7 @@ def test_an_exhibit_draws_every_combination(schedules_folder: Path) -> None:
     assert [variants[f"0|0|{i}"]["subtitle"] for i in (0, 1)] == [
         "1 epoch of retraining", "3 epochs of retraining"
     ]  # fmt: skip
-    assert titles["0|1|1"] == "loss from dense (points, log scale)"
+    assert titles["0|1|1"] == "loss from dense (points, log)"
     assert all("template" not in v["layout"] for v in variants.values())
 
 
