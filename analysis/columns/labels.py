@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Final
 
-from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.schema import METRICS, spelled
 
 MISSING: Final = "–"
 
@@ -105,24 +105,12 @@ def words(column: str) -> str:
     if pace_of(column):
         return "training speed"
     if column in METRICS:
-        return _metric_words(column, METRICS[column].noun)
+        parts = ("validation" if part == "val" else part for part in column.split("_"))
+        return spelled(column, " ".join(parts))
     for begin, of_it in _OF_SECTION.items():
         if column.startswith(begin):
             return brief(f"{column.removeprefix(begin).replace('_', ' ')} {of_it}")
     return brief(column)
-
-
-def _metric_words(name: str, noun: str) -> str:
-    """A metric's prefixes and its name, as its task spells it."""
-    parts = name.split("_")
-    if not noun:
-        return " ".join(_PART_WORDS.get(part, part) for part in parts)
-    prefixes = [part for part in parts if part in _PREFIXES]
-    return " ".join([*(_PART_WORDS.get(part, part) for part in prefixes), noun])
-
-
-_PART_WORDS: Final = {"val": "validation"}
-_PREFIXES: Final = ("dense", "pruned", "val", "test")
 
 
 def unit(column: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
 from analysis.tables.dense_row import DENSE
-from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.schema import METRICS, spelled
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,15 @@ _STYLES: Final[Mapping[str, _Style]] = {
     "theoretical_speedup": _Style("theoretical speedup", "x", 1, 2),
     "sparsity": _Style("sparsity reached", "", 1, 4),
 }
-_DECIMALS: Final = {"1": 4, "nat": 4, "x": 2, "s": 1, "epoch": 2, "B": 0, "1/s": 0, "step": 0}
+_DECIMALS: Final = {"1": 4, "nat": 4, "x": 2, "s": 1, "epoch": 2, "B": 0, "1/s": 0, "step": 0,
+                    "points": 2}  # fmt: skip
 
 
 def style(metric: str) -> _Style:
     """How a metric is shown: accuracies in per cent, other numbers in the schema's unit."""
     if metric in _STYLES:
         return _STYLES[metric]
-    words = metric.replace("_", " ")
+    words = spelled(metric, metric.replace("_", " "))
     if metric in METRICS and METRICS[metric].percent:
         return _Style(words, "%", 100, 2)
     if metric.startswith("train_") and metric.endswith("_per_s"):

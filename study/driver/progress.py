@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from study.points.agenda import Assignment, Ending
-from trainables.vocabulary.schema import METRICS, State
+from trainables.vocabulary.schema import METRICS, State, spelled
 from trainables.vocabulary.wording import counted, duration
 
 
@@ -152,7 +152,8 @@ def _bests(tally: Tally) -> str:
     if not 0 < len(tally.bests) <= MANY_SPARSITIES:
         return ""
     metric = METRICS[tally.best_metric]
-    name = tally.best_metric.replace("val_", "validation ").replace("_", " ")
+    words = tally.best_metric.replace("val_", "validation ").replace("_", " ")
+    name = spelled(tally.best_metric, words)
     values = [
         f"{100 * value:.1f} %" if metric.percent else f"{value:.4g}"
         for _, value in sorted(tally.bests.items())

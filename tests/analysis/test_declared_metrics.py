@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pandas as pd
@@ -17,6 +18,7 @@ from analysis.fronts.pareto import pareto_table
 from analysis.report.views import leaders_view
 from analysis.selection.leaders import leaders
 from analysis.tables.content import comparison_table
+from analysis.tables.layout import heading, number
 from analysis.tables.render import to_text
 from tests.analysis.hand_made import grid
 from trainables.vocabulary.declarations import Declarations, Metric
@@ -122,3 +124,17 @@ def test_the_card_names_the_signature_of_what_is_measured() -> None:
     frame = grid({("llr", 0.8): [40.0, 41.0]}, "retrain.schedule", "prune.sparsity")
     frame = frame.rename(columns={"val_accuracy": "val_chrf", "test_accuracy": "test_chrf"})
     assert dict(answer_of(frame).card.facts)["measured by"] == "chrF (nrefs:1|nc:6)"
+
+
+def test_the_first_metric_stays_first_through_files_that_sort_their_entries() -> None:
+    """BLEU is before chrF in the alphabet, and the task says that chrF decides."""
+    chrf, bleu = (Metric("more", unit="points", meaning=name) for name in ("chrF", "BLEU"))
+    declared = Declarations({"chrf": chrf, "bleu": bleu}, "tokens", "nat")
+    plain = json.loads(json.dumps(declared.plain(), sort_keys=True))
+    assert [*plain["metrics"]] == ["bleu", "chrf"] and plain["order"] == ["chrf", "bleu"]
+    again = Declarations.of(plain)
+    assert [*again.metrics] == ["chrf", "bleu"] and again == declared
+    names = [name for name in declare(plain) if name.startswith("val_")]
+    assert names[:2] == ["val_chrf", "val_bleu"] and again.deciding == "chrf"
+    assert "order" not in ERRORS.plain()
+    assert heading("test_chrf") == "test chrF [points]" and number(41.251, "test_chrf") == "41.25"

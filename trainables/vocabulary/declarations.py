@@ -66,8 +66,14 @@ class Declarations:
         return next(iter(self.metrics), LOSS)
 
     def plain(self) -> dict[str, Any]:
-        """Return the declarations as plain data; signatures where there are any."""
+        """Return the declarations as plain data; signatures where there are any.
+
+        Files have their entries in the order of the alphabet: where that is another, `order` keeps
+        the metrics' own.
+        """
         plain = asdict(self)
+        if [*self.metrics] != sorted(self.metrics):
+            plain["order"] = [*self.metrics]
         for metric in plain["metrics"].values():
             if not metric["signature"]:
                 del metric["signature"]
@@ -78,7 +84,8 @@ class Declarations:
         """Return the declarations of plain data; those of classification where there are none."""
         if not raw:
             return CLASSIFICATION
-        metrics = {name: Metric(**metric) for name, metric in raw["metrics"].items()}
+        names = raw.get("order", raw["metrics"])
+        metrics = {name: Metric(**raw["metrics"][name]) for name in names}
         return cls(metrics, raw["counts"], raw["loss_unit"])
 
 

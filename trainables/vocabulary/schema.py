@@ -197,6 +197,12 @@ def declare(declared: Mapping[str, Any]) -> dict[str, Measure]:
     return measures
 
 
+def spelled(name: str, words: str) -> str:
+    """Return words that end with a metric's name, that as its task spells it."""
+    noun = METRICS[name].noun if name in METRICS else ""
+    return words[: -len(noun)] + noun if noun else words
+
+
 def at_level(level: Level, measures: Iterable[Measure] | None = None) -> tuple[str, ...]:
     """Return the names that a trial, a cycle or an epoch has, of some measures or of all known."""
     chosen = METRICS.values() if measures is None else measures
