@@ -258,7 +258,7 @@ def _steps_are_as_told(c: Settings) -> None:
 
 def _shares_are_real(c: Settings) -> None:
     processes, whole = c.compute.processes, c.dense.batch_size
-    if processes > whole:
+    if processes > whole and not c.forms_batches:
         rule = f"be at most dense.batch_size ({whole}), of which each gets a share"
         _refuse("compute.processes", rule, processes)
     if c.compute.batch_norm == "synchronised" and processes > 1:
@@ -269,7 +269,9 @@ def _all_meet_in_every_forward(c: Settings) -> None:
     """Synchronised layers wait for each other: every process must come by equally often."""
     compute, last = c.compute, c.n_train % c.dense.batch_size
     why = None
-    if compute.micro_batch is not None:
+    if c.forms_batches:
+        why = "for a task that forms its batches itself, of any number of examples"
+    elif compute.micro_batch is not None:
         why = "beside compute.micro_batch, of which shares may have different numbers"
     elif compute.compile:
         why = "under compute.compile, which knows of no other process"
