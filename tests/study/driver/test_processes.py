@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 PAIRS: dict[str, Any] = {
     "task": {"dataset": "digits", "model": {"name": "mlp", "hidden": [16]}},
-    "dense": {"epochs": 40},
+    "dense": {"epochs": 25},
     "prune": {"sparsity": 0.8},
-    "retrain": {"schedule": "llr", "epochs": 5},
+    "retrain": {"schedule": "llr", "epochs": 2},
     "seeds": [0, 1],
     "compute": {"processes": 2},
 }
