@@ -4,9 +4,10 @@ Both read JPEG files as large as ImageNet's, decode them, crop and mirror them a
 them to 224 x 224, normalise them, and make batches of 64 in the same order and by as many
 processes: one through a study's folder and its loader, the other through torchvision's ImageFolder
 and torch's DataLoader with the same transforms. They alternate in one process, an epoch each, and
-each pair gives one ratio. Prints the median of the ratios with its order-statistic interval.
+each pair gives one ratio. Prints the median of the ratios with its order-statistic interval. Each
+process makes four batches ahead, so that an epoch must be many times as long.
 
-    python benchmarks/streaming.py [--processes 2] [--pairs 15] [--images 600]
+    python benchmarks/streaming.py [--processes 2] [--pairs 15] [--images 3000]
     python benchmarks/streaming.py --memory [--images 20000] [--processes 2]
 
 `--memory` reads one epoch through the study's loader instead and prints what this process and its
@@ -207,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", "This DataLoader will create")
     torch.set_num_threads(1)
-    n = arguments.images or (20_000 if arguments.memory else 600)
+    n = arguments.images or (20_000 if arguments.memory else 3_000)
     with tempfile.TemporaryDirectory(prefix="streaming-") as name:
         folder = Path(name)
         write(folder, n)
