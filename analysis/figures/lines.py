@@ -143,7 +143,7 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
 def _single(x: str, level: float) -> str:
     """Why there is nothing to draw over a single level."""
     return (
-        f"All trials here have one {words(x)}, {shown(x, level)}: there is nothing to draw across."
+        f"All trials here have the same {words(x)}, {shown(x, level)}: nothing to draw across."
         " Tables hold the numbers."
     )
 

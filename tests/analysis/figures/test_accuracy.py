@@ -225,10 +225,10 @@ def test_a_single_level_leaves_nothing_to_draw_across() -> None:
     figure = accuracy_by_sparsity_figure(accuracy_by_sparsity_table(frame))
     assert not figure.data
     said = figure.layout.annotations[0].text.replace("<br>", " ")
-    assert said.startswith("All trials here have one sparsity, 90 %: there is nothing to draw")
+    assert said.startswith("All trials here have the same sparsity, 90 %: nothing to draw")
     figure = accuracy_by_budget_figure(accuracy_by_budget_table(frame))
     said = figure.layout.annotations[0].text.replace("<br>", " ")
-    assert said.startswith("All trials here have one retraining, 2 epochs:")
+    assert said.startswith("All trials here have the same retraining, 2 epochs:")
 
 
 def test_dense_runs_of_several_settings_have_no_line() -> None:
