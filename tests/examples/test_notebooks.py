@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from study import Study
 from tests.analysis import synthetic
 
 NOTEBOOKS = Path(__file__).parents[2] / "examples" / "notebooks"
@@ -32,7 +33,7 @@ def shown(cell: Any) -> str:
 
 def test_all_of_them_are_shipped_with_their_outputs() -> None:
     names = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
-    assert names == ["which_schedule.ipynb"]
+    assert names == ["launch_a_study.ipynb", "which_schedule.ipynb"]
     for name in names:
         text = (NOTEBOOKS / name).read_text(encoding="utf-8")
         cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
@@ -51,3 +52,15 @@ def test_a_notebook_reads_a_study(tmp_path: Path) -> None:
     assert "allr" in shown(cells[1])
     assert "plotly" in shown(cells[3])
     assert "val_accuracy" not in shown(cells[2]) and "0.95" in shown(cells[5])
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+def test_a_notebook_runs_a_study(tmp_path: Path) -> None:
+    cells = executed("launch_a_study.ipynb", tmp_path)
+    assert "8 trials" in shown(cells[0])
+    assert "8 settled, 0 failed" in shown(cells[1])
+    assert "<table>" in shown(cells[2])
+    assert "12 trials, 8 of them settled" in shown(cells[3])
+    answer = Study.open(tmp_path / "results" / "notebook").answer()
+    assert answer.counts.states == {"done": 8}
