@@ -81,17 +81,38 @@ def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
     assert not (tmp_path / "tune").exists()
 
 
+FRAGILE = """
+from torch import nn
+
+class Fragile(nn.Module):
+    def __init__(self, in_shape, n_classes):
+        super().__init__()
+        self.linear = nn.Linear(64, n_classes)
+
+    def forward(self, images):
+        if self.training and len(images) == 16:
+            raise ValueError("no batch of 16")
+        return self.linear(images.flatten(1))
+"""
+"""A network that no look at it before a run finds fault with."""
+
+
 def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> None:
-    sets = {  # a last batch of one image, 1 x 1 behind vgg's pools, is too little for BatchNorm
-        "task.model": "{grid: [{name: mlp, hidden: [8]}, vgg16-bn]}",
-        "task.dataset": "{name: digits, n_train: 97}",
+    (tmp_path / "fragile.py").write_text(FRAGILE)
+    study = shutil.copy(TINY, tmp_path / "tiny.yaml")
+    sets = {
+        "task.model": "{grid: [{name: mlp, hidden: [8]}, 'fragile:Fragile']}",
         "seeds": "[0]",
+        "track.tensorboard": str(tmp_path / "file"),  # a tracker that cannot be written
     }
-    text = finished(bimp(TINY, tmp_path, **sets), status=1)
+    (tmp_path / "file").write_text("")
+    text = finished(bimp(study, tmp_path, **sets), status=1)
     assert "4 of 8 trials are settled" in text
+    assert text.count("warning: track.tensorboard") == 1
+    assert "NotADirectoryError" in text and "4 trials missing there" in text
     states = [r.state for r in StudyFolder(str(tmp_path)).records().records]
     assert sorted(states) == ["done"] * 4 + ["failed"] * 4
-    again = finished(bimp(TINY, tmp_path, **sets), status=1)
+    again = finished(bimp(study, tmp_path, **sets), status=1)
     assert "retrying: 4 failed trials" in again
     attempts = {r.attempt for r in StudyFolder(str(tmp_path)).records().records if not r.settled}
     assert attempts == {2}
