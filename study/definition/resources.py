@@ -14,6 +14,9 @@ from trainables.vocabulary.refusal import Refusal, shown
 
 KEY = "compute.processes"
 
+LEAST_SHARE = 1e-4
+"""The smallest share of a GPU that Ray knows."""
+
 
 class Resources(Section):
     """What a trial gets: CPU cores of each of its processes (also torch's threads), and GPUs (0, 1,
@@ -34,6 +37,8 @@ class Resources(Section):
     @field_validator("gpus")
     @classmethod
     def _share(cls, value: float) -> float:
+        if 0 < value < LEAST_SHARE:
+            raise ValueError(f"must be 0 or at least {LEAST_SHARE:g}")
         parts = value if value > 1 else 1 / value if value else 0.0
         if abs(parts - round(parts)) > 1e-6:
             raise ValueError("must be 0, a share 1/n, or a whole number")

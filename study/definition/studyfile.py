@@ -156,7 +156,8 @@ class StudyFile(Section):
     @model_validator(mode="after")
     def _known_metrics(self) -> Self:
         """What a task of the user's measures is known only once it has been looked at."""
-        if not any("use" in (raw.get("task") or ()) for raw in (self.space, *self.spaces)):
+        tasks = (raw.get("task") for raw in (self.space, *self.spaces))
+        if not any("use" in task for task in tasks if isinstance(task, Mapping)):
             require_metrics(self.search, measures_of({}))
         return self
 
@@ -266,7 +267,8 @@ def read_yaml(text: str, source: str) -> Any:
         problem = (error.problem or str(error)).splitlines()[0]
         raise Refusal(f"{source}{where} must be valid YAML, got a fault: {problem}") from None
     except YAMLError as error:
-        raise Refusal(f"{source} must be valid YAML, got a fault: {error}") from None
+        fault = " ".join(str(error).split())
+        raise Refusal(f"{source} must be valid YAML, got a fault: {fault}") from None
     except ValueError as error:
         raise Refusal(f"{source} {error}") from None
     except RecursionError:

@@ -11,6 +11,7 @@ from trainables.config.optimisers import OPTIMISERS
 from trainables.config.sections import (
     BelowOne,
     Count,
+    Epochs,
     NonNegative,
     PositiveNumber,
     Section,
@@ -48,7 +49,7 @@ class Dense(Section):
     patterns of `leave_out` fit being initialised afresh.
     """
 
-    epochs: PositiveNumber | None = None
+    epochs: Epochs | None = None
     batch_size: Count = 64
     lr: PositiveNumber = 0.1
     schedule: Literal[

@@ -69,7 +69,7 @@ class Prune(Section):
     """
 
     sparsity: BelowOne
-    cycles: Count = 1
+    cycles: Annotated[Count, Field(le=10_000)] = 1
     structure: Literal["weights", "filters", "blocks", "rows", "columns"] = "weights"
     pattern: Pattern | None = None
     block: Block | None = None

@@ -52,6 +52,8 @@ Number = Annotated[float, BeforeValidator(_not_a_bool), AfterValidator(_finite)]
 Count = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=1)]
 WholeNumber = Annotated[int, BeforeValidator(_not_a_bool), Field(ge=0)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
+Epochs = Annotated[PositiveNumber, Field(le=1e9)]
+"""A length; its optimiser steps are a whole number that tables can hold."""
 NonNegative = Annotated[Number, Field(ge=0)]
 BelowOne = Annotated[Number, Field(ge=0, lt=1)]
 UpToOne = Annotated[Number, Field(gt=0, le=1)]
@@ -97,6 +99,8 @@ class Named(Section):
         if is_reference(name):
             parse(name, cls.what)
             return {"name": name, "parameters": {k: v for k, v in given.items() if k != "name"}}
+        if not isinstance(name, str):
+            raise Refusal(f"{cls.what} must have text as its name, got {shown(name)}")
         if name not in cls.catalog:
             raise Refusal(catalog.unknown(cls.what, name, cls.catalog))
         rest = {key: value for key, value in given.items() if key != "name"}
@@ -209,7 +213,7 @@ class TaskChoice(Section):
             if key not in known:
                 raise unknown_key(f"task.{key}", key, known, value)
         for key in ("dataset", "model"):
-            if key not in given:
+            if given.get(key) is None:
                 raise Refusal(f"task.{key} must be given, got nothing")
         return given
 
@@ -304,8 +308,8 @@ class Retrain(Section):
     """
 
     schedule: Annotated[str, BeforeValidator(_retrain_schedule)] = "allr"
-    epochs: PositiveNumber | None = None
-    budget: PositiveNumber | None = None
+    epochs: Epochs | None = None
+    budget: Annotated[PositiveNumber, Field(le=1000)] | None = None
     discount: Annotated[float | str, BeforeValidator(_discount)] = "adaptive"
     norm: Norm | None = None
     init: PositiveNumber | None = None
@@ -316,7 +320,7 @@ class Retrain(Section):
 class Budget(Section):
     """The one fixed budget of bimp (dense run and retraining) and of methods from scratch."""
 
-    epochs: PositiveNumber
+    epochs: Epochs
     dense_fraction: InsideUnit = 0.75
 
 
