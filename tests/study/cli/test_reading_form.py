@@ -69,6 +69,19 @@ def test_reading_needs_no_extra(folder: Path, words: str, part: str) -> None:
     assert part in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(
+    "words", ["export DIR --best val_accuracy -o net.safetensors", "bench DIR"]
+)
+def test_what_needs_networks_names_the_extra(words: str) -> None:
+    ended = without(*words.split())
+    verb = words.partition(" ")[0]
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"bimp: bimp {verb} must have torch and safetensors installed"
+        " (pip install 'bimp-study[run]'), got a Python without\n"
+    )
+
+
 def test_running_names_the_extra_and_starts_nothing(tmp_path: Path) -> None:
     ended = without("run", "digits", "--out", str(tmp_path / "new"))
     assert ended.returncode == 2

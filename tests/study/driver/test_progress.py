@@ -150,6 +150,13 @@ def test_sampled_sparsities_have_no_best_of_each() -> None:
     assert "best" not in line(counts, Queue(0, 0))
 
 
+def test_the_counts_of_a_line_add_up_while_a_dense_run_is_at_work() -> None:
+    """Nine trials wait for it: it is none of them."""
+    counts = tally(wanted=9)
+    assert line(counts, Queue(0, 9, 1, 1)).endswith("0 running and 1 dense run, 9 waiting")
+    assert line(counts, Queue(2, 7, 0, 0)).endswith("2 running, 7 waiting")
+
+
 def test_a_pipe_gets_a_line_only_when_it_says_something_new(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
