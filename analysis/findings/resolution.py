@@ -46,7 +46,7 @@ def resolutions(
 
     `margin`, in the metric's shown unit, is half a point of a per cent unless given; without one
     there are no `needed` seeds. Places with fewer than two seeds, whose spread is not known, are
-    left out.
+    left out. With very many places, as where sparsity is sampled, none is spoken of by itself.
     """
     trials = comparable(frame)
     if trials.empty or choice(trials) not in trials:
@@ -58,7 +58,8 @@ def resolutions(
     size = margin_of(name, margin)
     steps = [] if size is None else [size * step for step in STEPS]
     found = []
-    for place in blocks(trials, block_columns(trials, by))[:MANY_PLACES]:
+    places = blocks(trials, block_columns(trials, by))
+    for place in places if len(places) <= MANY_PLACES else []:
         met = family(trials, place, by, name)
         if math.isnan(met.spread):
             continue
