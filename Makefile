@@ -33,13 +33,13 @@ demo: $(INSTALLED)
 	$(BIN)/bimp report $(DEMO) -o $(DEMO)/report.html
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-kill: $(INSTALLED)
 	$(BIN)/python -m pytest -m lab
 
 test-quick: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not ray and not browser and not lab"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not ray and not browser and not lab"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

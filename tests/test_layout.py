@@ -80,7 +80,7 @@ ROOMS: dict[str, Room] = {
         "onnx onnxruntime openvino torchao executorch",
     ),
     "trainables.workers": Room(
-        "vocabulary code config data files jobs checkpoints parallel training trials",
+        "vocabulary code config data files jobs networks checkpoints parallel training trials",
         "ray",
         "torch",
     ),

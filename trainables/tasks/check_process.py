@@ -20,6 +20,7 @@ from trainables.code.import_path import ImportPath
 from trainables.code.importing import importing_from, strays
 from trainables.code.loading import Line, fault, load, user_line
 from trainables.code.reference import parse
+from trainables.networks.deferred_compiler import defer_compiler
 from trainables.vocabulary.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _NAMED = ("name", "parameters")
 def main(request: Path, answer: Path) -> None:
     """Answer a request."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    defer_compiler()
     asked = json.loads(request.read_text(encoding="utf-8"))
     try:
         told: dict[str, Any] = {"looked_at": _looked_at(asked)}

@@ -17,7 +17,7 @@ class _Follower:
     """An actor at a rank; it ends with the worker that has made it."""
 
     def follow(self, port: int, rank: int, text: str) -> str:
-        from trainables.workers.deferred_compiler import defer_compiler
+        from trainables.networks.deferred_compiler import defer_compiler
         from trainables.workers.follower import follow
 
         defer_compiler()

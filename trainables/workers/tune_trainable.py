@@ -16,7 +16,7 @@ from ray.tune import PlacementGroupFactory, Trainable
 
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import KEY, JobReport
-from trainables.workers.deferred_compiler import defer_compiler
+from trainables.networks.deferred_compiler import defer_compiler
 from trainables.workers.failures import failure
 
 if TYPE_CHECKING:

@@ -133,7 +133,7 @@ def test_a_search_is_told_what_was_measured(tmp_path: Path) -> None:
     launch = Launch(resolved, str(tmp_path), LookedAt())
     launch._write_study()
     screen = Silent()
-    work = Work(launch._ground(), launch._earlier(screen), 1, screen)
+    work = Work(launch._ground(), launch._earlier(screen), lambda: 1, screen)
     tasks = TaskCache(Path("/nonexistent"), "cpu", 1)
     while (assignment := work.agenda.next()) is not None:
         report = run_job(job_of(assignment, work._context), tasks)

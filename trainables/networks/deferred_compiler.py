@@ -1,8 +1,8 @@
 """torch's compiler, imported only where something is compiled.
 
 An optimiser's first step imports `torch._dynamo`, to be told that nothing is compiled: a third of
-what a worker imports, sympy included. A stand-in says the same. Whatever else is asked of it has
-the real module imported and put in its place.
+what a worker imports, sympy included, and half of what a look at a user's task takes. A stand-in
+says the same. Whatever else is asked of it has the real module imported and put in its place.
 """
 
 from __future__ import annotations

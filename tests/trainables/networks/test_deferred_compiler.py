@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import sys
 import torch
-from trainables.workers.deferred_compiler import NAME, defer_compiler
+from trainables.networks.deferred_compiler import NAME, defer_compiler
 
 defer_compiler()
 weight = torch.nn.Parameter(torch.ones(2))
@@ -43,7 +43,7 @@ def test_an_optimiser_needs_no_compiler_and_what_is_compiled_gets_it() -> None:
 @pytest.mark.slow
 def test_a_part_of_the_compiler_may_be_imported_first() -> None:
     code = (
-        "from trainables.workers.deferred_compiler import defer_compiler; defer_compiler();"
+        "from trainables.networks.deferred_compiler import defer_compiler; defer_compiler();"
         "import torch._dynamo.config as c, torch; assert torch._dynamo.config is c"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
