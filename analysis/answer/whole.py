@@ -32,7 +32,7 @@ from trainables.files.progress import live_run
 from trainables.files.progress import read as read_progress
 from trainables.files.storage import open_folder
 
-MANY_PLACES = 400
+MANY_PLACES = 200
 """With more places than this sparsity or budget were sampled: nobody meets anybody in one."""
 
 
