@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.answer import of_advice, of_costs, of_searches
-from analysis.answer.statements import Answer, Counts
+from analysis.answer.statements import Answer, Counts, most_seeds
 from analysis.answer.wording import listed
 from analysis.stats import FEWEST_SEEDS
 from trainables.vocabulary.wording import counted
@@ -79,8 +79,8 @@ def _sure(answer: Answer) -> list[str]:
 
 def _left_out(answer: Answer) -> str:
     """That too few seeds are left where those that chose a setting are in no comparison."""
-    most = max((one.n_seeds for one in answer.advice), default=FEWEST_SEEDS)
-    if most >= FEWEST_SEEDS:
+    most = most_seeds(answer.advice)
+    if most is None or most >= FEWEST_SEEDS:
         return ""
     seeds = f"{counted(most, 'seed')} {'is' if most == 1 else 'are'}" if most else "None is"
     return (

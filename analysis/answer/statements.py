@@ -7,7 +7,7 @@ many seeds it is; what cannot be known is missing (nan) or None.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -270,3 +270,8 @@ class Answer:
     margin: float | None = None
     likeness: str = ""
     resolution: str = ""
+
+
+def most_seeds(given: Sequence[Advice]) -> int | None:
+    """Return the most seeds that judge in one place; None where nothing is compared."""
+    return max((one.n_seeds for one in given), default=None)

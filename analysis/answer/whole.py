@@ -16,7 +16,7 @@ from analysis.answer.costs import costs
 from analysis.answer.front import front
 from analysis.answer.leads import first_by_rank, lead, tasks
 from analysis.answer.regrets import regrets
-from analysis.answer.statements import Answer, Counts
+from analysis.answer.statements import Answer, Counts, most_seeds
 from analysis.answer.wording import name_of
 from analysis.columns.roles import REPORTED
 from analysis.figures.discount import DISCOUNT
@@ -68,7 +68,8 @@ def answer_of(
     aims = declared_objectives(files, trials)  # where there are several, no one setting is best
     sampled = len(trials[list(ground.places)].drop_duplicates()) > most_places
     given = [] if sampled else advice(ground)
-    known = not given or max(one.n_seeds for one in given) >= FEWEST_SEEDS
+    judging = most_seeds(given)
+    known = judging is None or judging >= FEWEST_SEEDS
     sized = known and not (sampled or aims)  # two seeds know no spread
     return Answer(
         card(trials, files, ground),

@@ -14,7 +14,6 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.answer.sentences import STUDIED, topics
-from analysis.answer.sentences import sentences as answer_sentences
 from analysis.answer.whole import answer
 from analysis.columns.names import joined
 from analysis.drawing import theme
@@ -57,7 +56,8 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
 
     frame = study.trials
     found = answer(study, margin)
-    answered = set(answer_sentences(found))
+    said = topics(found)
+    answered = {sentence for topic in said for sentence in topic.sentences}
     shown, absent = exhibits(study)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -68,8 +68,8 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
     )
     return environment.get_template("report.html.j2").render(
         title=study_title(study),
-        answer=[topic for topic in topics(found) if topic.title != STUDIED],
-        studied=[topic for topic in topics(found) if topic.title == STUDIED],
+        answer=[topic for topic in said if topic.title != STUDIED],
+        studied=[topic for topic in said if topic.title == STUDIED],
         card=found.card,
         summary=[one for one in sentences.findings(frame, margin) if one not in answered],
         views=[view for view in _views(frame, margin) if view.rows],
