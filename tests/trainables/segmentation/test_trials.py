@@ -11,7 +11,7 @@ import pytest
 
 from tests.trainables.segmentation.datasets import cityscapes, picture, voc
 from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
-from tests.trainables.trials.test_procedure import procedure, same
+from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.data.keeping import Keeping
@@ -21,13 +21,11 @@ from trainables.files.trial_record import Record
 from trainables.segmentation.digit_scenes import DigitScenes
 from trainables.segmentation.on_disk import Cityscapes, OnDisk, VocSegmentation
 from trainables.segmentation.task import Segmentation
-from trainables.trials.procedure import Pace
 from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.refusal import Refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
-EVERY_STEP = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
 SMALL: dict[str, Any] = {"network": "unet", "width": 2, "crop": 8}
 TASKS: dict[str, type[OnDisk]] = {"voc-segmentation": VocSegmentation, "cityscapes": Cityscapes}
 
@@ -87,13 +85,7 @@ def test_memory_and_loader_processes_change_no_bit(use: str, root: Path, tmp_pat
 def test_resumed_anywhere_it_ends_in_the_same_bits(root: Path, tmp_path: Path, after: int) -> None:
     config = configured("voc-segmentation", root)
     calm = run_trial(config, tmp_path / "calm", tasks=tasks(root))
-    broken = procedure(
-        config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), EVERY_STEP, owner="a"
-    )
-    steps = 0
-    while steps < after:
-        steps += round(broken.advance().epochs * config.steps_per_epoch)
-    broken.give_up()
+    interrupted(config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), after)
     reseed(after)
     again = run_trial(config, tmp_path / "broken", tasks=tasks(root))
     assert timeless(again) == timeless(calm)

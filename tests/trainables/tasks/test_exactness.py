@@ -13,17 +13,15 @@ from torch.nn import functional
 
 from tests.trainables.tasks.own_trials import SHAPES, configured, fresh
 from tests.trainables.trials.plain import last_stage, run_trial, timeless
-from tests.trainables.trials.test_procedure import procedure, same
+from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.training.batches import in_order
 from trainables.training.loaded import LoadedTask
 from trainables.training.loader import Draw
-from trainables.trials.procedure import Pace
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
-EVERY_STEP = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
 RIVAL: dict[str, Any] = {
     "dense": {"epochs": None}, "prune": {"cycles": 1}, "retrain": None, "budget": {"epochs": 4},
 }  # fmt: skip
@@ -32,15 +30,6 @@ METHODS: dict[str, TrialConfig] = {
     "gmp": configured(SHAPES, method={"name": "gmp", "interval": 1}, **RIVAL),
     "dpf": configured(SHAPES, method={"name": "dpf", "interval": 1}, **RIVAL),
 }
-
-
-def interrupted(config: TrialConfig, folder: Path, after: int, processes: int = 0) -> None:
-    """Train so many steps, each saved, and leave."""
-    broken = procedure(config, folder, fresh(processes), EVERY_STEP, owner="first")
-    steps = 0
-    while steps < after:
-        steps += round(broken.advance().epochs * config.steps_per_epoch)
-    broken.give_up()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +49,7 @@ def test_resumed_anywhere_it_ends_in_the_same_bits(
     tmp_path: Path, calm: dict[str, tuple[Path, Any]], method: str, after: int
 ) -> None:
     folder, record = calm[method]
-    interrupted(METHODS[method], tmp_path, after)
+    interrupted(METHODS[method], tmp_path, fresh(), after)
     reseed(after)
     torch.rand(after)
     np.random.randn()  # NumPy keeps the second of two normal numbers
@@ -75,7 +64,7 @@ def test_any_number_of_loader_processes_ends_in_the_same_bits(
     tmp_path: Path, calm: dict[str, tuple[Path, Any]], processes: int
 ) -> None:
     folder, record = calm["imp"]
-    interrupted(METHODS["imp"], tmp_path, 9, processes)
+    interrupted(METHODS["imp"], tmp_path, fresh(processes), 9)
     again = run_trial(METHODS["imp"], tmp_path, tasks=fresh())
     assert timeless(again) == timeless(record)
     assert same(last_stage(tmp_path, again), last_stage(folder, record))

@@ -10,19 +10,16 @@ import pytest
 
 from tests.trainables.translation.texts import SMALL, parallel, texts
 from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
-from tests.trainables.trials.test_procedure import procedure, same
+from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.data.keeping import Keeping
 from trainables.deploy.trained import needs_code, trained
 from trainables.deploy.weights import masked_weights
 from trainables.translation.measures import points
-from trainables.trials.procedure import Pace
 from trainables.trials.task_cache import TaskCache
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
-
-EVERY_STEP = Pace(unit_s=0.0, partial_s=1e-9, slice_s=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +107,7 @@ def test_resumed_anywhere_it_ends_in_the_same_bits(root: Path, tmp_path: Path, a
     config = configured(root)
     assert 20 < config.dense_steps < 29 < config.total_steps
     calm = run_trial(config, tmp_path / "calm", tasks=tasks(root))
-    broken = procedure(
-        config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), EVERY_STEP, owner="a"
-    )
-    steps = 0
-    while steps < after:
-        steps += round(broken.advance().epochs * config.steps_per_epoch)
-    broken.give_up()
+    interrupted(config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), after)
     reseed(after)
     again = run_trial(config, tmp_path / "broken", tasks=tasks(root))
     assert timeless(again) == timeless(calm)
