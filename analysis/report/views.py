@@ -40,7 +40,6 @@ from analysis.tables.comparisons import (
 )
 from analysis.tables.layout import TextTable, text_table
 from analysis.tables.render import to_html
-from trainables.vocabulary.wording import counted
 
 MANY_ROWS: Final = 100
 MANY_COLUMNS: Final = 16
@@ -136,7 +135,7 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
             difference(one.metric, one.verdict.gain),
             f"{difference(one.metric, one.verdict.interval.lo)} to"
             f" {difference(one.metric, one.verdict.interval.hi)}",
-            f"{one.comparison.n} of {counted(one.verdict.interval.n, 'seed')}",
+            f"{one.comparison.n}, {one.verdict.interval.n}",
             _share(one.comparison),
             number(one.verdict.p_sign, 2),
             number(one.verdict.p_holm, 2),
@@ -146,7 +145,7 @@ def comparisons_view(frame: pd.DataFrame, margin: float | None = None) -> TextTa
         for one in rivals
     )
     columns = [
-        "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs",
+        "rival", titled("difference", difference_unit(metric)), "95 % interval", "pairs, seeds",
         "better in (% of pairs)", "p, exact", "p, t test, Holm",
         *([f"within {difference_words(metric, limit)}"] if limit else []), "verdict",
     ]  # fmt: skip
