@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from study.driver import work
 from study.driver.launch import run
 from study.points.resolve import resolve
 from tests.study.driver import fault_lab as lab
@@ -53,13 +54,28 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_the_same_command_completes_i
 
 
 class Gate:
-    """A WSGI application in front of another one, which refuses all requests while it is shut."""
+    """A WSGI application in front of another one, which refuses all requests for some seconds.
+
+    It shuts when the second record is to be written.
+    """
+
+    SECONDS = 8
 
     def __init__(self, application: Any) -> None:
-        self._application, self.shut, self.refused = application, False, 0
+        self._application, self.refused = application, 0
+        self._records: set[str] = set()
+        self._opens: float | None = None
+
+    def shut(self, environ: Any) -> bool:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "PUT" and "/records/" in path:
+            self._records.add(path)
+        if self._opens is None and len(self._records) == 2:
+            self._opens = time.monotonic() + self.SECONDS
+        return self._opens is not None and time.monotonic() < self._opens
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        if not self.shut:
+        if not self.shut(environ):
             return self._application(environ, start_response)
         self.refused += 1
         start_response("403 Forbidden", [("Content-Length", "0")])
@@ -96,20 +112,14 @@ def bucket() -> Iterator[tuple[str, Gate]]:
 
 
 def test_a_store_that_refuses_all_requests_for_seconds_costs_those_seconds(
-    calm: dict[str, Any], bucket: tuple[str, Gate], capsys: pytest.CaptureFixture[str]
+    calm: dict[str, Any],
+    bucket: tuple[str, Gate],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uri, gate = bucket
-
-    def shut_for_a_while() -> None:
-        lab.wait_for(lambda: StudyFolder(uri).loose_fingerprints())
-        gate.shut = True
-        time.sleep(8)
-        gate.shut = False
-
-    thread = threading.Thread(target=shut_for_a_while, daemon=True)
-    thread.start()
+    monkeypatch.setattr(work, "REMOTE_STATUS_EVERY_S", 0.5)  # the driver writes within the outage
     summary = run(resolve(lab.study("small", lab.SMALL)), uri)
-    thread.join(timeout=10)
     assert gate.refused > 0
     assert summary.complete
     records = StudyFolder(uri).records().records

@@ -16,9 +16,9 @@ from tests.trainables.tasks.own_trials import (
     configured,
     fresh,
 )
-from tests.trainables.tasks.test_exactness import RIVAL, interrupted
+from tests.trainables.tasks.test_exactness import RIVAL
 from tests.trainables.trials.plain import TINY, last_stage, run_trial, timeless, tiny
-from tests.trainables.trials.test_procedure import same
+from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.chain import fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import LocalFolder
@@ -96,7 +96,7 @@ def test_a_criterion_that_draws_and_trains_repeats_to_the_bit(tmp_path: Path, af
     config = shapes({"prune.criterion": "c1"}, prune=TAYLOR)
     calm = run_trial(config, tmp_path / "calm", tasks=fresh())
     assert calm.state == "done", calm.message
-    interrupted(config, tmp_path / "broken", after)
+    interrupted(config, tmp_path / "broken", fresh(), after)
     again = run_trial(config, tmp_path / "broken", tasks=fresh(processes=1))
     assert timeless(again) == timeless(calm)
     assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
@@ -145,7 +145,7 @@ def test_a_users_method_runs_and_repeats_to_the_bit(tmp_path: Path, after: int) 
     n = calm.metrics["n_prunable"]
     assert calm.metrics["sparsity"] == round(0.6 * n) / n
     for stop in (3, 17, 23):
-        interrupted(config, tmp_path / str(stop), stop)
+        interrupted(config, tmp_path / str(stop), fresh(), stop)
         again = run_trial(config, tmp_path / str(stop), tasks=fresh())
         assert timeless(again) == timeless(calm)
         assert same(last_stage(tmp_path / str(stop), again), last_stage(tmp_path / "calm", calm))
@@ -162,7 +162,7 @@ def test_what_a_method_draws_repeats_on_a_network_of_the_catalog_too(tmp_path: P
     run_trial(tiny(), tmp_path / "other", tasks=used)
     calm = run_trial(config, tmp_path / "calm", tasks=used)
     assert calm.state == "done", calm.message
-    interrupted(config, tmp_path / "broken", 10)
+    interrupted(config, tmp_path / "broken", fresh(), 10)
     again = run_trial(config, tmp_path / "broken", tasks=fresh())
     assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
 
