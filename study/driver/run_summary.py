@@ -66,7 +66,7 @@ def in_words(summary: RunSummary, resolved: ResolvedStudy) -> str:
     parts = [
         _counts(summary),
         _failures(summary),
-        _collapsed(summary, resolved),
+        _collapsed(summary, resolved, study),
         _table(summary, resolved, study),
         f"records, curves and tables: {summary.folder}",
         _answer(summary, study),
@@ -129,10 +129,12 @@ def _failures(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
-def _collapsed(summary: RunSummary, resolved: ResolvedStudy) -> str:
+def _collapsed(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
     """A sentence on models without a path left: their accuracy is chance, their speedup no gain."""
-    members = resolved.members(summary.records)
-    n = sum(record.metrics.get("collapsed_layers", 0) > 0 for record in members)
+    if not summary.records or "collapsed_layers" not in (trials := study.read.trials):
+        return ""
+    collapsed = set(trials.loc[trials["collapsed_layers"] > 0, "fingerprint"])
+    n = sum(r.fingerprint in collapsed for r in resolved.members(summary.records))
     if not n:
         return ""
     return (

@@ -10,12 +10,12 @@ import io
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
 from trainables.files.storage import Folder, in_order, open_folder
-from trainables.files.stored_record import NESTED, stored_records
+from trainables.files.stored_record import NESTED, FileColumns, stored_records
 from trainables.files.trial_record import Record, RecordError, decode, encode
 from trainables.vocabulary.schema import (
     EPOCH_KEYS,
@@ -25,6 +25,9 @@ from trainables.vocabulary.schema import (
     State,
 )
 
+_Content = TypeVar("_Content")
+
+_RECORDS: Final = "tables/records.parquet"
 _CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
 _TEXT = {"fingerprint", "phase"}
 _INTEGER = {"cycle", "epoch", "step"}
@@ -105,11 +108,15 @@ def joined_curves(tables: Sequence[pa.Table]) -> pa.Table:
     return as_curves(whole)
 
 
+def _record_schema(names: Container[str]) -> pa.Schema:
+    """That of `RECORD_TABLE`; tables of before there were declarations have no column of them."""
+    return pa.schema([f for f in RECORD_TABLE if f.name != "declared" or f.name in names])
+
+
 def _record_columns(table: pa.Table) -> pa.Table:
-    """Rows of `RECORD_TABLE`; tables of before there were declarations have no column of them."""
-    names = [n for n in RECORD_TABLE.names if n != "declared" or n in table.column_names]
-    schema = pa.schema([RECORD_TABLE.field(name) for name in names])
-    return table if table.schema.equals(schema) else table.select(names).cast(schema)
+    """Rows of `RECORD_TABLE`, whose column of declarations may be absent."""
+    schema = _record_schema(table.column_names)
+    return table if table.schema.equals(schema) else table.select(schema.names).cast(schema)
 
 
 def _as_records(table: pa.Table) -> pa.Table:
@@ -118,6 +125,22 @@ def _as_records(table: pa.Table) -> pa.Table:
     if "declared" in table.column_names:
         return table
     return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
+
+
+def _file_table(data: bytes) -> pa.Table:
+    """The table in the bytes of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    # One file at a time: `read_table` costs three times as much, for partitioned sets.
+    return pq.ParquetFile(pa.BufferReader(data)).read()
+
+
+def _file_records(data: bytes) -> list[Record]:
+    """The records in the bytes of a Parquet file, which are kept and read as far as is asked."""
+    columns = FileColumns(data, _RECORDS)
+    if columns.schema.equals(_record_schema(columns.column_names)):
+        return stored_records(columns)
+    return stored_records(_record_columns(_file_table(data)))
 
 
 @dataclass(frozen=True)
@@ -168,8 +191,9 @@ class StudyFolder:
 
         As `table` does, yet without Arrow's functions, at whose first use it imports pandas.
         """
-        table, warnings = self._compacted(_record_columns)
-        rows = [] if table is None else stored_records(table)
+        rows, warnings = self._read(_RECORDS, _file_records)
+        rows = rows or []
+        warnings += _foreign({record.schema for record in rows})
         covered = [record for record in rows if _covers(record.schema, record.state)]
         loose, faults = self._loose({record.fingerprint for record in covered})
         return Reading(sorted([*covered, *loose], key=_by_fingerprint), warnings + faults)
@@ -180,8 +204,9 @@ class StudyFolder:
         They come from the compacted table where it covers, else from the loose files. A row covers
         its record unless it failed: only failed records are replaced.
         """
-        table, warnings = self._compacted(_as_records)
+        table, warnings = self._read(_RECORDS, lambda data: _as_records(_file_table(data)))
         table = RECORD_TABLE.empty_table() if table is None else table
+        warnings += _foreign(table.column("schema").to_pylist())
         covered = _settled_rows(table)
         fingerprints = covered.column("fingerprint").to_pylist()
         loose, faults = self._loose(set(fingerprints))
@@ -189,19 +214,6 @@ class StudyFolder:
             return covered, warnings + faults
         every = pa.concat_tables([covered, record_table(loose)])
         return every.sort_by("fingerprint"), warnings + faults
-
-    def _compacted(
-        self, shape: Callable[[pa.Table], pa.Table]
-    ) -> tuple[pa.Table | None, list[str]]:
-        """The compacted table whole, and warnings, of rows of another schema version too."""
-        table, warnings = self._read("tables/records.parquet", shape)
-        schemas = set() if table is None else set(table.column("schema").to_pylist())
-        if foreign := schemas - {SCHEMA_VERSION}:
-            warnings.append(
-                f"tables/records.parquet: schema version must be {SCHEMA_VERSION}, got"
-                f" {sorted(foreign)}; those rows were written by another version of bimp-study"
-            )
-        return table, warnings
 
     def _loose(self, covered: Container[str]) -> tuple[list[Record], list[str]]:
         """The records of the loose files that no row covers, and warnings."""
@@ -217,17 +229,16 @@ class StudyFolder:
             return error
 
     def _read(
-        self, name: str, shape: Callable[[pa.Table], pa.Table]
-    ) -> tuple[pa.Table | None, list[str]]:
-        """Return a table, None when absent or unreadable, with a warning in the latter case."""
+        self, name: str, content: Callable[[bytes], _Content]
+    ) -> tuple[_Content | None, list[str]]:
+        """What a table's file holds, None when absent or unreadable, with a warning in the latter
+        case."""
         try:
-            data = self.folder.read(name)
-            import pyarrow.parquet as pq
-
-            # One file at a time: `read_table` costs three times as much, for partitioned sets.
-            return shape(pq.ParquetFile(pa.BufferReader(data)).read()), []
+            return content(self.folder.read(name)), []
         except FileNotFoundError:
             return None, []
+        except RecordError as error:
+            return None, [str(error)]
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             return None, [f"{name}: cannot be read ({error})"]
 
@@ -242,7 +253,7 @@ class StudyFolder:
         return joined_curves([table, *(part for part, _ in readings)]), warnings + faults
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
-        table, warnings = self._read(name, as_curves)
+        table, warnings = self._read(name, lambda data: as_curves(_file_table(data)))
         return (CURVE_SCHEMA.empty_table() if table is None else table), warnings
 
     def read_curve(self, fingerprint: str) -> pa.Table:
@@ -262,12 +273,23 @@ class StudyFolder:
         curves, _ = self.curves()
         mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
         self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
-        self.folder.write("tables/records.parquet", parquet(settled))
+        self.folder.write(_RECORDS, parquet(settled))
 
 
 def _covers(schema: int, state: State) -> bool:
     """Whether a row of the compacted table stands for its record."""
     return schema == SCHEMA_VERSION and state in SETTLED
+
+
+def _foreign(versions: Iterable[int]) -> list[str]:
+    """A warning where a compacted table has rows of other schema versions."""
+    foreign = set(versions) - {SCHEMA_VERSION}
+    if not foreign:
+        return []
+    return [
+        f"{_RECORDS}: schema version must be {SCHEMA_VERSION}, got {sorted(foreign)}; those rows"
+        " were written by another version of bimp-study"
+    ]
 
 
 def _settled_rows(table: pa.Table) -> pa.Table:

@@ -1,7 +1,7 @@
-"""Records of a compacted table, whose nested fields are decoded when they are first asked for.
+"""Records of a compacted table, whose nested fields are read and decoded when first asked for.
 
 Of twenty thousand records a command looks at the fingerprint, the state and perhaps one number of
-each; decoding all of them takes seconds and a gigabyte.
+each; decoding all of them takes seconds and a gigabyte, and reading all columns 150 MB.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, Self
+from sys import intern
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import pyarrow as pa
 
-from trainables.files.trial_record import Record
+from trainables.files.trial_record import Record, RecordError
 
 NESTED: Final = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
 """Fields that a table holds as canonical JSON text."""
+
+REPEATED: Final = ("config", "layers", "provenance", "declared")
+"""Nested fields that trials have in common, as the seeds of a configuration do: what is decoded of
+equal texts is one object, which nobody may change."""
 
 _FLAT = ("schema", "fingerprint", "study", "seed", "state", "attempt", "message")
 _NAMES = tuple(field.name for field in fields(Record))
@@ -43,25 +48,81 @@ _LATER: Mapping[str, Callable[[pa.Scalar], Any]] = {
 `__getattr__` for them."""
 
 
+class Columns(Protocol):
+    """The columns of a table of records: a `pa.Table`, or a file of which each is read when it is
+    first asked for."""
+
+    @property
+    def column_names(self) -> list[str]: ...
+
+    def column(self, name: str) -> pa.ChunkedArray: ...
+
+
+class FileColumns:
+    """The columns of a Parquet file that is held as bytes, each read when it is first asked for."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        import pyarrow.parquet as pq
+
+        self._name = name
+        self.schema = pq.read_schema(pa.BufferReader(data))
+        repeated = [column for column in REPEATED if column in self.schema.names]
+        self._file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=repeated)
+        self._read: dict[str, pa.ChunkedArray] = {}
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
+        return list(self.schema.names)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column; RecordError where the file is damaged there."""
+        if name not in self._read:
+            try:
+                self._read[name] = self._file.read([name]).column(name)
+            except (pa.ArrowException, OSError) as error:
+                fault = " ".join(str(error).split())  # Arrow's are of several lines
+                raise RecordError(f"{self._name}: cannot be read ({fault})") from error
+        return self._read[name]
+
+
+class _Cells:
+    """The nested cells of columns, decoded; equal texts of what is `REPEATED` once."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._names = frozenset(columns.column_names)
+        self._values: dict[str, Any] = {}
+
+    def value(self, name: str, row: int) -> Any:
+        """Return a cell; {} where there is no such column."""
+        if name not in self._names:
+            return {}
+        cell = self._columns.column(name)[row]
+        if name not in REPEATED:
+            return _LATER[name](cell)
+        text = cell.as_py()
+        if text not in self._values:
+            self._values[text] = json.loads(text)
+        return self._values[text]
+
+
 class StoredRecord(Record):
     """A row of a table of records; equal to the record that it was made of."""
 
     @classmethod
-    def of(cls, table: pa.Table, row: int, flat: Mapping[str, Any]) -> Self:
+    def of(cls, cells: _Cells, row: int, flat: Mapping[str, Any]) -> Self:
         """Return the record of a row, whose flat fields are given."""
         record = cls.__new__(cls)
-        vars(record).update(flat, _table=table, _row=row)
+        vars(record).update(flat, _cells=cells, _row=row)
         return record
 
     if not TYPE_CHECKING:  # else any name would do for the type checker
 
         def __getattr__(self, name: str) -> Any:
-            if name not in _LATER or "_table" not in vars(self):
+            if name not in _LATER or "_cells" not in vars(self):
                 raise AttributeError(name)
-            table: pa.Table = self._table
-            there = name in table.column_names
-            value = _LATER[name](table.column(name)[self._row]) if there else {}
-            vars(self)[name] = value
+            vars(self)[name] = value = self._cells.value(name, self._row)
             return value
 
     def __eq__(self, other: object) -> bool:
@@ -76,16 +137,16 @@ class StoredRecord(Record):
         return Record, tuple(getattr(self, name) for name in _NAMES)
 
 
-def stored_records(table: pa.Table) -> list[Record]:
+def stored_records(columns: Columns) -> list[Record]:
     """Return the records of the rows of `records.RECORD_TABLE`, in order.
 
     The column `declared` may be absent: then nothing is.
     """
-    columns = [table.column(name).to_pylist() for name in _FLAT]
-    errors = map(json.loads, table.column("error").to_pylist())
-    rows = zip(*columns, errors, strict=True)
-    names = (*_FLAT, "error")
+    flat = {name: columns.column(name).to_pylist() for name in _FLAT}
+    flat |= {name: list(map(intern, flat[name])) for name in ("study", "state")}
+    flat["error"] = list(map(json.loads, columns.column("error").to_pylist()))
+    cells = _Cells(columns)
     return [
-        StoredRecord.of(table, number, dict(zip(names, row, strict=True)))
-        for number, row in enumerate(rows)
+        StoredRecord.of(cells, number, dict(zip(flat, row, strict=True)))
+        for number, row in enumerate(zip(*flat.values(), strict=True))
     ]

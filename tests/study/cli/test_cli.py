@@ -16,8 +16,9 @@ import pytest
 from study.cli import VERBS, group
 from study.views.method_list import methods, ranged
 from tests.study.conftest import Command
+from tests.trainables.files.damage import damaged
 from trainables.config.catalog import METHODS
-from trainables.files.records import StudyFolder
+from trainables.files.records import StudyFolder, parquet, record_table
 from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 
@@ -125,6 +126,17 @@ def test_a_refusal_is_one_line_and_status_2(bimp: Command, monkeypatch: pytest.M
     monkeypatch.setattr(import_module("study.cli.methods").command, "callback", refused)
     ended = bimp("methods")
     assert (ended.status, ended.out, ended.err) == (2, "", "bimp: key must be so, got otherwise\n")
+
+
+def test_a_table_that_a_disk_has_damaged_is_one_line_and_status_2(
+    tmp_path: Path, bimp: Command
+) -> None:
+    table = parquet(record_table([Record("aa", "digits", {"prune": {}}, 0, "done")]))
+    StudyFolder(str(tmp_path)).folder.write("tables/records.parquet", damaged(table, "config"))
+    ended = bimp("plan", "digits", "--out", tmp_path)
+    assert ended.status == 2
+    assert ended.err.startswith("bimp: tables/records.parquet: cannot be read (")
+    assert len(ended.err.splitlines()) == 1
 
 
 def test_the_group_is_what_pyproject_installs() -> None:

@@ -6,14 +6,16 @@ import copy
 import json
 import pickle
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from trainables.files.records import record_table
-from trainables.files.stored_record import StoredRecord, stored_records
-from trainables.files.trial_record import Record, encode
+from tests.trainables.files.damage import damaged
+from trainables.files.records import StudyFolder, parquet, record_table
+from trainables.files.stored_record import FileColumns, StoredRecord, stored_records
+from trainables.files.trial_record import Record, RecordError, encode
 
 FULL = Record(
     "aa", "s", {"prune": {"sparsity": 0.9}}, 3, "failed",
@@ -63,3 +65,53 @@ def test_a_table_of_before_there_were_declarations_declares_nothing() -> None:
     table: pa.Table = record_table([PLAIN]).drop_columns(["declared"])
     (one,) = stored_records(table)
     assert isinstance(one, StoredRecord) and one == PLAIN
+
+
+def test_seeds_of_a_configuration_share_what_is_decoded() -> None:
+    other = replace(FULL, fingerprint="ab", seed=4)
+    one, two = stored_records(record_table([FULL, other]))
+    assert one.config is two.config and one.provenance is two.provenance
+    assert one.metrics == two.metrics and one.metrics is not two.metrics
+    assert [one, two] == [FULL, other]
+
+
+class AskedColumns(FileColumns):
+    """Columns that remember which were read."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, "tables/records.parquet")
+        self.asked: list[str] = []
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        self.asked.append(name)
+        return super().column(name)
+
+
+def test_a_column_of_a_file_is_read_when_it_is_first_asked_for() -> None:
+    columns = AskedColumns(parquet(record_table([FULL, PLAIN])))
+    records = stored_records(columns)
+    assert not {"config", "metrics", "cycles", "layers", "stages"} & set(columns.asked)
+    del columns.asked[:]
+    assert [r.metrics for r in records] == [{"val_accuracy": 0.5}, {}]
+    assert set(columns.asked) == {"metrics"}
+    assert records == [FULL, PLAIN]
+
+
+def test_a_damaged_column_is_named_with_its_file() -> None:
+    data = damaged(parquet(record_table([FULL, PLAIN])), "cycles")
+    first, _ = stored_records(FileColumns(data, "tables/records.parquet"))
+    assert first.layers == FULL.layers
+    with pytest.raises(RecordError, match=r"^tables/records.parquet: cannot be read \(.+\)$"):
+        first.cycles  # noqa: B018
+
+
+def test_where_what_everybody_asks_for_is_damaged_the_loose_files_are_read(tmp_path: Path) -> None:
+    study = StudyFolder(str(tmp_path))
+    study.write_record(PLAIN)
+    data = damaged(parquet(record_table([PLAIN])), "state")
+    study.folder.write("tables/records.parquet", data)
+    found = study.records()
+    assert found.records == [PLAIN]
+    [warning] = found.warnings
+    assert warning.startswith("tables/records.parquet: cannot be read (")
+    assert warning.count("cannot be read") == 1
