@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answer.basis import Basis
 from analysis.answer.statements import Lead, Place, Rival
-from analysis.figures.ranks import ranks_table
+from analysis.figures.ranks import mean_ranks_of
 from analysis.selection.blocks import blocks
 from analysis.selection.series import SPARSITY
 from analysis.stats import Verdict, against, close, verdicts
@@ -25,11 +25,10 @@ def first_by_rank(basis: Basis, task: Place) -> tuple[Any, ...]:
     """
     if len(basis.names) == 1:
         return tuple(basis.names)
-    ranked = ranks_table(basis.trials, by=basis.by, at=task)
-    if len(ranked.frame) < 2 or not ranked.facts.n_blocks:
+    ranks, n_blocks = mean_ranks_of(basis.trials, basis.by, task)
+    if len(ranks) < 2 or not n_blocks:
         return ()
-    best = ranked.frame["mean_rank"].min()
-    return tuple(ranked.frame.loc[close(ranked.frame["mean_rank"], best), "entrant"])
+    return tuple(ranks.index[close(ranks, ranks.min())])
 
 
 def tasks(basis: Basis) -> list[dict[str, Any]]:

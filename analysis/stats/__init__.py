@@ -51,6 +51,7 @@ from analysis.stats.ranks import (
     choose,
     critical_differences,
     friedman_p,
+    mean_ranks,
     nemenyi_difference,
     ranks,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "intervals",
     "losses",
     "matched",
+    "mean_ranks",
     "nemenyi_difference",
     "nested_advantage",
     "nested_optimum",

@@ -81,6 +81,12 @@ def ranks(found: Blocks) -> pd.DataFrame:
     return losses_of(level, found.metric).rank(axis=1, method="average")
 
 
+def mean_ranks(found: Blocks) -> pd.Series[float]:
+    """Return each entrant's mean rank over the blocks, the lowest first; missing without any."""
+    means: pd.Series[float] = ranks(found).mean().sort_values(kind="stable")
+    return means
+
+
 def losses_of(values: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a table of one metric's values such that lower is better."""
     return values.apply(lambda column: losses(column.to_frame(metric), metric))
@@ -118,7 +124,7 @@ def critical_differences(
     run. Raises TestSelectionError on a test metric.
     """
     found = blocks(frame, metric, column, by)
-    means = ranks(found).mean().sort_values(kind="stable")
+    means = mean_ranks(found)
     n = len(found.values)
     reach = nemenyi_difference(len(means), n, level)
     table = pd.DataFrame({"entrant": means.index, "mean_rank": means.to_numpy()})
