@@ -58,11 +58,18 @@ class Trial:
 
 
 def trials_of(
-    config: TrialConfig, replicates: Replicates, origin: Mapping[str, Any] | None = None
+    config: TrialConfig,
+    replicates: Replicates,
+    origin: Mapping[str, Any] | None = None,
+    hashes: Hashes | None = None,
 ) -> list[Trial]:
-    """Return the trials of a configuration, one for each replicate, in order."""
+    """Return the trials of a configuration, one for each replicate, in order.
+
+    `hashes` are those of the configuration, where they are known.
+    """
     every = replicates.of(config.retrains)
-    of = {again: Hashes(config.retrained(again)) for _, again in every}
+    known = {} if hashes is None else {config.retrain.seed: hashes}
+    of = {again: known.get(again) or Hashes(config.retrained(again)) for _, again in every}
     return [Trial.of(of[again].config, seed, origin, of[again]) for seed, again in every]
 
 

@@ -11,7 +11,7 @@ from study.definition.space import Space, Trial, cells, trials_of
 from study.points.agenda import Ending, TrialSource
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point
-from trainables.config.chain import fingerprint
+from trainables.config.chain import Hashes
 from trainables.config.trial import TrialConfig
 from trainables.files.storage import Folder
 from trainables.vocabulary.refusal import Refusal, shown
@@ -36,13 +36,18 @@ class GridStudy(ResolvedStudy):
 
         Cells that differ only in keys that change nothing are one configuration.
         """
+        return [hashes.config for hashes in self._hashes]
+
+    @cached_property
+    def _hashes(self) -> list[Hashes]:
+        """Those of each distinct configuration."""
         self._refuse_sampled()
         self._refuse_too_many()
-        distinct: dict[str, TrialConfig] = {}
+        distinct: dict[str, Hashes] = {}
         for space, cell in cells(self.spaces):
-            config = _valid(space, cell)
-            distinct.setdefault(fingerprint(config, 0), config)
-        self.refuse_idle_keys(distinct.values())
+            hashes = Hashes(_valid(space, cell))
+            distinct.setdefault(hashes.fingerprint(0), hashes)
+        self.refuse_idle_keys(hashes.config for hashes in distinct.values())
         return list(distinct.values())
 
     def _refuse_sampled(self) -> None:
@@ -68,7 +73,11 @@ class GridStudy(ResolvedStudy):
     def trials(self) -> list[Trial]:
         """All seeds of a configuration, then the next one."""
         replicates = self.study.replicates
-        return [trial for config in self.configs for trial in trials_of(config, replicates)]
+        return [
+            trial
+            for hashes in self._hashes
+            for trial in trials_of(hashes.config, replicates, hashes=hashes)
+        ]
 
     @property
     def n_trials(self) -> int:
