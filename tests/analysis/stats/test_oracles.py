@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,14 @@ from analysis.stats import anova, components, equivalence, holm, power, seeds_ne
 from tests.analysis.small import hand_frame
 
 pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_to_collect() -> Iterator[None]:
+    """`multipletests` collects garbage at each call: half a second where a whole suite is loaded."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @settings(deadline=None)
