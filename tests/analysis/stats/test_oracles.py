@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
 
 @pytest.fixture(scope="module", autouse=True)
 def little_to_collect() -> Iterator[None]:
-    """`multipletests` collects garbage at each call: half a second where a whole suite is loaded."""
+    """`multipletests` collects garbage at each call: half a second where much is loaded."""
     gc.freeze()
     yield
     gc.unfreeze()
