@@ -64,7 +64,8 @@ MEANINGS = {
     " beside `prune.pattern`, which gives it",
     "prune.cycles": "Prune-and-retrain cycles k; 1 is one shot",
     "prune.structure": "What is removed as a whole: single weights, filters with all that belongs"
-    " to them, or blocks, rows or columns of a layer's matrix (see method.md)",
+    " to them, blocks, rows or columns of a layer's matrix, heads of attention, or hidden units of"
+    " feed-forward blocks (see method.md)",
     "prune.pattern": "Of every m inputs in a row n stay, in every layer alike (2:4); single weights"
     " alone",
     "prune.block": "Rows (outputs) and columns (inputs x kernel) of a block; must be given there",
@@ -74,7 +75,8 @@ MEANINGS = {
     "prune.exclude": "Prunable weights that stay dense, under every method: `first`, `last`,"
     " patterns over names of weights or layers, or module types. The sparsity is of the others",
     "prune.keep_layer_min": "Weights that every layer keeps; below 1 a share of the layer",
-    "prune.filter_norm": "Norm by which filters, blocks, rows and columns are ranked",
+    "prune.filter_norm": "Norm by which whole units are ranked: filters, blocks, rows, columns,"
+    " heads and hidden units",
     "prune.bn_reestimate": "Whether the statistics of BatchNorm are estimated anew after each"
     " prune, by one pass over the training images",
     "retrain.schedule": "Schedule of each retraining cycle (see Retraining schedules)",
@@ -85,7 +87,7 @@ MEANINGS = {
     " `d1` and `d2` take one of the two bounds alone",
     "retrain.norm": "Parameters that the norm drop in d1 is measured over: all that is trained, the"
     " prunable weights, or those of them that the structure ranks. Unless given `ranked` under"
-    " filters, else `all` (see method.md)",
+    " filters, heads and hidden, else `all` (see method.md)",
     "retrain.init": "Peak learning rate of the tunable schedules; must be given there",
     "retrain.warmup": "Share of the cycle that the tunable schedules warm up for",
     "retrain.seeds": "Retrainings of each dense network, told apart by the seed of the draws of all"

@@ -7,14 +7,20 @@ that divides none is refused. Goals above what may go, since every layer keeps a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from study.points.resolved_study import ResolvedStudy
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
 from trainables.formulas.sparsity import zeros_at
-from trainables.formulas.structures import Structure, misfits
+from trainables.formulas.structures import (
+    Bundle,
+    Structure,
+    bundles_in,
+    misfits,
+    whole_bundles,
+)
 from trainables.vocabulary.refusal import Refusal
 
 MOST_NAMED = 12
@@ -22,11 +28,20 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class _Network:
-    """The prunable weights of a network: kinds of modules, order, and matrices by name."""
+    """The prunable weights of a network: kinds of modules, order, and matrices by name.
+
+    `bundles`: by kind of structure what it cuts together, as plain data; None where an older look
+    does not tell.
+    """
 
     kinds: Mapping[str, str]
     order: list[str]
     matrices: Mapping[str, tuple[int, int]]
+    bundles: Mapping[str, Any] | None
+
+    def bundled(self, form: Structure) -> list[Bundle]:
+        """What a structure cuts together."""
+        return bundles_in(self.bundles or {}, form)
 
 
 def uncut_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
@@ -39,8 +54,10 @@ def uncut_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     divided = [one for one in resolved.representatives if one.prune.form.record.divides]
     for config, network in _with_networks(resolved, divided):
         if reasons := _reasons(config, network):
-            line = f"{_named(reasons)} (prune.structure {config.prune.form.name})"
-            lines[("not divided", line)] = None
+            label, texts = "not divided", _named(reasons)
+            if config.prune.form.record.parts:
+                label, texts = "not cut", _by_reason(reasons)
+            lines[(label, f"{texts} (prune.structure {config.prune.form.name})")] = None
     return list(lines)
 
 
@@ -58,7 +75,9 @@ def out_of_reach_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     ]
     for config, network in _with_networks(resolved, limited):
         weights = _pruned(config, network)
-        most, total = _most_zeros(config, weights), sum(one.size for one in weights.values())
+        whole = whole_bundles(network.bundled(config.prune.form), weights)
+        most = _most_zeros(config, weights, whole)
+        total = sum(one.size for one in weights.values())
         goal = config.prune.sparsity
         if most is not None and zeros_at(total, goal) > most:
             goals.setdefault((config.prune.form.name, most / total), {})[goal] = None
@@ -112,8 +131,10 @@ def _with_networks(
         key = config.task.model_dump_json()
         if key not in networks:
             networks[key] = _network(resolved, config)
-        if (network := networks[key]) is not None:
-            yield config, network
+        network = networks[key]
+        if network is None or (config.prune.form.record.parts and network.bundles is None):
+            continue
+        yield config, network
 
 
 @dataclass(frozen=True)
@@ -150,13 +171,21 @@ def _pruned(config: TrialConfig, network: _Network) -> dict[str, _Weight]:
     }
 
 
-def _most_zeros(config: TrialConfig, weights: Mapping[str, _Weight]) -> int | None:
+def _most_zeros(
+    config: TrialConfig, weights: Mapping[str, _Weight], bundles: Sequence[Bundle]
+) -> int | None:
     """How many weights a prune can remove at most; None where that is not known."""
     from trainables.pruning.quotas import least_kept
 
     record, least = config.prune.form.record, config.prune.keep_layer_min
     if not {one.kind for one in weights.values()} <= {_ATTENTION, *_LINEAR, *_CONVOLUTIONS}:
         return None
+    if record.parts:
+        sizes = [(sum(weights[name].size for name in one.weights), one.n) for one in bundles]
+        return sum(
+            size - size // n * max(1, -(-least_kept(size, least) // (size // n)))
+            for size, n in sizes
+        )
     linear = [name for name, one in weights.items() if one.kind in _LINEAR]
     layers = [name for name, one in weights.items() if one.kind != _ATTENTION]
     spared = [*layers, *linear][-1:] if record.spares_classifier else []
@@ -177,8 +206,13 @@ def _reasons(config: TrialConfig, network: _Network) -> dict[str, str]:
     pruned = kinds.keys() - excluded(kinds, config.prune.exclude, order)
     left = {name: matrix for name, matrix in network.matrices.items() if name in pruned}
     form = config.prune.form
-    reasons = misfits(form, left)
+    reasons = misfits(form, left, network.bundled(form))
     if len(reasons) == len(left):
+        if parts := form.record.parts:
+            rule = (
+                f"must be one whose units the network has ({parts}, all of their weights prunable)"
+            )
+            raise Refusal(f"prune.structure {rule}, got {form.name}")
         key, value = _asked(form)
         rule = f"must divide a weight of the network ({_named(reasons)})"
         raise Refusal(f"{key} {rule}, got {value}")
@@ -199,6 +233,18 @@ def _named(reasons: Mapping[str, str]) -> str:
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
 
 
+def _by_reason(reasons: Mapping[str, str]) -> str:
+    """The same where many weights have one reason: the reason, then their names."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(name)
+    texts = []
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        texts.append(f"{', '.join(names[:MOST_NAMED])}{more}: {reason}")
+    return "; ".join(texts)
+
+
 def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
     """What is known of a trial's network; None where a look of an older version tells nothing."""
     look = resolved.code.look_of(config.model_dump(mode="json"))
@@ -207,16 +253,18 @@ def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
         if "matrices" not in found:
             return None
         matrices = {name: (rows, columns) for name, (rows, columns) in found["matrices"].items()}
-        return _Network(found["kinds"], list(found["order"]), matrices)
+        return _Network(found["kinds"], list(found["order"]), matrices, found.get("bundles"))
     model, images = config.task.model, config.images
     if model is None or model.is_own or images is None:
         return None
     import torch
 
     from trainables.networks.models import build
+    from trainables.pruning.bundles import every_bundle
     from trainables.pruning.cuts import matrices as matrices_of
     from trainables.pruning.prunable import prunable
 
     with torch.device("meta"):
         weights = prunable(build(model.name, *images, model.parameters))
-    return _Network(weights.kinds, list(weights), matrices_of(weights))
+    bundles = {kind: [asdict(b) for b in every] for kind, every in every_bundle(weights).items()}
+    return _Network(weights.kinds, list(weights), matrices_of(weights), bundles)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.points.resolved_study import ResolvedStudy
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
-from trainables.formulas.structures import misfits
+from trainables.formulas.structures import bundles_in, misfits
 
 MOST_NAMED = 12
 
@@ -30,7 +30,7 @@ def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, 
     counts: Mapping[str, int] = findings["weights"]
     kinds, order = left_trained(findings["kinds"], findings["order"], config.dense.freeze)
     dense = excluded(kinds, config.prune.exclude, order)
-    uncut = misfits(config.prune.form, findings.get("matrices", {}))
+    uncut = _uncut(findings, config, [name for name in kinds if name not in dense])
     pruned = {name: counts[name] for name in kinds if name not in dense and name not in uncut}
     n, whole = sum(pruned.values()), findings["n_parameters"]
     lines = [("pruned weights", f"{n:,} of {whole:,} parameters: {_named(pruned)}")]
@@ -44,6 +44,17 @@ def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, 
     if findings["unmet"]:
         lines.append(("not met", f"{', '.join(findings['unmet'])}: no operation uses them"))
     return lines
+
+
+def _uncut(
+    findings: Mapping[str, Any], config: TrialConfig, left: Sequence[str]
+) -> Mapping[str, str]:
+    """What the structure leaves dense; nothing where an older look does not tell."""
+    form, matrices = config.prune.form, findings.get("matrices", {})
+    if form.record.parts and "bundles" not in findings:
+        return {}
+    known = {name: matrices[name] for name in left if name in matrices}
+    return misfits(form, known, bundles_in(findings.get("bundles", {}), form))
 
 
 def _named(counts: Mapping[str, int]) -> str:

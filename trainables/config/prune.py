@@ -70,7 +70,9 @@ class Prune(Section):
 
     sparsity: BelowOne
     cycles: Annotated[Count, Field(le=10_000)] = 1
-    structure: Literal["weights", "filters", "blocks", "rows", "columns"] = "weights"
+    structure: Literal["weights", "filters", "blocks", "rows", "columns", "heads", "hidden"] = (
+        "weights"
+    )
     pattern: Pattern | None = None
     block: Block | None = None
     scope: Literal["global", "layer"] = "global"

@@ -92,7 +92,7 @@ class Settings(Section):
     def norm(self) -> Norm:
         """What d1's norm drop is measured over: `retrain.norm`, or what suits the structure.
 
-        Where biases and normalisation go with a filter, only what is ranked; else all that is
+        Where biases and normalisation go with a unit, only what is ranked; else all that is
         trained. Where all prunable weights are ranked, that is their name.
         """
         chosen = self.retrain.norm or self.usual_norm
@@ -102,7 +102,7 @@ class Settings(Section):
     @property
     def usual_norm(self) -> Norm:
         """The norm where a study names none; never hashed."""
-        return "ranked" if self.prune.form.record.with_filters else "all"
+        return "ranked" if self.prune.form.record.takes_along else "all"
 
     @property
     def catalog_dataset(self) -> DatasetChoice | None:

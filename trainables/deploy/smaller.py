@@ -68,7 +68,7 @@ def smaller(network: Trained) -> Smaller:
             f"--remove must leave a smaller network that is equal, got none: {error}"
         ) from error
     model = removal.model.eval()
-    every = prunable(model, network.task.prunable)
+    every = prunable(model, network.task.prunable, network.task.feed_forward)
     chosen = every.without([name for name in every if name not in network.masks])
     masks = _left(network.masks, removal.plan.keep, _head_places(network.model, removal.plan.heads))
     loaded = replace(

@@ -132,7 +132,7 @@ def trained(
         raise Refusal(f"task must be there as in the trial, got {fault(error, search)}") from error
     _require_same_files(record, splits)
     _load(model, weights)
-    chosen = _pruned(prunable(model, task.prunable), weights.masks)
+    chosen = _pruned(prunable(model, task.prunable, task.feed_forward), weights.masks)
     loaded = LoadedTask(
         task=task,
         splits=splits,

@@ -7,7 +7,7 @@ worker will do; the tensors are in `pruning.cuts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,7 +26,9 @@ class Kind:
     `unit(structure, rows, columns)` is the unit in a layer of that matrix. `with_filters`: what
     else belongs to a filter goes with its weights. `spares_classifier`: the classifier, whose
     outputs are the network's, loses none. `divides`: there may be layers that it does not divide.
-    `revision` counts the times that what retraining goes by after its prunes was mended.
+    `parts`: the parts of a network, in words, of which each unit is one, over several weights; ""
+    where a unit lies in one weight. `revision` counts the times that what retraining goes by after
+    its prunes was mended.
     """
 
     name: str
@@ -36,12 +38,30 @@ class Kind:
     with_filters: bool = False
     spares_classifier: bool = False
     divides: bool = False
+    parts: str = ""
     revision: int = 1
 
     @property
     def ranks_all(self) -> bool:
         """Whether every prunable weight that it divides may go."""
         return not (self.with_filters or self.spares_classifier)
+
+    @property
+    def takes_along(self) -> bool:
+        """Whether parameters that are not prunable, such as biases, go with its units."""
+        return self.with_filters or bool(self.parts)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Weights that are cut together into `n` units, each with its share of every one of them.
+
+    `weights` by name. A unit is a run of rows in all but the last, which make something of inputs,
+    and a run of columns in the last, which reads it.
+    """
+
+    weights: tuple[str, ...]
+    n: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,12 @@ class Structure:
 PATTERN = "n:m"
 BLOCKS = "blocks"
 
+
+def _whole(_structure: Structure, rows: int, columns: int) -> Unit:
+    """All of it: into how many units it is cut is its bundle's to say."""
+    return rows, columns
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -144,6 +170,22 @@ KINDS: Mapping[str, Kind] = {
             "units",
             lambda _s, rows, _columns: (rows, 1),
         ),
+        Kind(
+            "heads",
+            "Michel, Levy and Neubig 2019, Are Sixteen Heads Really Better than One?",
+            "units",
+            _whole,
+            divides=True,
+            parts="attention heads",
+        ),
+        Kind(
+            "hidden",
+            "McCarley, Chakravarti and Sil 2019, Structured Pruning of a BERT-based QA Model",
+            "units",
+            _whole,
+            divides=True,
+            parts="hidden units of feed-forward blocks",
+        ),
     )
 }
 
@@ -174,12 +216,41 @@ def kind_named(name: str) -> str:
     return PATTERN if ":" in name else name.partition(" ")[0]
 
 
-def misfits(structure: Structure, matrices: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+def misfits(
+    structure: Structure,
+    matrices: Mapping[str, tuple[int, int]],
+    bundles: Sequence[Bundle] = (),
+) -> dict[str, str]:
     """Return the weights that a structure cannot cut, which stay dense, each with the reason.
 
     Args:
         structure: what is removed.
         matrices: rows and columns of each prunable weight, by name.
+        bundles: what it cuts together, where its units lie in several weights.
     """
+    if parts := structure.record.parts:
+        reasons_of = {name: _outside(name, parts, bundles, matrices) for name in matrices}
+        return {name: reason for name, reason in reasons_of.items() if reason}
     reasons = {name: structure.misfit(*matrix) for name, matrix in matrices.items()}
     return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _outside(
+    name: str, parts: str, bundles: Sequence[Bundle], matrices: Mapping[str, tuple[int, int]]
+) -> str:
+    """Why a weight is in no whole bundle; "" where it is in one."""
+    for bundle in bundles:
+        if name in bundle.weights:
+            absent = [other for other in bundle.weights if other not in matrices]
+            return f"its {parts} reach into {absent[0]}, which stays dense" if absent else ""
+    return f"no {parts} lie in it"
+
+
+def whole_bundles(bundles: Sequence[Bundle], names: Container[str]) -> list[Bundle]:
+    """Return the bundles all of whose weights are among those names."""
+    return [bundle for bundle in bundles if all(name in names for name in bundle.weights)]
+
+
+def bundles_in(kept: Any, structure: Structure) -> list[Bundle]:
+    """Return a structure's bundles of plain data: lists by kind of {weights, n}."""
+    return [Bundle(tuple(one["weights"]), one["n"]) for one in kept.get(structure.kind, ())]

@@ -18,23 +18,24 @@ from trainables.pruning.layers import filter_rows, from_filter_rows
 from trainables.pruning.masks import (
     Masks,
     apply_,
-    companion_masks,
     count_zeros,
     dense_masks,
     float_masks,
     mask_gradients_,
     mask_momentum_,
+    taken_along,
 )
 from trainables.pruning.ranking import prune
 
 
 class GradualMasks:
-    """Masks of whatever the structure removes, with the parameters that belong to filters.
+    """Masks of whatever the structure removes, with the parameters that go with its units.
 
     `masks` are of prunable weights; `zeros` is how many zeros were asked for last, 0 before the
     first prune. `parameters` and `factors` cover also biases and affine parameters of the
-    normalisation layer, entries of which go with their filter. `fed` tells filters with a weight
-    left from others: by place among `parameters` a factor of 1 and 0, for weights that have such.
+    normalisation layer, entries of which go with their filter or head. `fed` tells filters with a
+    weight left from others: by place among `parameters` a factor of 1 and 0, for weights that have
+    such.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -47,11 +48,10 @@ class GradualMasks:
         self._take(dense_masks(self._weights), 0)
 
     def _take(self, masks: Masks, zeros: int) -> None:
-        filters = self._structure.record.with_filters
         self.masks, self.zeros = masks, zeros
-        self.companions = companion_masks(self._weights, masks) if filters else {}
+        self.companions = taken_along(self._weights, masks, self._structure)
         self.parameters, self.factors = float_masks(self._model, {**masks, **self.companions})
-        self.fed = {} if filters else self._fed()
+        self.fed = {} if self._structure.record.takes_along else self._fed()
 
     def _fed(self) -> dict[int, Tensor]:
         found = {}

@@ -5,13 +5,14 @@ What a unit is, is in `formulas.structures`; which units go first is in `ranking
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from trainables.formulas.structures import Structure, Unit
+from trainables.formulas.structures import Bundle, Structure, Unit
+from trainables.pruning.bundles import bundles_of
 from trainables.pruning.layers import classifier, filter_rows, from_filter_rows
 from trainables.pruning.prunable import Part, Prunable
 
@@ -55,24 +56,72 @@ class Cut:
         return lattice.expand(-1, height, -1, width).reshape(rows, columns)
 
 
-def cuts_of(weights: Prunable, structure: Structure) -> list[Cut]:
-    """Return the layers that a structure cuts, in module order.
+@dataclass(frozen=True)
+class JointCut:
+    """Layers that are cut together: unit k is unit k of every one of them.
 
-    Left out are those that it spares: the classifier, and under filters what has none.
+    One layer alone where a structure's units lie in one weight.
+    """
+
+    cuts: tuple[Cut, ...]
+
+    @property
+    def n(self) -> int:
+        """How many units there are."""
+        return self.cuts[0].n
+
+    @property
+    def size(self) -> int:
+        """Weights of one unit."""
+        return sum(cut.size for cut in self.cuts)
+
+    def units(self, values: Callable[[str], Tensor]) -> Tensor:
+        """What `values` gives by a weight's name, of its shape, as [n, size]."""
+        return torch.cat([cut.units(values(cut.part.name)) for cut in self.cuts], 1)
+
+
+def joint_cuts_of(weights: Prunable, structure: Structure) -> list[JointCut]:
+    """Return what a structure cuts, in module order: heads of an attention layer, or single layers.
+
+    Left out are layers that it spares: the classifier, and under filters what has none.
 
     Raises:
         ValueError: a layer that the structure's units do not divide.
     """
+    if structure.record.parts:
+        return [_joint_cut(weights, bundle) for bundle in bundles_of(weights, structure)]
     return [
-        _cut(weights, part, structure)
+        JointCut((_cut(weights, part, structure),))
         for name in ranked_weights(weights, structure)
         for part in weights.parts(name)
     ]
 
 
+def cuts_of(weights: Prunable, structure: Structure) -> list[Cut]:
+    """Return the layers of `joint_cuts_of`, each by itself."""
+    return [cut for joint in joint_cuts_of(weights, structure) for cut in joint.cuts]
+
+
+def _joint_cut(weights: Prunable, bundle: Bundle) -> JointCut:
+    *makers, reader = bundle.weights
+    by_rows = [
+        Cut(part, weights.modules[name], (rows, columns), (rows // bundle.n, columns))
+        for name in makers
+        for part in weights.parts(name)
+        for rows, columns in [_matrix(weights, part)]
+    ]
+    [part] = weights.parts(reader)
+    rows, columns = _matrix(weights, part)
+    last = Cut(part, weights.modules[reader], (rows, columns), (rows, columns // bundle.n))
+    return JointCut((*by_rows, last))
+
+
 def ranked_weights(weights: Prunable, structure: Structure) -> list[str]:
     """Return the names of the weights that a structure ranks, all but those that it spares."""
     record, layers = structure.record, weights.layers
+    if record.parts:
+        within = {name for bundle in bundles_of(weights, structure) for name in bundle.weights}
+        return [name for name in weights if name in within]
     names = list(layers) if record.with_filters else list(weights)
     spared = classifier(layers) if record.spares_classifier and layers else None
     return [name for name in names if name != spared]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from trainables.formulas.structures import Structure
+from trainables.pruning.bundles import bundle_companions
 from trainables.pruning.companions import filter_companions
 from trainables.pruning.layers import filter_rows
 from trainables.pruning.prunable import Prunable, prunable
@@ -42,8 +44,8 @@ def asked_and_reached(masks: Mapping[str, Tensor], zeros: int) -> tuple[float, f
 def companion_masks(target: nn.Module | Prunable, masks: Mapping[str, Tensor]) -> Masks:
     """Masks [n_filters] of all `filter_companions`: False where the filter has no weight left.
 
-    For structure "filters": `{**masks, **companion_masks(model, masks)}` is what `apply_` and
-    `float_masks` then take; sparsity is still that of `masks` alone.
+    `{**masks, **companion_masks(model, masks)}` is what `apply_` and `float_masks` then take;
+    sparsity is still that of `masks` alone.
     """
     weights = prunable(target)
     layers = weights.layers
@@ -51,6 +53,21 @@ def companion_masks(target: nn.Module | Prunable, masks: Mapping[str, Tensor]) -
         companion: filter_rows(layers[name], masks[name]).any(1)
         for name, companions in filter_companions(weights).items()
         for companion in companions
+    }
+
+
+def taken_along(weights: Prunable, masks: Mapping[str, Tensor], structure: Structure) -> Masks:
+    """Masks of what goes with a structure's units beside their weights; {} where nothing does.
+
+    With filters goes what `companion_masks` says, with heads their entries of the projections'
+    bias, with hidden units their biases: False where a row has no weight left.
+    """
+    if structure.record.with_filters:
+        return companion_masks(weights, masks)
+    modules = weights.modules
+    return {
+        bias: torch.cat([filter_rows(modules[name], masks[name]).any(1) for name in names])
+        for bias, names in bundle_companions(weights, structure).items()
     }
 
 

@@ -15,6 +15,10 @@ from trainables.pruning.layers import Layer
 
 Rule = Callable[[str, nn.Parameter, nn.Module], bool]
 
+Blocks = Callable[[str, nn.Module], tuple[str, str] | None]
+"""Which two layers in a module of that name are a feed-forward block, by their names in it: one
+that makes hidden units and the only one that reads them. None where there is no such block."""
+
 Place = tuple[str, nn.Parameter, nn.Module]
 """A parameter under one of its names, and the module that holds it there."""
 
@@ -45,6 +49,13 @@ def weights_of_products(name: str, parameter: nn.Parameter, module: nn.Module) -
     return layer_weights(name, parameter, module)
 
 
+def feed_forward(_name: str, module: nn.Module) -> tuple[str, str] | None:
+    """The blocks of torch's Transformer layers: a task's default."""
+    if isinstance(module, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
+        return "linear1", "linear2"
+    return None
+
+
 @dataclass(frozen=True)
 class Part:
     """A layer's share of a parameter: entries `start` to `stop` of it, flat, row by row.
@@ -68,13 +79,15 @@ class Part:
 class Prunable(Mapping[str, nn.Parameter]):
     """The prunable weights of `model`, by name in module order, each with the module that holds it.
 
-    `excluded` are weights that the rule allows and the study keeps dense (`prune.exclude`).
+    `excluded` are weights that the rule allows and the study keeps dense (`prune.exclude`);
+    `blocks` tells feed-forward blocks.
     """
 
     model: nn.Module
     parameters: dict[str, nn.Parameter]
     modules: dict[str, nn.Module]
     excluded: tuple[str, ...] = ()
+    blocks: Blocks = feed_forward
 
     def __getitem__(self, name: str) -> nn.Parameter:
         return self.parameters[name]
@@ -111,15 +124,19 @@ class Prunable(Mapping[str, nn.Parameter]):
         """The same less some names, which are kept as `excluded`."""
         left = {n: p for n, p in self.parameters.items() if n not in excluded}
         modules = {n: self.modules[n] for n in left}
-        return Prunable(self.model, left, modules, (*self.excluded, *excluded))
+        return Prunable(self.model, left, modules, (*self.excluded, *excluded), self.blocks)
 
 
-def prunable(target: nn.Module | Prunable, rule: Rule = layer_weights) -> Prunable:
+def prunable(
+    target: nn.Module | Prunable, rule: Rule = layer_weights, blocks: Blocks = feed_forward
+) -> Prunable:
     """Return the prunable weights of a model under a rule; what is one already stays as it is."""
     if isinstance(target, Prunable):
         return target
     chosen = [group[0] for group in places(target) if all(rule(*place) for place in group)]
-    return Prunable(target, {n: p for n, p, _ in chosen}, {n: m for n, _, m in chosen})
+    return Prunable(
+        target, {n: p for n, p, _ in chosen}, {n: m for n, _, m in chosen}, blocks=blocks
+    )
 
 
 def places(model: nn.Module) -> list[list[Place]]:

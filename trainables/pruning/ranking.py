@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainables.formulas.structures import Structure, structure_of
 from trainables.pruning.choices import CRITERIA, SCOPES, UNIT_NORMS, Choices, Scope, known
-from trainables.pruning.cuts import Cut, cuts_of, masks_of
+from trainables.pruning.cuts import JointCut, cuts_of, joint_cuts_of, masks_of
 from trainables.pruning.lowest import lowest
 from trainables.pruning.masks import Masks, count_zeros
 from trainables.pruning.prunable import Prunable, prunable
@@ -40,9 +40,9 @@ def prune(
     order goes first. Devices do not differ in the outcome.
 
     Single weights make exactly `zeros` zeros, and so do patterns n:m, the same number in every
-    group. Whole units (filters, blocks, rows, columns) go in order until the next would take the
-    total above `zeros`; every layer keeps at least one, and under filters and rows the classifier
-    loses none. What else a removed filter owns is told by `filter_companions`.
+    group. Whole units (filters, blocks, rows, columns, heads, hidden units) go in order until the
+    next would take the total above `zeros`; every layer keeps at least one, and under filters and
+    rows the classifier loses none. What else goes with a unit is told by `masks.taken_along`.
 
     Args:
         target: holds the weights to rank; of a bare model the weights of its layers.
@@ -137,12 +137,12 @@ def _prune_groups(
 def _prune_units(
     weights: Prunable, masks: Masks, zeros: int, choices: Choices, structure: Structure
 ) -> Masks:
-    cuts = cuts_of(weights, structure)
+    cuts = joint_cuts_of(weights, structure)
     if not cuts:
         return dict(masks)
     # On the CPU in double precision: sums, and so the order, are then those of every device.
-    alive = [cut.units(masks[cut.part.name].cpu()) for cut in cuts]
-    ranked = [cut.units(_doubles(choices.ranked(weights, cut.part.name))) for cut in cuts]
+    alive = [cut.units(lambda name: masks[name].cpu()) for cut in cuts]
+    ranked = [cut.units(lambda name: _doubles(choices.ranked(weights, name))) for cut in cuts]
     measures = [choices.of_units(v * a) for v, a in zip(ranked, alive, strict=True)]
     n_units = [cut.n for cut in cuts]
     n_weights = torch.cat([units.sum(1) for units in alive])
@@ -152,12 +152,17 @@ def _prune_units(
     fits = n_weights[order].cumsum(0) <= zeros - count_zeros(masks)
     kept = torch.ones_like(score, dtype=torch.bool)
     kept[order[: int(fits.count_nonzero())]] = False
-    return masks_of(weights, masks, cuts, torch.split(kept, n_units))
+    flags = [
+        (member, part)
+        for cut, part in zip(cuts, torch.split(kept, n_units), strict=True)
+        for member in cut.cuts
+    ]
+    return masks_of(weights, masks, [cut for cut, _ in flags], [part for _, part in flags])
 
 
-def _units_kept(cut: Cut, least: float) -> int:
+def _units_kept(cut: JointCut, least: float) -> int:
     """Units that a layer keeps: one at least."""
-    return max(1, -(-least_kept(cut.part.size, least) // cut.size))
+    return max(1, -(-least_kept(cut.n * cut.size, least) // cut.size))
 
 
 def _leaving(scores: Sequence[Tensor], scope: Scope, spared: Sequence[int]) -> Tensor:

@@ -120,7 +120,7 @@ def _try_schedule(reference: str, function: Callable[..., Any]) -> None:
 
 def _try_criterion(criterion: str, function: Callable[..., Any], task: Task) -> None:
     model = seeded(task.model, 0).eval()
-    weights = prunable(model, task.prunable)
+    weights = prunable(model, task.prunable, task.feed_forward)
     torch.manual_seed(0)
     batches = iter([first_batch(task, task.splits(), 2)])
     checked_scores(weights, function(dict(weights), model, task, batches), criterion)

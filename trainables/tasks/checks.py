@@ -10,7 +10,7 @@ import io
 import math
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +21,8 @@ from trainables.data.balance import of_labels
 from trainables.data.in_memory import InMemory
 from trainables.data.keeping import undecoded
 from trainables.data.parts import Splits, labels_of
+from trainables.formulas.structures import Bundle
+from trainables.pruning.bundles import every_bundle
 from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import call, work_of
@@ -44,7 +46,8 @@ class Findings:
     `weights` and `dense` are numbers of weights by name, prunable ones and those that a rule keeps
     dense; `kinds` the types of the modules that hold the prunable ones, `order` these as the
     forward meets them, `unmet` those that a forward of the example does not use, `matrices` rows
-    and columns of each, which tell what a structure divides. `classes` are
+    and columns of each, which tell what a structure divides, and `bundles` by kind of structure the
+    weights that it cuts together. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
     `listing` is that of the splits.
     `n_batches` is the number of the batches that the task forms itself.
@@ -62,6 +65,7 @@ class Findings:
     matrices: dict[str, tuple[int, int]]
     listing: str | None = None
     undecoded: tuple[str, ...] = ()
+    bundles: dict[str, list[Bundle]] = field(default_factory=dict)
     n_batches: int | None = None
 
 
@@ -243,7 +247,9 @@ class _Checks:
     # --- what is learnt ---
 
     def _findings(self, splits: Splits, model: nn.Module) -> Findings:
-        weights = prunable(model, self.task.prunable)
+        weights = prunable(model, self.task.prunable, self.task.feed_forward)
+        with self.say.naming("feed_forward", "name two linear layers in a module, or return None"):
+            bundles = every_bundle(weights)
         with self.say.naming("example", "be one input of the network"):
             example = example_of(self.task, splits)
             with torch.no_grad():
@@ -262,6 +268,7 @@ class _Checks:
             matrices(weights),
             splits.listing,
             undecoded(splits),
+            bundles,
         )
 
     def _classes(self, splits: Splits) -> dict[str, list[int]]:

@@ -17,7 +17,7 @@ from torch.utils.data import default_collate
 
 from trainables.data.in_memory import InMemory
 from trainables.data.parts import Groups, Splits
-from trainables.pruning.prunable import trained_weights
+from trainables.pruning.prunable import feed_forward, trained_weights
 from trainables.pruning.work import Inputs
 from trainables.vocabulary.declarations import LOSS, Declarations, Metric
 
@@ -131,6 +131,15 @@ class Task(ABC):
         what is tied to an embedding, and frozen weights.
         """
         return trained_weights(name, parameter, module)
+
+    def feed_forward(self, name: str, module: nn.Module) -> tuple[str, str] | None:
+        """Return which two linear layers in a module are a feed-forward block, by names in it.
+
+        The first makes the hidden units that `prune.structure: hidden` takes, and the second alone
+        reads them; None for a module that is no such block. The default: `linear1` and `linear2` of
+        torch's Transformer layers.
+        """
+        return feed_forward(name, module)
 
     def removable(self, name: str, module: nn.Module) -> bool:
         """Whether an export may take filters, or hidden units, out of a layer.

@@ -14,7 +14,7 @@ from trainables.formulas.discount import adaptive_discount, discount_d1, discoun
 from trainables.formulas.schedules import schedule_of
 from trainables.formulas.sparsity import zeros_after
 from trainables.pruning import measures
-from trainables.pruning.masks import Masks, apply_, companion_masks, count_zeros
+from trainables.pruning.masks import Masks, apply_, count_zeros, taken_along
 from trainables.pruning.prunable import Prunable
 from trainables.pruning.ranking import prune
 from trainables.training.batch_norm import reestimate_batch_norm
@@ -26,7 +26,7 @@ from trainables.trials.own_criterion import own_scores
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a prune leaves: masks, factors of what belongs to removed filters, numbers by name.
+    """What a prune leaves: masks, those of what goes with removed units, numbers by name.
 
     `discount` is the d in use under ALLR with the study's choice, whatever the schedule.
     """
@@ -51,7 +51,7 @@ def prune_cycle(
     measured = dict.fromkeys((norm, _PRUNABLE))
     before = {which: measures.parameter_vector(weights, which, form) for which in measured}
     new = _prune(config, seed, spec, loaded, masks)
-    companions = companion_masks(weights, new) if form.record.with_filters else {}
+    companions = taken_along(weights, new, form)
     apply_(model, {**new, **companions})
     d1s = {}
     for which, vector in before.items():

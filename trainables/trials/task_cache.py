@@ -32,6 +32,7 @@ from trainables.networks import models
 from trainables.networks.parameters import freeze_
 from trainables.parallel.norms import Norm
 from trainables.parallel.ranks import Ranks
+from trainables.pruning.bundles import bundles_of
 from trainables.pruning.cuts import matrices
 from trainables.pruning.prunable import Prunable, prunable
 from trainables.pruning.work import work_of
@@ -163,13 +164,14 @@ class TaskCache:
 
 def _cut(config: TrialConfig, loaded: LoadedTask) -> LoadedTask:
     """The task without the weights that the trial's structure does not divide."""
-    reasons = misfits(config.prune.form, matrices(loaded.weights))
+    form, weights = config.prune.form, loaded.weights
+    reasons = misfits(form, matrices(weights), bundles_of(weights, form))
     if not reasons:
         return loaded
-    if len(reasons) == len(loaded.weights):
+    if len(reasons) == len(weights):
         named = ", ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise ValueError(f"{config.prune.form.name} must divide a weight, got none ({named})")
-    return replace(loaded, weights=loaded.weights.without(list(reasons)), uncut=tuple(reasons))
+        raise ValueError(f"{form.name} must divide a weight, got none ({named})")
+    return replace(loaded, weights=weights.without(list(reasons)), uncut=tuple(reasons))
 
 
 def initial_weights(loaded: LoadedTask, seed: int) -> dict[str, Tensor]:
@@ -190,7 +192,11 @@ def _model_key(config: TrialConfig) -> list[Any]:
 
 def _trained_weights(model: nn.Module, task: Task) -> Prunable:
     """The prunable weights; what is frozen stays as it is, whatever the task says."""
-    weights = prunable(model, lambda name, p, m: p.requires_grad and task.prunable(name, p, m))
+    weights = prunable(
+        model,
+        lambda name, p, m: p.requires_grad and task.prunable(name, p, m),
+        task.feed_forward,
+    )
     if not weights:
         raise ValueError("dense.freeze must leave a prunable weight that is trained, got none")
     return weights

@@ -407,3 +407,46 @@ def test_what_a_pattern_does_not_divide_is_not_among_the_pruned_weights(tmp_path
     }
     # A look of an older version knows no shapes: nothing is said, and nothing refused.
     assert "not divided" not in dict(of_own_task(tmp_path, FINDINGS, prune=prune).weights)
+
+
+ATTENTION: dict[str, Any] = {
+    **FINDINGS,
+    "weights": {"a.in_proj_weight": 48, "a.out_proj.weight": 16, "head.weight": 20},
+    "kinds": {
+        "a.in_proj_weight": "MultiheadAttention",
+        "a.out_proj.weight": "NonDynamicallyQuantizableLinear",
+        "head.weight": "Linear",
+    },
+    "order": ["a.in_proj_weight", "a.out_proj.weight", "head.weight"],
+    "matrices": {
+        "a.in_proj_weight": [4, 4], "a.out_proj.weight": [4, 4], "head.weight": [5, 4]
+    },
+    "bundles": {"heads": [{"weights": ["a.in_proj_weight", "a.out_proj.weight"], "n": 4}]},
+}  # fmt: skip
+"""Four heads of 16 weights and a layer of twenty."""
+
+
+def test_heads_are_what_is_pruned_of_a_network_that_has_them(tmp_path: Path) -> None:
+    heads = {"structure": "heads", "sparsity": {"grid": [0.75, 0.8]}}
+    found = of_own_task(tmp_path, ATTENTION, prune=heads)
+    assert dict(found.weights) == {
+        "pruned weights": "64 of 170 parameters: a.in_proj_weight 48, a.out_proj.weight 16",
+        "not cut": "head.weight: no attention heads lie in it (prune.structure heads)",
+        "out of reach": "80 % (prune.sparsity) under prune.structure heads: at most 75 % of the"
+        " weights can go",
+    }
+    refusal = (
+        r"prune\.structure must be one whose units the network has \({}, all of their weights"
+        r" prunable\), got {}"
+    )
+    hidden = {"structure": "hidden", "sparsity": 0.5}
+    words = "hidden units of feed-forward blocks"
+    with pytest.raises(Refusal, match=refusal.format(words, "hidden")):
+        of_own_task(tmp_path, ATTENTION, prune=hidden)
+    half = {**heads, "exclude": ["a.out_proj"]}  # of no head all may go
+    with pytest.raises(Refusal, match=refusal.format("attention heads", "heads")):
+        of_own_task(tmp_path, ATTENTION, prune=half)
+    with pytest.raises(Refusal, match=refusal.format("attention heads", "heads")):
+        planned(tmp_path, prune={"structure": "heads", "sparsity": 0.5})
+    older = {name: value for name, value in ATTENTION.items() if name != "bundles"}
+    assert "not cut" not in dict(of_own_task(tmp_path, older, prune=heads).weights)

@@ -117,7 +117,7 @@ def test_methods_that_rank_by_pruning_know_every_kind() -> None:
          "prune.pattern must be absent under prune.structure filters, as it is one of single"
          " weights, got {n: 2, m: 4}"),
         ({"sparsity": 0.5, "structure": "2:4"}, "prune.structure must be 'weights', 'filters',"
-         " 'blocks', 'rows' or 'columns', got '2:4'"),
+         " 'blocks', 'rows', 'columns', 'heads' or 'hidden', got '2:4'"),
         ({"sparsity": 0.5, "structure": "blocks"},
          "prune.block must be given under prune.structure blocks, got nothing"),
         ({"sparsity": 0.5, "structure": "blocks", "block": {"rows": 4}},

@@ -131,3 +131,48 @@ def test_a_transformer_without_a_head_is_exported_and_loaded_by_its_lines(
 def test_without_what_is_masked_whole_it_is_refused(study: Path) -> None:
     with pytest.raises(Refusal, match="--remove must leave a smaller network that is equal"):
         smaller(network_in(study, lambda weights: weights))
+
+
+BLOCK = (
+    SOURCE.replace(
+        """    def removable(self, name, module):
+        return True
+""",
+        """    def feed_forward(self, name, module):
+        return ("one", "two") if name == "mlp" else None
+""",
+    )
+    .replace(
+        "self.block = nn.TransformerEncoderLayer(6, 3, 8, dropout=0.0, batch_first=True)",
+        """self.mlp = nn.Sequential()
+        self.mlp.add_module("one", nn.Linear(6, 10))
+        self.mlp.add_module("act", nn.GELU())
+        self.mlp.add_module("two", nn.Linear(10, 6))""",
+    )
+    .replace("self.block(x)", "self.mlp(x)")
+)
+"""The same with a feed-forward block of ten units of the user's own."""
+
+
+@pytest.mark.parametrize(
+    ("source", "structure", "n_prunable", "gone"),
+    [
+        (SOURCE, "heads", 4 * 6 * 6, {ATTENTION: 1}),
+        (SOURCE, "hidden", 2 * 8 * 6, {"block.linear1": 4}),
+        (BLOCK, "hidden", 2 * 10 * 6, {"mlp.one": 5}),
+    ],
+    ids=["heads", "hidden", "the user's own block"],
+)
+def test_what_a_trial_has_pruned_is_what_goes(
+    source: str, structure: str, n_prunable: int, gone: dict[str, int], tmp_path: Path
+) -> None:
+    """A half of the units, or as many as fit in it: of three heads one."""
+    prune = {"sparsity": 0.5, "structure": structure}
+    record = own_trial(tmp_path / "study", source, "my_task:Rows", (24, 12, 12), prune=prune)
+    assert (record.state, record.metrics["n_prunable"]) == ("done", n_prunable)
+    network = network_in(tmp_path / "study", lambda weights: weights)
+    small = smaller(network)
+    plain = small.plain()
+    assert (plain["heads"] or plain["filters"]) == gone and not plain["kept"]
+    for part in network.parts:
+        assert small.network.evaluate(part)["accuracy"] == record.metrics[f"{part}_accuracy"]

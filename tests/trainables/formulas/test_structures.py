@@ -49,7 +49,7 @@ def test_what_is_not_divided_is_named_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Structure("heads"), "structure must be one of weights, filters, n:m, .*'heads'"),
+        (lambda: Structure("tails"), "structure must be one of weights, filters, n:m, .*'tails'"),
         (lambda: Structure("n:m"), "structure n:m needs its size, got n:m with None"),
         (lambda: Structure("rows", block=(1, 2)), "structure blocks is the one with that size"),
         (lambda: Structure("weights", pattern=(2, 4)), "structure n:m is the one with that size"),

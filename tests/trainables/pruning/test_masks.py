@@ -370,7 +370,7 @@ GOOD = {"zeros": 4, **WEIGHTS}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"structure": "heads"}, "structure must be one of weights, filters, n:m, .*got 'heads'"),
+        ({"structure": "tails"}, "structure must be one of weights, filters, n:m, .*got 'tails'"),
         ({"structure": "blocks"}, "structure blocks needs its size, got blocks with None"),
         ({"scope": "locale"}, "scope must be one of global, layer, got 'locale'"),
         ({"criterion": "taylor"}, "criterion must be one of magnitude, random, got 'taylor'"),

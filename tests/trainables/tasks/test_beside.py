@@ -121,8 +121,8 @@ def test_a_wrong_criterion(ask: Ask, old: str, new: str, sentence: str, at: str)
          " trainables.methods.interface.Hooks, got another (my_task.py, line 9)"),
         ("self, setting", "self", {}, "method my_task:Mine must be called with (setting), got a"
          " signature that does not fit: too many positional arguments (my_task.py, line 9)"),
-        ('"filters")', '"heads")', {}, "method my_task:Mine must have structures out of weights,"
-         " filters, n:m, blocks, rows, columns, got 'heads' (my_task.py, line 9)"),
+        ('"filters")', '"tails")', {}, "method my_task:Mine must have structures out of weights,"
+         " filters, n:m, blocks, rows, columns, heads, hidden, got 'tails' (my_task.py, line 9)"),
         ("", "", {"power": "x"}, "method.power must be a number, got 'x' (my_task.py, line 6)"),
         ("", "", {"kind": "hrad"}, "method.kind must be 'soft' or 'hard', got 'hrad'; did you mean"
          " hard? (my_task.py, line 6)"),

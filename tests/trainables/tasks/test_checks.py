@@ -99,6 +99,7 @@ def test_the_facts_of_a_sound_task(ask: Ask) -> None:
         "matrices": {"first.weight": [5, 4], "last.weight": [4, 5], "head.weight": [1, 4]},
         "listing": None,
         "undecoded": ["train", "val"],
+        "bundles": {"heads": [], "hidden": []},
         "n_batches": None,
     }
 

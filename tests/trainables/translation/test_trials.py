@@ -28,28 +28,30 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configured(root: Path, **sections: Any) -> TrialConfig:
-    """A trial on files under Adam, with dropout and smoothing, of two cycles."""
+    """A trial on files under Adam, with dropout and smoothing, of two cycles.
+
+    A section that is None is left out.
+    """
     task = parallel(root)
     splits = task.splits()
-    return TrialConfig.of(
-        {
-            "task": {"use": "parallel-text", **SMALL},
-            "dense": {
-                "epochs": 2, "lr": 0.01, "optimiser": "adamw", "weight_decay": 0,
-                "schedule": "inverse_sqrt", "warmup_epochs": 1, "label_smoothing": 0.1,
-            },
-            "prune": {"sparsity": 0.5, "cycles": 2},
-            "retrain": {"schedule": "allr", "epochs": 2},
-            "facts": {
-                **{f"n_{name}": len(part) for name, part in splits.in_order.items()},
-                "n_batches": len(task.groups()),
-                "declared": task.declarations().plain(),
-                "listings": {"task.use": splits.listing},
-                "smooths": True,
-            },
-            **sections,
-        }
-    )  # fmt: skip
+    raw = {
+        "task": {"use": "parallel-text", **SMALL},
+        "dense": {
+            "epochs": 2, "lr": 0.01, "optimiser": "adamw", "weight_decay": 0,
+            "schedule": "inverse_sqrt", "warmup_epochs": 1, "label_smoothing": 0.1,
+        },
+        "prune": {"sparsity": 0.5, "cycles": 2},
+        "retrain": {"schedule": "allr", "epochs": 2},
+        "facts": {
+            **{f"n_{name}": len(part) for name, part in splits.in_order.items()},
+            "n_batches": len(task.groups()),
+            "declared": task.declarations().plain(),
+            "listings": {"task.use": splits.listing},
+            "smooths": True,
+        },
+        **sections,
+    }  # fmt: skip
+    return TrialConfig.of({key: section for key, section in raw.items() if section is not None})
 
 
 def tasks(root: Path, keeping: Keeping | None = None) -> TaskCache:
