@@ -73,7 +73,7 @@ class InMemory:
 
     def take(self, index: Tensor) -> tuple[Tensor, ...]:
         """Return the batch of the examples at `index` [n], on the data's device."""
-        return tuple(tensor.index_select(0, index) for tensor in self.tensors)
+        return tuple([tensor.index_select(0, index) for tensor in self.tensors])
 
     def chunks(self, size: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield all examples in their order, `size` at a time, the last batch smaller."""

@@ -85,12 +85,10 @@ class _MemoryBatches:
         epochs, device = self.epochs, self.loaded.device
         order = epochs.order(epoch).to(device)
         draws = _drawn(self.data, generator(epochs.seed, epochs.stage, epoch, "augment"), device)
-        for start, stop in epochs.bounds(epoch)[first:]:
-            begin, end = self.cut.of(start, stop)
-            yield [
-                self._batch(order, draws, *bounds)
-                for bounds in _micro_batches(begin, end, self.micro)
-            ]
+        # All bounds at once: a few microseconds less of Python between the steps.
+        bounds = [self.cut.of(*step) for step in epochs.bounds(epoch)[first:]]
+        for parts in [_micro_batches(*step, self.micro) for step in bounds]:
+            yield [self._batch(order, draws, start, stop) for start, stop in parts]
 
     def _batch(self, order: torch.Tensor, draws: Any, start: int, stop: int) -> Any:
         batch = self.data.take(order[start:stop])

@@ -145,12 +145,14 @@ class Trainer:
         if self.scaler.is_enabled():
             self.scaler.unscale_(self.optimiser)
             self.hooks.on_gradients(step)
-            self._clip()
+            if self.clip_norm is not None:
+                self._clip(self.clip_norm)
             self.scaler.step(self.optimiser)
             self.scaler.update()
         else:
             self.hooks.on_gradients(step)
-            self._clip()
+            if self.clip_norm is not None:
+                self._clip(self.clip_norm)
             self.optimiser.step()
         self.hooks.after_step(step)
         self.position.step = step + 1
@@ -199,10 +201,9 @@ class Trainer:
         scaled.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _clip(self) -> None:
-        if self.clip_norm is not None:
-            every = [p for group in self.optimiser.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(every, self.clip_norm)
+    def _clip(self, norm: float) -> None:
+        every = [p for group in self.optimiser.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(every, norm)
 
     def close_epoch(self) -> dict[str, float]:
         """Return the finished epoch's numbers, by the schema's names, and start the next one."""
