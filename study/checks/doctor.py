@@ -8,19 +8,29 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from study.checks.readiness import local_cpus
 from trainables.config.datasets import DATASETS, Dataset, KnownDataset
+from trainables.vocabulary.imports import import_faults
 
 DISTRIBUTION = "bimp-study"
 RUN = "run"
 """The extra that running a study needs, and reading one does not."""
 LEAST_MEMORY = 4 * 2**30
 LEAST_DISK = 2 * 2**30
+MODULES = {
+    "pillow": "PIL",
+    "ray": "ray",
+    "safetensors": "safetensors",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
+"""What a run's own packages are imported as; there are several builds of some."""
+TORCH_BUILDS = ("torch", "torchvision")
 DEBIAN_DATA = Path("/usr/share/datasets")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -41,13 +51,15 @@ class Finding:
 
 def checkup(data_root: Path) -> list[Finding]:
     """Return all findings; imports torch, since only torch knows its GPUs. Writes nothing."""
+    installed = importable(packages(requires(DISTRIBUTION) or ()))
+    broken = [f.what for f in installed if f.what in TORCH_BUILDS and not f.ok]
     return [
         python(sys.version_info[:3]),
-        *packages(requires(DISTRIBUTION) or ()),
+        *installed,
         cores(),
         memory(),
         disk(Path.cwd()),
-        *gpus(),
+        *gpus(broken),
         *(data_set(d.name, data_root) for d in DATASETS.values() if _is_small(d)),
         *pictures(),
     ]
@@ -80,6 +92,23 @@ def _package(name: str, wanted: str, advice: str) -> Finding:
     if least is not None and _numbers(installed) < _numbers(least[1]):
         return Finding(name, False, f"{installed}, needs {wanted}", advice)
     return Finding(name, True, installed)
+
+
+def importable(installed: Iterable[Finding]) -> list[Finding]:
+    """Return findings on packages, those of a run at fault where they cannot be imported."""
+    findings = list(installed)
+    faults = import_faults(MODULES[f.what] for f in findings if f.ok and f.what in MODULES)
+    return [_imported(f, faults.get(MODULES.get(f.what, ""), "")) for f in findings]
+
+
+def _imported(finding: Finding, fault: str) -> Finding:
+    if not fault:
+        return finding
+    advice = f"pip install --force-reinstall {finding.what}"
+    if finding.what in TORCH_BUILDS:
+        advice = "install torch and torchvision anew, together and from one index"
+    value = f"{finding.value}, which cannot be imported: {fault}"
+    return replace(finding, ok=False, value=value, advice=advice)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -124,9 +153,9 @@ def _gib(size: float) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def gpus() -> Iterator[Finding]:
-    """Yield each GPU that torch can use, or why there is none."""
-    if find_spec("torch") is None:
+def gpus(broken: Iterable[str] = ()) -> Iterator[Finding]:
+    """Yield each GPU that torch can use, or why there is none; `broken` cannot be imported."""
+    if find_spec("torch") is None or "torch" in broken:
         yield Finding("GPU", False, "unknown without torch", "install torch", needed=False)
         return
     import torch

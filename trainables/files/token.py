@@ -53,8 +53,17 @@ def sees(folder: Folder, token: str) -> bool:
         return False
 
 
-def probe(folder: Folder) -> None:
-    """Write a small file and delete it; OSError when that cannot be done."""
+def probe(folder: Folder, read: bool = False) -> None:
+    """Write a small file and delete it; OSError when that cannot be done.
+
+    With `read` it is read as well: a full disk takes an empty file, and a store may take what it
+    does not give back.
+    """
     name = f"{TEMPORARY}probe-{owner()}"
-    folder.write(name, b"")
-    folder.delete(name)
+    text = uuid.uuid4().bytes if read else b""
+    folder.write(name, text)
+    try:
+        if read and folder.read(name) != text:
+            raise OSError(f"{name} was written and reads otherwise")
+    finally:
+        folder.delete(name)

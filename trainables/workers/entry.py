@@ -46,7 +46,7 @@ def require_folder(what: str, location: str, mark: str, patience: Patience) -> N
     try:
         there = token.sees(folder, mark)
         if there:
-            token.probe(folder)
+            token.probe(folder, read=True)
     except StoreOutage as outage:
         raise StoreOutage(f"{what} on {socket.gethostname()}: {outage}") from outage
     if not there:

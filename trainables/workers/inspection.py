@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainables.files import token
-from trainables.files.outages import Patience, StoreOutage
+from trainables.files.outages import Patience
 from trainables.files.storage import is_remote
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
+from trainables.vocabulary.imports import import_faults
 from trainables.workers.entry import COMPARED, require_folder
 
 LEAST_DISK: Final = 2 * 2**30
@@ -30,6 +31,7 @@ LEAST_SHM: Final = 2**29
 """Loader processes hand their batches over in /dev/shm; containers often get 64 MiB."""
 
 PROBE_S: Final = 120.0
+_TORCH_BUILDS: Final = ("torch", "torchvision")
 GIB: Final = 2**30
 
 
@@ -93,14 +95,20 @@ def _observations(asked: Inspection) -> Iterator[Observation]:
 
 
 def _versions(driver: Mapping[str, str], here: Mapping[str, str]) -> Observation:
-    names = [name for name in (*COMPARED, "ray") if name in driver]
-    other = [
-        f"{n} {here.get(n, 'missing')}, {driver[n]} here" for n in names if here.get(n) != driver[n]
-    ]
-    value = "as here" if not other else "other"
-    lacking = [n for n in ("ray", "torch", "bimp_study") if n in driver and n not in here]
-    fault = f"its versions must be those of the driver, got {'; '.join(other)}" if other else ""
-    return Observation("versions", value, fault, needed=bool(lacking))
+    """Whether its versions are the driver's; where its builds of torch are not, they are tried."""
+    names = [name for name in (*COMPARED, "torchvision", "ray") if name in driver]
+    other = {name: here.get(name, "missing") for name in names if here.get(name) != driver[name]}
+    if not other:
+        return Observation("versions", "as here")
+    listed = "; ".join(f"{name} {version}, {driver[name]} here" for name, version in other.items())
+    fault = f"its versions must be those of the driver, got {listed}"
+    lacking = any(other.get(name) == "missing" for name in ("ray", "torch", "bimp_study"))
+    if not lacking and not other.keys().isdisjoint(_TORCH_BUILDS):
+        broken = {name: why for name, why in import_faults(_TORCH_BUILDS).items() if why}
+        if broken:
+            reasons = "; ".join(f"{name} ({why})" for name, why in broken.items())
+            return Observation("versions", "broken", f"{fault}; it cannot import {reasons}")
+    return Observation("versions", "other", fault, needed=lacking)
 
 
 def _folders(asked: Inspection) -> Iterator[Observation]:
@@ -109,7 +117,7 @@ def _folders(asked: Inspection) -> Iterator[Observation]:
     for what, location in token.places(asked.folder, asked.store).items():
         try:
             require_folder(what, location, asked.token, Patience(0.0))
-        except (NodeFault, StoreOutage) as fault:
+        except (NodeFault, OSError) as fault:
             faults.append(str(fault))
     value = "shared, writable" if not faults else "not usable"
     yield Observation("folder", value, "; ".join(faults))

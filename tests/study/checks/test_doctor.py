@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -62,6 +63,40 @@ def test_extras_are_not_asked_for() -> None:
     assert [f.what for f in found] == ["bimp-study", "torch"]
 
 
+def test_a_torchvision_for_another_torch_is_told_though_its_version_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stand-ins for the two: a torch for CPUs beside a torchvision for CUDA raises just so."""
+    (tmp_path / "torch.py").write_text("")
+    fault = "operator torchvision::nms does not exist"
+    (tmp_path / "torchvision.py").write_text(f"raise RuntimeError({fault!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    fine = [Finding("torch", True, "2.11.0+cpu"), Finding("torchvision", True, "0.26.0+cu130")]
+    torch, torchvision = doctor.importable([*fine])
+    assert torch == fine[0]
+    assert (torchvision.ok, torchvision.needed) == (False, True)
+    assert torchvision.value == (
+        f"0.26.0+cu130, which cannot be imported: RuntimeError: {fault}"
+    )  # fmt: skip
+    assert "together and from one index" in torchvision.advice
+    [gpu] = doctor.gpus(["torch"])
+    assert gpu.value == "unknown without torch"
+
+
+def test_what_is_not_installed_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def import_faults(modules: Iterable[str]) -> dict[str, str]:
+        asked.extend(modules)
+        return {}
+
+    monkeypatch.setattr(doctor, "import_faults", import_faults)
+    rows = [Finding("torch", False, "not installed"), Finding("pillow", True, "12.0"),
+            Finding("optuna", True, "5.0")]  # fmt: skip
+    assert doctor.importable(rows) == rows
+    assert asked == ["PIL"]
+
+
 def test_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "GiB in all" in memory().value
     meminfo = tmp_path / "meminfo"
@@ -110,6 +145,7 @@ def test_the_table() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, bimp: Command) -> None:
     ended = bimp("doctor", "--data-root", tmp_path)
     lines = ended.out.splitlines()

@@ -119,9 +119,20 @@ def test_a_token_is_seen_where_it_was_left_and_only_there(tmp_path: Path) -> Non
 
 def test_probing_leaves_nothing(tmp_path: Path) -> None:
     token.probe(LocalFolder(tmp_path))
+    token.probe(LocalFolder(tmp_path), read=True)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StoreOutage):
         token.probe(StoreFolder(Flaky(tmp_path, 1)))
+
+
+def test_a_folder_that_gives_something_else_back_is_refused(tmp_path: Path) -> None:
+    class Forgetful(LocalFolder):
+        def read(self, name: str) -> bytes:
+            return super().read(name)[:-1]
+
+    with pytest.raises(OSError, match=r"probe-.* was written and reads otherwise"):
+        token.probe(Forgetful(tmp_path), read=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_within_the_study_folder_needs_no_token_of_its_own(tmp_path: Path) -> None:
