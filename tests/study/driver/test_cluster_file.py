@@ -113,9 +113,10 @@ def test_the_token_is_in_no_file_of_the_project(cluster: dict[str, Any]) -> None
 
 
 def test_setup_installs_the_pinned_versions(cluster: dict[str, Any]) -> None:
-    install = cluster["setup_commands"][-1]
+    install, code = cluster["setup_commands"][-2:]
     assert "-c constraints.txt" in install
-    assert "-e '.[cluster]'" in install
+    assert install.endswith('"$(echo ./*.whl)[cluster]"')
+    assert code.endswith("pip install -q --no-deps --force-reinstall ./*.whl")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert any(
         need.startswith("ray[default]") for need in project["optional-dependencies"]["cluster"]
@@ -124,14 +125,45 @@ def test_setup_installs_the_pinned_versions(cluster: dict[str, Any]) -> None:
     assert "\nray==" in pinned
 
 
-def test_only_what_is_installed_is_mounted(cluster: dict[str, Any]) -> None:
-    """Ray hashes all that lies below a mount: a result or an environment would change the hash."""
-    mounts = [path for path in cluster["file_mounts"].values() if not path.startswith("~")]
-    packages = {"./study", "./trainables", "./analysis"}
-    files = {"./pyproject.toml", "./constraints.txt", "./README.md", "./LICENSE"}
-    assert set(mounts) == packages | files
-    assert all((ROOT / path).exists() for path in mounts)
+def test_only_files_that_a_run_leaves_alone_are_mounted(cluster: dict[str, Any]) -> None:
+    """Ray hashes all that lies below a mount: a result or compiled code would change the hash."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wheel = f"bimp_study-{project['version']}-py3-none-any.whl"
+    assert cluster["file_mounts"] == {
+        "/home/ubuntu/bimp-study/constraints.txt": "./constraints.txt",
+        f"/home/ubuntu/bimp-study/{wheel}": f"./dist/{wheel}",
+        "/home/ubuntu/.ray/auth_token": "~/.ray/auth_token",
+    }
     assert not any("bimp-study/.venv" in command for command in cluster["setup_commands"])
+
+
+def test_new_files_in_the_project_leave_ray_s_hash_as_it_was(
+    cluster: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ray's own function, in a folder laid out as the project's; a new wheel does change it."""
+    from ray.autoscaler._private import util
+
+    mounts = {
+        there: here.replace("~", str(tmp_path)) for there, here in cluster["file_mounts"].items()
+    }
+    monkeypatch.chdir(tmp_path)
+    for path in mounts.values():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("a")
+
+    def runtime_hash() -> str:
+        monkeypatch.setattr(util, "_hash_cache", {})
+        return str(util.hash_runtime_conf(mounts, None, {})[0])
+
+    before = runtime_hash()
+    for folder in ("study/__pycache__", "results/digits", ".venv/lib"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "new").write_text("b")
+    (tmp_path / "results" / "dangling").symlink_to("nowhere")
+    assert runtime_hash() == before
+    wheel = next(path for path in mounts.values() if path.endswith(".whl"))
+    Path(wheel).write_text("b")
+    assert runtime_hash() != before
 
 
 def test_the_policy_covers_the_role_and_the_bucket() -> None:
