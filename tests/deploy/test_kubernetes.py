@@ -1,25 +1,80 @@
-"""The manifests for Kubernetes: the fields that a study needs, and one image for all nodes."""
+"""The manifests for Kubernetes: what KubeRay takes, and what a study needs of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 import trainables
+from tests.deploy.kuberay import schema
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
-CLUSTER_FIELDS = {
-    "rayVersion", "enableInTreeAutoscaling", "authOptions", "autoscalerOptions", "headGroupSpec",
-    "workerGroupSpecs",
-}  # fmt: skip
+MANIFESTS = {"rayjob": "RayJob", "raycluster": "RayCluster", "volume": "Claim"}
 
 
 def manifest(name: str) -> Any:
     return YAML(typ="safe").load(FOLDER / name)
+
+
+def faults(document: Any, record: str) -> list[str]:
+    """What a schema refuses of a document: the path of each fault, and its message."""
+    errors = Draft202012Validator(schema(record)).iter_errors(document)
+    return sorted(f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_every_field_is_one_that_kuberay_or_kubernetes_knows(name: str) -> None:
+    assert faults(manifest(f"{name}.yaml"), MANIFESTS[name]) == []
+
+
+def _misspelt(cluster: Any) -> None:
+    cluster["authOption"] = cluster.pop("authOptions")
+
+
+def _number_for_text(cluster: Any) -> None:
+    cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] = 0
+
+
+def _unknown_mode(cluster: Any) -> None:
+    cluster["authOptions"] = {"mode": "tokens"}
+
+
+def _no_name(cluster: Any) -> None:
+    del cluster["workerGroupSpecs"][0]["groupName"]
+
+
+def _wrong_unit(cluster: Any) -> None:
+    cluster["headGroupSpec"]["template"]["spec"]["containers"][0]["resources"] = {
+        "limits": {"memory": "8GB"}
+    }
+
+
+def _text_for_number(cluster: Any) -> None:
+    cluster["workerGroupSpecs"][0]["maxReplicas"] = "8"
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (_misspelt, "spec: Additional properties are not allowed ('authOption'"),
+        (_number_for_text, "spec.headGroupSpec.rayStartParams.num-cpus: 0 is not of type 'string'"),
+        (_unknown_mode, "spec.authOptions.mode: 'tokens' is not one of"),
+        (_no_name, "spec.workerGroupSpecs.0: 'groupName' is a required property"),
+        (_wrong_unit, "resources.limits.memory: '8GB' does not match"),
+        (_text_for_number, "spec.workerGroupSpecs.0.maxReplicas: '8' is not of type 'integer'"),
+    ],
+)
+def test_a_slip_in_a_manifest_would_be_refused(change: Callable[[Any], None], path: str) -> None:
+    wrong = copy.deepcopy(manifest("raycluster.yaml"))
+    change(wrong["spec"])
+    [fault] = faults(wrong, "RayCluster")
+    assert path in fault
 
 
 def clusters() -> Iterator[Any]:
@@ -29,7 +84,6 @@ def clusters() -> Iterator[Any]:
 
 @pytest.mark.parametrize("cluster", list(clusters()))
 def test_a_cluster_asks_for_a_token_and_runs_no_trial_beside_the_driver(cluster: Any) -> None:
-    assert set(cluster) == CLUSTER_FIELDS
     assert cluster["authOptions"] == {"mode": "token"}
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
