@@ -1,4 +1,4 @@
-"""The batch scripts for Slurm, under stand-ins for `srun` and `scontrol` on one node."""
+"""The batch scripts for Slurm, under stand-ins for its commands, for Ray and for the run."""
 
 from __future__ import annotations
 
@@ -7,95 +7,139 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 SLURM = Path(__file__).parents[2] / "deploy" / "slurm"
-BIN = Path(sys.executable).parent
+SCRIPTS = ("bimp.sbatch", "array.sbatch")
 
-SRUN = """#!/bin/bash
-while [[ ${1-} == --* ]]; do shift; done
-exec "$@"
-"""
+# As Slurm's own, `srun` passes signals on to all processes of its step.
+STAND_INS = {
+    "srun": """
+        while [[ ${1-} == --* ]]; do shift; done
+        SLURM_NODEID=0 setsid "$@" &
+        trap 'kill -TERM -- -$!' TERM
+        while kill -0 $! 2>/dev/null; do wait $!; done
+    """,
+    "scontrol": '[[ $1 == requeue ]] && echo "$2" > "$FOLDER/requeued"',
+    "ray": """
+        case $1 in
+            health-check) [[ -e $FOLDER/ray-is-up ]] ;;
+            start) trap 'echo ended > "$FOLDER/ray-has-ended"; exit 0' TERM
+                   echo "$@" > "$FOLDER/ray-is-up"
+                   while :; do sleep 0.1; done ;;
+        esac
+    """,
+    "bimp": f"""exec {sys.executable} -S -c '
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(os.environ["STATUS"])))
+open(os.environ["FOLDER"] + "/run", "w").write(" ".join(sys.argv[1:]))
+time.sleep(0 if os.environ["ENDS"] == "at-once" else 60)
+sys.exit(int(os.environ["STATUS"]))' "$@"
+    """,
+}
 
-SCONTROL = """#!/bin/bash
-case $1 in
-    show) echo localhost ;;
-    requeue) echo "$2" > "$REQUEUED" ;;
-esac
-"""
 
-STUDY = """
-name: queued
-task: {dataset: digits, model: {name: mlp, hidden: [8]}}
-dense: {epochs: 1}
-prune: {sparsity: 0.5}
-retrain: {schedule: llr, epochs: 1}
-seeds: [0, 1]
-"""
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a job on one node, with Slurm's commands first on the path."""
+@contextmanager
+def job(script: str, folder: Path, ends: str, status: int) -> Iterator[subprocess.Popen[str]]:
+    """A script at work, with stand-ins first on its path; the run ends at once or when told to."""
     commands = folder / "bin"
     commands.mkdir()
-    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
-        (commands / name).write_text(text)
+    for name, text in STAND_INS.items():
+        (commands / name).write_text(f"#!/bin/bash\n{text}\n")
         (commands / name).chmod(0o755)
-    (folder / "study.yaml").write_text(STUDY)
-    return {
+    environment = {
         **os.environ,
-        "PATH": f"{commands}:{BIN}:{os.environ['PATH']}",
-        "SLURM_JOB_ID": str(os.getpid()),
-        "SLURM_JOB_NODELIST": "localhost",
-        "SLURM_JOB_NUM_NODES": "1",
-        "SLURM_CPUS_PER_TASK": "2",
-        "REQUEUED": str(folder / "requeued"),
-        "STUDY": str(folder / "study.yaml"),
-        "OUT": str(folder / "out"),
-        **more,
-    }
-
-
-def test_a_job_without_a_study_says_what_is_missing() -> None:
-    for script in ("bimp.sbatch", "array.sbatch"):
-        ended = subprocess.run(
-            ["bash", str(SLURM / script)], capture_output=True, text=True, check=False,
-            env={"PATH": os.environ["PATH"]},
-        )  # fmt: skip
-        assert ended.returncode != 0
-        assert "STUDY: must be the study file or the name of a preset" in ended.stderr
-
-
-def test_the_run_is_ended_and_queued_again_before_its_time_is_up(tmp_path: Path) -> None:
-    """The signal that Slurm sends reaches the run; the job is then queued again and ends well."""
-    told = tmp_path / "told"
-    ray = f"trap 'echo ended > {told}; exit 1' TERM; echo up > {told}; sleep 60 & wait $!"
-    (tmp_path / "ray").write_text(f"#!/bin/bash\n{ray}\n")
-    (tmp_path / "ray").chmod(0o755)
-    job = subprocess.Popen(
-        ["bash", str(SLURM / "bimp.sbatch")],
-        env=environment(tmp_path, RAY=str(tmp_path / "ray")), start_new_session=True,
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "FOLDER": str(folder), "ENDS": ends, "STATUS": str(status),
+        "SLURM_JOB_ID": "7012", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_PER_TASK": "2",
+        "SLURM_ARRAY_TASK_ID": "4", "HEAD_IP": "127.0.0.1", "RAY_TMPDIR": str(folder / "scratch"),
+        "STUDY": "study.yaml", "OUT": "/shared/out",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        ["bash", str(SLURM / script)], env=environment, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for_run(folder: Path) -> list[str]:
+    """The words that the run was called with, once it has been."""
     end = time.monotonic() + 20
-    while not told.exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(timeout=20) == 0
-    assert told.read_text() == "ended\n"
-    assert (tmp_path / "requeued").read_text() == f"{os.getpid()}\n"
+    while not (folder / "run").exists() or not (folder / "run").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return (folder / "run").read_text().split()
 
 
-@pytest.mark.lab
-def test_a_study_runs_as_a_job(tmp_path: Path) -> None:
-    """The whole script, with Ray's own `symmetric-run` on one node, where no other Ray is up."""
-    from trainables.files.records import StudyFolder
-
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_job_without_a_study_says_what_is_missing(script: str) -> None:
     ended = subprocess.run(
-        ["bash", str(SLURM / "bimp.sbatch")], env=environment(tmp_path), capture_output=True,
-        text=True, check=False, timeout=240,
+        ["bash", str(SLURM / script)], capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    records = StudyFolder(str(tmp_path / "out")).records().records
-    assert [r.state for r in records] == ["done", "done"]
+    assert ended.returncode != 0
+    assert "STUDY: must be the study file or the name of a preset" in ended.stderr
+
+
+def test_the_run_joins_the_ray_of_the_job(tmp_path: Path) -> None:
+    with job("bimp.sbatch", tmp_path, "at-once", 0) as process:
+        words = wait_for_run(tmp_path)
+        assert process.wait(timeout=20) == 0
+    address = f"127.0.0.1:{20000 + 7012}"
+    assert words == f"run study.yaml --address {address} --out /shared/out".split()
+    start = (tmp_path / "ray-is-up").read_text().split()
+    assert {"--head", "--node-ip-address=127.0.0.1", "--port=27012", "--num-cpus=2"} <= set(start)
+    assert (tmp_path / "ray-has-ended").exists()
+    assert not list((tmp_path / "scratch").iterdir()), "a job takes its own folder away, no more"
+
+
+def test_a_task_of_an_array_runs_its_seed_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    with job("array.sbatch", tmp_path, "at-once", 0) as process:
+        words = wait_for_run(tmp_path)
+        assert process.wait(timeout=20) == 0
+    assert words == [
+        "run", "study.yaml", "--out", "/shared/out/seed-4",
+        "--set", "seeds=[4]", "--set", "stage_store=/shared/out/stages",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("status", [0, 1, 3])
+def test_a_job_ends_as_its_run_does(script: str, status: int, tmp_path: Path) -> None:
+    with job(script, tmp_path, "at-once", status) as process:
+        assert process.wait(timeout=20) == status
+    assert not (tmp_path / "requeued").exists()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(("status", "requeued"), [(1, True), (0, False)])
+def test_a_run_is_ended_before_its_time_is_up_and_goes_on_from_the_queue(
+    script: str, status: int, requeued: bool, tmp_path: Path
+) -> None:
+    """Slurm's early warning goes to the script alone; a run that is whole needs no queue."""
+    with job(script, tmp_path, "when-told", status) as process:
+        wait_for_run(tmp_path)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(timeout=20) == 0
+    assert (tmp_path / "requeued").exists() is requeued
+    if requeued:
+        assert (tmp_path / "requeued").read_text() == "7012\n"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_job_that_is_cancelled_stays_so(script: str, tmp_path: Path) -> None:
+    """`scancel` sends SIGTERM to all processes of a job; Slurm then looks at no status."""
+    with job(script, tmp_path, "when-told", 1) as process:
+        wait_for_run(tmp_path)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+    assert not (tmp_path / "requeued").exists()
