@@ -15,6 +15,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := results/digits
 WORK ?= results/benchmarks
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	-c constraints.txt --generate-hashes --no-header --no-annotate
 
 .DELETE_ON_ERROR:
 .PHONY: install demo test test-kill test-quick lint docs bench lock clean
@@ -62,6 +64,9 @@ bench: $(INSTALLED)
 lock: $(INSTALLED)
 	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > constraints.new
 	@mv constraints.new constraints.txt
+	$(LOCK) -o locks/reading.txt
+	$(LOCK) --extra run -o locks/run.txt
+	$(LOCK) --extra cluster -o locks/cluster.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,9 @@ def without(*words: str) -> subprocess.CompletedProcess[str]:
         ("status {}", "108 trials"),
         ("results {} --columns retrain.schedule,val_accuracy", "allr"),
         ("table {}", "Mean ± sample standard deviation"),
+        ("answer {}", "What to use"),
+        ("figure {} accuracy_by_sparsity -o {}/figure.html", "figure.html"),
+        ("note {}", "no note is there"),
         ("stages {}", "stages"),
         ("methods", "Zhu and Gupta 2017"),
         (f"schedule llr {RATES}", "retrain"),
@@ -67,6 +72,20 @@ def test_reading_needs_no_extra(folder: Path, words: str, part: str) -> None:
     ended = without(*words.replace("{}", str(folder)).split())
     assert ended.returncode == 0, ended.stderr
     assert part in ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+def test_the_dashboard_needs_no_extra(folder: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT, "dashboard", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
+        assert served.stderr is not None
+        line = next(line for line in served.stderr if "http://" in line)
+        address = line.partition("dashboard at ")[2].split()[0]
+        with urllib.request.urlopen(f"{address}data/trials.csv", timeout=60) as answer:
+            rows = answer.read().decode().splitlines()
+        served.send_signal(signal.SIGINT)
+    assert len(rows) == 1 + 108
+    assert served.returncode == 0
 
 
 @pytest.mark.parametrize(
