@@ -7,10 +7,11 @@ A state by itself is taken, and one inside of what training scripts save around 
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +22,13 @@ from trainables.vocabulary.refusal import Refusal
 
 NESTED = ("state_dict", "model_state_dict", "model")
 """Entries of a saved mapping under which weights stand, in the order in which they are tried."""
+
+
+LEAST_BYTES: Final = 256 * 2**20
+"""So much room in memory the weights of any file may take."""
+
+MOST_TIMES: Final = 100
+"""So many times its own bytes those of a larger one may: tied weights stand in a file once."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ def read(path: Path, key: str, called: str = "") -> Checkpoint:
             raise Refusal(f"{key} {rule}{' or '.join(NESTED)}, got {called}: {_kind(content)}")
         notes.append(f"{key}: the weights of {called} are its entry {name}")
         content = content[name]
+    _refuse_large(content, path.stat().st_size, key, called)
     return Checkpoint(dict(content), tuple(notes))
 
 
@@ -62,6 +71,7 @@ def _content(path: Path, key: str, called: str) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _refuse_compressed(path, key, called)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise Refusal(f"{key} {_refused(called, error)}") from error
@@ -69,6 +79,25 @@ def _content(path: Path, key: str, called: str) -> Any:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         rule = "must be a whole safetensors or torch file"
         raise Refusal(f"{key} {rule}, got {called}: {reason}") from error
+
+
+def _refuse_compressed(path: Path, key: str, called: str) -> None:
+    """Refuse a torch file of compressed parts, which torch never writes: some kilobytes of it can
+    stand for gigabytes."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as parts:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+            rule = "must be a torch file as torch.save writes it"
+            raise Refusal(f"{key} {rule}, got compressed parts in {called}")
+
+
+def _refuse_large(tensors: Mapping[str, Tensor], n: int, key: str, called: str) -> None:
+    """Refuse tensors that take far more room than their file of n bytes: one number repeated."""
+    total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if total > (most := max(LEAST_BYTES, MOST_TIMES * n)):
+        rule = f"must take at most {most:,} bytes in memory"
+        raise Refusal(f"{key} {rule}, got {called}: {total:,} bytes from a file of {n:,}")
 
 
 def _refused(called: str, error: pickle.UnpicklingError) -> str:

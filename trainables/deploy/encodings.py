@@ -16,6 +16,7 @@ columns are of the smallest of uint8, uint16 and uint32 that holds them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, get_args
 
@@ -32,6 +33,12 @@ ENCODINGS: Final[tuple[Encoding, ...]] = get_args(Encoding)
 
 LEVEL: Final = 9
 """zstd's level: higher ones gain a few per cent on weights and take several times as long."""
+
+LEAST_BYTES: Final = 256 * 2**20
+"""So much room in memory the weights of any file may take."""
+
+MOST_TIMES: Final = 1000
+"""So many times its own bytes those of a larger one may."""
 
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SPARSE: Final = "sparse"
@@ -80,6 +87,7 @@ def decoded(data: bytes) -> dict[str, Tensor]:
         plain = _decompressed(data)
         shapes = json.loads(header_of(plain).get(_SPARSE, "{}"))
         parts = load(plain)
+        _refuse_large(shapes, parts, len(data))
         places = {
             name: {part: f"{name}:{part}" for part in _PARTS[entry["layout"]]}
             for name, entry in shapes.items()
@@ -89,7 +97,9 @@ def decoded(data: bytes) -> dict[str, Tensor]:
         for name, keys in places.items():
             own = {part: parts[key] for part, key in keys.items()}
             tensors[name] = unpacked(own, shapes[name]["shape"], shapes[name]["layout"])
-    except (SafetensorError, pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (
+        SafetensorError, pa.ArrowException, OSError, ValueError, KeyError, TypeError,
+    ) as error:  # fmt: skip
         raise EncodingError(f"a file of weights must be whole, got a fault: {error}") from error
     return tensors
 
@@ -139,6 +149,8 @@ def unpacked(parts: Mapping[str, Tensor], shape: list[int], layout: Layout) -> T
     values = parts["values"]
     n = int(np.prod(shape, dtype=np.int64))
     if layout == "bitmask":
+        if len(parts["bitmask"]) != -(-n // 8):
+            raise ValueError(f"a bitmask must have a bit per entry, got {shape}")
         stored = np.unpackbits(parts["bitmask"].numpy(), count=n, bitorder="little").astype(bool)
     else:
         rows = parts["rows"].numpy().astype(np.int64)
@@ -162,7 +174,26 @@ def compressed(data: bytes, zstd: bool = True) -> bytes:
 def _decompressed(data: bytes) -> bytes:
     if not data.startswith(_ZSTD_MAGIC):
         return data
-    return bytes(pa.CompressedInputStream(pa.BufferReader(data), "zstd").read())
+    most = _most_bytes(len(data))
+    plain = pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(most + 1)
+    if len(plain) > most:
+        raise ValueError(f"must take at most {most:,} bytes uncompressed, got more")
+    return bytes(plain)
+
+
+def _most_bytes(n: int) -> int:
+    """Bytes that the weights in a file of n bytes may take."""
+    return max(LEAST_BYTES, MOST_TIMES * n)
+
+
+def _refuse_large(shapes: Mapping[str, Any], parts: Mapping[str, Tensor], n: int) -> None:
+    """Refuse sparse tensors that take far more room than their file: it may be somebody else's."""
+    total = sum(
+        math.prod(entry["shape"]) * parts[f"{name}:values"].element_size()
+        for name, entry in shapes.items()
+    )
+    if total > (most := _most_bytes(n)):
+        raise ValueError(f"must take at most {most:,} bytes of weights, got {total:,}")
 
 
 def _index_type(largest: int) -> Any:

@@ -13,6 +13,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from study.exports import order
+from trainables.deploy import encodings
 from trainables.deploy.encodings import (
     ENCODINGS,
     Encoding,
@@ -22,6 +23,7 @@ from trainables.deploy.encodings import (
     header_bytes,
     header_of,
     packed,
+    safetensors_file,
     unpacked,
 )
 from trainables.trials.precision import PRECISIONS
@@ -121,6 +123,38 @@ def test_what_is_no_whole_file_is_told() -> None:
     lost = encoded({"w": torch.eye(8)}, (), "dense", {"sparse": json.dumps({"v": {}})})
     with pytest.raises(EncodingError, match=r"layout|shape"):
         decoded(lost)
+
+
+def claiming(shape: list[object], layout: str) -> bytes:
+    """A file of one number that says it is one of a tensor of another shape."""
+    parts = {f"w:{part}": tensor for part, tensor in packed(torch.ones(1), layout).items()}  # type: ignore[arg-type]
+    header = {"sparse": json.dumps({"w": {"shape": shape, "layout": layout}})}
+    return safetensors_file(parts, header)
+
+
+@pytest.mark.parametrize("layout", ["bitmask", "csr"])
+@pytest.mark.parametrize("shape", [[2**40], [2**20, 2**20], [2**62, 2**62], [-1], ["x"]])
+def test_a_small_file_that_claims_to_be_a_large_tensor_is_refused(
+    shape: list[object], layout: str
+) -> None:
+    with pytest.raises(EncodingError, match="a file of weights must be whole, got a fault"):
+        decoded(claiming(shape, layout))
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = encoded({"w": torch.zeros(2**22)}, (), "dense-zstd", {})
+    assert len(decoded(zeros)["w"]) == 2**22
+    monkeypatch.setattr(encodings, "LEAST_BYTES", 2**20)
+    with pytest.raises(EncodingError, match="must take at most 1,048,576 bytes uncompressed"):
+        decoded(zeros)
+
+
+def test_a_plain_file_cannot_claim_more_than_it_holds() -> None:
+    for end in (2**40, 8):
+        head = {"w": {"dtype": "F32", "shape": [end // 4], "data_offsets": [0, end]}}
+        text = json.dumps(head).encode()
+        with pytest.raises(EncodingError, match="a file of weights must be whole"):
+            decoded(len(text).to_bytes(8, "little") + text + b"1234")
 
 
 def test_the_command_offers_what_there_is() -> None:

@@ -1,0 +1,92 @@
+"""Parquet files are read whole and to the bit, and what would fill the memory is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from trainables.files import parquet
+from trainables.files.parquet import read_parquet
+
+
+def written(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue()
+
+
+def repeated(value: object, times: int) -> pa.Array:
+    """An array that holds one value so many times, and takes no room for it."""
+    return pa.DictionaryArray.from_arrays(np.zeros(times, np.int8), pa.array([value]))
+
+
+def of_text(times: int, length: int) -> pa.Table:
+    return pa.table({"config": repeated("x" * length, times)})
+
+
+def of_lists(times: int, length: int) -> pa.Table:
+    return pa.table({"stages": pa.ListArray.from_arrays([0, times], repeated("x" * length, times))})
+
+
+GIB = 2**30
+BOMBS: dict[str, Callable[[], pa.Table]] = {
+    "a text in many rows": lambda: of_text(20_000, GIB // 20_000),
+    "a list of a text": lambda: of_lists(20_000, GIB // 20_000),
+    "a number in many rows": lambda: pa.table({"a": repeated(1.5, GIB // 8)}),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_small_file_that_stands_for_a_gigabyte_is_refused(kind: str) -> None:
+    data = written(BOMBS[kind]())
+    assert len(data) < GIB // 500
+    before = pa.total_allocated_bytes()
+    with pytest.raises(ValueError, match=f"must take at most .* its {len(data):,} bytes, got more"):
+        read_parquet(data)
+    assert pa.total_allocated_bytes() - before < 64 * 2**20
+
+
+def test_a_long_text_in_a_compressed_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "LEAST_BYTES", 2**20)
+    data = written(pa.table({"config": ["x" * 2**23]}))
+    assert len(data) * parquet.MOST_TIMES < 2**23
+    with pytest.raises(ValueError, match="must take at most 1 MiB in memory, or 500 times its"):
+        read_parquet(data)
+
+
+@pytest.mark.parametrize("least", [0, 2**28])
+def test_tables_are_read_to_the_bit_whichever_way(
+    least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "LEAST_BYTES", least)  # at 0 each is weighed before it is read
+    rows = 300
+    table = pa.table(
+        {
+            "n": pa.array([*range(rows - 1), None], pa.int64()),
+            "x": pa.array(np.random.default_rng(0).normal(size=rows)),
+            "text": pa.array(["täxt", None, ""] * (rows // 3)),
+            "metrics": pa.array(
+                [[("a", 0.1), ("b", None)], None, []] * (rows // 3),
+                pa.map_(pa.string(), pa.float64()),
+            ),
+            "stages": pa.array([["h0", None], [], None] * (rows // 3)),
+        }
+    )
+    again = read_parquet(written(table))
+    assert again.schema.equals(table.schema)
+    assert again.equals(table)
+
+
+def test_a_page_that_was_damaged_is_found() -> None:
+    plain = pa.table({"x": np.random.default_rng(0).normal(size=2000)})
+    sink = io.BytesIO()
+    pq.write_table(plain, sink, compression="none", use_dictionary=False, write_page_checksum=True)
+    data = bytearray(sink.getvalue())
+    data[len(data) // 2] ^= 1
+    with pytest.raises(OSError, match=r"CRC|crc"):
+        read_parquet(bytes(data))
