@@ -10,8 +10,10 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.columns.names import KEYS
-from trainables.files.latencies import Latency, measured_fingerprints, read_latencies
+from trainables.files.latencies import FOLDER, Latency, read_latencies
+from trainables.files.readable import few, listed
 from trainables.files.records import StudyFolder
+from trainables.files.storage import reason
 from trainables.files.trial_record import RecordError
 
 SETTING: Final = "setting"
@@ -34,14 +36,19 @@ def latency_frame(
     without a record are left out.
     """
     studies = dict(zip(table.column("fingerprint").to_pylist(), labels, strict=True))
-    rows, warnings = [], []
-    for fingerprint in measured_fingerprints(folder.folder):
+    names, warnings = listed(folder.folder, FOLDER)
+    rows, faults = [], []
+    for fingerprint in (n.removesuffix(".json") for n in names if n.endswith(".json")):
         if fingerprint not in studies:
             continue
         try:
             latencies = read_latencies(folder.folder, fingerprint)
         except RecordError as error:
-            warnings.append(f"{error}: no latency of this trial")
+            faults.append(f"{error}: no latency of this trial")
+            continue
+        except OSError as error:
+            name = f"{FOLDER}/{fingerprint}.json"
+            faults.append(f"{name}: cannot be read ({reason(error)}): no latency of this trial")
             continue
         rows += [
             {**vars(one), "study": studies[fingerprint], SETTING: setting_words(one)}
@@ -49,7 +56,7 @@ def latency_frame(
         ]
     frame = pd.DataFrame(rows, columns=list(LATENCY_COLUMNS))
     own = {"multiply_adds": "form_multiply_adds", "n_parameters": "form_parameters"}
-    return frame.rename(columns=own), warnings
+    return frame.rename(columns=own), [*warnings, *few(faults, FOLDER)]
 
 
 def setting_words(one: Latency) -> str:

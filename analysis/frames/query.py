@@ -72,6 +72,8 @@ def where(frame: pd.DataFrame, expression: str) -> pd.DataFrame:
         mask = _Evaluator(frame, *_parsed(expression)).condition()
     except RecursionError:
         raise ValueError("the expression is nested too deeply") from None
+    except ArithmeticError as error:
+        raise ValueError(f"cannot compute the expression {expression!r}: {error}") from None
     return frame[mask].reset_index(drop=True)
 
 

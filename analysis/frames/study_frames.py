@@ -29,7 +29,7 @@ from analysis.frames.work_frame import work_frame
 from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder, table_records
-from trainables.files.storage import Folder, open_folder
+from trainables.files.storage import Folder, open_folder, reason
 from trainables.files.trial_record import Record
 from trainables.files.trust import distrust
 from trainables.vocabulary.schema import at_level
@@ -125,8 +125,8 @@ class StudyFrames:
             content = plain(folder.folder.read("study.yaml").decode())
         except FileNotFoundError:
             return {}
-        except (YAMLError, ValueError, RecursionError) as error:
-            self._warn(folder, [f"study.yaml: cannot be read ({error})"])
+        except (YAMLError, OSError, ValueError, RecursionError) as error:
+            self._warn(folder, [f"study.yaml: cannot be read ({reason(error)})"])
             return {}
         return content if isinstance(content, dict) else {}
 

@@ -218,7 +218,10 @@ class Launch:
         reading = StudyFolder(self._patient).records()
         for warning in reading.warnings:
             screen.say(f"warning: {warning}")
-        return self.resolved.earlier(self._patient, reading.records)
+        earlier = self.resolved.earlier(self._patient, reading.records)
+        for warning in earlier.warnings:
+            screen.say(f"warning: {warning}")
+        return earlier
 
     def _slots(self, machines: Machines, address: str | None) -> Slots:
         """How many trials are out at once."""

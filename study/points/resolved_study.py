@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 class Earlier:
     """What earlier runs left: records, and points asked for of which not every seed has one.
 
-    A record stands once under each origin that asked for its trial.
+    A record stands once under each origin that asked for its trial. `warnings` say in sentences
+    which points could not be read.
     """
 
     records: Sequence[Record]
     points: Sequence[Point] = ()
+    warnings: Sequence[str] = ()
 
 
 class ResolvedStudy(ABC):

@@ -115,8 +115,9 @@ class SearchStudy(ResolvedStudy):
     def earlier(self, folder: Folder, records: Sequence[Record]) -> Earlier:
         """Return records and open points; a trial that another block, or another space, has run
         counts in every block that asked for it."""
-        points = open_points(self.study, folder, records, self._by_key)
-        return Earlier(under_every_origin(self.study, self._by_key, records, points), points)
+        points, warnings = open_points(self.study, folder, records, self._by_key)
+        every = under_every_origin(self.study, self._by_key, records, points)
+        return Earlier(every, points, warnings)
 
     def members(self, records: Iterable[Record]) -> list[Record]:
         """Return the records of the blocks at the seeds searched, then those that confirm."""

@@ -18,7 +18,9 @@ from study.definition.search import Search
 from study.definition.space import Block, trials_of
 from study.definition.studyfile import StudyFile
 from trainables.config.trial import TrialConfig
-from trainables.files.storage import Folder
+from trainables.files.outages import StoreOutage
+from trainables.files.readable import listed
+from trainables.files.storage import Folder, reason
 
 if TYPE_CHECKING:
     from trainables.files.trial_record import Record
@@ -58,8 +60,11 @@ def remember(folder: Folder, point: Point) -> None:
 
 def open_points(
     study: StudyFile, folder: Folder, records: Iterable[Record], wanted: Container[str]
-) -> list[Point]:
-    """Return the points of the blocks `wanted` of which not every trial has a record of its own."""
+) -> tuple[list[Point], list[str]]:
+    """Return the points of the blocks `wanted` of which not every trial has a record of its own.
+
+    And a sentence for each that cannot be read.
+    """
     wished = study.replicates if study.search.confirm is None else study.searched
     there: Counter[tuple[str, Any]] = Counter()
     needed: dict[tuple[str, Any], int] = {}
@@ -70,13 +75,26 @@ def open_points(
             there[place] += 1
             needed[place] = len(replicates)
     points = []
-    for name in folder.names(FOLDER):
+    names, warnings = listed(folder, FOLDER)
+    for name in names:
         key, _, number = name.removesuffix(".json").partition("-")
         if key in wanted and number.isdecimal():
             place = key, int(number)
             if there[place] < needed.get(place, 1):
-                points.append(Point(*place, json.loads(folder.read(f"{FOLDER}/{name}"))))
-    return points
+                try:
+                    points.append(Point(*place, _params(folder, name)))
+                except (FileNotFoundError, StoreOutage):
+                    raise
+                except (OSError, ValueError) as error:
+                    warnings.append(f"{FOLDER}/{name}: cannot be read ({reason(error)})")
+    return points, warnings
+
+
+def _params(folder: Folder, name: str) -> Mapping[str, Any]:
+    params = json.loads(folder.read(f"{FOLDER}/{name}"))
+    if not isinstance(params, dict):
+        raise ValueError(f"must be a mapping of values by key, got {params!r}")
+    return params
 
 
 def under_every_origin(

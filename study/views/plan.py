@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from study.checks.structures import (
@@ -21,6 +21,7 @@ from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
+from trainables.files.trial_record import RecordError
 from trainables.vocabulary.wording import counted, duration
 
 
@@ -59,7 +60,7 @@ class Plan:
     weights of the user's own network are pruned, and which a structure does not divide.
     `resolution` says what the seeds of the folder's records find, "" where there are none. `older`
     says which of them are of an older revision.
-    `processes` are the most that train one trial together.
+    `processes` are the most that train one trial together. `warnings` say what could not be read.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Plan:
     resolution: str = ""
     older: Sequence[str] = ()
     processes: int = 1
+    warnings: Sequence[str] = ()
 
 
 _ONE_NETWORK = (
@@ -97,13 +99,19 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
     folder = StudyFolder(location)
     store = opened(store_of(study, folder), "stage_store")
     refuse_empty_networks(resolved)
-    records = resolved.earlier(folder.folder, folder.records().records).records
+    reading = folder.records()
+    earlier = resolved.earlier(folder.folder, reading.records)
+    records = earlier.records
     standing = resolved.standing(records)
+    warnings = [*reading.warnings, *earlier.warnings]
     training = None
     if resolved.trials is not None:
         settled = {record.fingerprint for record in records if record.settled}
         device = "cuda" if study.resources.gpus else "cpu"
-        training = _training(resolved.trials, settled, store, device)
+        left = any(trial.fingerprint not in settled for trial in resolved.trials)
+        finished, faults = manifests.readable(store) if left else (set(), [])
+        training = _training(resolved.trials, settled, store, finished, device)
+        warnings += faults
     return Plan(
         name=study.name,
         strategy=study.search.strategy,
@@ -125,6 +133,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
         resolution=_resolution(location, margin) if standing.settled else "",
         older=older_revisions(records),
         processes=study.processes,
+        warnings=warnings,
     )
 
 
@@ -137,7 +146,11 @@ def _resolution(location: str, margin: float | None) -> str:
 
 
 def _training(
-    trials: Sequence[Trial], settled: Container[str], store: Folder, device: str
+    trials: Sequence[Trial],
+    settled: Container[str],
+    store: Folder,
+    finished: Set[str],
+    device: str,
 ) -> Training:
     epochs_asked = 0.0
     every: dict[str, StageSpec] = {}
@@ -148,7 +161,6 @@ def _training(
         every |= chain
         if trial.fingerprint not in settled:
             left |= chain
-    finished = manifests.finished(store) if left else set()
     missing = [stage for stage in left.values() if stage.hash not in finished]
     dense = [s for s in every.values() if s.kind == "dense"]
     loaded = sum(s.steps == 0 for s in dense)
@@ -158,25 +170,27 @@ def _training(
         epochs_asked=epochs_asked,
         epochs_shared=sum(s.epochs for s in every.values()),
         epochs_left=sum(s.epochs for s in missing),
-        seconds_left=_seconds(missing, store, device),
+        seconds_left=_seconds(missing, store, finished, device),
         loaded=loaded,
     )
 
 
-def _seconds(stages: list[StageSpec], store: Folder, device: str) -> float | None:
+def _seconds(
+    stages: list[StageSpec], store: Folder, finished: Set[str], device: str
+) -> float | None:
     """Estimated seconds of one worker, from the mean cost of an epoch of the same task, model and
     device; None where some stage has no measured likeness."""
-    measured = _measured(store, device) if stages else {}
+    measured = _measured(manifests.of(store, finished), device) if stages else {}
     costs = [measured.get(stage.likeness) for stage in stages]
     if None in costs:
         return None
     return sum(cost * s.epochs for cost, s in zip(costs, stages, strict=True) if cost is not None)
 
 
-def _measured(store: Folder, device: str) -> dict[str, float]:
-    """Mean seconds of training an epoch, by likeness, over the stages in the store."""
+def _measured(stages: Iterable[Manifest | RecordError], device: str) -> dict[str, float]:
+    """Mean seconds of training an epoch, by likeness, over finished stages."""
     sums_by_likeness: dict[str, list[float]] = {}
-    for m in manifests.every(store):
+    for m in stages:
         if not isinstance(m, Manifest) or m.likeness is None or not m.epochs:
             continue
         if "train_s" in m.metrics and m.provenance.get("device") == device:
@@ -243,4 +257,5 @@ def table(planned: Plan) -> str:
     if p.resolution:
         lines.append(("what seeds find", p.resolution))
     width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+    text = [f"{name:<{width}}  {value}" for name, value in lines]
+    return "\n".join([*text, *(f"warning: {warning}" for warning in p.warnings)])

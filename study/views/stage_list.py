@@ -71,9 +71,10 @@ def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _manifests(store: Folder) -> tuple[dict[str, Manifest], list[str]]:
     """All finished stages of a store, and one sentence for each manifest that is unusable."""
-    every = list(manifests.every(store))
+    finished, unread = manifests.readable(store)
+    every = list(manifests.of(store, finished))
     faults = [str(fault) for fault in every if isinstance(fault, RecordError)]
-    return {m.hash: m for m in every if isinstance(m, Manifest)}, faults
+    return {m.hash: m for m in every if isinstance(m, Manifest)}, [*unread, *faults]
 
 
 def _row(
@@ -166,12 +167,9 @@ def _cell(value: Any) -> str:
 
 
 def to_csv(listing: Stages) -> str:
-    """Return the stages as CSV, a missing value being empty."""
-    import csv
-    import io
+    """Return the stages as CSV, a missing value being empty; see `csv_text` for formulas."""
+    import pandas as pd
 
-    text = io.StringIO()
-    writer = csv.DictWriter(text, listing.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(listing.rows)
-    return text.getvalue()
+    from analysis.columns.spreadsheet import csv_text
+
+    return csv_text(pd.DataFrame(listing.rows, columns=list(listing.columns), dtype=object))

@@ -20,7 +20,7 @@ from trainables.files.leases import Leases
 from trainables.files.manifests import Manifest
 from trainables.files.progress import live_run
 from trainables.files.records import Reading, StudyFolder
-from trainables.files.storage import Folder, in_order, open_folder
+from trainables.files.storage import Folder, in_order, open_folder, reason
 from trainables.files.trial_record import RecordError
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import counted
@@ -71,7 +71,11 @@ def waste(location: str) -> StoreWaste:
     """
     folder, study = existing(location)
     store = open_folder(readable_store_of(study, folder))
-    sizes = store.sizes()
+    try:
+        sizes = store.sizes()
+    except OSError as error:
+        rule = "must be a folder that can be read"
+        raise Refusal(f"the stage store {rule}, got {store.location} ({reason(error)})") from error
     needed, notes = _needed(study, folder)
     stages = _by_stage(sizes)
     read = _manifests(store, manifests.stages_in(sizes) & stages.keys())
@@ -115,6 +119,11 @@ def _manifests(store: Folder, stages: Iterable[str]) -> dict[str, Manifest | Rec
             return manifests.read(store, stage)
         except RecordError as fault:
             return fault
+        except OSError as error:  # nobody knows what it needs: all of it stays
+            raise Refusal(
+                f"the stage store must be one that can be read, got {stage}/{manifests.NAME}"
+                f" ({reason(error)})"
+            ) from error
 
     names = sorted(stages)
     return dict(zip(names, in_order(reading, names, store), strict=True))

@@ -58,7 +58,8 @@ def status(location: str, now: datetime | None = None) -> Status:
     folder, study = existing(location)
     reading = folder.records()
     warnings = list(reading.warnings)
-    members, standing = _standing(study, folder, reading.records)
+    members, standing, more = _standing(study, folder, reading.records)
+    warnings += more
     if standing is None:
         warnings.append(_NO_FACTS)
     counts = Counter(record.state for record in members)
@@ -84,22 +85,23 @@ _NO_FACTS = (
 
 def _standing(
     study: StudyFile, folder: StudyFolder, records: Sequence[Record]
-) -> tuple[list[Record], Standing | None]:
-    """The records of wanted trials, and their counts; all of the study's, and None, where nothing
-    is known of code or data that decide what it wants."""
+) -> tuple[list[Record], Standing | None, Sequence[str]]:
+    """The records of wanted trials, their counts, and warnings; all of the study's, and None, where
+    nothing is known of code or data that decide what it wants."""
     code = kept_code(folder.folder.read)
     lacking = not code.looks and names_code(study)
     resolved = resolve(study, code)
     try:
-        every = resolved.earlier(folder.folder, records).records
-        members = resolved.members(every)
-        return members, Standing.of(resolved.n_trials, members, every)
+        earlier = resolved.earlier(folder.folder, records)
+        members = resolved.members(earlier.records)
+        standing = Standing.of(resolved.n_trials, members, earlier.records)
+        return members, standing, earlier.warnings
     except FactsMissing:
         pass
     except Refusal:  # a rule may hang on what is not known
         if not lacking:
             raise
-    return [record for record in records if record.study == study.name], None
+    return [record for record in records if record.study == study.name], None, ()
 
 
 def table(stands: Status) -> str:
@@ -127,6 +129,8 @@ def table(stands: Status) -> str:
 def _running_words(run: LiveRun | None) -> str:
     if run is None:
         return "nothing"
+    if run.fault:
+        return f"unknown: {run.fault}"
     if run.progress is None:
         return "a run that has said nothing lately: it is starting, or its process is lost"
     p = run.progress

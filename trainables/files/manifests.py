@@ -7,12 +7,14 @@ knows the file's name and its form; needs neither torch nor the code that trains
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any, get_args
 
-from trainables.files.storage import Folder, in_order
+from trainables.files.outages import StoreOutage
+from trainables.files.readable import few, listed
+from trainables.files.storage import Folder, in_order, is_remote, reason
 from trainables.files.trial_record import RecordError, opened
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
@@ -66,6 +68,26 @@ def finished(store: Folder) -> set[str]:
     return stages_in(store.sizes())
 
 
+def readable(store: Folder) -> tuple[set[str], list[str]]:
+    """Return the finished stages that this user may read, and a sentence for each folder closed."""
+    try:
+        files = store.sizes()
+    except StoreOutage:
+        raise
+    except OSError as error:
+        return set(), [f"{store.location}: cannot be read ({reason(error)})"]
+    stages = stages_in(files)
+    return stages, few(_closed(store, {name.partition("/")[0] for name in files}), store.location)
+
+
+def _closed(store: Folder, seen: Container[str]) -> list[str]:
+    """A sentence for each folder of a local store that cannot be listed, where no file was seen."""
+    if is_remote(store.location):
+        return []
+    unseen = [name for name in store.names() if name not in seen]
+    return [fault for name in unseen for fault in listed(store, name)[1]]
+
+
 def stages_in(files: Iterable[str]) -> set[str]:
     """Return the hashes of the finished stages among the names of a store's files."""
     parts = (name.rpartition("/") for name in files)
@@ -83,7 +105,12 @@ def read(store: Folder, stage: str) -> Manifest:
 
 def every(store: Folder) -> Iterator[Manifest | RecordError]:
     """Yield each manifest of a store, or why it is unusable; unfinished stages are left out."""
-    yield from filter(None, in_order(partial(_reading, store), sorted(finished(store)), store))
+    yield from of(store, finished(store))
+
+
+def of(store: Folder, stages: Iterable[str]) -> Iterator[Manifest | RecordError]:
+    """Yield the manifests of some finished stages, or why they are unusable, in order of hashes."""
+    yield from filter(None, in_order(partial(_reading, store), sorted(stages), store))
 
 
 def _reading(store: Folder, stage: str) -> Manifest | RecordError | None:
@@ -91,8 +118,12 @@ def _reading(store: Folder, stage: str) -> Manifest | RecordError | None:
         return read(store, stage)
     except RecordError as fault:
         return fault
-    except OSError:  # gone meanwhile, or not to be read by this user
+    except FileNotFoundError:  # gone meanwhile
         return None
+    except StoreOutage:
+        raise
+    except OSError as error:
+        return RecordError(f"{stage}/{NAME}: cannot be read ({reason(error)})")
 
 
 def write(store: Folder, manifest: Manifest) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from trainables.files.storage import Folder
+from trainables.files.readable import listed
+from trainables.files.storage import Folder, reason
 from trainables.files.trial_record import RecordError, opened
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
@@ -55,13 +56,16 @@ def write_note(folder: Folder, about: str, text: str, now: datetime) -> None:
 def read_notes(folder: Folder) -> tuple[dict[str, Note], list[str]]:
     """Return all notes by what they are about, and a sentence for each that cannot be read."""
     notes: dict[str, Note] = {}
-    warnings: list[str] = []
-    for name in folder.names(FOLDER):
+    names, warnings = listed(folder, FOLDER)
+    for name in names:
         if not name.endswith(".json"):
             continue
         try:
             note = _decoded(folder.read(f"{FOLDER}/{name}"), f"{FOLDER}/{name}")
         except FileNotFoundError:
+            continue
+        except OSError as error:
+            warnings.append(f"{FOLDER}/{name}: cannot be read ({reason(error)})")
             continue
         except RecordError as error:
             warnings.append(str(error))

@@ -5,7 +5,7 @@ Rows that are all alike and texts that many rows share take next to no room in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,32 +22,56 @@ _WIDTH: Final = 8
 _TEXT: Final = "BYTE_ARRAY"
 
 
-def read_parquet(data: bytes) -> pa.Table:
-    """Return the table that the bytes of a Parquet file hold.
+def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table that the bytes of a Parquet file hold, or some columns of it.
 
     Raises ValueError where it takes more room than `LEAST_BYTES` and than `MOST_TIMES` its own
     bytes, ArrowException and OSError where it is no whole file or a page lacks its checksum.
     """
+    file = _opened(data)
+    chunks = _chunks(file.metadata, columns)
+    if sum(map(_at_most, chunks)) <= LEAST_BYTES:
+        _refuse_large(chunks, data)
+        return _checked(file.read(columns))
+    # Each text once, with numbers in its place: so the whole is weighed before it is written out.
+    brief = read_brief(data, columns)
+    parts = (part for column in brief.columns for part in column.chunks)
+    if sum(map(_written_out, parts)) > _most(data):
+        raise _too_large(data)
+    names = file.schema_arrow.names if columns is None else columns
+    return brief.cast(pa.schema([file.schema_arrow.field(name) for name in names]))
+
+
+def read_brief(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return what `read_parquet` does, with each text of a column held once: as a dictionary."""
+    chunks = _chunks(_opened(data).metadata, columns)
+    _refuse_large(chunks, data)
+    texts = [chunk.path_in_schema for chunk in chunks if chunk.physical_type == _TEXT]
+    return _checked(_opened(data, list(dict.fromkeys(texts))).read(columns))
+
+
+def schema_of(data: bytes) -> pa.Schema:
+    """Return the schema of a Parquet file, its metadata left out."""
+    return _opened(data).schema_arrow
+
+
+def _opened(data: bytes, brief: Sequence[str] = ()) -> Any:
+    """A Parquet file; the columns at the paths `brief` are read as dictionaries."""
     import pyarrow.parquet as pq
 
-    most = max(LEAST_BYTES, MOST_TIMES * len(data))
     # One file at a time: `read_table` costs three times as much, for partitioned sets.
-    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    chunks = list(_chunks(file.metadata))
-    if sum(map(_least, chunks)) > most:
+    return pq.ParquetFile(
+        pa.BufferReader(data), read_dictionary=list(brief), page_checksum_verification=True
+    )
+
+
+def _most(data: bytes) -> int:
+    return max(LEAST_BYTES, MOST_TIMES * len(data))
+
+
+def _refuse_large(chunks: Iterable[Any], data: bytes) -> None:
+    if sum(map(_least, chunks)) > _most(data):
         raise _too_large(data)
-    if sum(map(_at_most, chunks)) <= LEAST_BYTES:
-        return _checked(file.read())
-    # Each text once, with numbers in its place: so the whole is weighed before it is written out.
-    texts = [c.path_in_schema for c in chunks if c.physical_type == _TEXT]
-    brief = pq.ParquetFile(
-        pa.BufferReader(data),
-        read_dictionary=list(dict.fromkeys(texts)),
-        page_checksum_verification=True,
-    ).read()
-    if sum(_written_out(part) for column in brief.columns for part in column.chunks) > most:
-        raise _too_large(data)
-    return _checked(brief.cast(file.schema_arrow))
 
 
 def _checked(table: pa.Table) -> pa.Table:
@@ -56,10 +80,14 @@ def _checked(table: pa.Table) -> pa.Table:
     return table
 
 
-def _chunks(metadata: Any) -> Iterator[Any]:
-    """What a file says of each column of each of its groups of rows."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        yield from map(group.column, range(group.num_columns))
+def _chunks(metadata: Any, columns: Sequence[str] | None) -> list[Any]:
+    """What a file says of each column of each of its groups of rows, some columns' alone."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = (group.column(n) for group in groups for n in range(group.num_columns))
+    if columns is None:
+        return list(chunks)
+    wanted = set(columns)
+    return [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
 
 
 def _least(chunk: Any) -> int:

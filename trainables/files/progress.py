@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from trainables.files.leases import Leases
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, reason
 
 NAME: Final = "progress.json"
 
@@ -49,10 +49,14 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class LiveRun:
-    """A run that holds a folder; `progress` is None while it has said nothing lately."""
+    """A run that holds a folder; `progress` is None while it has said nothing lately.
+
+    `fault` says in words why nobody can tell whether there is one; "" where that is known.
+    """
 
     progress: RunProgress | None
     age_s: float = 0.0
+    fault: str = ""
 
 
 def write(folder: Folder, progress: RunProgress) -> None:
@@ -74,8 +78,15 @@ def read(folder: Folder) -> RunProgress | None:
 
 
 def live_run(folder: Folder, now: datetime) -> LiveRun | None:
-    """Return the run at work in a folder at a time with a zone; None when no live run holds it."""
-    if not Leases(folder, "reader").others(RUN_LEASE):
+    """Return the run at work in a folder at a time with a zone; None when no live run holds it.
+
+    One with a fault where that cannot be read.
+    """
+    try:
+        held = Leases(folder, "reader").others(RUN_LEASE)
+    except OSError as error:
+        return LiveRun(None, fault=f"{RUN_LEASE}: cannot be read ({reason(error)})")
+    if not held:
         return None
     progress = read(folder)
     if progress is None or (age_s := progress.age_s(now)) > FRESH_S:

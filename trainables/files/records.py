@@ -14,9 +14,12 @@ from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from trainables.files.storage import Folder, in_order, open_folder
-from trainables.files.stored_record import NESTED, FileColumns, stored_records
-from trainables.files.trial_record import Record, RecordError, decode, encode
+from trainables.files.outages import StoreOutage
+from trainables.files.parquet import read_parquet
+from trainables.files.readable import few, listed
+from trainables.files.storage import Folder, in_order, open_folder, reason
+from trainables.files.stored_record import NESTED, Columns, FileColumns, stored_records
+from trainables.files.trial_record import Record, RecordError, decode, encode, undeclared
 from trainables.vocabulary.schema import (
     EPOCH_KEYS,
     EPOCH_METRICS,
@@ -75,7 +78,7 @@ def parquet(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
@@ -119,28 +122,31 @@ def _record_columns(table: pa.Table) -> pa.Table:
     return table if table.schema.equals(schema) else table.select(schema.names).cast(schema)
 
 
+def _refuse_undeclared(columns: Columns) -> None:
+    """ValueError where some record declares what no task can."""
+    if "declared" not in columns.column_names:
+        return
+    for text in set(columns.column("declared").to_pylist()):
+        if (fault := undeclared(json.loads(text))) is not None:
+            raise ValueError(fault)
+
+
 def _as_records(table: pa.Table) -> pa.Table:
     """Rows of `RECORD_TABLE`, all its columns; older ones declare nothing."""
     table = _record_columns(table)
+    _refuse_undeclared(table)
     if "declared" in table.column_names:
         return table
     return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
 
 
-def _file_table(data: bytes) -> pa.Table:
-    """The table in the bytes of a Parquet file."""
-    import pyarrow.parquet as pq
-
-    # One file at a time: `read_table` costs three times as much, for partitioned sets.
-    return pq.ParquetFile(pa.BufferReader(data)).read()
-
-
 def _file_records(data: bytes) -> list[Record]:
     """The records in the bytes of a Parquet file, which are kept and read as far as is asked."""
     columns = FileColumns(data, _RECORDS)
-    if columns.schema.equals(_record_schema(columns.column_names)):
-        return stored_records(columns)
-    return stored_records(_record_columns(_file_table(data)))
+    plain = columns.schema.equals(_record_schema(columns.column_names))
+    readable: Columns = columns if plain else _record_columns(read_parquet(data))
+    _refuse_undeclared(readable)
+    return stored_records(readable)
 
 
 @dataclass(frozen=True)
@@ -182,10 +188,6 @@ class StudyFolder:
         labelled = [{**row, "fingerprint": fingerprint} for row in rows]
         self.folder.write(f"curves/{fingerprint}.parquet", parquet(curve_table(labelled)))
 
-    def loose_fingerprints(self) -> list[str]:
-        """Fingerprints that have a record file, sorted."""
-        return _stems(self.folder.names("records"), ".json")
-
     def records(self) -> Reading:
         """Return all records, sorted by fingerprint; what cannot be read becomes a warning.
 
@@ -204,7 +206,7 @@ class StudyFolder:
         They come from the compacted table where it covers, else from the loose files. A row covers
         its record unless it failed: only failed records are replaced.
         """
-        table, warnings = self._read(_RECORDS, lambda data: _as_records(_file_table(data)))
+        table, warnings = self._read(_RECORDS, lambda data: _as_records(read_parquet(data)))
         table = RECORD_TABLE.empty_table() if table is None else table
         warnings += _foreign(table.column("schema").to_pylist())
         covered = _settled_rows(table)
@@ -217,16 +219,22 @@ class StudyFolder:
 
     def _loose(self, covered: Container[str]) -> tuple[list[Record], list[str]]:
         """The records of the loose files that no row covers, and warnings."""
-        names = [name for name in self.loose_fingerprints() if name not in covered]
+        files, warnings = listed(self.folder, "records")
+        names = [name for name in _stems(files, ".json") if name not in covered]
         readings = list(in_order(self._read_loose, names, self.folder))
         records = [reading for reading in readings if isinstance(reading, Record)]
-        return records, [str(fault) for fault in readings if isinstance(fault, RecordError)]
+        faults = [str(fault) for fault in readings if isinstance(fault, RecordError)]
+        return records, [*warnings, *few(faults, "records")]
 
     def _read_loose(self, fingerprint: str) -> Record | RecordError | None:
         try:
             return self.read_record(fingerprint)
         except RecordError as error:
             return error
+        except StoreOutage:  # a run waits for its store, and makes nothing anew meanwhile
+            raise
+        except OSError as error:
+            return RecordError(f"records/{fingerprint}.json: cannot be read ({reason(error)})")
 
     def _read(
         self, name: str, content: Callable[[bytes], _Content]
@@ -239,21 +247,25 @@ class StudyFolder:
             return None, []
         except RecordError as error:
             return None, [str(error)]
+        except StoreOutage:
+            raise
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            return None, [f"{name}: cannot be read ({error})"]
+            return None, [f"{name}: cannot be read ({reason(error)})"]
 
     def curves(self) -> tuple[pa.Table, list[str]]:
         """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
         table, warnings = self._read_curves("tables/curves.parquet")
         covered = set(table.column("fingerprint").unique().to_pylist())
-        names = [f for f in self.folder.names("curves") if f.endswith(".parquet")]
+        files, unlisted = listed(self.folder, "curves")
+        names = [f for f in files if f.endswith(".parquet")]
         loose = [f"curves/{f}" for f in names if f.removesuffix(".parquet") not in covered]
         readings = list(in_order(self._read_curves, loose, self.folder))
-        faults = [fault for _, faults in readings for fault in faults]
-        return joined_curves([table, *(part for part, _ in readings)]), warnings + faults
+        faults = few([fault for _, faults in readings for fault in faults], "curves")
+        whole = joined_curves([table, *(part for part, _ in readings)])
+        return whole, [*warnings, *unlisted, *faults]
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
-        table, warnings = self._read(name, lambda data: as_curves(_file_table(data)))
+        table, warnings = self._read(name, lambda data: as_curves(read_parquet(data)))
         return (CURVE_SCHEMA.empty_table() if table is None else table), warnings
 
     def read_curve(self, fingerprint: str) -> pa.Table:

@@ -6,8 +6,10 @@ neither rename nor create-if-absent, but a finished upload appears whole. Knows 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -69,6 +71,33 @@ def temporary_beside(path: Path) -> Path:
     return path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
 
 
+def within(name: str) -> str:
+    """Return the name of a file below a folder; FileNotFoundError where it leads out of it.
+
+    Names stand in records and manifests too, and a folder may be somebody else's.
+    """
+    if not _leads_below(name):
+        raise FileNotFoundError(errno.ENOENT, "the name leads out of its folder", name)
+    return name
+
+
+def _leads_below(name: str) -> bool:
+    return not name.startswith("/") and ".." not in name.split("/")
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words why a file could not be read, its own name left out."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())  # Arrow's are of several lines
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what has no end to be read to: a device, a pipe, a socket, also behind a link."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+
+
 def write_through(path: Path, data: bytes) -> None:
     """Write a file and have the system put it on the disk."""
     with path.open("wb") as file:
@@ -87,14 +116,19 @@ class LocalFolder:
     def location(self) -> str:
         return str(self.path)
 
+    def _at(self, name: str) -> Path:
+        return self.path / within(name)
+
     def read(self, name: str) -> bytes:
+        path = self._at(name)
         try:
-            return (self.path / name).read_bytes()
+            _refuse_endless(path)
+            return path.read_bytes()
         except NotADirectoryError as error:  # a file stands where a folder would: nothing is there
-            raise FileNotFoundError(*error.args, str(self.path / name)) from error
+            raise FileNotFoundError(*error.args, str(path)) from error
 
     def write(self, name: str, data: bytes) -> None:
-        target = self.path / name
+        target = self._at(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(target)
         try:
@@ -105,27 +139,27 @@ class LocalFolder:
             raise
 
     def exists(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return _leads_below(name) and self._at(name).is_file()
 
     def names(self, under: str = "") -> list[str]:
         try:
-            entries = os.listdir(self.path / under)
+            entries = os.listdir(self._at(under))
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(name for name in entries if not name.startswith(TEMPORARY))
 
     def sizes(self, under: str = "") -> dict[str, int]:
-        return dict(_files_below(self.path / under, ""))
+        return dict(_files_below(self._at(under), "")) if _leads_below(under) else {}
 
     def delete(self, name: str) -> None:
-        target = self.path / name
+        target = self._at(name)
         if target.is_dir():
             shutil.rmtree(target, ignore_errors=True)
         else:
             target.unlink(missing_ok=True)
 
     def child(self, name: str) -> LocalFolder:
-        return LocalFolder(self.path / name)
+        return LocalFolder(self._at(name))
 
 
 def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
@@ -164,7 +198,7 @@ class RemoteFolder:
         return f"{self._base.rstrip('/')}{self._mark}{self._query}"
 
     def _at(self, name: str) -> str:
-        return f"{self._path}/{name}" if name else self._path
+        return f"{self._path}/{within(name)}" if name else self._path
 
     def read(self, name: str) -> bytes:
         with self._fs.open_input_stream(self._at(name)) as stream:
@@ -177,17 +211,23 @@ class RemoteFolder:
     def exists(self, name: str) -> bool:
         from pyarrow import fs
 
+        if not _leads_below(name):
+            return False
         return bool(self._fs.get_file_info(self._at(name)).type == fs.FileType.File)
 
     def names(self, under: str = "") -> list[str]:
         from pyarrow import fs
 
+        if not _leads_below(under):
+            return []
         selector = fs.FileSelector(self._at(under), allow_not_found=True)
         return sorted(info.base_name for info in self._fs.get_file_info(selector))
 
     def sizes(self, under: str = "") -> dict[str, int]:
         from pyarrow import fs
 
+        if not _leads_below(under):
+            return {}
         start = self._at(under)
         selector = fs.FileSelector(start, allow_not_found=True, recursive=True)
         infos = self._fs.get_file_info(selector)

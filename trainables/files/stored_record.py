@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import pyarrow as pa
 
+from trainables.files.parquet import read_brief, read_parquet, schema_of
 from trainables.files.trial_record import Record, RecordError
 
 NESTED: Final = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
@@ -62,12 +63,8 @@ class FileColumns:
     """The columns of a Parquet file that is held as bytes, each read when it is first asked for."""
 
     def __init__(self, data: bytes, name: str) -> None:
-        import pyarrow.parquet as pq
-
-        self._name = name
-        self.schema = pq.read_schema(pa.BufferReader(data))
-        repeated = [column for column in REPEATED if column in self.schema.names]
-        self._file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=repeated)
+        self._data, self._name = data, name
+        self.schema = schema_of(data)
         self._read: dict[str, pa.ChunkedArray] = {}
 
     @property
@@ -79,8 +76,9 @@ class FileColumns:
         """Return a column; RecordError where the file is damaged there."""
         if name not in self._read:
             try:
-                self._read[name] = self._file.read([name]).column(name)
-            except (pa.ArrowException, OSError) as error:
+                read = read_brief if name in REPEATED else read_parquet
+                self._read[name] = read(self._data, [name]).column(name)
+            except (pa.ArrowException, OSError, ValueError) as error:
                 fault = " ".join(str(error).split())  # Arrow's are of several lines
                 raise RecordError(f"{self._name}: cannot be read ({fault})") from error
         return self._read[name]

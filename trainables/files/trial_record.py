@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
+from trainables.vocabulary.declarations import Declarations
 from trainables.vocabulary.schema import SCHEMA_VERSION, SETTLED, STATES, State
 
 
@@ -71,18 +73,43 @@ _ORIGIN: dict[str, type] = {
 }  # fmt: skip
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
+CHECKSUM: Final = "checksum"
+"""Beside the fields in the file: over all the others, so that an edited or damaged number is found.
+It is no signature. Records that were written before there were any are read without."""
+
 
 def encode(record: Record) -> bytes:
     """Return the record as JSON; NaN and infinities are refused (a missing value is absent)."""
     plain = asdict(record)
     if not plain["declared"]:
         del plain["declared"]  # as records of classification have always been
-    return json.dumps(plain, allow_nan=False, sort_keys=True).encode()
+    if _has_half_characters(plain):
+        plain = json.loads(json.dumps(plain, ensure_ascii=False).encode(errors="replace"))
+    return _text({**plain, CHECKSUM: _checksum(plain)}).encode()
+
+
+def _has_half_characters(plain: Any) -> bool:
+    """Whether some text is none: one half of a pair of surrogates, as names of files may hold."""
+    try:
+        json.dumps(plain, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _text(plain: Mapping[str, Any]) -> str:
+    return json.dumps(plain, allow_nan=False, sort_keys=True)
+
+
+def _checksum(plain: Mapping[str, Any]) -> str:
+    """Over the values, not over the bytes: how a file is indented says nothing."""
+    return hashlib.sha256(_text(plain).encode()).hexdigest()
 
 
 def decode(data: bytes | str, source: str) -> Record:
     """Return the record held in JSON; RecordError names `source` and the fault."""
     raw = opened(data, source, ("record", "record"), _REQUIRED, _no_number)
+    checksum = raw.pop(CHECKSUM, None)
     if unknown := set(raw) - _FIELDS:
         raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
     if raw["state"] not in STATES:
@@ -96,7 +123,24 @@ def decode(data: bytes | str, source: str) -> Record:
         for name, value in values.items():
             if not (value is None or _is_number(value)):
                 raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
+    if (fault := undeclared(raw.get("declared", {}))) is not None:
+        raise RecordError(f"{source}: {fault}")
+    if checksum is not None and checksum != _checksum(raw):
+        rule = "must have the content that its checksum was taken of"
+        raise RecordError(f"{source}: {rule}, got another: it was edited or damaged")
     return Record(**raw)
+
+
+def undeclared(declared: Any) -> str | None:
+    """Return in a sentence why something is not what a task can declare; None where it is.
+
+    Names and units of a record go into every table and page.
+    """
+    try:
+        Declarations.of(declared)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"declared must be what a task declares, got a fault: {error}"
+    return None
 
 
 def opened(
@@ -115,6 +159,8 @@ def opened(
         raw = json.loads(data, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{source}: not a whole JSON {file} ({error})") from error
+    if _may_have_half_characters(data) and _has_half_characters(raw):
+        raise RecordError(f"{source}: must hold text in Unicode, got half a character")
     if not isinstance(raw, dict) or any(key not in raw for key in required):
         raise RecordError(f"{source}: not a {content} of this project")
     if raw["schema"] != SCHEMA_VERSION:
@@ -123,6 +169,12 @@ def opened(
             " it was written by another version of bimp-study"
         )
     return raw
+
+
+def _may_have_half_characters(data: bytes | str) -> bool:
+    """A quick look: few files hold any surrogates."""
+    text = data.encode(errors="surrogatepass") if isinstance(data, str) else data
+    return b"\\ud" in text or b"\\uD" in text or b"\xed" in text
 
 
 def _no_number(name: str) -> None:

@@ -9,7 +9,6 @@ writers never touch one file.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -27,6 +25,7 @@ from torch import Tensor
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
+from trainables.files.parquet import read_parquet
 from trainables.files.records import curve_table, parquet
 from trainables.files.storage import Folder
 from trainables.files.trial_record import RecordError
@@ -104,7 +103,7 @@ class StageStore:
         }
         if manifest.curve is None:
             raise ValueError("its manifest names no curve")
-        curve = pq.read_table(io.BytesIO(data[manifest.curve])).to_pylist()
+        curve = read_parquet(data[manifest.curve]).to_pylist()
         return Stage(
             hash=stage,
             kind=manifest.kind,

@@ -110,6 +110,7 @@ def test_where(frame: pd.DataFrame, expression: str, rows: list[int]) -> None:
         ("(lambda: 1)()", "not understood"),
         ("not " * 900 + "True", "nested too deeply|cannot read the expression"),
         ("(" * 300 + "1" + ")" * 300, "cannot read the expression"),
+        ("seed > 1 / 0", "cannot compute the expression 'seed > 1 / 0': division by zero"),
     ],
 )
 def test_a_bad_expression_is_one_clear_error(

@@ -112,8 +112,8 @@ def test_a_configuration_is_complete_with_all_its_retrainings_alone(tmp_path: Pa
     folder, (block,) = LocalFolder(tmp_path), resolve(study).blocks
     point = Point(block.key, 0, whole[0].origin["params"])
     remember(folder, point)
-    assert open_points(study, folder, records[:3], {block.key}) == [point]
-    assert open_points(study, folder, records[:4], {block.key}) == []
+    assert open_points(study, folder, records[:3], {block.key}) == ([point], [])
+    assert open_points(study, folder, records[:4], {block.key}) == ([], [])
     stands = resolve(study).standing(records[:7])
     assert (stands.wanted, stands.settled, stands.fresh) == (8, 7, 1)
     search = SearchStudy(study)

@@ -50,9 +50,9 @@ def test_a_point_is_open_until_every_seed_has_a_record(tmp_path: Path) -> None:
     remember(folder, point)
     remember(folder, Point("another", 0, {}))
     records = [record_of(trial_of(study, 1, "ft", seed), 0.5) for seed in (0, 1)]
-    assert open_points(study, folder, [], {point.block_key}) == [point]
-    assert open_points(study, folder, records[:1], {point.block_key}) == [point]
-    assert open_points(study, folder, records, {point.block_key}) == []
+    assert open_points(study, folder, [], {point.block_key}) == ([point], [])
+    assert open_points(study, folder, records[:1], {point.block_key}) == ([point], [])
+    assert open_points(study, folder, records, {point.block_key}) == ([], [])
 
 
 def test_a_trial_of_an_earlier_space_counts_in_the_one_that_asked_for_it(tmp_path: Path) -> None:

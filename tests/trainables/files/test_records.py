@@ -54,6 +54,10 @@ def rewrite(study: StudyFolder, name: str, change: dict[str, object]) -> None:
     study.folder.write(name, json.dumps({**raw, **change}).encode())
 
 
+def fingerprints(study: StudyFolder) -> list[str]:
+    return [one.fingerprint for one in study.records().records]
+
+
 def test_a_record_is_read_as_it_was_written(study: StudyFolder) -> None:
     full = record(
         cycles=[{"cycle": 1, "d1": 0.4}], layers={"conv.weight": 0.25}, stages=["h0", "h1"],
@@ -73,7 +77,7 @@ def test_nan_is_refused_when_written() -> None:
 
 def test_an_empty_folder_holds_nothing(study: StudyFolder) -> None:
     assert study.records() == records.Reading([], [])
-    assert study.loose_fingerprints() == []
+    assert study.folder.names("records") == []
     table, warnings = study.curves()
     assert table.schema == CURVE_SCHEMA
     assert (table.num_rows, warnings) == (0, [])
@@ -117,11 +121,95 @@ def test_what_is_no_number_is_no_record(study: StudyFolder, number: bytes) -> No
     assert f"not a whole JSON record ({number.decode()} is no number)" in found.warnings[0]
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"metrics": {"val_accuracy": 0.51}},
+        {"seed": 1},
+        {"config": {"prune": {"sparsity": 0.95}}},
+        {"state": "stopped"},
+        {"message": "fine"},
+        {"checksum": "0" * 64},
+    ],
+)
+def test_an_edited_record_is_named_and_not_read(
+    study: StudyFolder, edit: dict[str, object]
+) -> None:
+    study.write_record(record("aa"))
+    study.write_record(record("bb"))
+    rewrite(study, "records/aa.json", edit)
+    found = study.records()
+    assert fingerprints(study) == ["bb"]
+    assert found.warnings == [
+        "records/aa.json: must have the content that its checksum was taken of, got another: it was"
+        " edited or damaged"
+    ]
+    study.write_record(record("aa"))  # the trial is wanted again, and its record takes the place
+    assert fingerprints(study) == ["aa", "bb"]
+
+
+def test_a_checksum_is_over_values_and_older_records_have_none(study: StudyFolder) -> None:
+    study.write_record(record("aa", metrics={"val_accuracy": 0.1 + 0.2, "val_loss": 1e-300}))
+    raw = json.loads(study.folder.read("records/aa.json"))
+    study.folder.write(
+        "records/aa.json", json.dumps(dict(reversed(raw.items())), indent=1).encode()
+    )
+    assert study.records().warnings == []
+    del raw["checksum"]
+    study.folder.write("records/aa.json", json.dumps(raw).encode())
+    assert study.records().warnings == []
+    assert fingerprints(study) == ["aa"]
+
+
+@pytest.mark.parametrize("half", [b"\\ud800", b"\\uDFFF", b"\xed\xa0\x80"])
+def test_half_a_character_is_no_text(study: StudyFolder, half: bytes) -> None:
+    study.write_record(record("aa", message="fa\U0001f600de", state="failed"))
+    assert study.records().records[0].message == "fa\U0001f600de", "whole pairs are text"
+    data = study.folder.read("records/aa.json").replace(b"fa", half)
+    study.folder.write("records/aa.json", data)
+    assert study.records().warnings == [
+        "records/aa.json: must hold text in Unicode, got half a character"
+    ]
+
+
+def test_what_a_failure_says_is_kept_as_text(study: StudyFolder) -> None:
+    """A file name of bytes that are no text stands in the message of the error about it."""
+    study.write_record(record("aa", message="no \udcff.csv", state="failed"))
+    assert study.records().records[0].message == "no ?.csv"
+
+
+HOSTILE = "<script>x</script>"
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"metrics": {HOSTILE: {"better": "more"}}, "counts": "images", "loss_unit": ""},
+        {"metrics": {"iou": {"better": "up"}}, "counts": "images", "loss_unit": ""},
+        {"metrics": {"iou": {"colour": "red"}}, "counts": "images", "loss_unit": ""},
+        {"metrics": ["iou"], "counts": "images", "loss_unit": ""},
+        {"metrics": {}, "counts": 3, "loss_unit": ""},
+        {"counts": "images"},
+    ],
+)
+def test_what_no_task_declares_is_named(study: StudyFolder, declared: dict[str, object]) -> None:
+    study.write_record(record("aa", declared=declared))
+    study.write_record(record("bb"))
+    (warning,) = study.records().warnings
+    assert warning.startswith("records/aa.json: declared must be what a task declares, got a fault")
+    table = record_table([record("aa", declared=declared), record("bb")])
+    study.folder.write("tables/records.parquet", records.parquet(table))
+    first, second = study.records().warnings
+    assert first.startswith("tables/records.parquet: cannot be read (declared must be what a task")
+    assert second == warning
+    assert fingerprints(study) == ["bb"]
+
+
 def test_files_that_are_no_records_are_ignored(study: StudyFolder) -> None:
     study.write_record(record("aa"))
     study.folder.write("records/README.txt", b"hello")
     study.folder.write("records/.tmp-1234", b"half")
-    assert study.loose_fingerprints() == ["aa"]
+    assert fingerprints(study) == ["aa"]
     assert study.records().warnings == []
 
 
@@ -229,7 +317,7 @@ def test_compaction_deletes_nothing(study: StudyFolder) -> None:
     study.write_record(record("aa"))
     study.write_curve("aa", curve(1))
     study.compact()
-    assert study.loose_fingerprints() == ["aa"]
+    assert study.folder.names("records") == ["aa.json"]
     assert study.folder.names("curves") == ["aa.parquet"]
 
 

@@ -190,3 +190,28 @@ def test_nothing_is_there_where_a_file_stands_for_a_folder(tmp_path: Path) -> No
     assert folder.names() == [] and not folder.exists("one")
     with pytest.raises(FileNotFoundError, match="file/below/one"):
         folder.read("one")
+
+
+@pytest.mark.parametrize("name", ["../secret", "a/../../secret", "/etc/passwd", ".."])
+def test_no_name_leads_out_of_a_folder(folder: Folder, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_bytes(b"another's")
+    folder.write("a/b", b"1")
+    with pytest.raises(FileNotFoundError, match="the name leads out of its folder"):
+        folder.read(name)
+    for way_in in (lambda: folder.write(name, b"x"), lambda: folder.delete(name)):
+        with pytest.raises(FileNotFoundError, match="the name leads out of its folder"):
+            way_in()
+    assert not folder.exists(name)
+    assert folder.names(name) == [] and folder.sizes(name) == {}
+    assert (tmp_path / "secret").read_bytes() == b"another's"
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("zeros", "pipe"):
+        with pytest.raises(OSError, match="no regular file"):
+            LocalFolder(tmp_path).read(name)
+    (tmp_path / "file").write_bytes(b"1")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert LocalFolder(tmp_path).read("link") == b"1", "links to files are fine"
