@@ -125,7 +125,7 @@ def answer(study: StudyFrames, margin: float | None = None) -> Answer:
     for location in study.locations:
         folder = open_folder(location)
         live = live_run(folder, now)
-        running = running or live is not None
+        running = running or (live is not None and not live.fault)
         latest = read_progress(folder)
         wanted += latest.wanted if latest is not None else 0
     return answer_of(

@@ -63,7 +63,10 @@ def run_words(runs: Sequence[LiveRun]) -> list[str]:
     """Return a sentence for each run at work, and one when none is."""
     if not runs:
         return ["Not running."]
-    return [_run_words(run.progress) for run in runs]
+    return [
+        f"Nobody can tell whether it runs: {run.fault}." if run.fault else _run_words(run.progress)
+        for run in runs
+    ]
 
 
 def _run_words(p: RunProgress | None) -> str:

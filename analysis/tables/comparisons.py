@@ -202,7 +202,12 @@ def run_table(
     study = read(*locations)
     for sentence in study.warnings:
         warn(sentence)
-    frame = query.where(study.trials, where) if where else study.trials
+    frame = study.trials
+    if where and len(frame):
+        frame = query.where(frame, where)
+        if frame.empty:
+            n = counted(len(study.trials), "trial")
+            raise ValueError(f"--where must leave a trial, got none of {n} by {where!r}")
     table = table_of(frame, kind, metrics, margin)
     fits = format == "text" and width is not None
     content = fitted(table, width or 0) if fits else RENDERERS[format](table)
@@ -226,5 +231,13 @@ def table_of(
         if table is not None:
             return table
     wanted = f"two {kind}" if kind else f"two {', two '.join(KINDS)}"
+    raise ValueError(f"DIR has no {wanted} with results to compare ({_states(frame)})")
+
+
+def _states(frame: pd.DataFrame) -> str:
+    """How many trials there are, and how they ended where none is done."""
     n = counted(len(frame), "trial")
-    raise ValueError(f"DIR has no {wanted} with results to compare ({n})")
+    states = frame["state"].value_counts()
+    if frame.empty or "done" in states:
+        return n
+    return f"{n}, none of them done: {', '.join(f'{k} {state}' for state, k in states.items())}"

@@ -29,6 +29,7 @@ from analysis.tables.layout import TextTable, text_table, value_text
 from analysis.tables.render import to_latex, to_markdown, to_text
 from trainables.files.outputs import deliver
 from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.wording import counted
 
 LEVELS: Final = ("trials", "cycles", "epochs")
 HEADLINES: Final = (CHOICE, REPORTED)
@@ -71,11 +72,12 @@ def run_results(
     _require("--level", level, LEVELS)
     _require("--format", format, FORMATS)
     study = read(*locations)
-    frame = _level_frame(study, level, [*query.names_in(where or ""), *columns, *sort, *group_by])
-    for sentence in study.warnings:
+    every = _level_frame(study, level, [*query.names_in(where or ""), *columns, *sort, *group_by])
+    if every.empty:
+        every, where, group_by, sort, columns = _without_rows(every, columns), None, (), (), ()
+    frame = query.where(every, where) if where else every
+    for sentence in (*study.warnings, *_emptiness(study, level, where, len(frame))):
         (warn or _to_stderr)(sentence)
-    if where:
-        frame = query.where(frame, where)
     pooled: list[str] = []
     if group_by:
         require_columns(frame, group_by)
@@ -109,9 +111,26 @@ _FOR_PEOPLE: Final[Mapping[str, Callable[[TextTable], str]]] = {
 }
 
 
+def _without_rows(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The heads of a table without rows: nobody knows which settings there will be."""
+    return frame.reindex(columns=list(columns)) if columns else frame
+
+
+def _emptiness(study: StudyFrames, level: str, where: str | None, n_rows: int) -> list[str]:
+    """Why there are no rows, in a sentence; nothing where there are some."""
+    if n_rows:
+        return []
+    n = counted(len(study.trials), "trial")
+    if where:
+        return [f"no row is left: --where {where!r} fits none of {n}"]
+    if len(study.trials):
+        return [f"no row is there: none of {n} has left {level}"]
+    return ["no row is there: no trial has ended yet"]
+
+
 def _formatted(frame: pd.DataFrame, format: str, pooled: Sequence[str], named: bool) -> str | bytes:
     if format in _FOR_PEOPLE:
-        return _FOR_PEOPLE[format](_grid(frame, pooled, named))
+        return _FOR_PEOPLE[format](_grid(frame, pooled, named and len(frame) > 0))
     return _FOR_MACHINES[format](frame)
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from study.cli.terminal import one_line
 from trainables.vocabulary import packages
 
 VERBS = {
@@ -79,10 +80,14 @@ def main() -> None:
     """Run the command; a broken rule is one message on standard error and exit status 2."""
     import errno
     import gc
+    import io
     import sys
 
     # What imports make stays: looking through it for garbage at every step is a tenth of a start.
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a sign, or a path be no text
+            stream.reconfigure(errors="backslashreplace")
     if (sentence := packages.fault()) is not None:
         click.echo(f"bimp: {sentence}", err=True)
         sys.exit(2)
@@ -98,5 +103,5 @@ def main() -> None:
             error = Refusal("standard output must take what is written, got a full device")
         if not isinstance(error, Refusal):
             raise
-        click.echo(f"bimp: {error}", err=True)
+        click.echo(f"bimp: {one_line(str(error))}", err=True)
         sys.exit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from study.cli.margin import MARGIN
+from study.cli.terminal import MARGIN, reading, say, warn
 
 WIDEST = 100
 """Lines longer than this are hard to read."""
@@ -25,16 +25,10 @@ def command(folders: tuple[str, ...], margin: float | None, as_json: bool) -> No
 
     from analysis.answer.output import to_json, to_text
     from analysis.answer.whole import answer_in
-    from trainables.vocabulary.refusal import Refusal
 
-    warnings: list[str] = []
-    try:
-        found = answer_in(*folders, margin=margin, warn=warnings.append)
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from None
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    with reading(folders):
+        found = answer_in(*folders, margin=margin, warn=warn)
     if as_json:
         click.echo(to_json(found), nl=False)
     else:
-        click.echo(to_text(found, min(get_terminal_size().columns, WIDEST)))
+        say(to_text(found, min(get_terminal_size().columns, WIDEST)))

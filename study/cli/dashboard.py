@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from study.cli.margin import MARGIN
+from study.cli.terminal import MARGIN
 
 
 @click.command("dashboard")

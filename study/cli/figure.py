@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from study.cli.terminal import Finite, reading, warn
+
 CONTROLS = ("metric", "view", "by", "of", "cost", "along", "x", "y", "level", "evaluator")
 HELP = {
     "metric": "The metric that is drawn.",
@@ -38,10 +40,10 @@ def _controls(command: Any) -> Any:
 )  # fmt: skip
 @click.option("--at", multiple=True, metavar="COLUMN=VALUE", help="Where: prune.sparsity=0.9")
 @_controls
-@click.option("--width", type=float, default=16.0, show_default=True, help="In cm.")
-@click.option("--height", type=float, help="In cm; the figure's own unless given.")
+@click.option("--width", type=Finite(), default=16.0, show_default=True, help="In cm.")
+@click.option("--height", type=Finite(), help="In cm; the figure's own unless given.")
 @click.option("--font", type=click.Choice(["sans", "serif"]), default="sans", show_default=True)
-@click.option("--size", type=click.FloatRange(4, 40), default=9.0, show_default=True, help="In pt.")
+@click.option("--size", type=Finite(4, 40), default=9.0, show_default=True, help="In pt.")
 @click.option("--mono", is_flag=True, help="Greys that stay apart in black and white.")
 @click.option("--title", is_flag=True, help="Keep the title, for slides; papers have captions.")
 def command(
@@ -81,10 +83,9 @@ def command(
     page = Page(width, height, next(f for f in FONTS if f == font), size, mono, title)
     texts = {key: value for key, value in controls.items() if value is not None}
     try:
-        figure, notes = drawn(folders, name, texts, at, page)
+        with reading(folders):
+            figure, notes = drawn(folders, name, texts, at, page, warn)
         content = rendered(figure, form)
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except ValueError as error:
         raise Refusal(str(error)) from error
     write(output, content)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from study.cli.terminal import say, warn
+
+if TYPE_CHECKING:
+    from trainables.files.records import StudyFolder
 
 
 @click.command("note")
@@ -19,11 +26,12 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
 
     from study.definition.locations import existing
     from trainables.files.notes import STUDY, read_notes, write_note
+    from trainables.files.storage import reason
     from trainables.vocabulary.refusal import Refusal
 
     place, _ = existing(folder)
     about = trial or STUDY
-    if trial is not None and place.read_record(trial) is None:
+    if trial is not None and not _is_there(place, trial):
         raise Refusal(f"--trial must be the fingerprint of a trial in DIR, got {trial}")
     if delete and text:
         raise Refusal("TEXT must be absent with --delete, got one")
@@ -32,10 +40,23 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
             write_note(place.folder, about, text or "", datetime.now(UTC))
         except ValueError as error:
             raise Refusal(str(error)) from error
+        except OSError as error:
+            rule = "must be a folder that can be written"
+            raise Refusal(f"DIR {rule}, got {place.location} ({reason(error)})") from error
         return
     notes, warnings = read_notes(place.folder)
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
+    if not any(trial in (None, about) for about in notes):
+        click.echo("no note is there", err=True)
     for note in sorted(notes.values(), key=lambda one: (one.about != STUDY, one.about)):
         if trial is None or note.about == trial:
-            click.echo(f"{note.about}: {note.text}")
+            say(f"{note.about}: {note.text}")
+
+
+def _is_there(folder: StudyFolder, trial: str) -> bool:
+    """Whether a trial has a record, be it one that cannot be read."""
+    try:
+        return folder.read_record(trial) is not None
+    except (OSError, ValueError):
+        return True

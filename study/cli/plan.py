@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from study.cli.margin import MARGIN
+from study.cli.terminal import MARGIN, say
 
 SAME_CODE = "Your code has changed and computes the same: count what it settled before."
 
@@ -32,4 +32,4 @@ def command(
 
     from study.views.plan import plan, table
 
-    click.echo(table(plan(resolved, out, margin)))
+    say(table(plan(resolved, out, margin)))

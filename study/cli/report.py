@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from study.cli.margin import MARGIN
+from study.cli.terminal import MARGIN, reading
 
 
 @click.command("report")
@@ -27,9 +27,8 @@ def command(folders: tuple[str, ...], output: str, margin: float | None) -> None
 
     click.echo("reading and drawing ...", err=True)
     try:
-        write_report(list(folders), Path(output), margin)
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder: {error}") from None
+        with reading(folders):
+            write_report(list(folders), Path(output), margin)
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
     if output != "-":

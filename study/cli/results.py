@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from study.cli.terminal import reading, say, warn
+
 LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
 
@@ -47,27 +49,28 @@ def command(
 
     from analysis.tables.results import run_results
 
-    warnings: list[str] = []
     try:
-        content = run_results(
-            folders, level, where, columns, sort, group_by, shape, output, warnings.append
-        )
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+        with reading(folders):
+            content = run_results(
+                folders, level, where, columns, sort, group_by, shape, output, warn
+            )
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
-    except OSError as error:
-        raise Refusal(f"DIR must be a folder that can be read, got a fault: {error}") from error
     except ValueError as error:
         options = {"--where": where, "--columns": columns, "--sort": sort, "--group-by": group_by}
         used = [name for name, value in options.items() if value]
         raise Refusal(_fault(str(error), used)) from error
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
     if output is None:
-        click.echo(content, nl=content[-1:] not in ("\n", b"\n"))
+        _print(content)
     else:
         click.echo(f"wrote {output}", err=True)
+
+
+def _print(content: str | bytes) -> None:
+    if isinstance(content, bytes):
+        click.echo(content, nl=not content.endswith(b"\n"))
+    else:
+        say(content, end=not content.endswith("\n"))
 
 
 def _fault(message: str, used: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from study.cli.terminal import say, warn
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -27,7 +28,7 @@ def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
 
     listing = stages(folder)
     for warning in listing.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     if shape == "json":
         import json
 
@@ -35,7 +36,7 @@ def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
     elif shape == "csv":
         click.echo(to_csv(listing), nl=False)
     else:
-        click.echo(table(listing))
+        say(table(listing))
 
 
 def _prune(folder: str, shape: str, delete: bool) -> None:
@@ -46,4 +47,4 @@ def _prune(folder: str, shape: str, delete: bool) -> None:
     listing = waste(folder)
     if delete:
         remove(folder, listing)
-    click.echo(table(listing, removed=delete))
+    say(table(listing, removed=delete))

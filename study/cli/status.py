@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from study.cli.terminal import say
+
 
 @click.command("status")
 @click.argument("folder", metavar="DIR")
@@ -15,4 +17,4 @@ def command(folder: str) -> None:
     """
     from study.views.status import status, table
 
-    click.echo(table(status(folder)))
+    say(table(status(folder)))

@@ -7,8 +7,8 @@ from shutil import get_terminal_size
 
 import click
 
-from study.cli.margin import MARGIN
 from study.cli.results import listed
+from study.cli.terminal import MARGIN, reading, say, warn
 
 KINDS = ("schedules", "structures", "methods")
 FORMATS = ("text", "markdown", "latex", "html", "csv")
@@ -41,23 +41,17 @@ def command(
     from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
-    warnings: list[str] = []
     try:
-        content = run_table(
-            folders, kind, where, metrics, shape, output, warnings.append, margin, _width(output)
-        )
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
+        with reading(folders):
+            content = run_table(
+                folders, kind, where, metrics, shape, output, warn, margin, _width(output)
+            )
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
-    except OSError as error:
-        raise Refusal(f"DIR must be a folder that can be read, got a fault: {error}") from error
     except ValueError as error:
         raise Refusal(str(error)) from error
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
     if output is None:
-        click.echo(content, nl=not content.endswith("\n"))
+        say(content, end=not content.endswith("\n"))
     else:
         click.echo(f"wrote {output}", err=True)
 

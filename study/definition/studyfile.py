@@ -295,11 +295,11 @@ def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
 
 def _text(study: str) -> str:
     path = Path(study)
-    if path.is_file():
-        try:
+    try:
+        if path.is_file():
             return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
         return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
     if path.suffix in (".yaml", ".yml") or path.parent != Path():

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from analysis.dashboard.pages import PAGES, PANELS
 from analysis.dashboard.plots import panel_table
 from analysis.dashboard.watch import Watch
 from tests.analysis import synthetic
-from tests.analysis.small import record
+from tests.analysis.small import curve, record
+from trainables.files.latencies import Latency, write_latencies
+from trainables.files.notes import STUDY, write_note
 from trainables.files.records import StudyFolder
+from trainables.vocabulary.schema import METRICS
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -272,23 +276,69 @@ def test_new_trials_of_a_running_study_appear(browser: Browser, tmp_path: Path) 
         live.close()
 
 
-def test_hostile_text_shows_as_text(browser: Browser, tmp_path: Path) -> None:
-    folder = StudyFolder(str(tmp_path))
+def write_hostile(folder: StudyFolder) -> None:
+    """A folder of another's that has a script wherever a text may stand."""
     raw = synthetic.config(synthetic.Point())
     raw["task"]["model"]["name"] = HOSTILE
-    folder.write_record(record("a", study=HOSTILE, config=raw))
+    raw["retrain"][HOSTILE] = HOSTILE
+    raw["retrain"]["schedule"] = HOSTILE
+    metric = {"better": "more", "percent": False, "unit": HOSTILE, "meaning": HOSTILE}
+    own = {
+        "study": HOSTILE, "config": raw, "stages": [HOSTILE], "layers": {HOSTILE: 0.5},
+        "declared": {"metrics": {"harm": metric}, "counts": "images", "loss_unit": HOSTILE},
+        "provenance": {HOSTILE: HOSTILE, "host": HOSTILE, "started_at": HOSTILE},
+        "origin": {"block": {HOSTILE: HOSTILE}, "block_key": HOSTILE, "number": 0},
+    }  # fmt: skip
+    numbers = {"val_harm": 0.5, "test_harm": 0.4, "sparsity": 0.9, "epochs": 3.0, HOSTILE: 1.0}
+    folder.write_record(record("a", **{**own, "metrics": numbers}))
+    folder.write_record(record("c", 2, **{**own, "metrics": {**numbers, "val_harm": 0.6}}))
     folder.write_record(
-        record("b", 1, study=HOSTILE, config=raw, state="failed", message=HOSTILE, metrics={},
-               error={"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE})
+        record("b", 1, **{**own, "state": "failed", "message": HOSTILE, "metrics": {},
+               "error": {"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE}})
     )  # fmt: skip
+    folder.write_curve(
+        "a", [{**row, "val_harm": 0.5, HOSTILE: 1.0} for row in curve("retrain", 1, 3)]
+    )
+    for about in (STUDY, "a", "b"):
+        write_note(folder.folder, about, f"note {HOSTILE}", datetime.now(UTC))
+    folder.folder.write("study.yaml", f"name: {HOSTILE!r}\nstage_store: {HOSTILE!r}\n".encode())
+    folder.folder.write("records/broken.json", HOSTILE.encode())
+    folder.folder.write(f"records/{HOSTILE.replace('/', '')}.json", b"{}")
+    measured = Latency(
+        "a", HOSTILE, HOSTILE, "cpu", HOSTILE, 1, 1, 2.0, 1.9, 2.1, 31, 400000, 15000, 0.1, HOSTILE
+    )
+    write_latencies(folder.folder, "a", [measured])
+
+
+@pytest.fixture
+def own_numbers() -> Iterator[None]:
+    """Numbers that a folder declares are known while a test runs."""
+    before = dict(METRICS)
+    yield
+    METRICS.clear()
+    METRICS.update(before)
+
+
+@pytest.mark.usefixtures("own_numbers")
+def test_hostile_text_shows_as_text(browser: Browser, tmp_path: Path) -> None:
+    folder = StudyFolder(str(tmp_path))
+    write_hostile(folder)
     live = Served(tmp_path)
+    browser.errors(), browser.hosts()
     try:
-        for path in ("/", "/trials", "/trial?trial=b", "/compare", "/search"):
+        for path in [*PAGES, *(f"{path}?trial=b&trial=a&metric=val_harm" for path in PAGES)]:
             browser.open(live.base + path)
-            assert browser.run("return window.hacked") is None
+            assert browser.run("return window.hacked") is None, path
+            tags = "return document.querySelectorAll('main script, img[src=x], b.hostile').length"
+            assert browser.run(tags) == 0, path
         browser.open(live.base + "/trial?trial=b")
         shown = browser.until("return document.querySelector('pre').textContent")
         assert "<script>" in shown
+        browser.open(live.base + "/trials?metric=val_harm")
+        noted = "return document.querySelector('main').textContent"
+        browser.until(noted, lambda text: f"note {HOSTILE}" in text)
+        assert browser.errors() == []
+        assert browser.hosts() == {"127.0.0.1"}
     finally:
         live.close()
 

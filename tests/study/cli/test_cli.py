@@ -94,7 +94,7 @@ def test_every_verb_has_a_module_and_help(verb: str, bimp: Command) -> None:
 
 def test_no_module_is_left_out_of_the_verbs() -> None:
     folder = Path(import_module("study.cli").__file__ or "").parent
-    shared = {"__init__", "margin"}  # the group, and an option of several verbs
+    shared = {"__init__", "terminal"}  # the group, and what several verbs have
     assert {p.stem for p in folder.glob("*.py")} - shared == set(VERBS)
 
 
@@ -314,3 +314,16 @@ def test_ranges_of_other_kinds() -> None:
     assert of("mlp", "dropout") == "a number >= 0 and < 1"
     assert of("wrn28-10", "variant") == '"standard" or "biased"'
     assert ranged(int | None) == "a whole number or null"
+
+
+def test_a_text_of_another_s_steers_no_terminal(tmp_path: Path, bimp: Command) -> None:
+    write_study(tmp_path)
+    steering = "\x1b]0;owned\x07\x1b[2Jno\rluck\x9b1m\u202e\u2028end"
+    study = StudyFolder(str(tmp_path))
+    study.write_record(_record("c", "ft", 1, {}, state="failed", message=steering))
+    study.folder.write("records/\x1b[2J.json", b"{}")
+    for verb in ("status", "results", "answer", "note"):
+        ended = bimp(verb, tmp_path)
+        assert ended.status == 0
+        assert not {"\x1b", "\x07", "\r", "\x9b", "\u202e"} & set(ended.out + ended.err)
+    assert "\\x1b]0;owned\\x07" in bimp("results", tmp_path).out
