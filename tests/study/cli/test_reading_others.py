@@ -290,7 +290,7 @@ def test_filters_that_let_no_trial_through_are_said_on_every_page(whole: Path) -
 def everything_drawn_or_said(watch: Watch, address: Address) -> None:
     """Every figure has traces or says in words why not, and every section shows something.
 
-    Answer and comparison may be none: the counts above them say why.
+    Answer, comparison and notes may be none: the counts above them say why.
     """
     snapshot = watch.snapshot
     make_app(watch)
@@ -300,4 +300,4 @@ def everything_drawn_or_said(watch: Watch, address: Address) -> None:
         assert drawing.data or any(words) or drawing.notes, panel.key
     for name, section in SECTIONS.items():
         shown = section(snapshot, address.within([*FILTERS, *FOLLOWED[name]]))
-        assert shown or name in ("answer", "comparison"), name
+        assert shown or name in ("answer", "comparison", "notes"), name
