@@ -40,6 +40,6 @@ def test_the_image_installs_pinned_versions_of_an_extra_that_there_is() -> None:
     assert f"Programming Language :: Python :: {version[1]}.{version[2]}" in project["classifiers"]
 
 
-@pytest.mark.parametrize("word", ["USER ray", "ENTRYPOINT []"])
+@pytest.mark.parametrize("word", ["USER 1000", "ENTRYPOINT []"])
 def test_containers_run_as_no_root_and_take_kuberay_s_commands(word: str) -> None:
     assert word in TEXT.splitlines()
