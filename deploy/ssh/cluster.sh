@@ -2,43 +2,54 @@
 # A Ray cluster of machines that SSH reaches, from a list of hosts.
 #
 #   deploy/ssh/cluster.sh up HOSTS        the first host of the file HOSTS is the head
-#   deploy/ssh/cluster.sh down HOSTS
+#   deploy/ssh/cluster.sh down HOSTS      ends all of your Ray processes on the hosts
 #
 # HOSTS has one host per line, as ssh takes it (user@host, or a name of ~/.ssh/config); empty lines
 # and what follows a # are passed over. On every host the project is installed under DIR, the same
-# versions everywhere, and study folder, stage store and data lie under the same paths.
+# versions everywhere, and study folder, stage store and data lie under the same paths. With OUT, a
+# study folder, each host is asked whether it shares that. A token that the head has in
+# ~/.ray/auth_token is kept; the others get it there too. HEAD_IP is the head's address for the others
+# where it has several.
 set -euo pipefail
 
 DIR=${DIR:-bimp-study}
 PORT=${PORT:-6379}
 SSH=${SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10}
-RAY="$DIR/.venv/bin/ray"
+RAY="RAY_AUTH_MODE=token $DIR/.venv/bin/ray"
 
-usage() { sed -n '2,10p' "$0" >&2; exit 2; }
+usage() { sed -n '2,13p' "$0" >&2; exit 2; }
 [[ $# -eq 2 && -r $2 ]] || usage
 mapfile -t hosts < <(sed 's/#.*//; s/[[:space:]]//g; /^$/d' "$2")
 ((${#hosts[@]})) || { echo "cluster.sh: $2 must name at least one host, got none" >&2; exit 2; }
 
+# ssh reads standard input, unless it is told not to.
+on() { local host=$1; shift; $SSH -n "$host" "$@"; }
 # The token goes over standard input, never into a command line that `ps` shows.
-on() { local host=$1; shift; $SSH "$host" "$@"; }
-with_token() { printf '%s\n' "$token" | on "$1" "umask 077; mkdir -p ~/.ray; cat > ~/.ray/auth_token"; }
+give_token() { printf '%s\n' "$token" | $SSH "$1" "umask 077; mkdir -p ~/.ray; cat > ~/.ray/auth_token"; }
 
 up() {
     local head=${hosts[0]} ip host
-    token=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
-    for host in "${hosts[@]}"; do with_token "$host"; done
+    token=$(on "$head" "cat ~/.ray/auth_token 2>/dev/null || true")
+    token=${token:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
+    for host in "${hosts[@]}"; do give_token "$host"; done
     ip=${HEAD_IP:-$(on "$head" "hostname --all-ip-addresses" | awk '{print $1}')}
-    on "$head" "RAY_AUTH_MODE=token $RAY start --head --node-ip-address=$ip --port=$PORT --dashboard-host=127.0.0.1 --disable-usage-stats"
+    trap 'echo "cluster.sh: not every host came up: ending those that did" >&2; trap - EXIT; down' EXIT
+    on "$head" "$RAY start --head --node-ip-address=$ip --port=$PORT --dashboard-host=127.0.0.1 --disable-usage-stats"
     for host in "${hosts[@]:1}"; do
-        on "$host" "RAY_AUTH_MODE=token $RAY start --address=$ip:$PORT --disable-usage-stats"
+        on "$host" "$RAY start --address=$ip:$PORT --disable-usage-stats"
     done
+    trap - EXIT
     echo "up: ${#hosts[@]} hosts, head $ip:$PORT"
-    echo "on $head: cd $DIR && RAY_AUTH_MODE=token .venv/bin/bimp run STUDY --address $ip:$PORT --out SHARED/FOLDER"
+    echo "on $head: RAY_AUTH_MODE=token $DIR/.venv/bin/bimp run STUDY --address $ip:$PORT --out SHARED/FOLDER"
+    on "$head" "RAY_AUTH_MODE=token $DIR/.venv/bin/bimp doctor --address $ip:$PORT${OUT:+ --out $(printf %q "$OUT")}"
 }
 
 down() {
-    local host
-    for host in "${hosts[@]}"; do on "$host" "$RAY stop" || echo "cluster.sh: $host did not answer" >&2; done
+    local host status=0
+    for host in "${hosts[@]}"; do
+        on "$host" "$RAY stop" || { echo "cluster.sh: $host did not answer" >&2; status=1; }
+    done
+    return "$status"
 }
 
 case $1 in
