@@ -38,9 +38,9 @@ class Agreement:
     """How a network and what stands in its place agree on one part of the data.
 
     `network` and `other` are the metrics and the loss by their plain names; `recorded` are those of
-    the trial. `largest` is the largest difference of an output, `allowed` what it may be. `ties`
-    are the examples that may be classified otherwise, `changed` those that are: classification
-    alone has them.
+    the trial. `largest` is the largest difference of an output, `allowed` what it may be, `scale`
+    the largest output. `ties` are the examples that may be classified otherwise, `changed` those
+    that are: classification alone has them.
     """
 
     part: str
@@ -50,6 +50,7 @@ class Agreement:
     other: dict[str, float]
     largest: float
     allowed: float
+    scale: float
     ties: tuple[Tie, ...] = ()
     changed: tuple[int, ...] = ()
 
@@ -94,13 +95,13 @@ class _Comparison:
 
     def _note(self, mine: Tensor, theirs: Tensor) -> None:
         if mine.numel():
-            one, two = mine.double(), theirs.double()
+            one, two = in_doubles(mine, theirs)
             difference = (one - two).abs().masked_fill(one == two, 0)  # of equal infinities too
             self.largest = max(
                 self.largest, float(difference.max().nan_to_num(torch.inf, torch.inf))
             )
             self.scale = max(self.scale, float(one.abs().nan_to_num(0, posinf=0).max()))
-        if self.logits and mine.ndim == 2 and mine.shape[1] > 1:
+        if self.logits and mine.ndim == 2 and mine.shape[1] > 1 and not mine.is_complex():
             top = mine.topk(2, dim=1).values
             gaps = (top[:, 0] - top[:, 1]).tolist()
             close = [(i, gap) for i, gap in enumerate(gaps) if gap <= TOLERANCE]
@@ -108,6 +109,14 @@ class _Comparison:
             other = (mine.argmax(1) != theirs.argmax(1)).nonzero().flatten().tolist()
             self.changed += [self.seen + i for i in other]
             self.seen += len(mine)
+
+
+def in_doubles(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two tensors in double precision; of complex ones both parts, as a last dimension."""
+    if one.is_complex() or other.is_complex():
+        first, second = (torch.view_as_real(t.to(torch.complex128)) for t in (one, other))
+        return first, second
+    return one.double(), other.double()
 
 
 def agreement_on(
@@ -136,6 +145,7 @@ def agreement_on(
         measured,
         comparison.largest,
         max(TOLERANCE, RELATIVE * comparison.scale),
+        comparison.scale,
         tuple(comparison.ties),
         tuple(comparison.changed),
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from trainables.deploy.agreement import in_doubles
 from trainables.deploy.graphs import onnx_file
 from trainables.deploy.int8 import int8_graph, int8_weights
 from trainables.deploy.runtimes import onnx_session
@@ -127,7 +128,7 @@ def _difference(expected: Sequence[Tensor], outputs: Sequence[Tensor]) -> float:
     """The largest difference of an output, of the largest one; infinite for other shapes."""
     if [t.shape for t in expected] != [t.shape for t in outputs]:
         return torch.inf
-    pairs = [(a.double().cpu(), b.double().cpu()) for a, b in zip(expected, outputs, strict=True)]
+    pairs = [in_doubles(a.cpu(), b.cpu()) for a, b in zip(expected, outputs, strict=True)]
     worst = 0.0
     for a, b in pairs:
         apart = float((a - b).abs().max()) if a.numel() else 0.0

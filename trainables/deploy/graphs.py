@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from trainables.deploy.calls import Call
+from trainables.removal.traced import quiet
 from trainables.vocabulary.refusal import Refusal
 
 Program = torch.export.ExportedProgram
@@ -123,7 +124,7 @@ def _refusing(name: str) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Exporters warn of their own parts; what matters is checked afterwards."""
-    with warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

@@ -131,7 +131,9 @@ def _difference(task: Task, model: nn.Module, smaller: nn.Module, batch: Any) ->
         raise _Unequal("the network gives other shapes without its zero filters")
     worst = 0.0
     for one, other in zip(before, after, strict=True):
-        if not one.is_floating_point():
+        if not (one.is_floating_point() or one.is_complex()):
+            if not torch.equal(one, other):
+                raise _Unequal("the network gives other whole numbers without its zero filters")
             continue
         apart = float((one - other).abs().max()) if one.numel() else 0.0
         scale = max(1.0, float(one.abs().max()) if one.numel() else 0.0)

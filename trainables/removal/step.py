@@ -91,6 +91,8 @@ class Step:
         left = iter(columns)
         args = [_single(next(left)) if isinstance(a, Flow) else a for a in self.args]
         result: Tensor = self.target(*args, **self.kwargs)
+        if result.is_complex():  # no number that a bias can take over
+            return unknown(len(result))
         values: Values = result.double().numpy()
         missing = np.logical_or.reduce([np.isnan(c) for c in columns if c is not None])
         return np.where(missing, np.nan, values)

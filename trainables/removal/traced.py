@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,7 @@ def traced(model: nn.Module, inputs: Inputs) -> Trace:
     """
     args, kwargs = as_arguments(inputs)
     try:
-        with _evaluation(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with quiet(), _evaluation(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
             program = torch.export.export(model, args, kwargs).run_decompositions({})
     except Exception as error:  # whatever a user's forward or the tracer raises
         lines = str(error).strip().splitlines()
@@ -51,6 +53,21 @@ def as_arguments(inputs: Inputs) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(inputs, tuple | list):
         return tuple(inputs), {}
     return (), dict(inputs)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep to itself what torch's exporter logs and prints, such as half a graph, where it fails.
+
+    What matters of it is in the error that it raises.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager

@@ -127,6 +127,8 @@ _FIRST_OF_SEVERAL = ("_native_batch_norm_legit_no_training",)
 
 def _fixed(tensor: Tensor, axis: int) -> Values:
     """The numbers of a vector; of others where they are zero along a dimension."""
+    if tensor.is_complex():  # zero, or no number that a bias can take over
+        tensor = torch.zeros(tensor.shape).masked_fill_(tensor.cpu() != 0, torch.nan)
     values = tensor.detach().double().cpu()
     if values.dim() == 1:
         numbers: Values = values.numpy()

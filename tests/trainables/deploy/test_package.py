@@ -16,7 +16,13 @@ from study.definition.locations import existing
 from study.views.network import network_of
 from tests.trainables.deploy.study_folders import DIGITS, own_trial, trained_trial
 from trainables.deploy import graphs
-from trainables.deploy.agreement import TOLERANCE, agreement_on, require_agreement, require_record
+from trainables.deploy.agreement import (
+    TOLERANCE,
+    agreement_on,
+    in_doubles,
+    require_agreement,
+    require_record,
+)
 from trainables.deploy.calls import call_of
 from trainables.deploy.graphs import require_packages
 from trainables.deploy.package import GraphPackage, graph_package, metrics_in, state_file
@@ -192,6 +198,15 @@ def test_equal_infinities_do_not_differ_and_other_ones_do(networks: Make) -> Non
     assert (same.largest, same.changed) == (0.0, ())
     other = agreement_on(endless, "val", lambda _: [masked.logits.nan_to_num(neginf=-1e9)])
     assert other.largest == torch.inf
+
+
+def test_complex_outputs_differ_in_either_part() -> None:
+    real = torch.tensor([1.0, 2.0])
+    one, two = in_doubles(torch.complex(real, real), torch.complex(real, real + 0.5))
+    assert one.tolist() == [[1.0, 1.0], [2.0, 2.0]]
+    assert (one - two).abs().max() == 0.5
+    assert (torch.sub(*in_doubles(torch.complex(real, real), real)).abs().max()) == 2
+    assert in_doubles(real, real)[0].dtype == torch.float64
 
 
 def test_a_score_may_read_the_network_but_must_call_it(networks: Make) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from tests.trainables.removal.networks import Images, Separable, catalog, masked
 from trainables.data.in_memory import InMemory
 from trainables.networks import models
 from trainables.pruning.work import work_of
-from trainables.removal.proved import NotRemoved, Removal, outputs
+from trainables.removal.proved import NotRemoved, Removal, _difference, outputs
 
 
 def require_equal(task: Images, network: nn.Module) -> Removal:
@@ -111,3 +113,32 @@ def test_a_network_without_a_zero_filter_is_refused() -> None:
     task = catalog("mlp", (1, 8, 8), hidden=(8,))
     with pytest.raises(NotRemoved, match="no filter can be taken out: none has all of its weights"):
         removed(task, models.seeded(task.model, 0))
+
+
+class Told(Images):
+    """A task that judges nothing: what the network gives is all that counts."""
+
+    def score(self, model: Any, batch: Any) -> dict[str, Any]:
+        model(batch[0])
+        return {"loss": torch.zeros(()), "correct": torch.zeros(())}
+
+
+def test_both_parts_of_complex_outputs_and_whole_numbers_must_stay() -> None:
+    task = Told(nn.Identity, (2,))
+    batch = (torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
+
+    def given(real: Tensor, other: Tensor) -> Any:
+        return lambda x: (torch.complex(x * real, x * other), (x * other).long())
+
+    one, two = torch.tensor(1.0), torch.tensor(1.0 + 2e-6)
+    assert _difference(task, given(one, one), given(one, one), batch) == 0
+    assert 1e-6 < _difference(task, given(one, one), given(one, two), batch) < 5e-6
+    with pytest.raises(NotRemoved, match="must give the same outputs within 1e-05"):
+        _difference(task, given(one, one), given(one, one + 1e-3), batch)
+    with pytest.raises(NotRemoved, match="other whole numbers"):
+        _difference(
+            task,
+            lambda x: x.long(),  # type: ignore[arg-type]
+            lambda x: x.long() + 1,  # type: ignore[arg-type]
+            batch,
+        )
