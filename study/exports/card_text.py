@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from trainables.vocabulary.wording import counted
 
 _LIBRARIES: Final = {"onnx": "onnx", "executorch": "executorch"}
 _MOST_TIES: Final = 20
+_IDENTIFIER: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""What the hub takes for the name of a data set; the user's own `module:attribute` is none."""
 
 Content = Mapping[str, Any]
 
@@ -64,7 +67,7 @@ def _head(content: Content) -> dict[str, Any]:
         "library_name": _LIBRARIES.get(content["format"], "pytorch"),
         **({"pipeline_tag": kind} if classifies else {}),
         "tags": ["pruning", "sparsity", method],
-        **({"datasets": [data]} if "use" not in task else {}),
+        **({"datasets": [data]} if "use" not in task and _IDENTIFIER.fullmatch(data) else {}),
         "metrics": list(plain),
         "model-index": [{"name": content["name"], "results": results}],
     }

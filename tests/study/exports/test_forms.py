@@ -142,6 +142,9 @@ def test_plain_torch_loads_a_network_of_torchvision(
     with torch.no_grad():
         right = (names["model"](test.images).argmax(1) == test.labels).sum()
     assert int(right) == round(30 * record.metrics["test_accuracy"])
+    text = file.with_name(f"{file.name}.card.md").read_text()
+    head = YAML(typ="safe", pure=True).load(text.split("---\n")[1])
+    assert "datasets" not in head  # my_task:pictures is no data set of the hub's
 
 
 # cards
@@ -247,6 +250,8 @@ def test_a_trial_that_was_rounded_has_both_on_its_card(tmp_path: Path, bimp: Com
 def test_the_front_is_one_file_for_each_configuration_on_it(
     folder: Path, tmp_path: Path, bimp: Command
 ) -> None:
+    from huggingface_hub import ModelCard
+
     ended = bimp("export", folder, "--front", "-o", tmp_path / "front")
     assert ended.status == 0, ended.err
     files = sorted(p for p in (tmp_path / "front").iterdir() if "card" not in p.name)
@@ -265,6 +270,10 @@ def test_the_front_is_one_file_for_each_configuration_on_it(
         best = min(r.fingerprint for r in group if r.metrics["val_accuracy"] == top)
         assert card_of(file)["fingerprint"] == best
         assert best[:8] in file.name
+        assert card_of(file)["bytes"] == file.stat().st_size
+        data = ModelCard(file.with_name(f"{file.name}.card.md").read_text()).data
+        found = {(r.dataset_split, r.metric_type): r.metric_value for r in data.eval_results}
+        assert found["val", "accuracy"] == top
         assert "on the front of val_accuracy against sparsity" in card_of(file)["chosen"]
 
 

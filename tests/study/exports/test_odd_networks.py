@@ -13,8 +13,6 @@ from tests.study.conftest import Command
 from tests.study.exports.conftest import card_of
 from tests.trainables.deploy.study_folders import own_trial
 
-pytestmark = pytest.mark.slow
-
 SOURCE = """
 import torch
 from torch import nn
@@ -106,7 +104,7 @@ NETWORKS = {
     "complex outputs": Odd(
         PLAIN,
         "x = self.last(self.first(x).relu()); return torch.complex(x, 2 * x)",
-        {"onnx": ""},
+        {"onnx": "what is exported must give outputs of [(12, 3)], got [(12, 3, 2)]"},
         REAL_PARTS,
     ),
 }
@@ -121,7 +119,17 @@ FORMS: dict[str, tuple[str, ...]] = {
 FILTERS: dict[str, Any] = {"structure": "filters", "sparsity": 0.5, "scope": "layer"}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+LAB = ("shared weights", "grouped and reshaped")
+"""What the suite has no time for."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.lab if name in LAB else pytest.mark.slow)
+        for name in NETWORKS
+    ],
+)
 def test_it_is_equal_or_refused_with_nothing_written(
     name: str, tmp_path: Path, bimp: Command
 ) -> None:

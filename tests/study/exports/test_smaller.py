@@ -107,6 +107,31 @@ def test_a_graph_of_the_smaller_network_gives_the_recorded_accuracy(
         assert agreement["other"]["accuracy"] == record.metrics[f"{agreement['part']}_accuracy"]
 
 
+@pytest.mark.slow
+def test_the_smaller_networks_files_have_the_bytes_that_are_reported(
+    folder: Path, tmp_path: Path, bimp: Command
+) -> None:
+    file = tmp_path / "small"
+    assert bimp("export", str(folder), *BEST, "--remove", "--sizes", "-o", str(file)).status == 0
+    card = card_of(file)
+    whole = {
+        (s["precision"], s["encoding"]): s["bytes"] for s in card["sizes"] if s["layer"] == "(file)"
+    }
+    assert len(whole) == 18
+    # 27 + 108 + 40 weights, 10 biases, 4 numbers for each of 7 channels and 2 counts of batches
+    tensors = 4 * (3 * 9 + 4 * 3 * 9 + 10 * 4 + 10 + 4 * 7) + 2 * 8
+    [header] = [
+        s["bytes"]
+        for s in card["sizes"]
+        if (s["layer"], s["precision"], s["encoding"]) == ("(header)", "fp32", "dense")
+    ]
+    assert whole["fp32", "dense"] == tensors + header
+    for form in (("fp32", "dense"), ("fp16", "bitmask"), ("int8", "csr-zstd"), ("int8", "dense")):
+        asked = ("--precision", form[0], "--encoding", form[1])
+        assert bimp("export", str(folder), *BEST, "--remove", *asked, "-o", str(file)).status == 0
+        assert file.stat().st_size == card_of(file)["bytes"] == whole[form]
+
+
 def test_single_weights_are_refused_and_nothing_is_written(tmp_path: Path, bimp: Command) -> None:
     trained_trial(tmp_path / "study", CNN)
     home = tmp_path / "out"

@@ -59,12 +59,13 @@ def own_trial(
     reference: str = "my_task:Shapes",
     n: tuple[int, int, int] = (96, 24, 200),
     task: Mapping[str, Any] | None = None,
+    n_classes: int = 4,
     **sections: Any,
 ) -> Record:
     """Train a trial of the user's own task, of the example unless a source is given.
 
-    `n` are the lengths of its parts, `task` the section where it is more than the reference. The
-    source is kept as a study keeps it.
+    `n` are the lengths of its parts, `task` the section where it is more than the reference, of
+    pictures of `n_classes`. The source is kept as a study keeps it.
     """
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(parents=True)
@@ -77,7 +78,7 @@ def own_trial(
     lengths = dict(zip(("n_train", "n_val", "n_test"), n, strict=True))
     facts = {**lengths, "codes": {key: code.identity}, "copy_digest": code.digest}
     if task is not None:
-        facts |= {"in_shape": (3, 32, 32), "n_classes": 4}
+        facts |= {"in_shape": (3, 32, 32), "n_classes": n_classes}
     look = Look(Facts.model_validate(facts))
     files.write(LOOKS, StudyCode({reference: look}).encode())
     given = {"width": 8, "n": 120} if source is None else {}
