@@ -326,17 +326,16 @@ def test_hostile_text_shows_as_text(browser: Browser, tmp_path: Path) -> None:
     live = Served(tmp_path)
     browser.errors(), browser.hosts()
     try:
-        for path in [*PAGES, *(f"{path}?trial=b&trial=a&metric=val_harm" for path in PAGES)]:
-            browser.open(live.base + path)
+        for path in PAGES:
+            browser.open(f"{live.base}{path}?trial=b&trial=a&metric=val_harm")
             assert browser.run("return window.hacked") is None, path
             tags = "return document.querySelectorAll('main script, img[src=x], b.hostile').length"
             assert browser.run(tags) == 0, path
         browser.open(live.base + "/trial?trial=b")
         shown = browser.until("return document.querySelector('pre').textContent")
         assert "<script>" in shown
-        browser.open(live.base + "/trials?metric=val_harm")
-        noted = "return document.querySelector('main').textContent"
-        browser.until(noted, lambda text: f"note {HOSTILE}" in text)
+        page = browser.run("return document.querySelector('main').textContent")
+        assert f"note {HOSTILE}" in page
         assert browser.errors() == []
         assert browser.hosts() == {"127.0.0.1"}
     finally:
