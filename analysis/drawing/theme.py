@@ -1,7 +1,8 @@
 """How everything looks: one colour, marker and dash per schedule and per method, light and dark.
 
-A palette means one thing: schedules, methods and other names have the ten `SLOTS`; levels of
-sparsity, of a budget and of other numbers have a scale each, and no two of these share a colour.
+A palette means one thing: schedules and methods have the ten `SLOTS`; other names (structures,
+studies, single trials) have `NAMES`; levels of sparsity, of a budget and of other numbers have a
+scale each, and no two of these share a colour.
 The ten colours keep a distance of 19 (CIE 1976) from each other in normal vision and in simulated
 protanopia, deuteranopia and tritanopia, and a contrast of 3:1 to both backgrounds, so that a trace
 keeps its colour when the page changes its scheme. Markers and dashes say the same again.
@@ -49,6 +50,19 @@ SLOTS: Final = (
 )
 """Ten ways to draw a series; the first six are the farthest apart."""
 
+NAMES: Final = (
+    Style("#0aa0af", "circle", "solid"),
+    Style("#785a5f", "square", "dash"),
+    Style("#eb4bff", "diamond", "dot"),
+    Style("#5a5aa5", "triangle-up", "dashdot"),
+    Style("#919b6e", "cross", "longdash"),
+    Style("#aa4123", "pentagon", "longdashdot"),
+    Style("#870ffa", "x", "solid"),
+    Style("#c38c14", "hexagon", "dash"),
+)
+"""Eight ways to draw what is no schedule and no method. They keep a distance of 26 from each other
+in every vision, and of 13 from the slots and the scales."""
+
 DENSE: Final = Style("#7f7f7f", "line-ew", "dot")
 """The dense model, and whatever else is a reference and no contestant."""
 
@@ -64,11 +78,19 @@ catalog has them."""
 
 def slot(index: int) -> Style:
     """Return the style at any place, from 0: `SLOTS`, then their colours with other marks."""
-    turn, first = divmod(index, len(SLOTS))
-    symbol, dash = first + turn, first + turn + turn // len(SLOTS)
-    return Style(
-        SLOTS[first].color, SLOTS[symbol % len(SLOTS)].symbol, SLOTS[dash % len(SLOTS)].dash
-    )
+    return _turned(SLOTS, index)
+
+
+def name_style(index: int) -> Style:
+    """Return the style of a name at any place, from 0: `NAMES`, then these with other marks."""
+    return _turned(NAMES, index)
+
+
+def _turned(palette: Sequence[Style], index: int) -> Style:
+    n = len(palette)
+    turn, first = divmod(index, n)
+    symbol, dash = first + turn, first + turn + turn // n
+    return Style(palette[first].color, palette[symbol % n].symbol, palette[dash % n].dash)
 
 
 def catalog_styles(column: str, catalog: Iterable[str]) -> dict[str, Style]:
@@ -92,7 +114,7 @@ LEVELS: Final[Mapping[str, Stops]] = {
     "number": ((0.0, "#4e69f6"), (0.5, "#ae4567"), (1.0, "#e51011")),
 }
 """Scales of levels, from low to high. Six levels of one stay apart in every vision, and keep a
-distance of 13 from the slots and from the other scales."""
+distance of 13 from the slots, the names and the other scales."""
 
 _KINDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("prune.sparsity", "sparsity", "sparsity_all_parameters"), "sparsity"),
@@ -109,19 +131,21 @@ _DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
-    """Return a style for each value: its own for a schedule or method, else the free slots in turn.
+    """Return a style for each value: its own for a schedule or method, else those of `NAMES`.
 
     In reading order (that of the catalog where `column` holds schedules or methods). The same set
     of values always gives the same styles, in whatever order it comes. Numbers are levels, from low
-    to high on the scale of their column.
+    to high on the scale of their column; what is missing beside them has the look of a reference.
     """
     wanted = ordered(values, column)
-    if wanted and all(isinstance(value, Real) for value in wanted):
-        return dict(zip(wanted, shades(len(wanted), column), strict=True))
-    used = {STYLES[value] for value in wanted if value in STYLES}
-    free = (style for style in map(slot, count()) if style not in used)
-    others = {value: next(free) for value in ordered(wanted) if value not in STYLES}
-    return {value: STYLES.get(value) or others[value] for value in wanted}
+    levels = [value for value in wanted if isinstance(value, Real)]
+    if levels and len(levels) == sum(value is not None for value in wanted):
+        looks = dict(zip(levels, shades(len(levels), column), strict=True))
+        return {value: looks.get(value, DENSE) for value in wanted}
+    known = STYLES if column in (*_FIRST, "") else {}
+    others = map(name_style, count())
+    given = {value: next(others) for value in ordered(wanted) if value not in known}
+    return {value: known.get(value) or given[value] for value in wanted}
 
 
 def shades(n: int, column: str = "") -> list[Style]:

@@ -127,7 +127,7 @@ def variance_figure(table: Tabulation) -> go.Figure:
     }
     height = 190 + 46 * len(places)
     figure = canvas.canvas(title, height=height, subtitle=f"of {words(metric)}, seed to seed")
-    looks = [*theme.shades(len(SOURCES))[:-1], theme.DENSE]  # the images are nobody's doing
+    looks = [*theme.NAMES[: len(SOURCES) - 1], theme.DENSE]  # the images are nobody's doing
     shades = dict(zip(SOURCES.values(), looks, strict=True))
     shades[MERGED] = shades[SOURCES["dense"]]
     for source in [MERGED, *SOURCES.values()]:

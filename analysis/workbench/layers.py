@@ -48,7 +48,7 @@ def side_layers_figure(table: Tabulation) -> go.Figure:
                 y=[canvas.markup(brief(layer)) for layer in part["layer"]],
                 mode="markers",
                 showlegend=True,
-                marker=canvas.marker(theme.slot(index)),
+                marker=canvas.marker(theme.name_style(index)),
             )
         )
     figure.update_xaxes(axes.axis("sparsity of the layer (%)", range=[-2, 102]))

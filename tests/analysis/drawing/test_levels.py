@@ -32,7 +32,8 @@ def test_orange_is_allr_and_no_sparsity_nor_budget() -> None:
 
 def test_scales_and_slots_keep_their_distance() -> None:
     slots = [style.color for style in (*theme.SLOTS, theme.DENSE)]
-    groups = [slots, *(colors(kind) for kind in SCALES)]
+    names = [style.color for style in theme.NAMES]
+    groups = [slots, names, *(colors(kind) for kind in SCALES)]
     for one, other in combinations(groups, 2):
         assert min(distance(a, b) for a in one for b in other) > 12
 

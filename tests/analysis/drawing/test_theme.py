@@ -50,18 +50,18 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_colours_are_told_apart_in_every_vision(vision: str) -> None:
-    seen = [
-        lab(np.clip(VISIONS[vision] @ linear(slot.color), 0, 1)) for slot in theme.SLOTS
-    ]  # fmt: skip
-    nearest = min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2))
-    assert nearest >= 19
+@pytest.mark.parametrize(("palette", "least"), [(theme.SLOTS, 19), (theme.NAMES, 26)])
+def test_colours_are_told_apart_in_every_vision(
+    vision: str, palette: tuple[theme.Style, ...], least: float
+) -> None:
+    seen = [lab(np.clip(VISIONS[vision] @ linear(style.color), 0, 1)) for style in palette]
+    assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) >= least
 
 
 @pytest.mark.parametrize("mode", theme.MODES)
 def test_colours_stand_out_on_the_paper(mode: theme.Mode) -> None:
     paper = theme.SCHEMES[mode].paper
-    for style in (*theme.SLOTS, theme.DENSE):
+    for style in (*theme.SLOTS, *theme.NAMES, theme.DENSE):
         assert contrast(style.color, paper) >= 2.95, style
 
 
@@ -95,12 +95,28 @@ def test_an_eleventh_name_has_a_style_and_the_others_keep_theirs(column: str) ->
 
 def test_there_are_styles_for_any_number_of_series() -> None:
     assert tuple(map(theme.slot, range(10))) == theme.SLOTS
+    assert tuple(map(theme.name_style, range(8))) == theme.NAMES
     assert len({theme.slot(i) for i in range(100)}) == 100
+    assert len({theme.name_style(i) for i in range(64)}) == 64
 
 
-def test_slots_differ_in_colour_and_symbol() -> None:
-    assert len({slot.color for slot in theme.SLOTS}) == 10
-    assert len({slot.symbol for slot in theme.SLOTS}) == 10
+def test_styles_differ_in_colour_and_symbol() -> None:
+    for palette, n in ((theme.SLOTS, 10), (theme.NAMES, 8)):
+        assert len({style.color for style in palette}) == n
+        assert len({style.symbol for style in palette}) == n
+
+
+@pytest.mark.parametrize("column", ["prune.structure", "study", "task.model.name"])
+def test_other_names_have_no_schedule_s_colour(column: str) -> None:
+    """Filters were orange, which is ALLR; a study that is called ft had the schedule's style."""
+    given = theme.styles(["filters", "ft", "heads"], column)
+    assert list(given.values()) == list(theme.NAMES[:3])
+
+
+def test_what_is_missing_leaves_levels_their_scale() -> None:
+    given = theme.styles([0.9, None, 0.8], "prune.sparsity")
+    assert given[None] == theme.DENSE
+    assert [given[0.8], given[0.9]] == theme.shades(2, "prune.sparsity")
 
 
 def test_styles_do_not_depend_on_order_and_keep_the_named() -> None:
@@ -146,4 +162,4 @@ def test_numbers_have_shades_from_low_to_high() -> None:
     assert [eleven[i].color for i in (0, 5, 10)] == [c for _, c in theme.LEVELS["number"]]
     assert len({style.color for style in eleven.values()}) == 11
     words = theme.styles(f"v{i}" for i in range(11))
-    assert len(set(words.values())) == 11 and set(theme.SLOTS) <= set(words.values())
+    assert len(set(words.values())) == 11 and set(theme.NAMES) <= set(words.values())
