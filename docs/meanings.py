@@ -155,7 +155,7 @@ MEANINGS = {
     " for items without `decode`. No result depends on it",
     "data.processes": "Processes that make items beside each trial: none where items are kept in"
     " memory, else one per core of the trial, at most four, unless given. No result depends on it",
-    "track.mlflow": "Tracking URI, or a folder: an experiment per study, a run per settled trial"
+    "track.mlflow": "Tracking URI, or a folder: an experiment per study, a run per trial"
     " (`pip install 'bimp-study[mlflow]'`); passwords come from MLflow's environment variables",
     "track.wandb": "Project of Weights & Biases (`pip install 'bimp-study[wandb]'`);"
     " `WANDB_MODE=offline` writes runs to be synced later",

@@ -25,7 +25,7 @@ VERBS = {
     "export": "Write a trial's pruned weights to a file.",
     "bench": "Measure how fast pruned networks run where it is called.",
     "note": "Keep or show notes on a study and its trials.",
-    "track": "Write settled trials to MLflow, Weights & Biases or TensorBoard.",
+    "track": "Write trials to MLflow, Weights & Biases or TensorBoard.",
     "submit": "Hand a run to a Ray cluster as a job.",
     "doctor": "Check this machine: versions, devices, data sets.",
 }

@@ -25,11 +25,11 @@ def command(
     as_json: bool,
     parent: int | None,
 ) -> None:
-    """Write the settled trials of the study DIR to trackers: MLflow, W&B, TensorBoard.
+    """Write the trials of the study DIR to trackers: MLflow, W&B, TensorBoard.
 
-    Each trial once: its settings, curve and final numbers. Without an option it writes to those of
-    the study's `track`. A run does the same as it goes on, where its study has `track`. Writes
-    nothing into the records.
+    Each trial once: its settings, curve and final numbers, or why it failed. Without an option it
+    writes to those of the study's `track`. A run does the same as it goes on, where its study has
+    `track`. Writes nothing into the records.
     """
     from study.definition.locations import existing
     from study.definition.track import Track

@@ -23,7 +23,7 @@ _SQLITE: Final = "sqlite:///"
 
 
 class Track(Section):
-    """Where settled trials are written to beside the study folder; nowhere by default.
+    """Where trials are written to as they end, beside the study folder; nowhere by default.
 
     `mlflow`: a tracking URI, or a folder; `wandb`: a project; `tensorboard`: a folder.
     """

@@ -1,1 +1,1 @@
-"""Settled trials written to trackers that people already use, from the records alone."""
+"""Trials that ended, written to trackers that people already use, from the records alone."""

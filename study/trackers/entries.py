@@ -8,14 +8,17 @@ from typing import Any, cast
 
 from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, is_missing
 from analysis.frames.study_frames import StudyFrames
-from study.trackers.tracker import Entry, Setting
-from trainables.vocabulary.schema import SETTLED, State, at_level
+from study.trackers.tracker import Entry, Setting, version
+from trainables.vocabulary.schema import State, at_level
 
 
-def settled(frames: StudyFrames) -> dict[str, list[str]]:
-    """Return the fingerprints of settled trials by the study that they are of."""
-    trials = frames.trials[frames.trials["state"].isin(SETTLED)]
-    return {str(name): list(part["fingerprint"]) for name, part in trials.groupby("study")}
+def ended(frames: StudyFrames) -> dict[str, dict[str, str]]:
+    """Return the version of every trial that ended, by study and fingerprint."""
+    found: dict[str, dict[str, str]] = {}
+    columns = (frames.trials[name] for name in ("study", "fingerprint", "state", "attempt"))
+    for study, name, state, attempt in zip(*columns, strict=True):
+        found.setdefault(str(study), {})[str(name)] = version(state, int(attempt))
+    return found
 
 
 def entries(frames: StudyFrames, fingerprints: Collection[str]) -> Iterator[Entry]:
@@ -44,6 +47,8 @@ def entries(frames: StudyFrames, fingerprints: Collection[str]) -> Iterator[Entr
             ],
             started=_moment(provenance[name].get("started_at")),
             finished=_moment(provenance[name].get("finished_at")),
+            message="" if is_missing(row["message"]) else str(row["message"]),
+            attempt=int(row["attempt"]),
         )
 
 

@@ -1,7 +1,7 @@
 """MLflow: an experiment per study, a run per trial.
 
-A run that is written whole is ended; one of a trial that still counts as running was broken off,
-and is deleted before the trial is written again.
+A run that is written whole is ended. One that still counts as running was broken off; that, and the
+run of an attempt that failed, is deleted before the trial is written again.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from study.trackers.tracker import CURVE, Entry
-from trainables.vocabulary.schema import State
+from study.trackers.tracker import CURVE, SETTLED, Entry, Outcome
 
 T = TypeVar("T")
 
 FINGERPRINT: Final = "bimp.fingerprint"
+VERSION: Final = "bimp.version"
+MESSAGE: Final = "bimp.message"
 _MOST: Final = {"metrics": 1000, "params": 100}
 """Most entries of one request, as MLflow's servers set them."""
 
-_LONGEST: Final = 6000
-"""Characters of a value; longer ones are refused by MLflow."""
+_LONGEST: Final = 5000
+"""Characters of a value or a tag; longer ones are refused by MLflow."""
 
-_ENDS: Final[dict[State, str]] = {"done": "FINISHED", "diverged": "FAILED", "stopped": "KILLED"}
+_ENDS: Final[dict[Outcome, str]] = {
+    "success": "FINISHED", "failure": "FAILED", "broken off": "KILLED",
+}  # fmt: skip
 
 _WAITS: Final = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 """A server that is out shall be found to be out at once; the next sweep tries again."""
@@ -39,19 +42,18 @@ class MlflowTracker:
 
         self._client = MlflowClient(tracking_uri=uri)
         self._experiments: dict[str, str] = {}
-        self._torn: dict[str, list[str]] = {}
+        self._there: dict[str, list[str]] = {}
 
-    def written(self, study: str) -> set[str]:
-        """Return the trials whose runs have ended; runs of others are remembered as torn."""
-        whole = set()
+    def written(self, study: str) -> dict[str, str]:
+        """Return the trials whose runs have ended; all their runs are remembered."""
+        whole: dict[str, str] = {}
         for run in self._runs(self._experiment(study)):
             name = run.data.tags.get(FINGERPRINT)
             if name is None:
                 continue
-            if run.info.status in _ENDS.values():
-                whole.add(name)
-            else:
-                self._torn.setdefault(name, []).append(run.info.run_id)
+            self._there.setdefault(name, []).append(run.info.run_id)
+            if run.info.status in _ENDS.values() and whole.get(name) != SETTLED:
+                whole[name] = run.data.tags.get(VERSION, SETTLED)
         return whole
 
     def _experiment(self, study: str) -> str:
@@ -75,13 +77,15 @@ class MlflowTracker:
         """Write a trial as a run and end it."""
         from mlflow.entities import Metric, Param
 
-        for torn in self._torn.pop(entry.fingerprint, ()):
-            self._client.delete_run(torn)
+        for earlier in self._there.pop(entry.fingerprint, ()):
+            self._client.delete_run(earlier)
         start, end = _milliseconds(entry.started), _milliseconds(entry.finished)
         tags = {
             FINGERPRINT: entry.fingerprint, "bimp.study": entry.study, "bimp.state": entry.state,
             "mlflow.source.name": "bimp-study",
         }  # fmt: skip
+        tags |= {VERSION: entry.version} if entry.version != SETTLED else {}
+        tags |= {MESSAGE: entry.message[:_LONGEST]} if entry.message else {}
         experiment = self._experiment(entry.study)
         run = self._client.create_run(experiment, start, tags, entry.name).info.run_id
         params = [Param(key, str(value)[:_LONGEST]) for key, value in entry.settings.items()]
@@ -94,7 +98,7 @@ class MlflowTracker:
             self._client.log_batch(run, params=part)
         for part in _parts(metrics, _MOST["metrics"]):
             self._client.log_batch(run, metrics=part)
-        self._client.set_terminated(run, _ENDS[entry.state], end)
+        self._client.set_terminated(run, _ENDS[entry.outcome], end)
 
 
 def _series(entry: Entry) -> Iterator[tuple[int, dict[str, float]]]:

@@ -1,7 +1,8 @@
-"""One sweep: what the trackers lack of a study's settled trials is written to them.
+"""One sweep: what the trackers lack of a study's trials is written to them.
 
 Trackers are asked what they hold, so a sweep after any other, after a crash, or over a copy of the
-study folder writes each trial once.
+study folder writes each trial once. One that failed is written as such, and again once it is
+settled.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from analysis.frames.study_frames import StudyFrames, read
-from study.trackers.entries import entries, settled
+from study.trackers.entries import ended, entries
 from study.trackers.mlflow_tracker import MlflowTracker
 from study.trackers.tensorboard_tracker import TensorboardTracker
-from study.trackers.tracker import Tracker
+from study.trackers.tracker import SETTLED, Tracker
 from study.trackers.wandb_tracker import WandbTracker
 from trainables.files.leases import Leases, is_local
 from trainables.files.storage import is_remote, open_folder
@@ -41,7 +42,7 @@ class Swept:
 def sweep(
     location: str, targets: Mapping[str, str], go_on: Callable[[], bool] = lambda: True
 ) -> list[Swept]:
-    """Write a study folder's settled trials where they are missing, as long as `go_on` says so.
+    """Write the trials of a study folder where they are missing, as long as `go_on` says so.
 
     A tracker that cannot be written is left for the next sweep, and the others are swept.
     Raises FileNotFoundError where there is no study.
@@ -59,12 +60,13 @@ def sweep(
 
 
 def _sweep(frames: StudyFrames, kind: str, target: str, go_on: Callable[[], bool]) -> Swept:
-    wanted = settled(frames)
-    missing = {name for names in wanted.values() for name in names}
+    wanted = ended(frames)
+    missing = {name for versions in wanted.values() for name in versions}
     written = 0
     try:
         tracker = _opened(kind, target, frames.locations[0])
-        missing -= {name for study in wanted for name in tracker.written(study)}
+        for study, versions in wanted.items():
+            missing -= current(versions, tracker.written(study))
         for entry in entries(frames, missing) if missing else ():
             if not go_on():
                 break
@@ -73,6 +75,14 @@ def _sweep(frames: StudyFrames, kind: str, target: str, go_on: Callable[[], bool
     except Exception as error:  # whatever a client raises: the study goes on without it
         return Swept(kind, target, written, len(missing) - written, _in_words(error))
     return Swept(kind, target, written, len(missing) - written)
+
+
+def current(versions: Mapping[str, str], there: Mapping[str, str]) -> set[str]:
+    """Return the trials of which a tracker holds the newest version.
+
+    What is settled there is never replaced: another folder may hold a failed attempt of it.
+    """
+    return {name for name in versions if there.get(name) in (SETTLED, versions[name])}
 
 
 def _opened(kind: str, target: str, location: str) -> Tracker:

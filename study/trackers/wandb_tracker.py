@@ -2,7 +2,8 @@
 
 W&B keeps a copy of every run in a folder `wandb`, here beside the study's files, or in the working
 folder where the study lies in an object store. A mark beside these runs says that a trial is
-written whole. A run of the same id that was broken off is replaced.
+written whole, and holds the version of one that failed. A run of the same id that was broken off,
+or is of a failed attempt, is replaced.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ class WandbTracker:
     def _marks(self) -> Path:
         return self._folder / "wandb" / _MARKS / self._project
 
-    def written(self, study: str) -> set[str]:
+    def written(self, study: str) -> dict[str, str]:
         """Return the trials that have a mark."""
         try:
-            return {path.name for path in self._marks.iterdir()}
+            return {path.name: path.read_text() for path in self._marks.iterdir()}
         except FileNotFoundError:
-            return set()
+            return {}
 
     def write(self, entry: Entry) -> None:
         """Write a trial as a run of its own, then its mark."""
@@ -46,6 +47,7 @@ class WandbTracker:
             name=entry.name,
             group=entry.study,
             config=dict(entry.settings),
+            notes=entry.message or None,
             tags=[entry.state],
             dir=str(self._folder),
             settings=wandb.Settings(
@@ -56,6 +58,6 @@ class WandbTracker:
         for epoch, numbers in entry.curve:
             run.log({f"{CURVE}{name}": value for name, value in numbers.items()}, step=epoch)
         run.summary.update(dict(entry.numbers))
-        run.finish()
+        run.finish(exit_code=int(entry.outcome == "failure"))
         self._marks.mkdir(parents=True, exist_ok=True)
-        (self._marks / entry.fingerprint).touch()
+        (self._marks / entry.fingerprint).write_text(entry.version)

@@ -110,4 +110,4 @@ def test_the_last_sweep_writes_everything_once(tmp_path: Path) -> None:
     assert one._process is None
     one.finish()
     assert (sayings, one._process) == ([], None)
-    assert len(list((tmp_path / "board").rglob("events*"))) == 5
+    assert len(list((tmp_path / "board").rglob("events*"))) == 6
