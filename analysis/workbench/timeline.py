@@ -27,24 +27,44 @@ MANY_ROWS: Final = 40
 def timeline_table(frame: pd.DataFrame, *, by: str | None = None) -> Tabulation:
     """Return one row per trial that says when it ran, the earliest first.
 
-    `frame` is the frame of work with configuration joined. Columns: study, fingerprint, host, lane,
-    started, finished, series (the value of `by`, what the study compares unless given), trained and
-    shared (stages).
+    `frame` is the frame of work with configuration joined. Columns: study, fingerprint, state,
+    host, node, worker, lane, started, finished, series (the value of `by`, what the study compares
+    unless given), trained and shared (stages).
     """
     rows = distinct_trials(frame)
     by = by or series_column(rows)
     kept = rows.assign(series=rows.get(by)).tail(MOST_BARS)
-    columns = [*KEYS, "host", "lane", "started", "finished", "series", "trained", "shared"]
     left_out = len(rows) - len(kept)
     notes = (
         _shared_note(rows),
-        "Which worker had which trial is not recorded: a trial is drawn in the first row of its"
-        " machine that is free. Dense runs that several trials share are no trials, and leave gaps."
-        if len(rows)
-        else "",
+        *([_rows_note(rows), _GAPS] if len(rows) else []),
         f"The last {MOST_BARS:,} of {len(rows):,} trials are shown." if left_out else "",
     )
-    return Tabulation(kept[columns].reset_index(drop=True), notes, by=by)
+    return Tabulation(kept[COLUMNS].reset_index(drop=True), notes, by=by)
+
+
+COLUMNS: Final = [
+    *KEYS, "state", "host", "node", "worker", "lane", "started", "finished", "series", "trained",
+    "shared",
+]  # fmt: skip
+
+_GAPS: Final = "Dense runs that several trials share are no trials, and leave gaps."
+
+
+def _rows_note(rows: pd.DataFrame) -> str:
+    """What a row of the figure is: a worker, or a guess where nobody recorded which."""
+    known = int(rows["worker"].notna().sum())
+    guess = "is drawn in the first row of its machine that is free"
+    if not known:
+        return f"Which worker had which trial is not recorded: a trial {guess}."
+    crew = (
+        "A row holds the trials of one worker, and of those that came when it had gone:"
+        f" {counted(rows['worker'].nunique(), 'worker')} in all."
+    )
+    rest = len(rows) - known
+    if not rest:
+        return crew
+    return f"{crew} Of {counted(rest, 'trial')} the worker is not recorded: such a trial {guess}."
 
 
 def _shared_note(rows: pd.DataFrame) -> str:
@@ -73,7 +93,8 @@ def timeline_figure(table: Tabulation) -> go.Figure:
         part = frame[[one == value for one in series]]
         milliseconds = (part["finished"] - part["started"]).dt.total_seconds() * 1000
         texts = [
-            f"trial {row.fingerprint}\n{words(table.by)} {_text(table.by, value)}\n{_when(row)}"
+            f"trial {row.fingerprint}\n{words(table.by)} {_text(table.by, value)}"
+            f"{'' if row.state == 'done' else f', {row.state}'}\n{_when(row)}"
             for row in tuples(part)
         ]
         figure.add_trace(
@@ -83,12 +104,15 @@ def timeline_figure(table: Tabulation) -> go.Figure:
                 base=part["started"].dt.tz_localize(None),
                 y=[rows[row.host, row.lane] for row in tuples(part)],
                 orientation="h",
-                marker={"color": style.color, "line": {"width": 0.5, "color": "#ffffff"}},
+                marker=_marker(style.color, part["state"].ne("done").tolist()),
                 hovertext=list(map(canvas.markup, texts)),
                 hoverinfo="text",
                 showlegend=True,
             )
         )
+    if frame["state"].ne("done").any():
+        key = _marker(theme.DENSE.color, [True])
+        figure.add_bar(name=LOST, x=[None], y=[None], orientation="h", marker=key)
     figure.update_layout(barmode="overlay", bargap=0.15)
     figure.update_xaxes(axes.axis("time (UTC)", type="date"))
     order = {"categoryorder": "array", "categoryarray": list(rows.values())}
@@ -97,10 +121,28 @@ def timeline_figure(table: Tabulation) -> go.Figure:
     return figure
 
 
+LOST: Final = "did not end well"
+"""What the legend calls hatched bars: trials that failed, diverged or were stopped."""
+
+
+def _marker(color: str, lost: list[bool]) -> dict[str, Any]:
+    """Bars in one colour, hatched where a trial did not end well."""
+    hatches = ["/" if one else "" for one in lost]
+    return {
+        "color": color,
+        "line": {"width": 0.5, "color": "#ffffff"},
+        "pattern": {"shape": hatches, "solidity": 0.4},
+    }
+
+
 def _rows(frame: pd.DataFrame) -> dict[tuple[str, int], str]:
     """The name of each row by machine and place, in order."""
     keys = sorted({(row.host, row.lane) for row in tuples(frame)})
     return {(host, lane): canvas.markup(f"{host} · {lane}") for host, lane in keys}
+
+
+SHORT: Final = 12
+"""So many letters of a worker's or node's name are shown: they tell those of a study apart."""
 
 
 def _text(column: str, value: Any) -> str:
@@ -110,6 +152,8 @@ def _text(column: str, value: Any) -> str:
 def _when(row: Any) -> str:
     took = duration((row.finished - row.started).total_seconds())
     text = f"{row.started:%Y-%m-%d %H:%M:%S} UTC, {took}, on {row.host}"
+    for what, name in (("worker", row.worker), ("node", row.node)):
+        text += "" if is_missing(name) else f"\n{what} {name[:SHORT]}"
     if is_missing(row.trained):
         return text
     return f"{text}\nstages: {int(row.trained)} trained, {int(row.shared)} found"

@@ -32,7 +32,7 @@ from trainables.files.trial_record import Record
 from trainables.jobs.job import Context
 from trainables.jobs.job_record import failed_record
 from trainables.jobs.job_report import Fault, JobReport
-from trainables.jobs.provenance import now
+from trainables.jobs.provenance import NOWHERE, Place, now
 from trainables.vocabulary.schema import State
 from trainables.vocabulary.wording import duration
 
@@ -231,7 +231,7 @@ class Work:
                 self._try_again(assignment, report.fault, verdict)
                 return None
             ending = Ending("failed")
-            self._take_fault(assignment, report.fault)
+            self._take_fault(assignment, report.fault, Place(report.node))
         else:
             self.nodes.did_well(assignment.key, report.node)
             ending = Ending(_state(report), report.metrics)
@@ -254,12 +254,13 @@ class Work:
         else:
             self._screen.say(f"note: {name} is tried again later: {fault}")
 
-    def _take_fault(self, assignment: Assignment, fault: Fault) -> None:
+    def _take_fault(self, assignment: Assignment, fault: Fault, place: Place = NOWHERE) -> None:
         self._screen.say(f"failed: {assignment.goal} {assignment.trial.fingerprint}: {fault}")
         if assignment.goal == "dense":
             self._dense_faults[assignment.stages[0]] = fault
             return
-        record = failed_record(job_of(assignment, self._context), fault, {"finished_at": now()})
+        origin = {**place.known(), "finished_at": now()}
+        record = failed_record(job_of(assignment, self._context), fault, origin)
         self._outbox.put(record.fingerprint, lambda: self._write_failed(record))
 
     def _write_failed(self, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Where and with what a trial ran: host, device, threads, versions, commit of the folder."""
+"""Where and with what a trial ran: host, node, worker, device, versions, commit of the folder."""
 
 from __future__ import annotations
 
@@ -6,15 +6,32 @@ import platform
 import socket
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import torch
 
 _PACKAGES = ("torch", "torchvision", "ray", "optuna", "numpy", "safetensors", "bimp-study")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a cluster calls the node and the process of a worker; "" outside a cluster."""
+
+    node: str = ""
+    actor: str = ""
+
+    def known(self) -> dict[str, str]:
+        """Return `node` and `worker`, as far as they are known, for a record's provenance."""
+        named = {"node": self.node, "worker": self.actor}
+        return {key: name for key, name in named.items() if name}
+
+
+NOWHERE: Final = Place()
 
 
 @cache

@@ -5,11 +5,13 @@ Whatever may itself be what cannot be imported is imported within; needs neither
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
 
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import Fault, JobReport, Kind, NodeFault
+from trainables.jobs.provenance import NOWHERE, Place, now
 
 _OF_THE_NODE = (NodeFault, ImportError, OSError)
 """What a node may lack that another one has: packages, data, files, handles, room."""
@@ -45,9 +47,12 @@ def _class(module: str, name: str) -> type[BaseException]:
     return kind
 
 
-def failure(job: Job, error: Exception) -> JobReport:
+def failure(
+    job: Job, error: Exception, place: Place = NOWHERE, started_at: str | None = None
+) -> JobReport:
     """Write the failed record of a trial, and return what is told of it.
 
+    `place` is where it ran, `started_at` since when, ISO 8601, where these are known.
     A fault of the node or the store has no record from here: the trial may succeed elsewhere, and
     the driver writes one when it gives up. Where the record cannot be written here (a full disk),
     the driver is still told, and writes it.
@@ -55,15 +60,16 @@ def failure(job: Job, error: Exception) -> JobReport:
     fault, notes = Fault.of(error, kind_of(error)), []
     if job.goal == "trial" and fault.kind == "trial":
         try:
-            _write(job, fault)
+            _write(job, fault, place, started_at)
         except Exception as second:  # the first fault must be told whatever the second is
             notes.append(f"the failed record could not be written: {second}")
     return JobReport("failed", notes=tuple(notes), fault=fault)
 
 
-def _write(job: Job, fault: Fault) -> None:
+def _write(job: Job, fault: Fault, place: Place, started_at: str | None) -> None:
     from trainables.files.records import StudyFolder
     from trainables.jobs.job_record import failed_record
-    from trainables.jobs.provenance import now
 
-    StudyFolder(job.context.folder).write_record(failed_record(job, fault, {"finished_at": now()}))
+    since = {} if started_at is None else {"started_at": started_at}
+    origin = {"host": socket.gethostname(), **place.known(), **since, "finished_at": now()}
+    StudyFolder(job.context.folder).write_record(failed_record(job, fault, origin))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ray.tune import PlacementGroupFactory, Trainable
 
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import KEY, JobReport
+from trainables.jobs.provenance import Place, now
 from trainables.networks.deferred_compiler import defer_compiler
 from trainables.workers.failures import failure
 
@@ -28,21 +29,12 @@ if TYPE_CHECKING:
 DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
 _TORCH_FAULTS = ("OutOfMemoryError", "AcceleratorError")
 
-
 NODE_LABEL = "ray.io/node-id"
-
-
-@dataclass(frozen=True)
-class Place:
-    """What Ray calls the node and the process of a worker; "" outside Ray."""
-
-    node: str = ""
-    actor: str = ""
 
 
 @cache
 def place() -> Place:
-    """Return where this process is."""
+    """Return where this process is, as Ray calls it."""
     if not ray.is_initialized():
         return Place()
     context = ray.get_runtime_context()
@@ -55,6 +47,7 @@ class StudyTrainable(Trainable):
     _tasks: TaskCache | None = None
     _run: JobRun | None = None
     _crew: Crew | None = None
+    _started_at: str | None = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
@@ -78,7 +71,7 @@ class StudyTrainable(Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Store the next job; the actor is always reusable."""
         self._raw = new_config["job"]
-        self._run = None
+        self._run = self._started_at = None
         return True
 
     def step(self) -> dict[str, Any]:
@@ -89,6 +82,7 @@ class StudyTrainable(Trainable):
         ends, and Ray starts a new one; so does one that has lost a process which trained with it.
         """
         job = Job.of(json.loads(self._raw))
+        self._started_at = self._started_at or now()
         try:
             report = self._advance(job)
         except Exception as raised:  # the trial boundary: recorded with type, text and traceback
@@ -97,7 +91,7 @@ class StudyTrainable(Trainable):
             self.cleanup()
             if _spoils_the_process(error):
                 raise error from raised.__cause__
-            report = failure(job, error)
+            report = failure(job, error, place(), self._started_at)
         report = replace(report, node=place().node)
         return {KEY: report.to_json(), "done": report.final}
 
@@ -112,7 +106,7 @@ class StudyTrainable(Trainable):
             notes = require_all(job.context)
             self._tasks = tasks_for(job, self._ranks(job))
         if self._run is None:
-            self._run = JobRun(job, self._tasks, at_once=fresh, actor=place().actor)
+            self._run = JobRun(job, self._tasks, at_once=fresh, place=place())
         report = self._run.advance()
         return replace(report, notes=(*notes, *report.notes))
 

@@ -22,7 +22,7 @@ from trainables.files.trial_record import Record
 from trainables.jobs.job import Job
 from trainables.jobs.job_record import identity
 from trainables.jobs.job_report import JobReport
-from trainables.jobs.provenance import machine, now, versions_of
+from trainables.jobs.provenance import NOWHERE, Place, machine, now, versions_of
 from trainables.parallel.ranks import Order, Ranks
 from trainables.trials.precision import QUANTISERS
 from trainables.trials.procedure import Pace, Procedure, Progress, trained_stages
@@ -51,13 +51,13 @@ def tasks_for(job: Job, ranks: Ranks | None = None) -> TaskCache:
 class JobRun:
     """One job under way.
 
-    `at_once`: its first report comes after one epoch, a sign of life; `actor` is what a cluster
-    calls this process. A store that is out is waited for between reports, with all that is to be
-    written kept in memory, for as long as the job's context says.
+    `at_once`: its first report comes after one epoch, a sign of life; `place` is what a cluster
+    calls this process and its node. A store that is out is waited for between reports, with all
+    that is to be written kept in memory, for as long as the job's context says.
     """
 
     def __init__(
-        self, job: Job, tasks: TaskCache, *, at_once: bool = False, actor: str = ""
+        self, job: Job, tasks: TaskCache, *, at_once: bool = False, place: Place = NOWHERE
     ) -> None:
         self.job = job
         self._pace = Pace(
@@ -65,7 +65,7 @@ class JobRun:
             partial_s=job.context.checkpoint_s,
             beat_s=beat_every_s(job.context.store),
         )
-        self._tasks, self._actor = tasks, actor
+        self._tasks, self._place = tasks, place
         self._trouble = Trouble(Patience(job.context.store_patience))
         self._folder = StudyFolder(StoreFolder(open_folder(job.context.folder)))
         self._config = TrialConfig.of(job.config)
@@ -83,7 +83,7 @@ class JobRun:
             self.job.seed,
             self._tasks,
             StageStore(stages, owner()),
-            Leases(stages, actor=self._actor),
+            Leases(stages, actor=self._place.actor),
             goal=self.job.goal,
             pace=pace,
             expired=frozenset(self.job.expired),
@@ -151,6 +151,7 @@ class JobRun:
     def _provenance(self) -> dict[str, Any]:
         return {
             **machine(self._tasks.device),
+            **self._place.known(),
             "git_commit": self.job.context.git_commit,
             "started_at": self._started_at,
             "finished_at": now(),

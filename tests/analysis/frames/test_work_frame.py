@@ -38,6 +38,23 @@ def test_a_trial_that_starts_as_another_ends_takes_its_lane() -> None:
     assert list(frame_of(one, ran("b", 5, 6))["lane"]) == [1, 1]
 
 
+def test_trials_of_one_worker_share_a_lane() -> None:
+    """b starts between two trials of x, whose lane it would have had; d when x is gone."""
+    frame = frame_of(
+        ran("a", 0, 2, worker="x", node="n"),
+        ran("b", 3, 4, worker="y"),
+        ran("c", 5, 6, worker="x"),
+        ran("d", 7, 8, worker="z"),
+        ran("e", 1, 9, worker="x", host="other"),
+        ran("f", 4, 7),
+    )
+    rows = dict(zip(frame["fingerprint"], frame["lane"], strict=True))
+    assert rows == {"a": 1, "c": 1, "b": 2, "d": 1, "e": 1, "f": 3}
+    known = frame.set_index("fingerprint")
+    assert known.loc["a", ["node", "worker"]].tolist() == ["n", "x"]
+    assert known.loc["f", ["node", "worker"]].isna().all()
+
+
 def test_stages_are_trained_or_shared() -> None:
     """A record of the small study has three stages, the dense run first."""
     own = ran("a", 0, 1, stages_trained=["dense0", "a-1", "a-2", "of-another-try"])

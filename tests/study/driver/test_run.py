@@ -65,6 +65,8 @@ def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
     assert "8 of 8 trials are settled" in first
     before = settled_files(tmp_path)
     assert len(before) == 8
+    ran = [r.provenance for r in StudyFolder(str(tmp_path)).records().records]
+    assert all(len(one["worker"]) == 32 and len(one["node"]) == 56 for one in ran), "Ray's names"
     events = {path: path.read_bytes() for path in board.rglob("events*")}
     assert {path.parent.name for path in events} == {Path(name).stem for name in before}
     shutil.rmtree(next(iter(events)).parent)  # what is lost is written again, also by a run of none
@@ -109,7 +111,7 @@ def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> Non
     text = finished(bimp(study, tmp_path, **sets), status=1)
     assert "4 of 8 trials are settled" in text
     assert text.count("warning: track.tensorboard") == 1
-    assert "NotADirectoryError" in text and "4 trials missing there" in text
+    assert "NotADirectoryError" in text and "8 trials missing there" in text
     states = [r.state for r in StudyFolder(str(tmp_path)).records().records]
     assert sorted(states) == ["done"] * 4 + ["failed"] * 4
     again = finished(bimp(study, tmp_path, **sets), status=1)

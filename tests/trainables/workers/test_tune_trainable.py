@@ -16,8 +16,9 @@ from trainables.files.outages import Patience, StoreOutage
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.jobs.job_report import KEY, Fault, JobReport, NodeFault
+from trainables.jobs.provenance import Place
 from trainables.parallel.ranks import RankLost
-from trainables.workers import worker
+from trainables.workers import tune_trainable, worker
 from trainables.workers.crew import RankFault
 from trainables.workers.failures import kind_of
 from trainables.workers.tune_trainable import StudyTrainable
@@ -67,16 +68,23 @@ def test_a_fault_of_the_trial_is_recorded_and_the_next_trial_starts_afresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = trainable(tmp_path)
+    there = {"node": "n1", "worker": "w1"}
+    monkeypatch.setattr(tune_trainable, "place", lambda: Place("n1", "w1"))
     with monkeypatch.context() as patch:
         patch.setattr(StudyTrainable, "_advance", failing(RuntimeError("a shape is wrong")))
         made._tasks = object()  # type: ignore[assignment]
         assert report_of(made.step()).outcome == "failed"
     (record,) = StudyFolder(str(tmp_path)).records().records
     assert (record.state, record.message) == ("failed", "RuntimeError: a shape is wrong")
+    assert {"host", "started_at", "finished_at"} <= set(record.provenance)
+    assert there.items() <= record.provenance.items()
     assert made._tasks is None
     while (report := report_of(made.step())).outcome == "running":
         pass
     assert report.outcome == "done"
+    (record,) = StudyFolder(str(tmp_path)).records().records
+    assert there.items() <= record.provenance.items()
+    assert timeless(record) == timeless(run_trial(tiny(), tmp_path / "without a cluster"))
 
 
 @pytest.mark.parametrize(
