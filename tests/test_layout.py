@@ -121,7 +121,8 @@ ROOMS: dict[str, Room] = {
         "columns selection drawing fronts figures trainables.vocabulary", _FRAMES
     ),
     "analysis.workbench": Room(
-        "columns selection tables drawing figures trainables.vocabulary", f"{_FRAMES} plotly"
+        "columns selection tables drawing courses figures trainables.vocabulary",
+        f"{_FRAMES} plotly",
     ),
     "analysis.findings": Room(
         "columns stats frames selection figures trainables.vocabulary trainables.config", _FRAMES

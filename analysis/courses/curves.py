@@ -11,6 +11,7 @@ from analysis.columns.labels import block_words, in_percent, label, number, scal
 from analysis.columns.names import distinct_trials, joined
 from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
+from analysis.courses import drops
 from analysis.courses.course import DISCOUNT_USED, rates_table, with_places
 from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
@@ -47,23 +48,32 @@ def learning_curves_table(
     parts, rates = [], []
     for name, own in rows.groupby(meet.by, sort=True):
         epochs = with_places(_mean_epochs(own, metric))
-        parts.append(_thinned(_with_prunes(epochs)).assign(series=name))
+        parts.append(_thinned(drops.with_drops(epochs, _MEASURED)).assign(series=name))
         rates.append(rates_table(epochs, own.iloc[0]).assign(series=name))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     course = pd.concat(rates, ignore_index=True) if rates else pd.DataFrame()
     n_fallen = len(chosen) - len(done)
     fallen = f"{n_fallen} of {len(chosen)} trials did not end and are left out." if n_fallen else ""
-    notes = (BANDS, fallen, favourite_note(chosen, meet.by), _rates_note(course))
+    notes = (_reading(table), fallen, favourite_note(chosen, meet.by), _rates_note(course))
     return meet.tabulation(table[COLUMNS], *notes, metric=metric, facts=course)
 
 
+_MEASURED: Final = {"mean": "pruned_mean", "std": "pruned_std", "n": "pruned_count"}
+
 COLUMNS: Final = ["series", "trained", "cycle", "event", "mean", "std", "n"]
 
-BANDS: Final = (
-    "Bands are one standard deviation over seeds. A cycle's line begins where the stage before it"
-    " ended, and falls to what was left right after the prune. Dashed lines mark where a further"
-    " cycle begins."
-)
+
+def _reading(table: pd.DataFrame) -> str:
+    """What bands, falls and dashed lines mean, as far as there are any."""
+    if table.empty:
+        return ""
+    sentences = (
+        ("Bands are one standard deviation over seeds.", table["std"].gt(0).any()),
+        ("A cycle's line begins where the stage before it ended, and falls to what was left right"
+         " after the prune.", (table["event"] == drops.DROP).any()),
+        ("Dashed lines mark where a further cycle begins.", table["cycle"].max() > 1),
+    )  # fmt: skip
+    return " ".join(text for text, there in sentences if there)
 
 
 def _rates_note(course: pd.DataFrame) -> str:
@@ -93,23 +103,6 @@ def _mean_epochs(own: pd.DataFrame, metric: str) -> pd.DataFrame:
     return table
 
 
-def _with_prunes(epochs: pd.DataFrame) -> pd.DataFrame:
-    """The epochs, with a row right after each prune that was measured there."""
-    columns = ["trained", "cycle", "event", "mean", "std", "n"]
-    kept = epochs.assign(event="epoch")[columns]
-    if "pruned_count" not in epochs:
-        return kept
-    hit = epochs[epochs["pruned_count"] > 0]
-    drops = pd.DataFrame(
-        {
-            "trained": hit["start"], "cycle": hit["cycle"], "event": "pruned",
-            "mean": hit["pruned_mean"], "std": hit["pruned_std"], "n": hit["pruned_count"],
-        }
-    )  # fmt: skip
-    both = pd.concat([drops, kept]) if len(drops) else kept
-    return both.sort_values(["cycle", "trained"], kind="stable", ignore_index=True)
-
-
 def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per trial: its last epoch, whose validation accuracy is the trial's own."""
     last = frame.sort_values("total_epoch", kind="stable").drop_duplicates(
@@ -121,7 +114,7 @@ def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _thinned(part: pd.DataFrame) -> pd.DataFrame:
     starts = part["cycle"].diff().fillna(0) != 0
-    keep = set(kept_points(part["mean"])) | set(_at(starts)) | set(_at(part["event"] == "pruned"))
+    keep = set(kept_points(part["mean"])) | set(_at(starts)) | set(_at(part["event"] == drops.DROP))
     return part.iloc[sorted(keep)]
 
 
@@ -163,15 +156,11 @@ def learning_curves_figure(table: Tabulation) -> go.Figure:
         figure.add_vline(
             x=trained, xref="x2", line={"color": theme.DENSE.color, "dash": "dash", "width": 1}
         )
-    if (frame["event"] == "pruned").any():
-        canvas.add_key(figure, "right after a prune", PRUNED)
+    if (frame["event"] == drops.DROP).any():
+        canvas.add_key(figure, drops.KEY, drops.RING)
     canvas.title_legend(figure, frame["series"], table.by)
     figure.update_layout(**_axes(frame, metric))
     return figure
-
-
-PRUNED: Final = "circle-open"
-"""The marker of what was measured right after a prune, whatever the series."""
 
 
 def _one_dense_run(table: pd.DataFrame) -> bool:
@@ -194,8 +183,9 @@ def _add_panel(
     if len(part):
         figure.add_trace(_band(part, metric, style, axis))
         figure.add_trace(_curve(part, metric, style, axis, named=named))
-        if (part["event"] == "pruned").any():
-            figure.add_trace(_prunes(part, metric, style, axis))
+        if (part["event"] == drops.DROP).any():
+            group = label(part["series"].iloc[0])
+            figure.add_trace(drops.rings(part, "mean", metric, style, axis, group))
     if len(rates):
         figure.add_trace(_rates(rates, style, axis))
 
@@ -205,9 +195,7 @@ def _axes(table: pd.DataFrame, metric: str) -> dict[str, Any]:
     cycles = table[table["cycle"] > 0]
     retrained = cycles["trained"]
     if len(retrained):
-        ends = cycles[cycles["event"] == "epoch"]["trained"]
-        first = min([ends.min() - 1, *cycles[cycles["event"] == "pruned"]["trained"]])
-        panels = axes.dense_and_retraining(first, retrained.max())
+        panels = axes.dense_and_retraining(drops.first_trained(cycles), retrained.max())
     else:
         panels = {"xaxis": axes.column_axis("total_epoch")}
     upper, lower = [0.36, 1], [0, 0.27]
@@ -260,26 +248,8 @@ def _curve(
     )
 
 
-def _prunes(
-    part: pd.DataFrame, metric: str, style: theme.Style, axis: str
-) -> go.Scatter | go.Scattergl:
-    """Rings around what was left right after each prune."""
-    drops = part[part["event"] == "pruned"]
-    return canvas.scatter(
-        len(part),
-        group=label(part["series"].iloc[0]),
-        x=drops["trained"],
-        y=drops["mean"] * scale(metric),
-        xaxis=f"x{axis}",
-        yaxis=f"y{axis}",
-        mode="markers",
-        marker={"color": style.color, "symbol": PRUNED, "size": 11},
-        showlegend=False,
-    )
-
-
 def _phase(row: Any) -> str:
-    if row.event == "pruned":
+    if row.event == drops.DROP:
         return f"right after the prune of cycle {int(row.cycle)}"
     return f"cycle {int(row.cycle)}" if row.cycle > 0 else "before any retraining"
 
@@ -336,7 +306,7 @@ def _rates(rates: pd.DataFrame, style: theme.Style, axis: str) -> go.Scatter | g
 def _boundaries(table: pd.DataFrame) -> list[float]:
     """Epochs trained when a cycle begins, the first aside, over all series."""
     later = table[table["cycle"] > 1]
-    before = later[later["event"] == "epoch"].groupby(["series", "cycle"])["trained"].min() - 1
-    pruned = later[later["event"] == "pruned"].groupby(["series", "cycle"])["trained"].min()
+    before = later[later["event"] == drops.EPOCH].groupby(["series", "cycle"])["trained"].min() - 1
+    pruned = later[later["event"] == drops.DROP].groupby(["series", "cycle"])["trained"].min()
     first = pruned.combine_first(before)
     return sorted(first.unique().tolist())[:MANY_BOUNDARIES]

@@ -58,6 +58,16 @@ def test_the_drop_right_after_each_prune_is_there() -> None:
     assert ends == [1.0, 2.0, 3.0, 4.0, 5.0, 5.5]  # two steps of four are half an epoch
 
 
+def test_only_what_is_drawn_is_explained() -> None:
+    """A lone trial has no bands, a single cycle no dashed lines, an old record no falls."""
+    frame = course()
+    whole = learning_curves_table(frame).notes[0]
+    assert [text in whole for text in ("Bands", "falls to", "Dashed lines")] == [True] * 3
+    lone = frame[(frame["seed"] == frame["seed"].min()) & (frame["cycle"] < 2)]
+    alone = learning_curves_table(lone.drop(columns="pruned_val_accuracy")).notes
+    assert not [note for note in alone if "Bands" in note or "Dashed" in note or "falls" in note]
+
+
 def test_rates_are_those_of_every_step() -> None:
     """LLR from .4 to zero; of 8 and 6 steps the tenth for the warm-up is none."""
     rates = learning_curves_table(course()).facts

@@ -113,9 +113,29 @@ def test_curves_side_by_side(folder: str) -> None:
     figure = SIDE_CURVES.figure(table)
     named = [trace.name for trace in figure.data if trace.showlegend]
     assert named == ["allr, discount d adaptive, seed 1", "ft, seed 0"]
-    assert [len(trace.x) for trace in figure.data] == [4, 3, 4, 3]
+    assert [list(trace.x) for trace in figure.data] == [[3, 4, 5, 6, 7], [1, 2, 3]] * 2
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
     assert max(max(trace.y) for trace in figure.data) == pytest.approx(80)
+
+
+def test_side_by_side_curves_show_what_each_prune_left(folder: str) -> None:
+    """A cycle of allr1 begins at .8 and .6, falls to .2 and .4, and rises from there."""
+    epochs = source_frame(read(folder), "epochs")
+    left = {("allr1", 1, 0): 0.2, ("allr1", 2, 0): 0.4}
+    keys = zip(epochs["fingerprint"], epochs["cycle"], epochs["epoch"], strict=True)
+    pruned = epochs.assign(pruned_val_accuracy=[left.get(key) for key in keys])
+    table = SIDE_CURVES.tabulate(pruned[pruned["fingerprint"].isin(["ft0", "allr1"])])
+    rows = table.frame[table.frame["fingerprint"] == "allr1"]
+    assert rows["trained"].tolist() == [1, 2, 3, 3, 4, 5, 5, 6, 7]
+    assert rows["value"].tolist() == [0.6, 0.7, 0.8, 0.2, 0.5, 0.6, 0.4, 0.6, 0.7]
+    assert rows["event"].tolist() == [*["epoch"] * 3, "pruned", *["epoch"] * 2, "pruned",
+                                      *["epoch"] * 2]  # fmt: skip
+    figure = SIDE_CURVES.figure(table)
+    line, rings = figure.data[0], figure.data[1]
+    assert list(line.x) == [3, 3, 4, 5, 5, 6, 7]
+    assert "right after the prune of cycle 2" in line.hovertext[4]
+    assert (list(rings.x), list(rings.y), rings.marker.symbol) == ([3, 5], [20, 40], "circle-open")
+    assert "right after a prune" in [trace.name for trace in figure.data if trace.showlegend]
 
 
 def test_layers_side_by_side(folder: str) -> None:
@@ -129,7 +149,8 @@ def work(n: int) -> pd.DataFrame:
     start = pd.Timestamp("2026-01-05T10:00:00Z")
     return pd.DataFrame({
         "study": "small", "fingerprint": [f"t{k}" for k in range(n)], "state": "done",
-        "host": "a", "device": "cpu", "lane": [1 + k % 2 for k in range(n)],
+        "host": "a", "node": None, "worker": None, "device": "cpu",
+        "lane": [1 + k % 2 for k in range(n)],
         "started": [start + pd.Timedelta(seconds=60 * k) for k in range(n)],
         "finished": [start + pd.Timedelta(seconds=60 * k + 30) for k in range(n)],
         "trained": 1.0, "shared": 2.0, "seed": 0,
@@ -149,6 +170,31 @@ def test_the_timeline_has_a_bar_per_trial() -> None:
     assert list(bars["ft"].x) == [30_000, 30_000] and list(bars["ft"].y) == ["a · 2", "a · 1"]
     assert str(bars["allr"].base[0]).startswith("2026-01-05T10:00")
     assert "10:01:00 UTC, 30 s, on a<br>stages: 1 trained, 2 found" in bars["ft"].hovertext[0]
+
+
+def test_the_timeline_says_what_its_rows_are() -> None:
+    """Of older records the worker is not known; where it is, the rows are workers."""
+    guess = "a trial is drawn in the first row of its machine that is free."
+    old = TIMELINE.tabulate(work(4))
+    assert old.notes[1] == f"Which worker had which trial is not recorded: {guess}"
+    assert "worker" not in TIMELINE.figure(old).data[0].hovertext[0]
+    new = TIMELINE.tabulate(work(4).assign(worker=["x" * 20, "y", "x" * 20, "y"], node="n" * 20))
+    crew = "A row holds the trials of one worker, and of those that came when it had gone"
+    assert new.notes[1] == f"{crew}: 2 workers in all."
+    (first,) = (one for one in TIMELINE.figure(new).data if one.name == "allr")
+    assert f"worker {'x' * 12}<br>node {'n' * 12}<br>" in first.hovertext[0]
+    both = TIMELINE.tabulate(work(3).assign(worker=["x", None, None]))
+    assert both.notes[1].endswith(f"Of 2 trials the worker is not recorded: such {guess}")
+
+
+def test_what_did_not_end_well_is_hatched_and_in_the_legend() -> None:
+    figure = TIMELINE.draw(work(3).assign(state=["failed", "done", "diverged"]))
+    bars = {trace.name: trace for trace in figure.data}
+    assert list(bars["allr"].marker.pattern.shape) == ["/"]
+    assert list(bars["ft"].marker.pattern.shape) == ["", "/"]
+    assert "schedule ft, diverged<br>" in bars["ft"].hovertext[1]
+    assert "did not end well" in bars
+    assert len(TIMELINE.draw(work(3)).data) == 2
 
 
 def test_of_very_many_trials_the_last_are_drawn() -> None:
