@@ -145,6 +145,9 @@ class Study:
         kept = query.where(trials, where) if where else trials
         return ShownTable(table_of(kept, kind, metrics, margin))
 
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, in {self.folder()!r})"
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the answer so far, or the study file before a run."""
         from study.notebook import study_html

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 import pandas as pd
 
+from analysis.columns.labels import shown
+from analysis.columns.labels import unit as unit_of
 from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
 from analysis.tables.dense_row import DENSE
@@ -118,12 +121,10 @@ def lay_out(table: Table) -> TextTable:
         row = tuple(or_none(cell[key]) for key in table.row_keys)
         column = (*(or_none(cell[key]) for key in table.column_keys), cell["metric"])
         body.setdefault(row, {})[column] = Cell(cell_text(cell, show_n), bool(cell["marked"]))
-    names = _short(table.column_keys)
     headers = tuple(
-        (*(f"{name} {value_text(v)}" for name, v in zip(names, column, strict=False)),
-         *([heading(column[-1])] if len(metrics) > 1 else []))
+        (*_heads(table.column_keys, column), *([heading(column[-1])] if len(metrics) > 1 else []))
         for column in columns
-    )  # fmt: skip
+    )
     unit = f" [{style(metrics[0]).unit}]" if len(metrics) == 1 and style(metrics[0]).unit else ""
     return TextTable(
         table.title + unit, tuple(_short(table.row_keys)), headers,
@@ -134,6 +135,16 @@ def lay_out(table: Table) -> TextTable:
         ),
         table.notes,
     )  # fmt: skip
+
+
+def _heads(keys: Sequence[str], column: Sequence[Any]) -> list[str]:
+    """The headers of one column: `sparsity 80 %`, `3 epochs`, as figures and pages say them."""
+    counted = [unit_of(key) == "epochs" for key in keys]
+    heads = []
+    for key, name, value, in_epochs in zip(keys, _short(keys), column, counted, strict=False):
+        text = shown(key, value) if isinstance(value, Real) else value_text(value)
+        heads.append(text if in_epochs and sum(counted) == 1 else f"{name} {text}")
+    return heads
 
 
 EMPTY: Final = "no trials"
