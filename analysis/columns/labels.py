@@ -153,11 +153,14 @@ def titled(what: str, unit_of_it: str) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Return a number with that many significant digits; the missing one as a dash."""
+    """Return a number with that many significant digits; the missing one as a dash.
+
+    Whole numbers, and what has more digits before the point, have all of these.
+    """
     if value is None or not math.isfinite(value):
         return MISSING
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}".replace(",", " ").replace("-", "−")
+    if (value == int(value) or abs(value) >= 10**digits - 0.5) and abs(value) < 1e15:
+        return f"{round(value):,}".replace(",", " ").replace("-", "−")
     return f"{value:.{digits}g}".replace("-", "−")
 
 

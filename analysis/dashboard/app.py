@@ -176,8 +176,8 @@ def _add_panels(app: Dash, watch: Watch) -> None:
         return (
             {"data": drawing.data, "layout": drawing.layout, "height": drawing.height},
             no_update if same else elements.picks(panel.key, picks),
-            drawing.subtitle,
-            [html.Li(note) for note in drawing.notes],
+            elements.glued(drawing.subtitle),
+            [html.Li(elements.glued(note)) for note in drawing.notes],
             f"/data/{panel.key}.csv{address.search()}",
             not shown.rows,
         )

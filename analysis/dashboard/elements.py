@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,10 +17,18 @@ from analysis.dashboard.pages import PAGES, Page
 from analysis.dashboard.plots import Panel
 from analysis.drawing import theme
 from analysis.panels.picks import Pick
-from analysis.tables.layout import TextTable
+from analysis.tables.layout import Cell, TextTable
 from trainables.files.notes import LONGEST
 
 EMPTY_METRIC: Final = "default"
+
+
+def glued(text: str) -> str:
+    """Return text whose numbers keep their sign of per cent and their thousands on one line."""
+    return _LOOSE.sub("\N{NO-BREAK SPACE}", text)
+
+
+_LOOSE: Final = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
 
 
 def aria(**attributes: str) -> dict[str, Any]:
@@ -61,11 +70,12 @@ def _filter(key: str, label: str, placeholder: str, multi: bool = True) -> html.
     return _labelled(label, f"filter-{key}", box)
 
 
-def _labelled(label: str, name: str, box: dcc.Dropdown) -> html.Div:
+def _labelled(label: str, name: str, box: dcc.Dropdown, width: str | None = None) -> html.Div:
     """A box under its label; the page's script ties the one to the other."""
     return html.Div(
         [html.Span(label, className="label", id=f"label-{name}"), box],
         className="labelled",
+        style={} if width is None else {"width": width},
         **_data(label=label),
     )
 
@@ -89,6 +99,7 @@ def picks(panel: str, choices: Sequence[Pick]) -> list[html.Div]:
                 searchable=len(choice.options) > 12,
                 maxHeight=320,
             ),
+            f"max(13rem, {5 + max(len(text) for _, text in choice.options)}ch)",
         )
         for choice in choices
     ]
@@ -158,7 +169,8 @@ def grid() -> html.Div:
                                  "enableCellTextSelection": True, "tooltipShowDelay": 300,
                                  "localeText": {"noRowsToShow": "No trial passes the filters."}},
                 # In the browser: the sort is written into the address.
-                eventListeners={"sortChanged": ["sorted(params)"]},
+                eventListeners={"sortChanged": ["sorted(params)"],
+                                "firstDataRendered": ["drawn(params)"]},
                 style={"height": "min(70vh, 44rem)", "width": "100%"},
             ),
         ],
@@ -251,9 +263,9 @@ def csv_link(name: str, kind: str = "csv") -> html.A:
 
 def answer(topics: Sequence[Topic]) -> html.Div:
     """Return what a study answers: what was studied, then each question with its sentences."""
-    first = [html.P(text) for one in topics if one.title == STUDIED for text in one.sentences]
+    first = [html.P(glued(t)) for one in topics if one.title == STUDIED for t in one.sentences]
     rest = [
-        html.Div([html.H3(one.title), html.Ul([html.Li(text) for text in one.sentences])])
+        html.Div([html.H3(one.title), html.Ul([html.Li(glued(text)) for text in one.sentences])])
         for one in topics
         if one.title != STUDIED
     ]
@@ -262,14 +274,18 @@ def answer(topics: Sequence[Topic]) -> html.Div:
 
 def tiles(facts: Sequence[Fact]) -> html.Dl:
     """Return facts as large numbers side by side."""
-    pairs = [html.Div([html.Dt(one.label), html.Dd(one.value)]) for one in facts]
-    return html.Dl(pairs, className="tiles")
+    return html.Dl(_pairs(facts), className="tiles")
+
+
+def _pairs(facts: Sequence[Fact]) -> list[html.Div]:
+    return [html.Div([html.Dt(one.label), html.Dd(glued(one.value))]) for one in facts]
 
 
 def listing(title: str, facts: Sequence[Fact]) -> html.Section:
     """Return facts as a list under a heading; no element where there is none."""
-    pairs = [html.Div([html.Dt(one.label), html.Dd(one.value)]) for one in facts]
-    return html.Section([html.H2(title), html.Dl(pairs, className="facts")], hidden=not facts)
+    return html.Section(
+        [html.H2(title), html.Dl(_pairs(facts), className="facts")], hidden=not facts
+    )
 
 
 def table(grid: TextTable, links: Sequence[str] = ()) -> html.Div:
@@ -283,27 +299,33 @@ def table(grid: TextTable, links: Sequence[str] = ()) -> html.Div:
         html.Tr(
             [html.Th(n if level == levels - 1 else "", scope="col") for n in grid.label_names]
             + [
-                html.Th(header[level], scope="col", className=kind)
+                html.Th(glued(header[level]), scope="col", className=kind)
                 for header, kind in zip(grid.headers, kinds, strict=True)
             ]
         )
         for level in range(levels)
     ]
     body = [
-        html.Tr(
-            [html.Th(text, scope="row") for text in labels]
-            + [
-                html.Td(cell.text, className=f"{kind} marked" if cell.marked else kind)
-                for cell, kind in zip(cells, kinds, strict=True)
-            ]
-        )
+        html.Tr([html.Th(text, scope="row") for text in labels] + _cells(grid, cells, kinds))
         for labels, cells in zip(grid.labels, grid.rows, strict=True)
     ]
     for line, address in zip(body, links, strict=False):
         first = line.children[0]
         first.children = html.A(first.children, href=address, className="internal")
     caption = [html.Caption(html.Span(grid.title))] if grid.title else []
-    content = html.Table([*caption, html.Thead(head), html.Tbody(body)])
-    notes = [html.Ul([html.Li(note) for note in grid.notes], className="notes")]
+    look = "" if grid.label_names else "named"
+    content = html.Table([*caption, html.Thead(head), html.Tbody(body)], className=look)
+    notes = [html.Ul([html.Li(glued(note)) for note in grid.notes], className="notes")]
     scroll = html.Div(content, className="scroll", tabIndex=0)
     return html.Div([scroll, *(notes if grid.notes else [])])
+
+
+def _cells(grid: TextTable, cells: Sequence[Cell], kinds: Sequence[str]) -> list[Any]:
+    """The cells of one row; the first is the row's name where words stand there and no label."""
+    made: list[Any] = [
+        html.Td(glued(cell.text), className=f"{kind} marked" if cell.marked else kind)
+        for cell, kind in zip(cells, kinds, strict=True)
+    ]
+    if made and not grid.label_names and 0 in grid.words:
+        made[0] = html.Th(made[0].children, scope="row")
+    return made

@@ -5,7 +5,7 @@ Plain rows of text; the page turns them into elements, which show any text as te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Real
@@ -28,6 +28,9 @@ from trainables.vocabulary.wording import counted, duration
 
 MANY_CELLS: Final = 150
 """A comparison table with more cells than this is no longer read; the figures show it."""
+
+MANY_ALONE: Final = 12
+"""A single row of more columns than this, as a search leaves it, is no table."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,13 @@ def comparison(trials: pd.DataFrame, metric: str | None) -> TextTable | str:
     lacking = [c for c in (rows, *columns, name) if c not in known or not known[c].notna().any()]
     if lacking:
         return f"No trial has a value of {' or '.join(words(c) for c in lacking)}."
-    cells = known[rows].nunique() * len(known[columns].drop_duplicates())
+    places, n_series = len(known[columns].drop_duplicates()), known[rows].nunique()
+    if n_series < 2 and places > MANY_ALONE:
+        return (
+            f"There is one {words(rows)} alone, at {places} settings: a table compares nothing."
+            " The figures below show all of it."
+        )
+    cells = n_series * places
     if cells > MANY_CELLS:
         return (
             f"The table would have {cells} cells. Filter by sparsity or budget to see it; the"
@@ -109,7 +118,7 @@ def trial_facts(row: pd.Series[Any]) -> list[Fact]:
     facts += [Fact("attempt", str(row["attempt"]))]
     for name in (RETRAIN_SEED, "message", "origin.block", "origin.number", "dense_stage"):
         if not is_missing(row[name]):
-            facts.append(Fact(name.replace("_", " ").replace(".", " "), _value(name, row[name])))
+            facts.append(Fact(words(name).replace("_", " "), _value(name, row[name])))
     return facts
 
 
@@ -170,10 +179,25 @@ def provenance(snapshot: Snapshot, row: pd.Series[Any]) -> list[Fact]:
 
 
 def _origin_text(value: Any) -> str:
-    """A value of the provenance; a moment as `2026-01-05 10:00:09 UTC`, an absent value a dash."""
+    """A value of the provenance; a moment as `2026-01-05 10:00:09 UTC`, an absent value a dash.
+
+    Of what has names, names and values: `task 1a2b, copy 3c4d`.
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_within(part)}" for name, part in value.items()) or NOTHING
+    if isinstance(value, list) and not value:
+        return NOTHING
     if isinstance(value, str):
         return _moment(value)
     return MISSING if value is None else _value("", value)
+
+
+NOTHING: Final = "none"
+
+
+def _within(value: Any) -> str:
+    text = _origin_text(value)
+    return f"({text})" if isinstance(value, Mapping) else text
 
 
 def _moment(text: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns.labels import shown, words
+from analysis.columns.labels import brief, shown, words
 from analysis.columns.names import joined, ordered
 from analysis.dashboard.address import NOT_SET, Address, token
 from analysis.selection.series import budget_column, each_once
@@ -61,11 +61,12 @@ class FilterIndex:
     """What the filters know of one state of the trials.
 
     `tokens` holds, per filter, each trial's value as it stands in an address; `options` what each
-    filter offers, in reading order.
+    filter offers, in reading order; `columns` the column whose words and unit its values have.
     """
 
     tokens: dict[str, NDArray[np.object_]]
     options: dict[str, Options]
+    columns: dict[str, str]
 
     def keep(self, address: Address) -> NDArray[np.bool_]:
         """Return which trials the address's filters let through."""
@@ -80,19 +81,39 @@ class FilterIndex:
         """Return a filter's options, with those that an address asks for and no trial has."""
         known = {option["value"] for option in self.options[key]}
         absent = [value for value in address.all(key) if value not in known]
-        return [*self.options[key], *({"label": f"{v} (no trial)", "value": v} for v in absent)]
+        more = [{"label": f"{self._text(key, v)} (no trial)", "value": v} for v in absent]
+        return [*self.options[key], *more]
+
+    def words(self, address: Address) -> str:
+        """Return an address's filters: `schedule allr or ft, sparsity 90 %`; "" for none."""
+        parts = [
+            f"{one.label.lower()} {' or '.join(self._text(key, v) for v in address.all(key))}"
+            for key, one in FILTERS.items()
+            if address.all(key)
+        ]
+        return joined(parts) if parts else ""
+
+    def _text(self, key: str, value: str) -> str:
+        """A value of an address as readers know it, whether or not some trial has it."""
+        known = {option["value"]: option["label"] for option in self.options[key]}
+        if value in known:
+            return known[value]
+        try:
+            return shown(self.columns[key], float(value))
+        except ValueError:
+            return brief(value)
 
 
 def filter_index(trials: pd.DataFrame) -> FilterIndex:
     """Return what the filters know of a frame of trials."""
-    tokens, options = {}, {}
+    tokens, options, columns = {}, {}, {}
     for key, one in FILTERS.items():
         values = one.values(trials)
-        column = one.column_of(trials)
+        columns[key] = column = one.column_of(trials)
         texts = {value: token(value) for value in values.dropna().unique()}
         tokens[key] = values.map(texts).fillna(NOT_SET).to_numpy(dtype=object)
         options[key] = [_option(column, value) for value in ordered(values.tolist(), column)]
-    return FilterIndex(tokens, options)
+    return FilterIndex(tokens, options, columns)
 
 
 def _option(column: str, value: Any) -> dict[str, str]:
@@ -108,13 +129,3 @@ def metric_options(trials: pd.DataFrame) -> Options:
         if METRICS[name].direction and name in trials and trials[name].notna().any()
     ]
     return [{"label": words(name), "value": name} for name in present]
-
-
-def filter_words(address: Address) -> str:
-    """Return an address's filters in words: `schedule allr or ft, sparsity 0.9`; "" for none."""
-    parts = [
-        f"{one.label.lower()} {' or '.join(address.all(key))}"
-        for key, one in FILTERS.items()
-        if address.all(key)
-    ]
-    return joined(parts) if parts else ""

@@ -12,6 +12,7 @@ from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, differing
 from analysis.columns.roles import choice, reported
 from analysis.dashboard.address import COLUMNS, METRIC, SORT, Address
 from analysis.frames.query import sort
+from analysis.workbench.naming import telling_settings
 from trainables.files.notes import Note
 from trainables.vocabulary.schema import METRICS
 
@@ -58,7 +59,7 @@ def sorted_by(address: Address) -> list[tuple[str, str]]:
 
 def default_columns(trials: pd.DataFrame, address: Address) -> list[str]:
     """Return the columns shown where none are chosen."""
-    settings = differing(trials, config_columns(trials)) if len(trials) > 1 else []
+    settings = telling_settings(trials) if len(trials) > 1 else []
     metric = address.one(METRIC)
     told = reported(trials)
     deciding = [choice(trials), told, f"dense_{told}", f"pruned_{told}"]

@@ -14,7 +14,6 @@ import pandas as pd
 from analysis.columns.labels import brief, words
 from analysis.columns.spreadsheet import csv_text
 from analysis.dashboard.address import METRIC, TICK, TRIAL, Address, token
-from analysis.dashboard.filters import filter_words
 from analysis.dashboard.watch import Snapshot
 from analysis.drawing.canvas import blank
 from analysis.drawing.untitled import Drawing, untitled
@@ -68,6 +67,8 @@ def panel_table(
     if trials.empty:
         why = NOTHING_TICKED if panel.ticked else _why_empty(snapshot, address)
         return nothing(why), ()
+    if panel.apart and trials["study"].nunique() < 2:
+        return nothing(ONE_STUDY), ()
     frame = _adapted(panel, snapshot.rows(figure.source, trials))
     if frame.empty:
         return nothing(f"No trial here has {_WHAT[figure.source]} recorded."), ()
@@ -86,6 +87,8 @@ _WHAT: Final = {
     "trials": "numbers", "epochs": "a curve", "layers": "its layers", "latency": "a latency",
     "work": "when it ran",
 }  # fmt: skip
+
+ONE_STUDY: Final = "Only one study is shown: there is nothing to compare it with."
 
 NOTHING_TICKED: Final = "No trial is ticked. Tick two or more on the page Trials."
 
@@ -125,9 +128,10 @@ def _why_empty(snapshot: Snapshot, address: Address) -> str:
     n = len(snapshot.trials)
     if not n:
         return "No trial has ended yet: there is nothing to draw."
-    if not filter_words(address):
+    filters = snapshot.filters.words(address)
+    if not filters:
         return "No trial is named here."
-    return f"None of {counted(n, 'trial')} passes the filters: {filter_words(address)}."
+    return f"None of {counted(n, 'trial')} passes the filters: {filters}."
 
 
 def _adapted(panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from analysis.answer.statements import Answer
 from analysis.answer.whole import answer_of
 from analysis.dashboard import elements, facts, trial_sections
 from analysis.dashboard.address import METRIC, TICK, TRIAL, Address
-from analysis.dashboard.filters import filter_words
 from analysis.dashboard.plots import one_trial
 from analysis.dashboard.watch import Snapshot
 from analysis.tables.layout import TextTable
@@ -63,7 +62,8 @@ def why_empty(snapshot: Snapshot, address: Address) -> str:
             " nothing needs to be reloaded."
         )
     n = counted(len(snapshot.trials), "trial")
-    return f"None of {n} passes the filters: {filter_words(address)}. Clear a filter to see some."
+    filters = snapshot.filters.words(address)
+    return f"None of {n} passes the filters: {filters}. Clear a filter to see some."
 
 
 def _comparison(snapshot: Snapshot, address: Address) -> list[Any]:
@@ -101,7 +101,7 @@ def _trial(snapshot: Snapshot, address: Address) -> list[Any]:
         elements.listing("Numbers", facts.metrics(row)),
         *cycle_table,
         *trial_sections.further(snapshot, row, address),
-        elements.listing("Settings", facts.settings(row)),
+        elements.listing("Settings, by the keys of the study file", facts.settings(row)),
         elements.listing("How it ran", facts.provenance(snapshot, row)),
     ]
 

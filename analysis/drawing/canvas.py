@@ -185,7 +185,8 @@ def add_key(
     figure: go.Figure, text: str, symbol: str, size: float = 9.0, color: str = DENSE.color
 ) -> None:
     """Let the legend say what a mark means, whatever its series; in grey unless told otherwise."""
-    look = {"color": color, "symbol": symbol, "size": size, "line": {"width": 1.5}}
+    look: dict[str, Any] = {"color": color, "symbol": symbol, "size": size}
+    look["line"] = {"width": 1.5, "color": color}
     figure.add_trace(
         scatter(1, text, x=[None], y=[None], mode="markers", marker=look, showlegend=True)
     )

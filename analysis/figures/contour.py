@@ -47,7 +47,9 @@ def contour_table(
     trials = comparable(frame)
     free = [c for c in numeric_settings(trials) if c not in (x, y)]
     if sum(axis is None for axis in (x, y)) > len(free):
-        return nothing("Fewer than two settings take more than two numbers.")
+        return nothing(
+            "A surface needs two settings of three numbers or more each: there are no two here."
+        )
     first = x or free.pop(0)
     second = y or free.pop(0)
     if first == second:

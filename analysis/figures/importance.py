@@ -237,8 +237,8 @@ def _add_panel(
     n = sorted({int(n) for n in part["n"]})
     size = f"n = {n[0]}" + (f" to {n[-1]}" if n[0] < n[-1] else "")
     figure.add_annotation(
-        text=canvas.markup(f"{words(metric)}, {size}"), x=0, y=domain[1],
-        xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
+        text=canvas.markup(f"{words(metric)}, {size}"), x=1, y=domain[1],
+        xref="paper", yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def latency_table(
     metric = named(metric, frame)
     settings = settings_of(frame)
     if not settings:
-        return nothing("No latency was measured: `bimp bench DIR` measures them.")
+        return nothing("No latency was measured: bimp bench DIR measures them.")
     chosen = setting or settings[0]
     rows = frame[(frame[SETTING] == chosen) & (frame["state"] == "done")]
     rows = rows.drop_duplicates(["fingerprint", "form"]).reset_index(drop=True)

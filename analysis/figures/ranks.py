@@ -121,6 +121,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
         ticktext=[canvas.markup(name) for name in labels],
         range=[len(frame) - 0.3 + 0.45 * n_groups, -0.6],
         showgrid=False,
+        zeroline=False,
     )
     return figure
 

@@ -90,7 +90,7 @@ _WHY: Final = {
     "budget.dense_fraction": "No trial splits one budget between a dense run and retraining.",
     "retrain.discount": "No trial has a discount: it is a setting of ALLR.",
     "retrain.schedule": "No trial is retrained under a schedule.",
-    "latency_ms": "No latency was measured: `bimp bench DIR` measures them.",
+    "latency_ms": "No latency was measured: bimp bench DIR measures them.",
 }
 """Why a figure has nothing to show where none of the trials has a column."""
 

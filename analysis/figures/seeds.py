@@ -55,7 +55,8 @@ def paired_seeds_figure(table: Tabulation) -> go.Figure:
     figure = canvas.canvas(title, subtitle=block_words(table.at))
     styles = theme.styles(frame["series"], table.by)
     axis = {
-        name: canvas.markup(f"{label(name)}\nn={(done['series'] == name).sum()}") for name in styles
+        name: canvas.markup(f"{label(name)}\nn = {(done['series'] == name).sum()}")
+        for name in styles
     }
     for seed, part in done.groupby("seed", sort=True):
         figure.add_trace(

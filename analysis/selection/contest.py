@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.columns.labels import words
@@ -26,6 +27,7 @@ from analysis.selection.tabulation import Tabulation
 from analysis.selection.tries import tries, unequal_tries
 from analysis.stats import FEWEST_SEEDS, interval
 from analysis.stats.intervals import BY_CHOICES
+from analysis.stats.spread import possible_means
 from trainables.vocabulary.wording import counted
 
 
@@ -127,7 +129,7 @@ def _with_honest_intervals(
     for place in table.index[table[CHOSEN_ELSEWHERE].astype(bool)]:
         part = inside(frame, {key: table.at[place, key] for key in keys})
         span = interval(part.loc[part["state"] == "done", metric], kind=BY_CHOICES[1])
-        table.loc[place, ["lo", "hi"]] = [span.lo, span.hi]
+        table.loc[place, ["lo", "hi"]] = np.clip([span.lo, span.hi], *possible_means(metric))
     return table
 
 

@@ -134,7 +134,7 @@ def _spans(samples: Sequence[Floats], metrics: Sequence[str]) -> Floats:
     for place, metric in enumerate(metrics):
         part = intervals(samples[place :: len(metrics)], kind=interval_kind(metric))
         ends = np.array([[one.lo, one.hi] for one in part]).reshape(-1, 2)
-        spans[place :: len(metrics)] = ends.clip(*_range(metric))
+        spans[place :: len(metrics)] = ends.clip(*possible_means(metric))
     return spans
 
 
@@ -144,8 +144,8 @@ def interval_kind(metric: str) -> Kind:
     return "bootstrap t" if known is not None and known.unit in SKEWED_UNITS else "t"
 
 
-def _range(metric: str) -> tuple[float, float]:
-    """Where a metric's mean can lie: no accuracy is above 1, no time below 0."""
+def possible_means(metric: str) -> tuple[float, float]:
+    """Return between what a metric's mean can lie: no accuracy is above 1, no time below 0."""
     if in_percent(metric):
         return 0.0, 1.0
     return (0.0, math.inf) if interval_kind(metric) == "bootstrap t" else (-math.inf, math.inf)

@@ -7,7 +7,11 @@
     return { mode: dark.matches ? "dark" : "light", narrow: narrow.matches };
   }
 
+  /* How the figures were drawn last: a window may change its width while the page is made. */
+  let drawn = "";
+
   function relook() {
+    if (drawn === "" || drawn === JSON.stringify(look())) return;
     window.dash_clientside.set_props("scheme", { data: look() });
   }
 
@@ -29,19 +33,31 @@
     return window.dash_clientside.no_update;
   }
 
+  const BUTTONS = ["toimage", "zoom2d", "pan2d", "zoomin2d", "zoomout2d", "autoscale2d",
+    "resetscale2d"];
+
   function draw(drawing, scheme, templates) {
     const nothing = window.dash_clientside.no_update;
     if (!drawing || !scheme) return [nothing, nothing];
+    scheme = look();
+    drawn = JSON.stringify(scheme);
+    setTimeout(relook, 1000);
     const template = JSON.parse(JSON.stringify(templates[scheme.mode]));
+    const layout = { ...drawing.layout, template };
+    let height = drawing.height;
     if (scheme.narrow) {
       template.layout.font.size = 11;
       for (const axis of ["xaxis", "yaxis"]) template.layout[axis].title.font.size = 11;
+      /* Names of points and buttons would lie on each other; a legend needs a row for each name. */
+      layout.annotations = (layout.annotations || []).filter(one => one.name !== "name");
+      layout.modebar = { ...layout.modebar, remove: BUTTONS };
+      height += 16 * Math.max(0, drawing.data.filter(one => one.showlegend).length - 4);
     }
-    const figure = { data: drawing.data, layout: { ...drawing.layout, template } };
+    const figure = { data: drawing.data, layout };
     /* Without data the words below say why; they can be read aloud and copied, a drawing not. */
     const display = drawing.data.length ? "block" : "none";
     const minWidth = ((drawing.layout.meta || {}).min_width || 0) + "px";
-    return [JSON.parse(JSON.stringify(figure)), { height: drawing.height + "px", minWidth, display }];
+    return [JSON.parse(JSON.stringify(figure)), { height: height + "px", minWidth, display }];
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -92,8 +108,13 @@
   functions.shown = params => {
     const value = params.value;
     if (value === null || value === undefined) return "–";
-    if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-    return String(Number(value.toPrecision(5))).replace("-", "−");
+    if (typeof value !== "number") return String(value);
+    /* As `labels.number` writes them, so that a number reads alike on every page. */
+    const whole = Number.isInteger(value) || Math.abs(value) >= 9999.5;
+    const text = whole && Math.abs(value) < 1e15
+      ? String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ")
+      : String(Number(value.toPrecision(4)));
+    return text.replaceAll("-", "−");
   };
 
   const renderers = (window.dashAgGridComponentFunctions =
@@ -120,7 +141,9 @@
 
   function ticks() { return new URLSearchParams(window.location.search).getAll("tick"); }
 
-  renderers.TickBox = props => React.createElement("input", {
+  let table = null;
+
+  renderers.TickBox = props => (table = props.api) && React.createElement("input", {
     type: "checkbox", className: "tick", defaultChecked: ticks().includes(props.data.fingerprint),
     "data-trial": props.data.fingerprint, "aria-label": "tick trial " + props.data.fingerprint,
     onChange: event => change(params => {
@@ -131,13 +154,27 @@
     }),
   });
 
-  /* The boxes follow the address when it changes by a link or by going back. */
+  /* Boxes and sort follow the address when it changes by a link or by going back. */
   window.addEventListener("popstate", () => {
     const wanted = ticks();
     for (const box of document.querySelectorAll("input.tick")) {
       box.checked = wanted.includes(box.dataset.trial);
     }
+    if (!table || table.isDestroyed()) return;
+    const sort = new URLSearchParams(window.location.search).getAll("trials.sort");
+    const state = sort.map((text, sortIndex) => ({
+      colId: text.replace(/^-/, "").replaceAll(".", "/"),
+      sort: text.startsWith("-") ? "desc" : "asc", sortIndex,
+    }));
+    table.applyColumnState({ state, defaultState: { sort: null } });
   });
+
+  /* On a narrow page names that stay in view would leave the other columns no room. */
+  functions.drawn = params => {
+    if (narrow.matches) {
+      params.api.applyColumnState({ state: [{ colId: "fingerprint", pinned: null, width: 170 }] });
+    }
+  };
 
   functions.sorted = params => {
     if (params.source === "api") return;

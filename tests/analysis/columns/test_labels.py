@@ -71,6 +71,8 @@ def test_names_and_values_with_braces_stand_in_a_block_as_they_are() -> None:
 
 def test_number() -> None:
     assert labels.number(12345.0) == "12 345"
+    assert labels.number(12345.6) == "12 346", "and not 1.235e+04"
+    assert (labels.number(9999.4), labels.number(9999.6)) == ("9999", "10 000")
     assert labels.number(-0.5) == "−0.5"
     assert labels.number(math.inf) == "–"
     assert labels.label(1.0) == "1"

@@ -17,18 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
-from analysis.dashboard import address_in_words, make_app
+from analysis.dashboard import address_in_words, elements, make_app
 from analysis.dashboard.address import NOT_SET, Address, token
 from analysis.dashboard.cache import Cache
-from analysis.dashboard.facts import by_study, counts, run_words, trained_epochs
-from analysis.dashboard.filters import FILTERS, filter_index, filter_words
+from analysis.dashboard.facts import (
+    MANY_ALONE,
+    by_study,
+    comparison,
+    counts,
+    run_words,
+    trained_epochs,
+)
+from analysis.dashboard.filters import FILTERS, filter_index
 from analysis.dashboard.grid import column_defs, columns_of, rows_of
 from analysis.dashboard.pages import PAGES, PANELS, page_of
-from analysis.dashboard.plots import Panel, one_trial, panel_table, plot
+from analysis.dashboard.plots import ONE_STUDY, Panel, one_trial, panel_table, plot
 from analysis.dashboard.sections import SECTIONS
 from analysis.dashboard.server import is_loopback
 from analysis.dashboard.watch import Snapshot, Watch
 from analysis.figures import FIGURES
+from analysis.tables.layout import TextTable
 from tests.analysis import synthetic
 from tests.analysis.small import record
 from trainables.files import progress
@@ -123,7 +131,7 @@ def test_a_value_that_no_trial_has_stays_offered_so_that_it_can_be_taken_away(
     snapshot: Snapshot,
 ) -> None:
     offered = snapshot.filters.offered("sparsity", Address.of("?sparsity=0.5&sparsity=0.9"))
-    assert offered[-1] == {"label": "0.5 (no trial)", "value": "0.5"}
+    assert offered[-1] == {"label": "50 % (no trial)", "value": "0.5"}
     assert len(offered) == 4
 
 
@@ -134,11 +142,15 @@ def test_the_budget_of_methods_from_scratch_is_all_of_their_training(tmp_path: P
     assert NOT_SET in found.tokens["schedule"]
 
 
-def test_the_filters_are_named_one_by_one() -> None:
-    assert filter_words(Address.of("?schedule=ft&schedule=allr&sparsity=0.9")) == (
-        "schedule ft or allr and sparsity 0.9"
-    )
-    assert filter_words(Address.of("?metric=val_loss")) == ""
+def test_the_filters_are_named_one_by_one(snapshot: Snapshot) -> None:
+    """As the bar shows their values, whether or not some trial has them."""
+
+    def words(search: str) -> str:
+        return snapshot.filters.words(Address.of(search))
+
+    assert words("?schedule=ft&schedule=x&sparsity=0.9") == "schedule ft or x and sparsity 90 %"
+    assert words("?sparsity=0.5&budget=7") == "sparsity 50 % and budget 7 epochs"
+    assert words("?metric=val_loss") == ""
     assert list(FILTERS) == ["study", "method", "schedule", "sparsity", "budget", "state"]
 
 
@@ -193,7 +205,7 @@ def test_a_figure_that_chooses_says_that_it_does_not_use_a_test_metric(snapshot:
 
 def test_filters_that_leave_nothing_are_named(snapshot: Snapshot) -> None:
     found = plot(PANELS["gains"], snapshot, Address.of("?sparsity=0.123")).drawing
-    assert found.notes == ("None of 108 trials passes the filters: sparsity 0.123.",)
+    assert found.notes == ("None of 108 trials passes the filters: sparsity 12.3 %.",)
     assert found.data == []
 
 
@@ -301,9 +313,37 @@ def test_the_answer_is_that_of_the_trials_that_pass_the_filters(snapshot: Snapsh
     assert SECTIONS["answer"](snapshot, Address.of("?schedule=nobody")) == []
 
 
+def _parted(text: str) -> str:
+    """Text whose numbers may be parted at the end of a line, as they may not be on a page."""
+    assert "1 293" not in text
+    return text.replace("\\xa0", " ").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_numbers_are_not_parted_from_their_sign_nor_their_thousands() -> None:
+    glued = elements.glued("3 seeds: 99.4 % of 14 458 at 80, 90 and 95 % and 12 3456")
+    assert glued == "3 seeds: 99.4~% of 14~458 at 80, 90 and 95~% and 12 3456".replace("~", "\xa0")
+
+
+def test_one_series_at_many_sparsities_makes_no_table(snapshot: Snapshot) -> None:
+    """A search of one method had a table of two rows and sixty columns."""
+    alone = snapshot.chosen(Address.of("?schedule=llr"))
+    assert isinstance(comparison(alone, None), TextTable)
+    parts = [
+        alone.assign(**{"prune.sparsity": 0.5 + place / 100, "fingerprint": f"t{place}"}).head(1)
+        for place in range(MANY_ALONE + 1)
+    ]
+    said = comparison(pd.concat(parts, ignore_index=True), None)
+    assert isinstance(said, str) and "one method" in said and "13 settings" in said
+
+
+def test_one_study_is_compared_with_nothing(snapshot: Snapshot) -> None:
+    for key in ("studies_gains", "studies_cost", "studies_accuracy_by_sparsity"):
+        assert plot(PANELS[key], snapshot, Address({})).drawing.notes == (ONE_STUDY,)
+
+
 def test_the_card_names_the_data_and_the_schedules_in_full(snapshot: Snapshot) -> None:
     studied, full = SECTIONS["card"](snapshot, Address({}))
-    assert "1 293 training, 144 validation and 360 test images" in str(studied)
+    assert "1 293 training, 144 validation and 360 test images" in _parted(str(studied))
     assert "adaptive linear learning rate restarting" in str(full)
 
 

@@ -25,6 +25,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         record("told", 7, provenance={
             "host": None, "threads": 2, "stages_trained": ["a1", "b2"],
             "started_at": "2026-01-05T11:00:09.250+01:00", "note": "2026 was a year",
+            "code": {"task": "1a2b", "copy": {"of": "3c"}}, "uncut": [],
         })
     )  # fmt: skip
     return Watch([folder.location]).snapshot
@@ -67,6 +68,7 @@ def test_how_it_ran_is_said_in_words(snapshot: Snapshot) -> None:
     assert found == {
         "host": "–", "threads": "2", "stages trained": "a1, b2",
         "started at": "2026-01-05 10:00:09 UTC", "note": "2026 was a year",
+        "code": "copy (of 3c), task 1a2b", "uncut": "none",
     }  # fmt: skip
 
 

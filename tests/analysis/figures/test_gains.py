@@ -160,8 +160,8 @@ def test_paired_seeds_figure() -> None:
     figure = paired_seeds_figure(table)
     *seeds, mean = figure.data
     assert [trace.name for trace in seeds] == ["seed 0", "seed 1", "seed 2"]
-    assert list(seeds[0].x) == ["ft<br>n=2", "llr<br>n=3", "allr<br>n=3"]
-    assert list(seeds[2].x) == ["llr<br>n=3", "allr<br>n=3"]
+    assert list(seeds[0].x) == ["ft<br>n = 2", "llr<br>n = 3", "allr<br>n = 3"]
+    assert list(seeds[2].x) == ["llr<br>n = 3", "allr<br>n = 3"]
     assert list(mean.y) == pytest.approx([90.5, 95.0, 95.0])
     assert "standard deviation 0.71, n = 2" in mean.hovertext[0]
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"

@@ -121,5 +121,5 @@ def test_a_study_without_latencies_says_how_to_measure_them(tmp_path: Path) -> N
     study.write_record(record("f1", metrics=METRICS))
     frame = source_frame(read(str(tmp_path)), "latency")
     table = FIGURES["latency"].tabulate(frame)
-    assert table.notes == ("No latency was measured: `bimp bench DIR` measures them.",)
+    assert table.notes == ("No latency was measured: bimp bench DIR measures them.",)
     assert not latency_figure(table).data
