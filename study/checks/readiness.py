@@ -38,7 +38,7 @@ def _missing_folders(path: Path) -> list[Path]:
 def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     """Refuse data sets that are missing or cannot be loaded; download them first if asked to."""
     from trainables.data.raw import DataFormatError, DataMissingError
-    from trainables.data.sources import check_available
+    from trainables.data.sources import check_available, prepare
 
     root = Path(study.data.root).expanduser()
     choices = [choice for config in configs if (choice := config.catalog_dataset) is not None]
@@ -46,6 +46,7 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
         name = choice.name
         try:
             check_available(name, choice.parameters, root)
+            prepare(name, choice.parameters, root)
         except DataFormatError as fault:
             raise Refusal(str(fault)) from None
         except DataMissingError as missing:

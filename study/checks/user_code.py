@@ -273,16 +273,17 @@ def _look(
         "takes_decay": optimiser.get("takes_decay", True),
         "smooths": task.get("smooths", False),
         "defaults": task.get("defaults", {}),
-        "listings": _listings(task),
+        "listings": _of_files(task, "listing"),
+        "left_out": _of_files(task, "left_out"),
     }
     facts = Facts.model_validate({**known, **files})
     return Look(facts, task.get("given"), method.get("given"), optimiser.get("options"), findings)
 
 
-def _listings(task: Mapping[str, Any]) -> dict[str, str]:
-    """The digest of the files behind a whole task, where its splits give one."""
-    listing = task.get("findings", {}).get("listing")
-    return {"task.use": listing} if listing and "use" in task["given"] else {}
+def _of_files(task: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """What the splits of a whole task say of the files behind it, by key, where they do."""
+    finding = task.get("findings", {}).get(what)
+    return {"task.use": finding} if finding and "use" in task["given"] else {}
 
 
 def _answers(

@@ -206,6 +206,12 @@ class StudyCode:
         texts = dict.fromkeys(json.dumps(look.facts.declared) for look in self.looks.values())
         return [json.loads(text) for text in texts]
 
+    @property
+    def left_out(self) -> list[str]:
+        """Sentences on what stays out of the data, one for each set of files."""
+        found = [item for look in self.looks.values() for item in look.facts.left_out.items()]
+        return sorted({f"left out of {key}: {some.in_words()}" for key, some in found})
+
     def encode(self) -> bytes:
         """Return the looks as a study folder keeps them."""
         looks = {key: look.plain() for key, look in self.looks.items()}

@@ -376,7 +376,7 @@ class Work:
             f"left out: node {node[:12]}, after {reason}"
             for node, reason in self.nodes.left_out.items()
         ]
-        return [start, *early, *left_out]
+        return [start, *early, *left_out, *self._ground.resolved.code.left_out]
 
 
 def _state(report: JobReport) -> State:

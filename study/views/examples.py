@@ -31,7 +31,8 @@ def examples_in_words(resolved: ResolvedStudy) -> Lines:
             found[key] = choice.name, _of_catalog(choice, root)
         elif look is not None and look.findings:
             name = config.task.use or next(iter(config.own_code.values()))
-            found[key] = name, _own(look.findings)
+            left_out = [("left out", some.in_words()) for some in look.facts.left_out.values()]
+            found[key] = name, [*_own(look.findings), *left_out]
     named = [(name, lines) for name, lines in found.values() if lines]
     if len(named) < 2:
         return [line for _, lines in named for line in lines]

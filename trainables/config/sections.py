@@ -235,6 +235,27 @@ class CheckpointFacts(Section):
     digest: str
 
 
+class LeftOut(Section):
+    """What stays out of the data since it cannot be used: how many, and the first of them by name
+    with the reason."""
+
+    MOST_NAMED: ClassVar[int] = 5
+
+    n: Count
+    named: dict[str, str]
+
+    @classmethod
+    def of(cls, reasons: Mapping[str, str]) -> Self:
+        """Return it of all reasons by name, of which there must be one."""
+        return cls(n=len(reasons), named=dict(list(reasons.items())[: cls.MOST_NAMED]))
+
+    def in_words(self) -> str:
+        """Return how many there are, and names with reasons."""
+        named = ", ".join(f"{name} ({reason})" for name, reason in self.named.items())
+        more = f" and {self.n - len(self.named)} more" if self.n > len(self.named) else ""
+        return f"{self.n} that cannot be used: {named}{more}"
+
+
 class Facts(Section):
     """What is known of a task only once its code has been imported; never in a study file.
 
@@ -248,6 +269,7 @@ class Facts(Section):
     default they are not hashed. `controls_sparsity`, `structures`, `needs`: of a method.
     `takes_decay`: whether an optimiser has a weight decay. `smooths`: whether a task offers label
     smoothing. `checkpoints`: files of trained weights, by the name that the study file gives.
+    `left_out`: by key what was left out of its files.
     """
 
     n_train: Count | None = None
@@ -267,6 +289,7 @@ class Facts(Section):
     takes_decay: bool = True
     smooths: bool = False
     checkpoints: dict[str, CheckpointFacts] = Field(default_factory=dict)
+    left_out: dict[str, LeftOut] = Field(default_factory=dict)
 
 
 def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from trainables.data.raw import DataFormatError
+
 RESTARTS = 3
 """How often in a row a loader that has lost a process is started anew at the same place."""
 
@@ -36,6 +38,9 @@ def _told(batches: Iterator[Any]) -> Iterator[Any]:
             batch = next(batches)
         except StopIteration:
             return
+        except DataFormatError as error:  # torch hands on the traceback as its text
+            sentence = str(error).rpartition(f"{DataFormatError.__name__}: ")[2].strip()
+            raise DataFormatError(sentence) from error
         except (EOFError, ConnectionError, FileNotFoundError) as error:
             if str(error).startswith("Caught "):  # raised by an item, in a process of the loader
                 raise

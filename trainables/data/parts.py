@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ class Splits:
 
     `n_classes`: how many classes there are, for a network of the catalog on data of the user's.
     `listing`: a digest of the names and sizes of the files, where only they say what there is;
-    hashed.
+    hashed. `left_out`: by name the reason for what stays out of the parts since it cannot be used.
     """
 
     train: Items
@@ -38,6 +38,7 @@ class Splits:
     test: Items | None = None
     n_classes: int | None = None
     listing: str | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def classes(self) -> int:
         """How many classes there are: as said, or as labels in memory show."""

@@ -50,13 +50,34 @@ class KnowsFacts(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """A source of many files, which takes its time before the first of all runs."""
+
+    def prepare(self, dataset: Dataset, options: Any, root: Path) -> None:
+        """Unpack what is packed, and decode each file: DataFormatError where one cannot be."""
+        ...
+
+
 def check_available(name: str, params: Mapping[str, object], root: Path) -> None:
     """Raise what `load` would raise for a wrong name, a wrong parameter or missing files.
 
-    Nothing slow is imported. Of images in a folder every header is read. DataMissingError names the
-    folders and files looked for and how to get them.
+    Nothing slow is imported, and no image opened. DataMissingError names the folders and files
+    looked for and how to get them.
     """
     source_of(name).check(DATASETS[name], _options(name, params), root)
+
+
+def prepare(name: str, params: Mapping[str, object], root: Path) -> None:
+    """Unpack archives, and decode every image on disk: DataFormatError by count and name where some
+    cannot be.
+
+    The first time this takes as long as an epoch without training; what was found is kept beside
+    the images. Raises what `check_available` raises too.
+    """
+    source = source_of(name)
+    if isinstance(source, Prepares):
+        source.prepare(DATASETS[name], _options(name, params), root)
 
 
 def load(name: str, params: Mapping[str, object], root: Path) -> Splits:

@@ -1,7 +1,7 @@
 """How the images of a folder are divided into parts, and which of them are broken.
 
-Knows names, sizes and headers of files; `items` decodes them. Needs only numpy and, where files are
-opened, Pillow.
+Knows names and sizes of files, and which of them can be decoded; `items` decodes them to train on.
+Needs only numpy and, where files are opened, Pillow.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trainables.config.datasets import FolderParameters
 from trainables.data.raw import DataFormatError
 from trainables.data.splits import SPLIT_SEED, held_out, share_of, stratified
+from trainables.folders.decoding import decoding_faults
 from trainables.folders.image_files import fault_of
 from trainables.folders.listing import ImageFile, Listing, listing_of
 
@@ -83,7 +84,7 @@ def divided(listing: Listing, options: FolderParameters) -> FolderParts:
 
 
 def require_whole(parts: FolderParts, remedy: str = "") -> None:
-    """Open the header of every file; DataFormatError counts and names those that are broken."""
+    """Decode every file, once; DataFormatError counts and names those that are broken."""
     files = [file for part in parts.in_order.values() for file in part]
     faults = faults_in(parts.root, files)
     if not faults:
@@ -97,9 +98,9 @@ def require_whole(parts: FolderParts, remedy: str = "") -> None:
 
 
 def faults_in(root: Path, files: Iterable[ImageFile]) -> dict[str, str]:
-    """Return the reason by name for each file that cannot be read as an image."""
-    reasons = ((file.name, fault_of(root / file.name)) for file in files)
-    return {name: reason for name, reason in reasons if reason is not None}
+    """Return the reason by name for each file that cannot be decoded as an image."""
+    names = ((file.name,) for file in files)
+    return decoding_faults(root, names, lambda names: fault_of(root / names[0]), "images")
 
 
 def _require_classes(listing: Listing) -> None:

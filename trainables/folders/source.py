@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.config.datasets import Dataset, FolderParameters
+from trainables.config.sections import LeftOut
 from trainables.data.balance import Balance
 from trainables.folders.division import folder_parts, require_whole
 
@@ -22,7 +23,11 @@ class FolderSource:
     download: Callable[[str, Path], None] | None = None
 
     def check(self, _dataset: Dataset, options: FolderParameters, root: Path) -> None:
-        """Divide the files and open the header of each: DataFormatError where some are broken."""
+        """Divide the files."""
+        folder_parts(options, root)
+
+    def prepare(self, _dataset: Dataset, options: FolderParameters, root: Path) -> None:
+        """Decode each file: DataFormatError where some are broken that are not left out."""
         parts = folder_parts(options, root)
         if options.broken == "refuse":
             require_whole(parts, "; task.dataset.broken: skip leaves them out")
@@ -30,9 +35,12 @@ class FolderSource:
     def facts(self, _dataset: Dataset, options: FolderParameters, root: Path) -> dict[str, Any]:
         """Return what only the folder knows of its trials, by the names of `Facts`."""
         parts = folder_parts(options, root)
-        lengths = {f"n_{part}": len(files) for part, files in parts.in_order.items()}
-        listings = {"task.dataset": parts.listing}
-        return {**lengths, "n_classes": len(parts.classes), "listings": listings}
+        facts: dict[str, Any] = {f"n_{name}": len(files) for name, files in parts.in_order.items()}
+        facts["n_classes"] = len(parts.classes)
+        facts["listings"] = {"task.dataset": parts.listing}
+        if parts.left_out:
+            facts["left_out"] = {"task.dataset": LeftOut.of(parts.left_out).model_dump()}
+        return facts
 
     def balance(self, _dataset: Dataset, options: FolderParameters, root: Path) -> Balance:
         """Count the classes of the parts, by the names of their folders."""

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.segmentation.masks import KEY
 from trainables.segmentation.measures import VOID
-from trainables.segmentation.pairs import KEY, Listing, Pair
+from trainables.segmentation.pairs import Listing, Pair
 from trainables.vocabulary.refusal import Refusal
 
 VOC_CLASSES: Final = 21

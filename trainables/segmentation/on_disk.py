@@ -89,11 +89,11 @@ class OnDisk(Segmentation):
     @cached_property
     def _splits(self) -> Splits:
         listing = self.listing(self._root)
-        require_whole(listing.root, (*listing.train, *listing.val))
+        levels, root = self.levels(), listing.root
+        require_whole(root, (*listing.train, *listing.val), levels)
         train, val = self._held_out(listing.train)
         fill = tuple(round(255 * level) for level in IMAGENET.mean)
         move = RandomCrop(self._crop, self._scale, self._flip, fill)  # type: ignore[arg-type]
-        levels, root = self.levels(), listing.root
         return Splits(
             PairItems.of(root, train, levels, normalised, move),
             PairItems.of(root, val, levels, normalised),

@@ -1,4 +1,4 @@
-"""Images with their masks on disk: listed by part, checked by their headers, and decoded.
+"""Images with their masks on disk: listed by part, checked, and decoded.
 
 `decode` is a function of the files alone, `transform` draws from torch's generator: so decoded
 items may be kept, and whether they are changes no bit.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.folders.decoding import decoding_faults
 from trainables.folders.image_files import decoded
-from trainables.segmentation.masks import pair_fault, read_mask
+from trainables.segmentation.masks import KEY, pair_fault, read_mask
 from trainables.vocabulary.refusal import Refusal
 
-KEY: Final = "data.root"
 MOST_NAMED: Final = 5
 _DIGITS: Final = 16
 
@@ -54,19 +54,26 @@ class Listing:
         return hashlib.sha256(text).hexdigest()[:_DIGITS]
 
 
-def require_whole(root: Path, pairs: Iterable[Pair]) -> None:
-    """Open the headers of all files; Refusal counts and names pairs that cannot be used."""
-    n, faults = 0, []
-    for pair in pairs:
-        n += 1
-        if reason := pair_fault(root / pair.image, root / pair.mask):
-            faults.append(f"{pair.image} ({reason})")
+def require_whole(root: Path, pairs: Sequence[Pair], classes: NDArray[np.int16]) -> None:
+    """Decode all files, once; Refusal counts and names pairs that cannot be used.
+
+    `classes` is that of `PairItems`. Raises DataFormatError for files that this machine may not
+    read.
+    """
+
+    def look(names: Sequence[str]) -> str | None:
+        image, mask = names
+        return pair_fault(root / image, root / mask, classes)
+
+    what = f"pairs {hashlib.sha256(classes.tobytes()).hexdigest()}"
+    faults = decoding_faults(root, pairs, look, what)
     if not faults:
         return
+    named = [f"{name} ({reason})" for name, reason in sorted(faults.items())[:MOST_NAMED]]
     more = f" and {len(faults) - MOST_NAMED} more" if len(faults) > MOST_NAMED else ""
     raise Refusal(
-        f"{KEY} must hold images with masks of their size, got {len(faults)} of {n} that cannot be"
-        f" used: {', '.join(faults[:MOST_NAMED])}{more}"
+        f"{KEY} must hold images with masks of their size, got {len(faults)} of {len(pairs)} that"
+        f" cannot be used: {', '.join(named)}{more}"
     )
 
 

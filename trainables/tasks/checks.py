@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.config.sections import LeftOut
 from trainables.data.balance import of_labels
 from trainables.data.in_memory import InMemory
 from trainables.data.keeping import undecoded
@@ -49,7 +50,7 @@ class Findings:
     and columns of each, which tell what a structure divides, and `bundles` by kind of structure the
     weights that it cuts together. `classes` are
     numbers of examples of each class by part, of a classification whose labels can be seen.
-    `listing` is that of the splits.
+    `listing` is that of the splits, `left_out` what they leave out, as `LeftOut` has it.
     `n_batches` is the number of the batches that the task forms itself.
     `undecoded` are parts that are not in memory and have no `decode`, so that none can be kept.
     """
@@ -67,6 +68,7 @@ class Findings:
     undecoded: tuple[str, ...] = ()
     bundles: dict[str, list[Bundle]] = field(default_factory=dict)
     n_batches: int | None = None
+    left_out: dict[str, Any] | None = None
 
 
 def check_task(make: Callable[[], Task], code: UserCode) -> Findings:
@@ -269,6 +271,7 @@ class _Checks:
             splits.listing,
             undecoded(splits),
             bundles,
+            left_out=LeftOut.of(splits.left_out).model_dump() if splits.left_out else None,
         )
 
     def _classes(self, splits: Splits) -> dict[str, list[int]]:

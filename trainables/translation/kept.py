@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +27,14 @@ MODEL: Final = "tokens.model"
 
 @dataclass(frozen=True)
 class Prepared:
-    """The tokenizer of a training text, and its parts by name as tokens."""
+    """The tokenizer of a training text, and its parts by name as tokens.
+
+    `left_out`: the reason for each line of the training text that is in no pair, by its number.
+    """
 
     tokenizer: Tokenizer
     parts: dict[str, PairItems]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def prepared(folder: Path, key: str, make: Callable[[], Prepared]) -> Prepared:
@@ -55,7 +59,8 @@ def _read(place: Path) -> Prepared:
         )
         for part, texts in references.items()
     }
-    return Prepared(Tokenizer((place / MODEL).read_bytes()), parts)
+    left_out = json.loads((place / "left-out.json").read_text(encoding="utf-8"))
+    return Prepared(Tokenizer((place / MODEL).read_bytes()), parts, left_out)
 
 
 def _keep(made: Prepared, place: Path) -> None:
@@ -67,6 +72,7 @@ def _keep(made: Prepared, place: Path) -> None:
             np.save(scratch / f"{part}.starts.npy", items.starts)
         (scratch / MODEL).write_bytes(made.tokenizer.model)
         references = {part: items.references for part, items in made.parts.items()}
+        (scratch / "left-out.json").write_text(json.dumps(made.left_out), encoding="utf-8")
         (scratch / "references.json").write_text(json.dumps(references), encoding="utf-8")
         shutil.rmtree(place, ignore_errors=True)  # of what could not be read
         scratch.rename(place)

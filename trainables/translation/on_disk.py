@@ -90,7 +90,13 @@ class ParallelText(Translation):
     def splits(self) -> Splits:
         parts = self._prepared.parts
         listing = f"{self._listing}-{self.tokenizer.digest}"
-        return Splits(parts["train"], parts["val"], parts.get("test"), listing=listing)
+        return Splits(
+            parts["train"],
+            parts["val"],
+            parts.get("test"),
+            listing=listing,
+            left_out=self._prepared.left_out,
+        )
 
     @cached_property
     def _listed(self) -> dict[str, TextFiles]:
@@ -118,27 +124,40 @@ class ParallelText(Translation):
 
     def _made(self) -> Prepared:
         files = self._listed
-        texts = {part: self._texts(part, pair) for part, pair in files.items()}
+        left_out: dict[int, str] = {}
+        texts = {part: self._texts(part, pair, left_out) for part, pair in files.items()}
         tokenizer = train_tokenizer(
             (text for pair in texts["train"].values() for text in pair),
             self._n_tokens,
             most_lines=TOKENIZER_LINES,
         )
-        parts = {part: self._items(part, files[part], texts.pop(part), tokenizer) for part in files}
-        return Prepared(tokenizer, parts)
+        parts = {
+            part: self._items(part, files[part], texts.pop(part), tokenizer, left_out)
+            for part in files
+        }
+        lines = {f"line {line} of train": left_out[line] for line in sorted(left_out)}
+        return Prepared(tokenizer, parts, lines)
 
-    def _texts(self, part: str, files: TextFiles) -> dict[int, TextPair]:
-        """The pairs of a part by line."""
+    def _texts(self, part: str, files: TextFiles, left_out: dict[int, str]) -> dict[int, TextPair]:
+        """The pairs of a part by line; what may be left out is noted with the reason."""
         pairs, faults = read_pairs(files)
-        if not self._may_skip(part):
+        if self._may_skip(part):
+            left_out |= {fault.line: fault.reason for fault in faults}
+        else:
             require_usable(files, faults, len(pairs) + len(faults), _remedy(part))
         if not pairs:
             raise Refusal(f"{KEY} must hold a text in {files.names}, got none")
         return pairs
 
     def _items(
-        self, part: str, files: TextFiles, pairs: dict[int, TextPair], tokenizer: Tokenizer
+        self,
+        part: str,
+        files: TextFiles,
+        pairs: dict[int, TextPair],
+        tokenizer: Tokenizer,
+        left_out: dict[int, str],
     ) -> PairItems:
+        """The pairs of a part as tokens; too long ones that may be left out are noted."""
         measured = part != "train"
         items = PairItems.of(list(pairs.values()), tokenizer, measured=measured)
         faults = too_long(items.lengths, list(pairs), self.longest, self._languages)
@@ -147,6 +166,7 @@ class ParallelText(Translation):
         if not self._may_skip(part):
             require_usable(files, faults, len(pairs), _remedy(part))
         for fault in faults:
+            left_out[fault.line] = fault.reason
             del pairs[fault.line]
         if not pairs:
             raise Refusal(f"task.longest must leave a pair in {files.names}, got {self.longest}")

@@ -182,6 +182,8 @@ class JobRun:
             entries["code"] = {**facts.codes, "copy": facts.copy_digest}
         if facts.listings:
             entries["listings"] = dict(facts.listings)
+        if facts.left_out:
+            entries["left_out"] = {key: some.model_dump() for key, some in facts.left_out.items()}
         if facts.checkpoints:
             entries["checkpoints"] = {k: file.model_dump() for k, file in facts.checkpoints.items()}
         return entries

@@ -84,6 +84,24 @@ def test_leaving_broken_files_out_is_as_if_they_were_not_there(root: Path) -> No
     assert fingerprints(root, broken="skip") == before
 
 
+def test_what_is_left_out_is_counted_and_named(root: Path, bimp: Command) -> None:
+    from ruamel.yaml import YAML
+
+    for number in range(7):
+        (root / "images" / "a" / f"x{number}.jpg").write_text("no image")
+    study = raw(root, broken="skip")
+    _, code = opened_study(StudyFile.of(study), str(root / "out"), writes=False)
+    (sentence,) = code.known.left_out  # which the end of a run has too
+    assert sentence.startswith(
+        "left out of task.dataset: 7 that cannot be used: a/x0.jpg (no image of a known format), "
+    )
+    assert sentence.endswith("a/x4.jpg (no image of a known format) and 2 more")
+    with (root / "study.yaml").open("w") as file:
+        YAML(typ="safe").dump(study, file)
+    plan = bimp("plan", root / "study.yaml", "--out", root / "out").out
+    assert "7 broken files: a/x0.jpg (no image of a known format) and others" in plan
+
+
 def test_a_grid_over_the_options_looks_once_for_each(root: Path) -> None:
     study = StudyFile.of(raw(root, split={"seed": {"grid": [0, 1, 2]}}))
     resolved, code = opened_study(study, str(root / "out"), writes=False)

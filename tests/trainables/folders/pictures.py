@@ -32,6 +32,15 @@ def cut(path: Path, lost: int = 40) -> Path:
     return path
 
 
+def scrambled(path: Path) -> Path:
+    """Put what begins another JPEG among the pixels of an image: its header and end stay whole."""
+    content = bytearray(path.read_bytes())
+    place = len(content) * 7 // 8
+    content[place : place + 2] = b"\xff\xd8"
+    path.write_bytes(content)
+    return path
+
+
 def folder_of(root: Path, counts: Mapping[str, int]) -> Path:
     """Write so many images of noise into each folder below `root`, and return it."""
     seed = 0

@@ -132,6 +132,7 @@ def broken(flat: Path) -> Path:
 
 def check(root: Path, **options: Any) -> None:
     sources.check_available("image-folder", {"path": ".", **options}, root)
+    sources.prepare("image-folder", {"path": ".", **options}, root)
 
 
 def test_broken_files_are_counted_and_named(broken: Path) -> None:
@@ -205,6 +206,7 @@ def test_looking_at_a_folder_imports_neither_torch_nor_torchvision(flat: Path) -
         f"given, root = {{'path': 'flat', 'broken': 'skip'}}, Path({str(flat.parent)!r})\n"
         "sources.facts_of('image-folder', given, root)\n"
         "sources.check_available('image-folder', given, root)\n"
+        "sources.prepare('image-folder', given, root)\n"
         "sys.exit(bool({'torch', 'torchvision'} & {*sys.modules}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

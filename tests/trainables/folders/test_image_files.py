@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainables.folders.pictures import cut, noise, plain
+from tests.trainables.folders.pictures import cut, noise, plain, scrambled
 from trainables.data.raw import DataFormatError
-from trainables.folders.image_files import decoded, fault_of
+from trainables.folders.image_files import decoded, fault_of, header_of, silent
 
 
 def saved(path: Path, image: Any, **options: Any) -> Path:
@@ -87,6 +90,38 @@ def test_the_format_is_told_from_the_content(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.jpg", one("RGB", (1, 2, 3)), format="PNG")
     assert fault_of(path) is None
     assert decoded(path)[0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_file_that_breaks_off_in_its_middle_has_a_fault(tmp_path: Path, ending: str) -> None:
+    path = scrambled(noise(tmp_path / f"a{ending}", 0, (40, 30)))
+    assert header_of(path) == ("RGB", 40, 30)
+    assert fault_of(path) == "broken data stream when reading image file"
+    with pytest.raises(DataFormatError, match=rf"^task\.dataset\.path .*{path} \(broken data"):
+        decoded(path)
+
+
+def test_a_fault_of_the_machine_is_none_of_the_file(tmp_path: Path) -> None:
+    """A link to itself stands for whatever the system refuses to open."""
+    path = tmp_path / "a.png"
+    path.symlink_to(path)
+    rule = r"^data\.root must hold files that this machine can read, got .*a\.png \(.*Errno"
+    with pytest.raises(DataFormatError, match=rule):
+        fault_of(path, "data.root")
+
+
+def test_warnings_are_silent_in_all_threads_and_come_back() -> None:
+    before, within = warnings.filters[:], Barrier(2)
+
+    def look() -> None:
+        with silent():
+            within.wait(10)
+            warnings.warn("of metadata", UserWarning, stacklevel=1)
+
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(look), pool.submit(look)]:
+            one.result()
+    assert warnings.filters == before
 
 
 def junk_after_a_jpeg(path: Path) -> Path:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.trainables.folders.pictures import scrambled
 from tests.trainables.segmentation.datasets import VOID, cityscapes, mask, picture, voc
 from trainables.data.raw import DataFormatError
 from trainables.segmentation.layouts import (
@@ -17,6 +18,7 @@ from trainables.segmentation.layouts import (
     voc_levels,
     voc_listing,
 )
+from trainables.segmentation.masks import read_mask
 from trainables.segmentation.on_disk import Cityscapes, VocSegmentation
 from trainables.vocabulary.refusal import Refusal
 
@@ -150,10 +152,26 @@ def test_more_than_five_are_counted(root: Path) -> None:
     assert refusal(root).endswith(" and 2 more")
 
 
-def test_a_level_that_is_no_class_is_named_where_it_is_decoded(root: Path) -> None:
+def test_a_level_that_is_no_class_is_named_before_anything_is_trained(root: Path) -> None:
     mask(mask_of(root, 11), 11, [30])
+    assert refusal(root).endswith("2012_000011.jpg (mask 2012_000011.png: level 30 is no class)")
+    with pytest.raises(DataFormatError, match=r"got .*2012_000011\.png \(level 30 is no class\)$"):
+        read_mask(mask_of(root, 11), voc_levels())
+
+
+def test_what_breaks_off_in_its_middle_is_named_before_anything_is_trained(root: Path) -> None:
+    scrambled(image_of(root, 3))
+    scrambled(mask_of(root, 7))
+    text = refusal(root)
+    assert "got 2 of 13 that cannot be used" in text
+    assert "2012_000003.jpg (broken data stream when reading image file), " in text
+    assert "2012_000007.jpg (mask 2012_000007.png: " in text
+
+
+def test_one_that_breaks_later_is_named(root: Path) -> None:
     test = task(root).splits().test
-    with pytest.raises(DataFormatError, match=r"got level 30 in .*2012_000011\.png$"):
+    scrambled(image_of(root, 11))
+    with pytest.raises(DataFormatError, match=r"^data\.root must .* got .*2012_000011\.jpg \(brok"):
         test[1]  # type: ignore[index]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,11 @@ def test_a_line_that_cannot_be_used(root: Path, fault: str) -> None:
     remedy = r" \(task\.unusable: skip leaves them out\)$"
     with pytest.raises(Refusal, match=f"{rule}lines that cannot be used: {words}{remedy}"):
         parallel(root, n_tokens=285).splits()
-    skipped = parallel(root, n_tokens=285, unusable="skip").splits()
-    assert len(skipped.train) == 5
+    for _ in ("prepared", "kept"):
+        skipped = parallel(root, n_tokens=285, unusable="skip").splits()
+        assert len(skipped.train) == 5
+        ((line, reason),) = skipped.left_out.items()
+        assert re.fullmatch(words, f"{line.removesuffix(' of train')} ({reason})")
     write(root, "train", ENGLISH, GERMAN)
     write(root, "test", english, german)
     with pytest.raises(Refusal, match=r"test\.en and test\.de with a text in each line, .*\)$"):
