@@ -29,8 +29,8 @@ MEANINGS = {
     "task.dataset.split.seed": "Seed of the one draw of these shares",
     "task.dataset.n_train": "A fixed stratified subset to train on",
     "task.dataset.n_val": "A fixed stratified subset to validate on",
-    "task.dataset.broken": "What becomes of files that cannot be read: the run is refused and names"
-    " them, or they are left out",
+    "task.dataset.broken": "What becomes of files that cannot be decoded, counted and named either"
+    " way: the run is refused, or they are left out",
     "task.model": "Model, by name or with parameters (see Models)",
     "task.use": "A whole task in place of data set and model, by name (see Tasks) or your own; its"
     " keywords stand beside it",

@@ -136,7 +136,8 @@ class CifarParameters(ArrayParameters):
 class ImageNetParameters(ImageParameters):
     """As `ImageParameters`, with augmentation unless told otherwise: a random crop and a flip.
 
-    `path`: the folder with `train` and `val`; `split`: how a tenth of `train` is held out.
+    `path`: the folder with `train` and `val`, or with their archives; `split`: how a tenth of
+    `train` is held out.
     """
 
     UNHASHED: ClassVar = frozenset({"path"})

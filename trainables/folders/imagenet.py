@@ -1,4 +1,4 @@
-"""ImageNet's 2012 challenge as torchvision unpacks it: `train` and `val`, a folder for each class.
+"""ImageNet's 2012 challenge: `train` and `val`, a folder for each class, or its archives.
 
 A tenth of the training images is held out for validation; the public validation images, whose
 labels are known, are the test part. Images are augmented, resized and normalised as usual for it.
@@ -18,8 +18,9 @@ from trainables.config.datasets import (
     KnownDataset,
 )
 from trainables.data.balance import Balance
-from trainables.data.raw import DataFormatError
+from trainables.data.raw import DataFormatError, DataMissingError
 from trainables.folders.division import FolderParts, divided, require_whole
+from trainables.folders.imagenet_archives import ARCHIVES, packed, unpack
 from trainables.folders.listing import listing_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,13 @@ class ImageNetSource:
     download: Callable[[str, Path], None] | None = None
 
     def check(self, dataset: Dataset, options: ImageNetParameters, root: Path) -> None:
-        """Count the files and open the header of each."""
+        """Count the files, unless they are in archives that are still to be unpacked."""
+        if not packed(_folder(options, root)):
+            _parts(dataset, options, root)
+
+    def prepare(self, dataset: Dataset, options: ImageNetParameters, root: Path) -> None:
+        """Unpack the archives, and decode each file: DataFormatError where some are broken."""
+        unpack(_folder(options, root), _known(dataset).n_classes)
         require_whole(_parts(dataset, options, root))
 
     def balance(self, dataset: Dataset, options: ImageNetParameters, root: Path) -> Balance:
@@ -45,8 +52,13 @@ class ImageNetSource:
         """Return the parts as items that are decoded when they are asked for."""
         from trainables.folders.items import on_disk
 
+        unpack(_folder(options, root), _known(dataset).n_classes)
         splits = on_disk(_parts(dataset, options, root), _as_folder(dataset, options))
         return replace(splits, listing=None)  # its numbers say which files these are
+
+
+def _folder(options: ImageNetParameters, root: Path) -> Path:
+    return root / Path(options.path).expanduser()
 
 
 def _as_folder(dataset: Dataset, options: ImageNetParameters) -> FolderParameters:
@@ -57,7 +69,11 @@ def _as_folder(dataset: Dataset, options: ImageNetParameters) -> FolderParameter
 
 def _parts(dataset: Dataset, options: ImageNetParameters, root: Path) -> FolderParts:
     known = _known(dataset)
-    listing = listing_of(root / Path(options.path).expanduser())
+    folder = _folder(options, root)
+    if packed(folder) or not (folder / "train").is_dir():
+        rule = f"must hold train/ and val/, or the archives {ARCHIVES} to be unpacked by a run"
+        raise DataMissingError(f"task.dataset.path {rule}, got {folder}")
+    listing = listing_of(folder)
     counts = {part: len(files) for part, files in listing.parts.items()}
     expected = {"train": known.n_full, "val": known.n_test}
     if counts != expected or len(listing.classes) != known.n_classes:

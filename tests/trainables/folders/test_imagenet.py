@@ -80,6 +80,6 @@ def test_numbers_of_images_and_classes_are_the_record_s(root: Path) -> None:
 def test_broken_and_missing_files(root: Path) -> None:
     (root / "imagenet/val/n01/000.png").write_text("no")
     with pytest.raises(DataFormatError, match=r"got 1 of 26 that cannot: val/n01/000\.png"):
-        SOURCE.check(SMALL, options(), root)
+        SOURCE.prepare(SMALL, options(), root)
     with pytest.raises(DataMissingError, match=f"got {root}/elsewhere"):
         SOURCE.check(SMALL, options(path="elsewhere"), root)
