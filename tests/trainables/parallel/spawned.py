@@ -22,6 +22,7 @@ SERVER = "forkserver"
 _IMPORTED = (
     "__main__",
     "tests.trainables.parallel.spawned",
+    "tests.trainables.trials.sigkill",
     "trainables.training.shares",
     "trainables.workers.follower",
 )

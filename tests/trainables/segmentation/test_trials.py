@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from tests.trainables.segmentation.datasets import cityscapes, picture, voc
 from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
+from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
 from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
@@ -20,6 +20,7 @@ from trainables.deploy.weights import masked_weights
 from trainables.files.trial_record import Record
 from trainables.segmentation.digit_scenes import DigitScenes
 from trainables.segmentation.on_disk import Cityscapes, OnDisk, VocSegmentation
+from trainables.segmentation.pairs import PairItems
 from trainables.segmentation.task import Segmentation
 from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.refusal import Refusal
@@ -62,34 +63,89 @@ def tasks(root: Path, keeping: Keeping | None = None) -> TaskCache:
     return TaskCache(root, "cpu", 1, keeping or Keeping(processes=0))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("use", TASKS)
-def test_memory_and_loader_processes_change_no_bit(use: str, root: Path, tmp_path: Path) -> None:
-    config = configured(use, root)
-    places = [Keeping("off", 0), Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
-    records = [
-        run_trial(config, tmp_path / str(n), tasks=tasks(root, place))
-        for n, place in enumerate(places)
-    ]
-    assert len({json.dumps(timeless(record), sort_keys=True) for record in records}) == 1
-    record = records[0]
+@pytest.fixture(scope="module")
+def calm(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """An undisturbed trial on VOC, of six dense steps and two cycles, in its folder."""
+    out = tmp_path_factory.mktemp("calm")
+    return out, run_trial(configured("voc-segmentation", root), out, tasks=tasks(root))
+
+
+def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
+    """Whether a trial has ended as the undisturbed one, to the bit."""
+    folder, undisturbed = calm
+    alike = timeless(record) == timeless(undisturbed)
+    return alike and same(last_stage(out, record), last_stage(folder, undisturbed))
+
+
+def test_an_undisturbed_trial_says_what_it_measured_and_on_which_files(
+    root: Path, calm: tuple[Path, Record]
+) -> None:
+    _, record = calm
     assert {"val_mean_iou", "test_mean_iou", "test_pixel_accuracy"} <= record.metrics.keys()
     assert "train_pixels_per_s" in record.metrics
     assert record.declared["metrics"]["mean_iou"]["percent"] is True
     assert record.provenance["pillow"]
-    assert record.config["task"]["listing"] == config.facts.listings["task.use"]  # type: ignore[union-attr]
+    facts = configured("voc-segmentation", root).facts
+    assert facts is not None
+    assert record.config["task"]["listing"] == facts.listings["task.use"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 4, 8, 11, 14])
-def test_resumed_anywhere_it_ends_in_the_same_bits(root: Path, tmp_path: Path, after: int) -> None:
+PLACES = [Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process", "four and memory"])
+def test_memory_and_loader_processes_change_no_bit(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], place: Keeping
+) -> None:
     config = configured("voc-segmentation", root)
-    calm = run_trial(config, tmp_path / "calm", tasks=tasks(root))
-    interrupted(config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), after)
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root, place)))
+
+
+def test_cityscapes_is_trained_by_any_number_of_loader_processes(
+    root: Path, tmp_path: Path
+) -> None:
+    config = configured("cityscapes", root)
+    places = [Keeping("off", 0), Keeping("off", 4)]
+    records = [
+        run_trial(config, tmp_path / str(n), tasks=tasks(root, place))
+        for n, place in enumerate(places)
+    ]
+    assert timeless(records[0]) == timeless(records[1])
+
+
+@pytest.mark.parametrize("after", [1, 4, 8, 11, 14])
+def test_resumed_anywhere_it_ends_in_the_same_bits(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], after: int
+) -> None:
+    config = configured("voc-segmentation", root)
+    interrupted(config, tmp_path, tasks(root, Keeping("off", after % 2)), after)
     reseed(after)
-    again = run_trial(config, tmp_path / "broken", tasks=tasks(root))
-    assert timeless(again) == timeless(calm)
-    assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
+
+
+@pytest.mark.parametrize(("step", "stages"), [(5, 0), (8, 1)], ids=["dense", "retraining"])
+def test_a_worker_that_sigkill_takes_within_an_epoch(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], step: int, stages: int
+) -> None:
+    """Of three steps an epoch, six of them dense."""
+    config = configured("voc-segmentation", root)
+    assert killed_within_a_step(config, tmp_path, root, step, processes=1) == stages
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_loader_process_that_sigkill_takes_within_an_epoch(
+    root: Path,
+    tmp_path: Path,
+    calm: tuple[Path, Record],
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+) -> None:
+    config, mark = configured("voc-segmentation", root), tmp_path / "killed"
+    let_a_loader_process_die(monkeypatch, PairItems, 5, mark)
+    place = tasks(root, Keeping("off", processes))
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=place))
+    assert mark.exists()
 
 
 def test_a_folder_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.trainables.translation.texts import SMALL, parallel, texts
 from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
+from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
 from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.data.keeping import Keeping
 from trainables.deploy.trained import needs_code, trained
 from trainables.deploy.weights import masked_weights
+from trainables.files.trial_record import Record
 from trainables.translation.measures import points
+from trainables.translation.pairs import PairItems
 from trainables.trials.task_cache import TaskCache
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -58,9 +64,23 @@ def tasks(root: Path, keeping: Keeping | None = None) -> TaskCache:
     return TaskCache(root, "cpu", 1, keeping or Keeping(processes=0))
 
 
-def test_a_trial_is_measured_and_built_again(root: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def calm(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """An undisturbed trial, in its folder."""
+    out = tmp_path_factory.mktemp("calm")
+    return out, run_trial(configured(root), out, tasks=tasks(root))
+
+
+def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
+    """Whether a trial has ended as the undisturbed one, to the bit."""
+    folder, undisturbed = calm
+    alike = timeless(record) == timeless(undisturbed)
+    return alike and same(last_stage(out, record), last_stage(folder, undisturbed))
+
+
+def test_a_trial_is_measured_and_built_again(root: Path, calm: tuple[Path, Record]) -> None:
     config = configured(root)
-    record = run_trial(config, tmp_path, tasks=tasks(root))
+    folder, record = calm
     assert record.state == "done"
     metrics = record.metrics
     assert {
@@ -80,7 +100,7 @@ def test_a_trial_is_measured_and_built_again(root: Path, tmp_path: Path) -> None
     assert record.config["task"]["listing"] == config.facts.listings["task.use"]  # type: ignore[union-attr]
     assert "batch_size" not in record.config["dense"]
     assert needs_code(record) is None
-    network = trained(record, masked_weights(record, str(tmp_path / "stages")), root)
+    network = trained(record, masked_weights(record, str(folder / "stages")), root)
     assert network.evaluate("test")["chrf"] == metrics["test_chrf"]
 
 
@@ -92,28 +112,51 @@ def test_other_batches_than_were_counted_are_refused(root: Path, tmp_path: Path)
     assert report.fault.message.startswith("task.use must form the batches that were counted when")
 
 
-@pytest.mark.slow
-def test_memory_and_loader_processes_change_no_bit(root: Path, tmp_path: Path) -> None:
-    config = configured(root)
-    places = [Keeping("off", 0), Keeping("on", 0), Keeping("off", 1), Keeping("off", 4)]
-    records = [
-        run_trial(config, tmp_path / str(n), tasks=tasks(root, place))
-        for n, place in enumerate(places)
-    ]
-    assert len({json.dumps(timeless(record), sort_keys=True) for record in records}) == 1
+PLACES = [Keeping("on", 0), Keeping("off", 1), Keeping("off", 4)]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process", "four"])
+def test_memory_and_loader_processes_change_no_bit(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], place: Keeping
+) -> None:
+    record = run_trial(configured(root), tmp_path, tasks=tasks(root, place))
+    assert is_calm(calm, tmp_path, record)
+
+
 @pytest.mark.parametrize("after", [1, 8, 20, 29])
-def test_resumed_anywhere_it_ends_in_the_same_bits(root: Path, tmp_path: Path, after: int) -> None:
+def test_resumed_anywhere_it_ends_in_the_same_bits(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], after: int
+) -> None:
     config = configured(root)
     assert 20 < config.dense_steps < 29 < config.total_steps
-    calm = run_trial(config, tmp_path / "calm", tasks=tasks(root))
-    interrupted(config, tmp_path / "broken", tasks(root, Keeping("off", after % 2)), after)
+    interrupted(config, tmp_path, tasks(root, Keeping("off", after % 2)), after)
     reseed(after)
-    again = run_trial(config, tmp_path / "broken", tasks=tasks(root))
-    assert timeless(again) == timeless(calm)
-    assert same(last_stage(tmp_path / "broken", again), last_stage(tmp_path / "calm", calm))
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
+
+
+@pytest.mark.parametrize(("step", "stages"), [(15, 0), (29, 1)], ids=["dense", "retraining"])
+def test_a_worker_that_sigkill_takes_within_an_epoch(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], step: int, stages: int
+) -> None:
+    config = configured(root)
+    assert (step - 1) % config.steps_per_epoch, "within an epoch"
+    assert killed_within_a_step(config, tmp_path, root, step, processes=1) == stages
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_loader_process_that_sigkill_takes_within_an_epoch(
+    root: Path,
+    tmp_path: Path,
+    calm: tuple[Path, Record],
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+) -> None:
+    config, mark = configured(root), tmp_path / "killed"
+    let_a_loader_process_die(monkeypatch, PairItems, 11, mark)
+    place = tasks(root, Keeping("off", processes))
+    assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=place))
+    assert mark.exists()
 
 
 def test_micro_batches_take_the_same_steps(root: Path, tmp_path: Path) -> None:
@@ -128,8 +171,6 @@ def test_micro_batches_take_the_same_steps(root: Path, tmp_path: Path) -> None:
 
 def test_what_is_measured_is_what_is_written(root: Path) -> None:
     """Decoded row by row, of the same weights, and scored without the engine."""
-    import torch
-
     task = parallel(root)
     torch.manual_seed(0)
     network = task.model().eval()
@@ -141,3 +182,26 @@ def test_what_is_measured_is_what_is_written(root: Path) -> None:
     assert scores["translations"] == alone
     numbers = task.finish({**scores, "weight": int(task.weight(batch))})
     assert {k: numbers[k] for k in ("chrf", "bleu")} == points(alone, list(batch.references))
+
+
+@pytest.mark.slow
+def test_a_trial_s_numbers_are_those_of_sacrebleus_command_on_what_its_network_writes(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record]
+) -> None:
+    folder, record = calm
+    network = trained(record, masked_weights(record, str(folder / "stages")), root)
+    task = parallel(root)
+    test = task.splits().test
+    assert test is not None
+    with torch.inference_mode():
+        written = [task.translated(network.model, test[n].source[None])[0] for n in (0, 1)]
+    lines = {"references": [test[n].reference for n in (0, 1)], "written": written}
+    for name, part in lines.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in part), encoding="utf-8")
+    files = [str(tmp_path / "references"), "-i", str(tmp_path / "written")]
+    command = [sys.executable, "-m", "sacrebleu", *files, "-m", "chrf", "bleu", "-w", "12"]
+    done = subprocess.run([*command, "-f", "json"], capture_output=True, text=True, check=True)
+    told = {row["name"].lower().rstrip("2"): row["score"] for row in json.loads(done.stdout)}
+    assert told["chrf"] > 0
+    for name, score in told.items():
+        assert record.metrics[f"test_{name}"] == pytest.approx(score, abs=1e-11)

@@ -57,7 +57,7 @@ def job_for(
         study="plain",
         folder=str(folder),
         store=str(context.pop("store", folder / "stages")),
-        data_root="/nonexistent",
+        data_root=str(context.pop("data_root", "/nonexistent")),
         **{"unit_s": 0.0, "store_patience": 0.01, **context},
     )
     raw = config.model_dump(mode="json")
