@@ -83,3 +83,4 @@ def test_a_share_is_that_of_the_decimal() -> None:
     assert round(0.575 * 100) == 57  # in floats 57.49999999999999
     assert share_of(100, 0.575) == 58
     assert [share_of(n, 0.1) for n in (5, 15, 25, 1797)] == [0, 2, 2, 180]
+    assert all(share_of(n, 0.1) == round(0.1 * n) for n in range(5000)), "a tenth is as in floats"

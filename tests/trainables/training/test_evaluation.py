@@ -144,3 +144,23 @@ def test_classification_by_hand_is_never_smoothed() -> None:
     smoothed = task.loss(nn.Identity(), (logits, labels))
     uniform = sum(float(torch.logsumexp(row, 0) - row.mean()) for row in logits) / 3
     assert float(smoothed) == pytest.approx(0.7 * numbers["loss"] + 0.3 * uniform, rel=1e-6)
+
+
+FIVE = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0], [1.0, 0.0, 0.5], [0.0, 4.0, 0.0],
+                     [0.0, 0.0, 1.0]])  # fmt: skip
+CLASSES = torch.tensor([0, 1, 0, 2, 2])
+
+
+@pytest.mark.parametrize("processes", [None, 0, 2], ids=["memory", "loader", "two processes"])
+def test_top_1_by_hand_over_a_last_batch_of_one(processes: int | None) -> None:
+    """Taken for 0, 2, 0, 1, 2: three of five are right, by batches 1 of 2, 1 of 2 and 1 of 1."""
+    in_memory = InMemory.of(FIVE, CLASSES)
+    part = in_memory if processes is None else [in_memory[i] for i in range(5)]
+    task = Labelled(part)
+    task.evaluation_batch = 2  # type: ignore[misc]
+    place = loaded(nn.Identity(), task.splits(), task, loading=Loading(processes or 0))
+    numbers = evaluate(place, "val")
+    assert numbers["accuracy"] == 3 / 5  # the mean of the batches' means is 2 / 3
+    right = zip(FIVE.double(), CLASSES, strict=True)
+    losses = [float(torch.logsumexp(row, 0) - row[label]) for row, label in right]
+    assert numbers["loss"] == pytest.approx(sum(losses) / 5, rel=1e-6)
