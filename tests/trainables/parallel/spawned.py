@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -89,6 +89,7 @@ def _said(pipe: Connection) -> str | None:
 def _follow(pipe: Connection, port: int, rank: int, text: str) -> None:
     from trainables.workers.follower import follow
 
+    set_start_method("fork", force=True)  # of its loader's processes, as on a worker
     pipe.send(follow(port, rank, text))
 
 
