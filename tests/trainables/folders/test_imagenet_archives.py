@@ -143,7 +143,8 @@ def deadly(folder: str, n: int, checksum: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("n", [1, 10, 11, 20, 21, 26])
 def test_sigkill_at_an_image_leaves_no_half_part_and_the_next_goes_on(folder: Path, n: int) -> None:
-    child = get_context("fork").Process(target=deadly, args=(str(folder), n, ARCHIVE_META["devkit"]))
+    arguments = (str(folder), n, ARCHIVE_META["devkit"])
+    child = get_context("fork").Process(target=deadly, args=arguments)
     child.start()
     child.join(60)
     assert child.exitcode == -signal.SIGKILL
