@@ -101,6 +101,7 @@ def test_the_facts_of_a_sound_task(ask: Ask) -> None:
         "undecoded": ["train", "val"],
         "bundles": {"heads": [], "hidden": []},
         "n_batches": None,
+        "left_out": None,
     }
 
 
