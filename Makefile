@@ -18,6 +18,10 @@ WORK ?= results/benchmarks
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	-c constraints.txt --generate-hashes --no-header --no-annotate
 
+# Containers often forbid byte code; then each of a run's processes compiles torch and Ray anew, which
+# takes longer than the tests do. Empty means that Python writes it, beside the sources, once.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DELETE_ON_ERROR:
 .PHONY: install demo test test-kill test-quick lint docs bench lock clean
 
