@@ -33,11 +33,8 @@ class Raylets:
         self._cluster: Any = None
         self._due: list[float] = []
         self.has_head = False
-
-    @property
-    def address(self) -> str:
+        self.address = ""
         """Host and port of the head, the same after a restart."""
-        return str(self._cluster.address)
 
     def start(self) -> None:
         """Start the head and all nodes."""
@@ -45,6 +42,7 @@ class Raylets:
 
         head = {"num_cpus": 0, "gcs_server_port": self._port, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address = str(self._cluster.address)
         self.has_head = True
         self._due = []
         for _ in range(self._n_nodes):
