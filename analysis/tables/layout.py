@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import shown
+from analysis.columns.labels import block_words, shown
 from analysis.columns.labels import unit as unit_of
 from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
@@ -138,12 +138,15 @@ def lay_out(table: Table) -> TextTable:
 
 
 def _heads(keys: Sequence[str], column: Sequence[Any]) -> list[str]:
-    """The headers of one column: `sparsity 80 %`, `3 epochs`, as figures and pages say them."""
+    """The headers of one column: `80 % sparse`, `3 epochs`, as figures and pages say them."""
     counted = [unit_of(key) == "epochs" for key in keys]
     heads = []
     for key, name, value, in_epochs in zip(keys, _short(keys), column, counted, strict=False):
         text = shown(key, value) if isinstance(value, Real) else value_text(value)
-        heads.append(text if in_epochs and sum(counted) == 1 else f"{name} {text}")
+        alone = in_epochs and sum(counted) == 1
+        sparse = key == "prune.sparsity" and isinstance(value, Real)
+        named = block_words({key: value}) if sparse else f"{name} {text}"
+        heads.append(text if alone else named)
     return heads
 
 

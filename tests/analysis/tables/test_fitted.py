@@ -40,7 +40,7 @@ def test_a_wide_table_is_split_by_sparsity(width: int) -> None:
     text = fitted(TABLE, width)
     assert max(map(len, text.splitlines())) <= width
     assert len(body(text)) == 3 * 2
-    assert [len(re.findall(f"sparsity {s} %", text)) for s in (80, 90, 95)] == [2, 2, 2]
+    assert [len(re.findall(f"{s} % sparse", text)) for s in (80, 90, 95)] == [2, 2, 2]
     assert text.count("37.50 ± 17.68") == 12
     assert text.count("Mean ± sample standard deviation") == text.count("by schedule") == 1
 

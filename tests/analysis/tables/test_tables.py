@@ -87,7 +87,7 @@ def test_rows_and_columns_come_in_reading_order(frame: pd.DataFrame) -> None:
     grid = lay_out(comparison_table(frame.sample(frac=1, random_state=1)))
     assert [label for (label,) in grid.labels] == ["ft", "slr", "clr", "llr", "allr"]
     assert grid.headers == (
-        ("sparsity 80 %", "1 epoch"), ("sparsity 90 %", "1 epoch"), ("sparsity 90 %", "3 epochs"),
+        ("80 % sparse", "1 epoch"), ("90 % sparse", "1 epoch"), ("90 % sparse", "3 epochs"),
     )  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def test_methods_are_laid_out_by_goal_and_metric(methods: pd.DataFrame) -> None:
     grid = lay_out(methods_table(pd.concat([methods, more], ignore_index=True)))
     words = ["test accuracy [%]", "theoretical speedup [x]", "sparsity reached",
              "training throughput [images/s]"]  # fmt: skip
-    assert grid.headers == tuple((f"sparsity {s} %", w) for s in (80, 90) for w in words)
+    assert grid.headers == tuple((f"{s} % sparse", w) for s in (80, 90) for w in words)
     (bimp,) = [row for (label,), row in zip(grid.labels, grid.rows, strict=True) if label == "bimp"]
     assert [c.text for c in bimp[:4]] == [
         "90.00 ± 1.41", "4.50 ± 0.71", "0.9000 ± 0.0000", "1100 ± 141",
