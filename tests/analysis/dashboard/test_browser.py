@@ -324,6 +324,7 @@ def test_hostile_text_shows_as_text(browser: Browser, tmp_path: Path) -> None:
     folder = StudyFolder(str(tmp_path))
     write_hostile(folder)
     live = Served(tmp_path)
+    browser.driver.get("about:blank")  # the page before asks a server that is closed
     browser.errors(), browser.hosts()
     try:
         for path in PAGES:

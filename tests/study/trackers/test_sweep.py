@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -243,6 +244,7 @@ def test_wandb_holds_the_frames_offline(
     assert notes == {"ft0": "", "wild": "loss is not finite", "broken": "ValueError: no"}
     assert sweep(study, {"wandb": "pruning"}) == [Swept("wandb", "pruning", 0, 0)]
     retried(study, state="done", attempt=3, message=None, metrics={"val_accuracy": 0.7})
+    time.sleep(1.1)  # W&B names a run's folder by the second in which it begins
     assert sweep(study, {"wandb": "pruning"}) == [Swept("wandb", "pruning", 1, 0)]
     (folder,) = (Path(study) / "wandb").glob("offline-run-*-broken")
     assert offline(folder)[1]["val_accuracy"] == 0.7
