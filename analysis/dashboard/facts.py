@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.columns.labels import MISSING, number, shown, words
+from analysis.columns.labels import MISSING, brief, number, shown, words
 from analysis.columns.names import KEYS, RETRAIN_SEED, config_columns, is_missing
 from analysis.columns.roles import reported
 from analysis.dashboard.watch import Snapshot
@@ -224,9 +224,12 @@ def by_study(trials: pd.DataFrame) -> TextTable:
 
 
 def _task(part: pd.DataFrame) -> str:
-    names = [c for c in ("task.dataset", "task.model") if c in part]
+    names = [c for c in ("task.use", "task.dataset", "task.model") if c in part]
+    if not names:
+        return MISSING
     tasks = part[names].drop_duplicates().itertuples(index=False)
-    return "; ".join(", ".join(map(str, row)) for row in tasks)
+    told = [", ".join(brief(name) for name in row if not is_missing(name)) for row in tasks]
+    return "; ".join(text or MISSING for text in told)
 
 
 def _span(part: pd.DataFrame, column: str) -> str:

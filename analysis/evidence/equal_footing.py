@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -103,8 +104,9 @@ def _notes(found: Matched, axis: str, by: str) -> list[str]:
     ]
     if found.unknown:
         names = joined([shown(by, name) for name in found.unknown])
+        what = f"{words(by)} " if all(isinstance(name, Real) for name in found.unknown) else ""
         notes.append(
-            f"Of {names} nothing is known: the front of several settings takes {FEWEST_SEEDS}"
+            f"Of {what}{names} nothing is known: the front of several settings takes {FEWEST_SEEDS}"
             " seeds."
         )
     settled = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -132,7 +133,8 @@ def _add_keys(
     if len(series) > 1 or not bounds:
         for name, style in series.items():
             color = theme.DENSE.color if bounds else style.color
-            canvas.add_key(figure, label(name), style.symbol, color=color)
+            text = f"{words(table.by)} {label(name)}" if isinstance(name, Real) else label(name)
+            canvas.add_key(figure, text, style.symbol, color=color)
         canvas.brief_legend(figure)
     mark = next(iter(series.values())).symbol if len(series) == 1 else "circle"
     if table.frame["front"].any():
@@ -157,7 +159,9 @@ def _add_names(figure: go.Figure, frame: pd.DataFrame, view: FrontAxes) -> None:
     share = (spots - spots.min()) / (np.ptp(spots) or 1.0)
     worst, need = (heights.max() if up < 0 else heights.min()), np.ptp(heights) or 1.0
     above = (heights - worst).abs() / need * PIXELS
-    lifts = _stacked(share[named.index], above[named.index])
+    lines = named["label"].map(lambda text: max(2, text.count("\n") + 1))
+    sizes = (LINE * lines).astype(float)
+    lifts = _stacked(share[named.index], above[named.index], sizes)
     for place, lift in lifts.items():
         right = share[place] > OUTER
         figure.add_annotation(
@@ -177,7 +181,7 @@ def _add_names(figure: go.Figure, frame: pd.DataFrame, view: FrontAxes) -> None:
             font={"size": 11},
         )
     pad = 0.06 * need
-    top = max(above[place] + lift + STACK for place, lift in lifts.items()) - PIXELS
+    top = max(above[place] + lift + sizes[place] for place, lift in lifts.items()) - PIXELS
     room = max(pad, need * top / PIXELS)
     ends = (worst - pad, heights.max() + room) if up > 0 else (heights.min() - room, worst + pad)
     ceiling = 100.0 if in_percent(view.y) else np.inf
@@ -186,8 +190,8 @@ def _add_names(figure: go.Figure, frame: pd.DataFrame, view: FrontAxes) -> None:
 
 
 NEAREST: Final = 12
-STACK: Final = 32
-"""Pixels from a point to the nearest name, and that a name of two lines takes."""
+LINE: Final = 16
+"""Pixels from a point to the nearest name, and that a line of a name takes."""
 
 PIXELS: Final = 200.0
 """What the points take upwards, in pixels, more or less."""
@@ -199,14 +203,24 @@ OUTER: Final = 0.62
 """Names of points beyond this share of the width stand to their left."""
 
 
-def _stacked(spots: pd.Series[float], heights: pd.Series[float]) -> dict[Any, float]:
-    """How many pixels above its point each name stands: the least at which it meets no other."""
+def _stacked(
+    spots: pd.Series[float], heights: pd.Series[float], sizes: pd.Series[float]
+) -> dict[Any, float]:
+    """How many pixels above its point each name stands: the least at which it meets no other.
+
+    `sizes` are the names' own heights.
+    """
+
+    def meets(place: Any, lift: float, other: Any) -> bool:
+        start, there = heights[place] + lift, heights[other] + lifts[other]
+        return bool(start < there + sizes[other] and there < start + sizes[place])
+
     lifts: dict[Any, float] = {}
     order = spots.sort_values(kind="stable").index.tolist()
     for place in order:
         near = [o for o in lifts if abs(spots[o] - spots[place]) < NEAR]
         lift = NEAREST
-        while any(abs(heights[place] + lift - heights[o] - lifts[o]) < STACK for o in near):
+        while any(meets(place, lift, other) for other in near):
             lift += 4
         lifts[place] = lift
     return lifts

@@ -151,10 +151,7 @@ def _table(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
     from analysis.tables.content import comparison_table, methods_table
     from analysis.tables.fitted import fitted
 
-    try:
-        trials = comparable(study.read.trials)
-    except OSError as error:  # the run has ended, and the store is out just now
-        return f"its table cannot be shown: {error}; bimp table {summary.folder}"
+    trials = comparable(study.read.trials)
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:

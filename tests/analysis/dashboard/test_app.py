@@ -336,6 +336,21 @@ def test_one_series_at_many_sparsities_makes_no_table(snapshot: Snapshot) -> Non
     assert isinstance(said, str) and "one method" in said and "13 settings" in said
 
 
+def test_a_task_is_named_whatever_kind_it_is(snapshot: Snapshot) -> None:
+    """A task by name, which has no data set and no model, was a row of semicolons."""
+    apart = ["task.dataset", "task.model", "task.use"]
+    plain = snapshot.trials.drop(columns=apart, errors="ignore")
+    at = by_study(snapshot.trials).headers.index(("task",))
+
+    def task(trials: pd.DataFrame) -> str:
+        (row,) = by_study(trials).rows
+        return row[at].text
+
+    assert task(snapshot.trials) == "digits, cnn"
+    assert task(plain.assign(**{"task.use": "segmentation-small"})) == "segmentation-small"
+    assert task(plain) == "–"
+
+
 def test_one_study_is_compared_with_nothing(snapshot: Snapshot) -> None:
     for key in ("studies_gains", "studies_cost", "studies_accuracy_by_sparsity"):
         assert plot(PANELS[key], snapshot, Address({})).drawing.notes == (ONE_STUDY,)

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.figures import FIGURES
 from analysis.fronts.axes import NONE, bounds_of, front_axes, levels_offered
+from analysis.fronts.drawing import _stacked
 from analysis.fronts.pareto import pareto_figure, pareto_table
 from analysis.panels.aims import aimed
 from analysis.panels.picks import offers
@@ -153,3 +154,11 @@ def test_one_configuration_is_no_front() -> None:
 def test_without_objectives_it_is_the_choice_over_the_speedup() -> None:
     axes = front_axes(searched(), None)
     assert (axes.y, axes.x, axes.level) == ("val_accuracy", "theoretical_speedup", "")
+
+
+@pytest.mark.parametrize(("lines", "second"), [(2, 44), (3, 60)])
+def test_names_that_are_near_each_other_are_stacked_by_their_lines(lines: int, second: int) -> None:
+    """A name of three lines lay on the one below it, as each was given room for two."""
+    sizes = pd.Series([16.0 * lines] * 3)
+    lifts = _stacked(pd.Series([0.1, 0.98, 1.0]), pd.Series([90.0, 90.0, 90.0]), sizes)
+    assert lifts == {0: 12, 1: 12, 2: second}
