@@ -9,7 +9,8 @@ from pathlib import Path
 from study.definition.studyfile import StudyFile
 from trainables.config.catalog import TORCHVISION_PREFIX
 from trainables.config.trial import TrialConfig
-from trainables.files.storage import is_remote, open_folder
+from trainables.files.outages import AT_START, PatientFolder
+from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.refusal import Refusal
 
 _PROBE = "writable.tmp"
@@ -18,7 +19,7 @@ _PROBE = "writable.tmp"
 def check_folder(location: str, key: str) -> None:
     """Refuse a folder that cannot be written, by writing to it; nothing of that is left behind."""
     try:
-        folder = open_folder(location)
+        folder = _patiently(location)
         new = [] if is_remote(location) else _missing_folders(Path(folder.location))
         folder.write(_PROBE, b"")
         folder.delete(_PROBE)
@@ -28,6 +29,12 @@ def check_folder(location: str, key: str) -> None:
         raise Refusal(
             f"{key} must be a folder that can be written, got {location} ({error})"
         ) from error
+
+
+def _patiently(location: str) -> Folder:
+    """The folder; an object store may refuse a request, where a disk that does so has said all."""
+    folder = open_folder(location)
+    return PatientFolder(folder, AT_START) if is_remote(location) else folder
 
 
 def _missing_folders(path: Path) -> list[Path]:

@@ -49,6 +49,7 @@ from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
 from trainables.config.datasets import FolderParameters
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
+from trainables.files.outages import AT_START, PatientFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.refusal import Refusal
 
@@ -151,7 +152,7 @@ def opened_study(
         return resolve(study), LookedAt()
     from study.definition.locations import folder_of, opened
 
-    folder = opened(folder_of(study, out), "--out")
+    folder = PatientFolder(opened(folder_of(study, out), "--out"), AT_START)
     before = kept_code(folder.read)
     if same_code and not before.looks:
         rule = "must be given for a folder that was run with other code before"

@@ -94,10 +94,11 @@ def main() -> None:
     try:
         group(standalone_mode=True)
     except Exception as error:
+        from trainables.files.outages import StoreOutage
         from trainables.files.trial_record import RecordError
         from trainables.vocabulary.refusal import Refusal
 
-        if isinstance(error, RecordError):
+        if isinstance(error, (RecordError, StoreOutage)):
             error = Refusal(str(error))
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             error = Refusal("standard output must take what is written, got a full device")

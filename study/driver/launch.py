@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from study.driver import ray_session
 from study.driver.head import ClusterWatch
 from study.driver.progress import Display, display
 from study.driver.ray_session import Machines
-from study.driver.run_end import AGAIN, RunEnd, sigterm_as_interrupt
+from study.driver.run_end import AGAIN, RunEnd, cluster_lost, sigterm_as_interrupt
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
@@ -34,7 +35,7 @@ from study.trackers.process import Tracking
 from study.views.intentions import older_code, older_revisions, other_files, sentences
 from trainables.files import token
 from trainables.files.leases import Leases
-from trainables.files.outages import Patience, PatientFolder, StoreOutage
+from trainables.files.outages import AT_START, Patience, PatientFolder, StoreOutage
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, open_folder
@@ -68,11 +69,12 @@ class Launch:
         self.resolved, self.study, self._code = resolved, resolved.study, code
         opened(location, "--out")
         self.folder = StudyFolder(location)
-        self._patient = self.folder.folder  # a run waits for it, see `go`
+        self._patient = PatientFolder(self.folder.folder, AT_START)  # longer for a run, see `go`
         self.store_location = store_of(self.study, self.folder)
         self.store: Folder = opened(self.store_location, "stage_store")
         self._run_lease = Leases(self.folder.folder)
         self._token = token.new_token()
+        self._at_work: Work | None = None
 
     def check_before(self, address: str | None) -> None:
         """Check folders, data and, without a cluster, this machine."""
@@ -82,7 +84,7 @@ class Launch:
         if self.study.stage_store:
             readiness.check_folder(self.store_location, "stage_store")
         self.study.track.require_packages()
-        refuse_another_run(self.folder.folder, self._run_lease)
+        refuse_another_run(self._patient, Leases(self._patient))
         self.before = self._study_before()
         if address is None and not ray_session.is_up():
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
@@ -97,7 +99,7 @@ class Launch:
     def _study_before(self) -> StudyFile | None:
         """The study as it was when the folder was last run; another study's folder is refused."""
         try:
-            text = self.folder.folder.read("study.yaml").decode()
+            text = self._patient.read("study.yaml").decode()
         except FileNotFoundError:
             return None
         before = StudyFile.of(read_yaml(text, "study.yaml"))
@@ -177,42 +179,60 @@ class Launch:
         with ExitStack() as stack:
             watch = stack.enter_context(ClusterWatch())
             machines = stack.enter_context(ray_session.session(address, cpus, gpus))
+            lost = cluster_lost(machines.head)
+            watch.look_at(
+                machines.head,
+                on_loss=lambda: self._lose_cluster(lost),
+                farewell=lambda: self._farewell(lost),
+            )
             if address is None:
                 readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
             measuring_node = ray_session.node_named(self.study.search.measure_on)
             self._write_study()  # a cluster that cannot be reached leaves the folder as it was
             self._leave_token(screen)
-            if address is not None:
-                self._look_at_nodes(earlier, screen)
+            left_out = {} if address is None else self._look_at_nodes(earlier, screen)
             slots = self._slots(machines, address)
             self._say_machines(machines, slots(), address, screen)
-            work = Work(self._ground(measuring_node), earlier, slots, screen, tracking.look)
+            ground = self._ground(measuring_node, left_out)
+            work = self._at_work = Work(ground, earlier, slots, screen, tracking.look)
             stack.enter_context(sigterm_as_interrupt())
-            watch.look_at(
-                machines.head,
-                on_loss=lambda: work.lose_cluster(machines.head),
-                farewell=lambda: self._farewell(work),
-            )
             work.fit()
         return work
 
-    def _look_at_nodes(self, earlier: Earlier, screen: Display) -> None:
-        """Say what nodes of the cluster lack; Refusal where none can run a trial."""
-        from study.machines.cluster_check import inspection, require_a_node
-        from study.machines.node_rows import fault_lines, node_rows
+    def _look_at_nodes(self, earlier: Earlier, screen: Display) -> dict[str, str]:
+        """Say what nodes of the cluster lack, and return those that get no trials, with the reason;
+        Refusal where none can run a trial."""
+        from study.machines import cluster_check
+        from study.machines.node_rows import fault_lines
 
-        question = inspection(self.context(), self.resolved.representatives, earlier.records)
-        rows = node_rows(question, self.study.resources.cpus * self.study.processes)
+        def store_answers() -> None:
+            for folder in self._token_folders():
+                token.probe(_patiently(folder, self.study, screen))
+
+        question = cluster_check.inspection(
+            self.context(), self.resolved.representatives, earlier.records
+        )
+        cpus = self.study.resources.cpus * self.study.processes
+        rows = cluster_check.rows_seen_twice(question, cpus, store_answers)
         for line in fault_lines(rows):
             screen.say(line)
-        require_a_node(rows)
+        cluster_check.require_a_node(rows)
+        left_out = cluster_check.left_out(rows)
+        if left_out:
+            hosts = ", ".join(row.host for row in rows if row.node in left_out)
+            screen.say(f"note: {counted(len(left_out), 'node')} left out of this run: {hosts}")
+        return left_out
 
-    def _farewell(self, work: Work) -> None:
+    def _lose_cluster(self, lost: RunEnd) -> None:
+        if self._at_work is not None:
+            self._at_work.lose_cluster(lost)
+
+    def _farewell(self, lost: RunEnd) -> None:
         """Say why the run ends, where Ray lets the process do no more than that."""
-        assert work.end is not None
         self._leave()
-        print(f"{work.tally.settled} of {work.tally.wanted} trials are settled")
-        print(f"{work.end.sentence}; {AGAIN}")
+        if (work := self._at_work) is not None:
+            print(f"{work.tally.settled} of {work.tally.wanted} trials are settled")
+        print(f"{lost.sentence}; {AGAIN}")
 
     def _earlier(self, screen: Display) -> Earlier:
         reading = StudyFolder(self._patient).records()
@@ -270,7 +290,9 @@ class Launch:
             self._patient.write(LOOKS, self._code.known.encode())
         self._patient.write("study.yaml", text.getvalue())
 
-    def _ground(self, measuring_node: str | None = None) -> Ground:
+    def _ground(
+        self, measuring_node: str | None = None, left_out: Mapping[str, str] | None = None
+    ) -> Ground:
         return Ground(
             self.resolved,
             self.folder,
@@ -278,6 +300,7 @@ class Launch:
             self.context(),
             self._run_lease,
             measuring_node,
+            left_out or {},
         )
 
     def context(self) -> Context:

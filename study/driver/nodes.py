@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Final, Literal
 
 from trainables.files.outages import Patience, Trouble
@@ -24,7 +24,7 @@ assignment of the run can be done, and the run is over."""
 
 
 class Nodes:
-    """The nodes' faults in one run.
+    """The nodes' faults in one run, some of which are known before it: `left_out` with the reason.
 
     `offers` says whether some node beyond those given could take a trial; `store_answers` whether
     the driver itself can write to the store now.
@@ -36,12 +36,13 @@ class Nodes:
         store_answers: Callable[[], bool],
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
         self._offers, self._store_answers = offers, store_answers
         self._trouble = Trouble(patience, clock)
         self._strikes: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._failures: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self.left_out: dict[str, str] = {}
+        self.left_out = dict(left_out or {})
         """Nodes that get no more trials of this run, with their last fault."""
 
     def avoided(self, key: str) -> frozenset[str]:

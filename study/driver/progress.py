@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from study.points.agenda import Assignment, Ending
+from trainables.files.progress import RunProgress
 from trainables.vocabulary.schema import METRICS, State, spelled
 from trainables.vocabulary.wording import counted, duration
 
@@ -101,6 +103,22 @@ class Queue:
         """What workers are at, in words."""
         dense = counted(self.dense_running, "dense run") if self.dense_running else ""
         return f"{self.running} running" + (f" and {dense}" if dense else "")
+
+
+def as_file(tally: Tally, queue: Queue, at: str) -> RunProgress:
+    """Return where a run stands at a time (ISO 8601 with its zone), for other processes to read."""
+    return RunProgress(
+        at=at,
+        pid=os.getpid(),
+        wanted=tally.wanted,
+        settled=tally.settled,
+        failed=tally.failed,
+        running=queue.running,
+        waiting=queue.waiting,
+        dense_running=queue.dense_running,
+        epochs_per_s=round(tally.epochs_per_s(), 3),
+        seconds_left=tally.seconds_left(),
+    )
 
 
 MANY_SPARSITIES = 6

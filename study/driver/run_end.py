@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Cause = Literal["store", "nodes", "cluster"]
+Cause = Literal["store", "nodes", "run", "cluster"]
 
 AGAIN = "run the same command again to go on"
 
-_STATUS: Final[dict[Cause, int]] = {"store": 1, "nodes": 1, "cluster": 3}
+_STATUS: Final[dict[Cause, int]] = {"store": 1, "nodes": 1, "run": 1, "cluster": 3}
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """What ended a run early: its store, what its nodes lack, or the loss of its cluster."""
+    """What ended a run early: its store, what its nodes lack, another run in its folder, or
+    the loss of its cluster."""
 
     cause: Cause
     sentence: str
@@ -25,6 +26,12 @@ class RunEnd:
     def status(self) -> int:
         """The exit status: 3 when the cluster was lost, else 1."""
         return _STATUS[self.cause]
+
+
+def cluster_lost(head: str) -> RunEnd:
+    """The end of a run whose Ray, with its head at host:port, does not answer any more."""
+    sentence = f"the cluster was lost: Ray's head at {head} does not answer any more"
+    return RunEnd("cluster", sentence)
 
 
 @contextmanager

@@ -30,6 +30,29 @@ def refuse_another_run(
         folder.delete(f"{RUN_LEASE}/{name}")
 
 
+class Holding:
+    """A run's own lease, looked at before each heartbeat: the folder may be another run's by now.
+
+    A driver that was frozen for longer than its lease knows nothing of it. And two drivers on two
+    machines may have begun at once.
+    """
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self._before: dict[str, str] = {}
+
+    def lost(self) -> bool:
+        """Whether this run must end: its lease was taken away, or another run is at work here too,
+        which the names of both make the one to stay."""
+        if not self._leases.holds(RUN_LEASE):
+            return True
+        before, self._before = self._before, self._leases.others(RUN_LEASE)
+        return any(
+            name < self._leases.file and (is_local(text) or before.get(name, text) != text)
+            for name, text in self._before.items()
+        )
+
+
 def _changes(leases: Leases, texts: dict[str, str], timeout_s: float, poll_s: float) -> bool:
     """Whether a lease gets a new heartbeat, or a new one comes, within the timeout."""
     print(

@@ -151,7 +151,10 @@ def _table(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
     from analysis.tables.content import comparison_table, methods_table
     from analysis.tables.fitted import fitted
 
-    trials = comparable(study.read.trials)
+    try:
+        trials = comparable(study.read.trials)
+    except OSError as error:  # the run has ended, and the store is out just now
+        return f"its table cannot be shown: {error}; bimp table {summary.folder}"
     if trials.empty:
         return ""
     if trials["method"].nunique() > 1:

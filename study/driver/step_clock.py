@@ -23,6 +23,10 @@ LEAST_FIRST_S: Final = 900.0
 UNKNOWN_FIRST_S: Final = 3600.0
 """What a first step may take while none of the run has ended."""
 
+BLIND_S: Final = 30.0
+"""Who was not told or asked anything for so long was stopped, or kept from listening: what workers
+reported meanwhile is still to be heard."""
+
 
 def limit_s(longest_s: float | None, *, first: bool, extensions: int = 0) -> float:
     """Return the time-out of a step: ten times the longest one of its sort so far, and no less than
@@ -41,21 +45,32 @@ class _Step:
 
 
 class StepClock:
-    """The steps under way, by the trial that they are of."""
+    """The steps under way, by the trial that they are of.
+
+    To be asked again and again: steps that it was blind to begin when it sees again.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._steps: dict[Hashable, _Step] = {}
         self._longest: dict[bool, float] = {}
         self._extensions: dict[Hashable, int] = {}
+        self._last = clock()
+
+    def _now(self) -> float:
+        now = self._clock()
+        if now - self._last > BLIND_S:
+            self.pardon()
+        self._last = now
+        return now
 
     def started(self, trial: Hashable) -> None:
         """Note that a worker took up a trial."""
-        self._steps[trial] = _Step(self._clock())
+        self._steps[trial] = _Step(self._now())
 
     def reported(self, trial: Hashable, *, counts: bool = True) -> None:
         """Note the end of a step and the beginning of the next; one that waited does not count."""
-        step, now = self._steps.get(trial), self._clock()
+        step, now = self._steps.get(trial), self._now()
         if step is not None and counts:
             longest = self._longest.get(step.first, 0.0)
             self._longest[step.first] = max(longest, now - step.since)
@@ -73,7 +88,7 @@ class StepClock:
 
     def overdue(self) -> dict[Hashable, float]:
         """Return the trials whose step is overdue, with its seconds; each is told once."""
-        now = self._clock()
+        now = self._now()
         late = {
             trial: now - step.since
             for trial, step in self._steps.items()

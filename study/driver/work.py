@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.driver.assignments import job_of
@@ -16,8 +15,9 @@ from study.driver.deployment import Deployments
 from study.driver.interruption import interruptible
 from study.driver.nodes import Nodes, Verdict
 from study.driver.outbox import Outbox
-from study.driver.progress import Display, Queue, Tally
+from study.driver.progress import Display, Queue, Tally, as_file
 from study.driver.run_end import RunEnd
+from study.driver.run_lease import Holding
 from study.machines.slots import Slots
 from study.points.agenda import Agenda, Assignment, Ending
 from study.points.resolved_study import Earlier, ResolvedStudy
@@ -25,7 +25,7 @@ from study.points.suggestions import Point, remember
 from trainables.files import manifests, progress, token
 from trainables.files.leases import Leases
 from trainables.files.outages import Patience, PatientFolder
-from trainables.files.progress import RUN_LEASE, RunProgress
+from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.files.trial_record import Record
@@ -46,7 +46,8 @@ REMOTE_STATUS_EVERY_S = 20.0
 class Ground:
     """What a run stands on: the study, its folder and store, and what all its jobs share.
 
-    `measuring_node` is the node that the study names to measure networks, if it names one.
+    `measuring_node` is the node that the study names to measure networks, if it names one;
+    `left_out` are nodes that can run no trial of it, with the reason.
     """
 
     resolved: ResolvedStudy
@@ -55,6 +56,7 @@ class Ground:
     context: Context
     lease: Leases
     measuring_node: str | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def patience(self) -> Patience:
@@ -88,10 +90,13 @@ class Work:
         self._dense_faults: dict[str, Fault] = {}
         self._unwritten: set[str] = set()
         self._notes: set[str] = set()
+        self._holding = Holding(ground.lease)
         self._context, self._outbox = ground.context, Outbox(ground.patience, self._store_is_out)
         cpus = ground.context.cpus * ground.resolved.study.processes
         self.cluster = Cluster(cpus, ground.context.gpus)
-        self.nodes = Nodes(self.cluster.offers, self._store_answers, ground.patience)
+        self.nodes = Nodes(
+            self.cluster.offers, self._store_answers, ground.patience, left_out=ground.left_out
+        )
         self._deployments = Deployments(
             ground.folder,
             ground.resolved.study.search,
@@ -304,7 +309,15 @@ class Work:
         return Queue(agenda.running - dense, agenda.waiting, agenda.dense_left, dense)
 
     def _beat(self) -> None:
-        self._ground.lease.beat(RUN_LEASE)
+        """Say that this run is at work; it is over where another one has its folder."""
+        if self._holding.lost():
+            self.end = self.end or RunEnd(
+                "run",
+                f"{self._ground.folder.location} is another run's by now: this one gave no sign for"
+                " longer than its lease, or began at the same time",
+            )
+        else:
+            self._ground.lease.beat(RUN_LEASE)
 
     def _beat_if_possible(self) -> None:
         with self._unless_full("the run's lease"):
@@ -318,10 +331,9 @@ class Work:
             f" (resources.store_patience): {self._outbox.fault}",
         )
 
-    def lose_cluster(self, address: str) -> None:
+    def lose_cluster(self, end: RunEnd) -> None:
         """End the run: its Ray does not answer any more. May be called from another thread."""
-        sentence = f"the cluster was lost: Ray's head at {address} does not answer any more"
-        self.end = self.end or RunEnd("cluster", sentence)
+        self.end = self.end or end
 
     def _compact(self) -> None:
         start = time.monotonic()
@@ -342,21 +354,10 @@ class Work:
     def _write_state(self) -> None:
         """A small file that says what is under way, for `bimp status` and the dashboard; and the
         heartbeat of the run's lease."""
-        queue = self._queue()
-        current = RunProgress(
-            at=now(),
-            pid=os.getpid(),
-            wanted=self.tally.wanted,
-            settled=self.tally.settled,
-            failed=self.tally.failed,
-            running=queue.running,
-            waiting=queue.waiting,
-            dense_running=queue.dense_running,
-            epochs_per_s=round(self.tally.epochs_per_s(), 3),
-            seconds_left=self.tally.seconds_left(),
-        )
-        progress.write(self._ground.folder.folder, current)
         self._beat()
+        if not self.closed:
+            current = as_file(self.tally, self._queue(), now())
+            progress.write(self._ground.folder.folder, current)
 
     @property
     def exhausted(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,32 @@ def _tokens(context: Context) -> Iterator[None]:
     finally:
         for folder in folders:
             token.take_away(folder, context.token)
+
+
+def rows_seen_twice(
+    question: Inspection, cpus: float, store_answers: Callable[[], None]
+) -> list[NodeRow]:
+    """Return a row for each node; those on which trials cannot run are looked at once more.
+
+    A store that is out for a moment is out for every node. `store_answers` returns once the driver
+    itself can write.
+    """
+    rows = node_rows(question, cpus)
+    if all(row.usable for row in rows):
+        return rows
+    store_answers()
+    again = node_rows(question, cpus, {row.node for row in rows if not row.usable})
+    later = {row.node: row for row in again}
+    return [later.get(row.node, row) for row in rows]
+
+
+def left_out(rows: Iterable[NodeRow]) -> dict[str, str]:
+    """Return the nodes of a trial's size on which none can run, each with the first reason."""
+    return {
+        row.node: next(one.fault for one in row.faults if one.needed)
+        for row in rows
+        if row.fits and not row.usable
+    }
 
 
 def require_a_node(rows: Sequence[NodeRow]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,15 +47,20 @@ class NodeRow:
         return not any(one.needed for one in self.faults)
 
 
-def node_rows(question: Inspection, cpus: float = 0.0) -> list[NodeRow]:
+def node_rows(
+    question: Inspection, cpus: float = 0.0, only: Container[str] | None = None
+) -> list[NodeRow]:
     """Return a row for each live node of the cluster that this process has joined.
 
-    `cpus` is what a trial takes, with the GPUs of the question. A node that does not answer in time
-    has a row that says so.
+    `cpus` is what a trial takes, with the GPUs of the question; `only` names the nodes to look at.
+    A node that does not answer in time has a row that says so.
     """
     import ray
 
-    nodes = [n for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+    alive = [n for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [n for n in alive if only is None or n["NodeID"] in only]
+    if not nodes:
+        return []
     looks = {n["NodeID"]: _on(n["NodeID"], inspect, question.plain()) for n in nodes}
     ray.wait(list(looks.values()), num_returns=len(looks), timeout=LOOK_S)
     rows = []

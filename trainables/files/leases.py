@@ -79,17 +79,26 @@ class Leases:
             "started": _started(os.getpid()),
             "actor": self._actor,
         }
-        self._folder.write(f"{stage}/lease-{self._name}.json", json.dumps(body).encode())
+        self._folder.write(f"{stage}/{self.file}", json.dumps(body).encode())
 
     def release(self, stage: str) -> None:
         """Give up this owner's lease."""
-        self._folder.delete(f"{stage}/lease-{self._name}.json")
+        self._folder.delete(f"{stage}/{self.file}")
+
+    def holds(self, stage: str) -> bool:
+        """Whether this owner's lease is there: another process may have judged it dead."""
+        return self._folder.exists(f"{stage}/{self.file}")
+
+    @property
+    def file(self) -> str:
+        """The name of this owner's leases."""
+        return f"lease-{self._name}.json"
 
     def others(self, stage: str) -> dict[str, str]:
         """Return the leases of other owners that may be alive: file name to text."""
         texts = {}
         for name in self._folder.names(stage):
-            if not name.startswith("lease-") or name == f"lease-{self._name}.json":
+            if not name.startswith("lease-") or name == self.file:
                 continue
             try:
                 text = self._folder.read(f"{stage}/{name}").decode()

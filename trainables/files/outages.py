@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from trainables.files.storage import Folder
 
@@ -38,6 +38,10 @@ class Patience:
         if failures <= 0:
             return 0.0
         return float(min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 30)))
+
+
+AT_START: Final = Patience(4.0)
+"""How long what has not begun waits for a store: long enough for one that refuses some requests."""
 
 
 class Trouble:

@@ -11,21 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trainables.files import token
-from trainables.files.outages import Patience, PatientFolder, StoreOutage
+from trainables.files.outages import AT_START, Patience, PatientFolder, StoreOutage
 from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
 
-AT_ENTRY = Patience(4.0)
-"""How long a store is waited for here: the driver then knows better whether it is out."""
-
 COMPARED = ("python", "torch", "bimp_study")
 
 
-def require_all(context: Context, patience: Patience = AT_ENTRY) -> tuple[str, ...]:
+def require_all(context: Context, patience: Patience = AT_START) -> tuple[str, ...]:
     """Return sentences on what is different here than at the driver.
 
+    A store is waited for no longer than `patience`: the driver knows better whether it is out.
     Raises NodeFault where this node lacks what every trial needs, StoreOutage where the study's
     folder or its store cannot be used just now.
     """

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainables.files import token
-from trainables.files.outages import Patience
+from trainables.files.outages import AT_START
 from trainables.files.storage import is_remote
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
@@ -116,7 +116,7 @@ def _folders(asked: Inspection) -> Iterator[Observation]:
     faults = []
     for what, location in token.places(asked.folder, asked.store).items():
         try:
-            require_folder(what, location, asked.token, Patience(0.0))
+            require_folder(what, location, asked.token, AT_START)
         except (NodeFault, OSError) as fault:
             faults.append(str(fault))
     value = "shared, writable" if not faults else "not usable"

@@ -1,7 +1,7 @@
 """What tests of faults share: nodes in namespaces of their own, small studies, and what they left.
 
 `python -m tests.study.driver.fault_lab run STUDY OUT ADDRESS` is `bimp run` with less patience for
-a head that does not answer.
+what gives no sign: a head, another driver, a worker.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from trainables.files.trial_record import Record
 __all__ = ["outcome"]
 
 RAY = str(Path(sys.executable).with_name("ray"))
+BIMP = str(Path(sys.executable).with_name("bimp"))
+LEASE_S = 6.0
+"""How long a lease lasts for an impatient driver."""
+
 SMALL: dict[str, Any] = {
     "task": {"dataset": "digits", "model": {"name": "mlp", "hidden": [16]}},
     "dense": {"epochs": 2},
@@ -128,12 +132,21 @@ def foreign_partial(folder: Path) -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a study as the command does, impatient with its cluster's head."""
+    """Run a study as the command does, impatiently."""
+    from functools import partial
+
     from study.cli import main as command
-    from study.driver import head
+    from study.driver import head, launch, run_lease, searcher, step_clock, work
 
     head.PATIENCE_S = 2.0  # type: ignore[misc]
     head.EVERY_S = 0.5  # type: ignore[misc]
+    look = partial(run_lease.refuse_another_run, timeout_s=LEASE_S, poll_s=0.5)
+    launch.refuse_another_run = look  # type: ignore[assignment]
+    foreign = partial(searcher.ForeignStages, timeout_s=LEASE_S)
+    searcher.ForeignStages = foreign  # type: ignore[assignment,misc]
+    searcher.POLL_S = searcher.REMOTE_POLL_S = 0.5
+    work.STATUS_EVERY_S = work.REMOTE_STATUS_EVERY_S = 1.0
+    step_clock.LEAST_S = 12.0  # type: ignore[misc]
     study, out, address = arguments
     sys.argv = ["bimp", "run", study, "--out", out, "--address", address]
     command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ import pytest
 from study.driver.launch import run
 from study.points.resolve import resolve
 from tests.study.driver import fault_lab as lab
+from tests.study.driver.drivers import start
+from tests.study.driver.raylets import cluster_of
 from trainables.vocabulary.refusal import Refusal
 
 pytestmark = [
@@ -77,8 +78,10 @@ def test_nodes_that_cannot_do_the_work_are_left_out_and_nothing_is_lost(
     assert lab.outcome(tmp_path) == calm["small"]
     left_out = [note for note in summary.notes if note.startswith("left out: node")]
     assert any("must be the driver's on every node" in note for note in left_out)
+    assert len(left_out) == 2, "neither got a trial"
     out = capsys.readouterr().out
-    assert "tried on another node" in out
+    assert "note: 2 nodes left out of this run" in out
+    assert "tried on another node" not in out
     looked_at = [line for line in out.splitlines() if line.startswith("missing: ")]
     assert len(looked_at) == 2, "both were known before the first trial"
     assert any("the study folder must be the driver's on every node" in one for one in looked_at)
@@ -116,27 +119,24 @@ def test_a_node_that_dies_costs_seconds_though_its_processes_cannot_be_seen_from
 
 
 @pytest.mark.lab
-def test_the_loss_of_the_head_is_one_sentence_and_status_three(tmp_path: Path) -> None:
-    """The last test of the module: it has a cluster of its own."""
-    from ray.cluster_utils import Cluster
-
-    own: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    address = own.address
-    (tmp_path / "study.yaml").write_text(json.dumps({**lab.LONG, "name": "long"}))
-    out = tmp_path / "out"
-    try:
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "tests.study.driver.fault_lab", "run",
-             str(tmp_path / "study.yaml"), str(out), address],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        lab.wait_for(lambda: list(out.glob("stages/*/lease-*")))
-        own.head_node.kill_gcs_server()
-        text, _ = driver.communicate(timeout=60)
-    finally:
-        own.shutdown()
-    assert driver.returncode == 3, text
-    assert f"the cluster was lost: Ray's head at {address} does not answer any more" in text
-    assert "run the same command again to go on" in text
-    assert "Traceback" not in text
-    assert run(resolve(lab.study("long", lab.LONG)), str(out)).complete
+def test_the_loss_of_the_head_is_one_sentence_and_the_same_command_goes_on(
+    calm: dict[str, Any], tmp_path: Path
+) -> None:
+    """The last test of the module: it has a cluster of its own, started anew at its address."""
+    study, out = tmp_path / "study.json", tmp_path / "out"
+    study.write_text(json.dumps({**lab.LONG, "name": "long", "resources": {"checkpoint_s": 0.3}}))
+    with cluster_of(1) as own:
+        first = start(study, out, own.address, "one", tmp_path / "1.log")
+        lab.wait_for(lambda: list(out.glob("stages/*/partial-*")))
+        own.lose_head()
+        lost = time.monotonic()
+        assert first.process.wait(timeout=60) == 3, first.text
+        told_s = time.monotonic() - lost
+        assert f"the cluster was lost: Ray's head at {own.address} does not answer" in first.text
+        assert "run the same command again to go on" in first.text
+        assert "Traceback" not in first.text
+        own.restart()
+        second = start(study, out, own.address, "one", tmp_path / "2.log")
+        assert second.process.wait(timeout=200) == 0, second.text
+    print(f"the loss was told after {told_s:.1f} s")
+    assert lab.outcome(out) == calm["long"]

@@ -18,10 +18,10 @@ STORE = Fault("StoreOutage", "read-only", kind="store")
 class Lab:
     """Nodes by name, a store that answers the driver or not, and a clock."""
 
-    def __init__(self, *nodes: str) -> None:
+    def __init__(self, *nodes: str, left_out: dict[str, str] | None = None) -> None:
         self.there, self.answers, self.now = set(nodes), True, 0.0
         self.nodes = Nodes(
-            self.offers, lambda: self.answers, Patience(10, first_s=1), lambda: self.now
+            self.offers, lambda: self.answers, Patience(10, first_s=1), lambda: self.now, left_out
         )
 
     def offers(self, avoided: Set[str]) -> bool:
@@ -115,3 +115,10 @@ def test_one_success_begins_a_new_wait(at: float) -> None:
     lab.now = at
     assert lab.nodes.pause_s == 0
     assert lab.nodes.verdict("t", STORE, "a") == "later"
+
+
+def test_a_node_known_to_be_unable_gets_no_trial_from_the_start() -> None:
+    lab = Lab("a", "b", left_out={"a": "not shared"})
+    assert lab.nodes.avoided("t") == {"a"}
+    assert lab.nodes.verdict("t", IMPORT, "b") == "final", "there is no other node"
+    assert lab.nodes.left_out == {"a": "not shared"}

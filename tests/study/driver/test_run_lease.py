@@ -1,4 +1,5 @@
-"""A folder with a live run is refused; the lease of a driver lost on another machine is not."""
+"""A folder with a live run is refused; the lease of a driver lost on another machine is not; and a
+driver that was taken for lost gives way."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from study.driver.run_lease import refuse_another_run
+from study.driver.run_lease import Holding, refuse_another_run
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE
 from trainables.files.storage import LocalFolder
@@ -71,3 +72,37 @@ def test_a_run_that_ends_while_we_look_leaves_the_folder_free(tmp_path: Path) ->
     release.start()
     refuse_another_run(folder, Leases(folder, "me"), timeout_s=30, poll_s=0.01)
     release.join()
+
+
+def holding(folder: LocalFolder, name: str) -> Holding:
+    leases = Leases(folder, name)
+    leases.beat(RUN_LEASE)
+    return Holding(leases)
+
+
+def test_a_run_alone_keeps_its_folder_until_its_lease_is_taken_away(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    mine = holding(folder, "me")
+    assert not mine.lost()
+    folder.delete(f"{RUN_LEASE}/lease-me.json")  # as `refuse_another_run` does where it is stale
+    assert mine.lost()
+
+
+def test_of_two_runs_that_began_at_once_one_goes_on(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    first, second = holding(folder, "a"), holding(folder, "b")
+    assert (first.lost(), second.lost()) == (False, True)
+
+
+def test_a_lease_from_elsewhere_counts_once_it_changes(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    mine = holding(folder, "q1")
+    lease_of(folder, "elsewhere")  # p1-other, the lesser name
+    assert not mine.lost()
+    assert not mine.lost(), "whoever it was of may be gone"
+    lease_of(folder, "elsewhere", beat=2)
+    assert mine.lost()
+    greater = holding(folder, "a1")
+    assert not greater.lost()
+    lease_of(folder, "elsewhere", beat=3)
+    assert not greater.lost(), "the other one gives way"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from study.driver import work
 from study.driver.launch import run
 from study.points.resolve import resolve
 from tests.study.driver import fault_lab as lab
+from tests.study.driver.faulty_stores import Gate, s3_server, small_disk
 from trainables.files.records import StudyFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -24,17 +23,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return lab.undisturbed(lab.study("small", lab.SMALL), tmp_path_factory.mktemp("calm"))
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Within this context a folder is a file system of its own, of a size."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.skipif(not lab.may_mount(), reason="needs mounts")
@@ -53,20 +41,17 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_the_same_command_completes_i
         assert lab.outcome(out) == calm
 
 
-class Gate:
-    """A WSGI application in front of another one, which refuses all requests for some seconds.
-
-    It shuts when the second record is to be written.
-    """
+class ShutGate(Gate):
+    """Refuses all requests for some seconds once the second record is to be written."""
 
     SECONDS = 8
 
     def __init__(self, application: Any) -> None:
-        self._application, self.refused = application, 0
+        super().__init__(application)
         self._records: set[str] = set()
         self._opens: float | None = None
 
-    def shut(self, environ: Any) -> bool:
+    def refuses(self, environ: Any) -> bool:
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] == "PUT" and "/records/" in path:
             self._records.add(path)
@@ -74,46 +59,18 @@ class Gate:
             self._opens = time.monotonic() + self.SECONDS
         return self._opens is not None and time.monotonic() < self._opens
 
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        if not self.shut(environ):
-            return self._application(environ, start_response)
-        self.refused += 1
-        start_response("403 Forbidden", [("Content-Length", "0")])
-        return [b""]
-
 
 @pytest.fixture
-def bucket() -> Iterator[tuple[str, Gate]]:
+def bucket() -> Iterator[tuple[str, ShutGate]]:
     """The URI of a folder in a bucket, and the gate before its server."""
     pytest.importorskip("moto.server")
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from pyarrow import fs
-    from werkzeug.serving import make_server
-
-    gate = Gate(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, gate, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    keys = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    place = {
-        "endpoint_override": f"127.0.0.1:{server.port}",
-        "scheme": "http",
-        "region": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in keys.items():
-            patch.setenv(key, value)
-        fs.S3FileSystem(**place, allow_bucket_creation=True).create_dir("outages")
-        yield "s3://outages/one?" + "&".join(f"{k}={v}" for k, v in place.items()), gate
-        server.shutdown()
+    with s3_server(ShutGate) as (uri, gate):
+        yield uri("one"), gate
 
 
 def test_a_store_that_refuses_all_requests_for_seconds_costs_those_seconds(
     calm: dict[str, Any],
-    bucket: tuple[str, Gate],
+    bucket: tuple[str, ShutGate],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -67,7 +67,11 @@ def test_a_late_worker_is_ended_once_and_said() -> None:
     lab = Lab()
     lab.workers.on_start("t", "worker of t")
     lab.report(0, 1)
-    lab.now += 901
+    for _ in range(90):
+        lab.now += 10
+        lab.workers.on_step()
+    assert lab.calls == []
+    lab.now += 1
     lab.workers.on_step()
     lab.workers.on_step()
     said, ended = lab.calls
