@@ -61,7 +61,7 @@ class Agreement:
 
 @dataclass
 class _Comparison:
-    """Stands in the network's place: runs it and another, and notes how their outputs differ."""
+    """Runs a network and another, and notes how their outputs differ."""
 
     model: nn.Module
     other: Callable[..., list[Tensor]]
@@ -72,10 +72,6 @@ class _Comparison:
     seen: int = 0
     ties: list[Tie] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        """What a `score` reads of the network beside calling it."""
-        return getattr(self.model, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
@@ -111,6 +107,22 @@ class _Comparison:
             self.seen += len(mine)
 
 
+class _StandIn:
+    """Stands in the network's place: called, it compares; all else is the network's own.
+
+    It has one name of its own, so that no other hides one that a `score` reads of the network.
+    """
+
+    def __init__(self, comparison: _Comparison) -> None:
+        self._comparison = comparison
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._comparison.model, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._comparison(*args, **kwargs)
+
+
 def in_doubles(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Return two tensors in double precision; of complex ones both parts, as a last dimension."""
     if one.is_complex() or other.is_complex():
@@ -128,7 +140,7 @@ def agreement_on(
     """
     stand_in = other or _outputs(network.model)
     comparison = _Comparison(network.model, stand_in, isinstance(network.task, Classification))
-    measured = network.evaluate(part, comparison)
+    measured = network.evaluate(part, _StandIn(comparison))
     if not comparison.calls:
         raise Refusal("score must call the network itself, for what is exported to be checked")
     prefix = f"{part}_"

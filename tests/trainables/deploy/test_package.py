@@ -225,6 +225,23 @@ def test_a_score_may_read_the_network_but_must_call_it(networks: Make) -> None:
         agreement_on(around, "val")
 
 
+def test_whatever_a_score_reads_is_the_networks_own(networks: Make) -> None:
+    """Names that something in the network's place might have too."""
+    network = networks("cnn")
+    model = copy.deepcopy(network.model)
+    model.logits, model.scale = model.forward, 2.0  # type: ignore[assignment]
+
+    def scored(model: Any, batch: Any) -> dict[str, Any]:
+        images, labels = batch
+        assert torch.equal(model(images), model.logits(images)) and model.scale == 2
+        return {"loss": torch.zeros(()), "correct": (labels >= 0).sum()}
+
+    task = copy.copy(network.task)
+    task.score = scored  # type: ignore[method-assign]
+    around = replace(network, loaded=replace(network.loaded, task=task, model=model, forward=model))
+    assert agreement_on(around, "val").largest == 0
+
+
 def test_near_ties_are_listed_and_may_change_places(networks: Make) -> None:
     network = networks("mlp")
     logits = torch.zeros(144, 10)

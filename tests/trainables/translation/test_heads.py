@@ -16,6 +16,7 @@ from tests.trainables.trials.plain import last_stage, run_trial, timeless
 from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.chain import stage_chain
 from trainables.config.trial import TrialConfig
+from trainables.deploy.package import record_agreements
 from trainables.deploy.smaller import smaller
 from trainables.deploy.trained import trained
 from trainables.deploy.weights import masked_weights
@@ -134,6 +135,7 @@ def test_what_is_left_is_smaller_and_measures_the_same(
     assert not small.removal.plan.kept
     assert small.network.evaluate("test")["chrf"] == record.metrics["test_chrf"]
     assert small.multiply_adds[1] < small.multiply_adds[0]
+    assert [a.largest for a in record_agreements(small.network)] == [0, 0]
 
     record = run_trial(hidden(root), tmp_path, tasks=tasks(root))
     assert record.metrics["sparsity"] == 0.5  # 8 of 16 units, of 16 weights each
