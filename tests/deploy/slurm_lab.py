@@ -16,7 +16,10 @@ from tests.deploy.hosts import Host, service
 
 COMMANDS: Final = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
 
-# No cgroups: containers seldom may make any. A GPU that is none lets scripts ask for one.
+_DEVICES: Final = ("/dev/null", "/dev/zero")
+"""What stands for the GPUs of a node, so that scripts may ask for some."""
+
+# No cgroups: containers seldom may make any.
 _CONFIGURATION: Final = """
 ClusterName=lab
 SlurmctldHost={head.name}({head.address})
@@ -39,7 +42,7 @@ GresTypes=gpu
 {nodes}
 PartitionName=lab Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-_NODE: Final = "NodeName={host.name} NodeAddr={host.address} CPUs={cpus} Gres=gpu:1 State=UNKNOWN"
+_NODE: Final = "NodeName={host.name} NodeAddr={host.address} CPUs={cpus} Gres=gpu:2 State=UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,16 @@ class Slurm:
 
 
 @contextmanager
-def slurm(machines: Sequence[Host], folder: Path, cpus: int = 1) -> Iterator[Slurm]:
+def slurm(machines: Sequence[Host], folder: Path, cpus: int = 2) -> Iterator[Slurm]:
     """Within this context a Slurm is up on hosts that share `folder`; the first is its controller.
 
-    Each node offers `cpus` CPUs, and a GPU by name.
+    Each node offers `cpus` CPUs, and two GPUs by name.
     """
     configuration, key = folder / "slurm.conf", folder / "munge.key"
     nodes = "\n".join(_NODE.format(host=host, cpus=cpus) for host in machines)
     head = machines[0]
     configuration.write_text(_CONFIGURATION.format(folder=folder, head=head, nodes=nodes))
-    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+    (folder / "gres.conf").write_text("".join(f"Name=gpu File={path}\n" for path in _DEVICES))
     (folder / "state").mkdir()
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)

@@ -94,10 +94,11 @@ def test_the_run_joins_the_ray_of_the_job(tmp_path: Path) -> None:
     with job("bimp.sbatch", tmp_path, "at-once", 0) as process:
         words = wait_for_run(tmp_path)
         assert process.wait(timeout=20) == 0
-    address = f"127.0.0.1:{20000 + 7012}"
+    address = "127.0.0.1:24024"  # 7012 % 5000 = 2012
     assert words == f"run study.yaml --address {address} --out /shared/out".split()
     start = (tmp_path / "ray-is-up").read_text().split()
-    assert {"--head", "--node-ip-address=127.0.0.1", "--port=27012", "--num-cpus=2"} <= set(start)
+    assert "--ray-client-server-port=24025" in start
+    assert {"--head", "--node-ip-address=127.0.0.1", "--port=24024", "--num-cpus=2"} <= set(start)
     assert (tmp_path / "ray-has-ended").exists()
     assert not list((tmp_path / "scratch").iterdir()), "a job takes its own folder away, no more"
 

@@ -72,14 +72,18 @@ def states(folder: Path) -> list[str]:
     return [record.state for record in StudyFolder(str(folder)).records().records]
 
 
-def hosts_of(folder: Path) -> set[str]:
-    return {str(record.provenance["host"]) for record in StudyFolder(str(folder)).records().records}
-
-
 def nothing_left(machines: tuple[list[Host], Path]) -> bool:
     lines = [line for host in machines[0] for line in host.processes()]
     names = ("raylet", "gcs_server", "ray::", "ray start", "bimp run")
     return not [line for line in lines if any(name in line for name in names)]
+
+
+def wait_for_partial_state(cluster: Slurm, job: str, name: str) -> None:
+    """Wait until a study's first trial has saved what it can go on from."""
+    end = time.monotonic() + 120
+    while not list((cluster.folder / name / "stages").glob("*/partial-*")):
+        assert time.monotonic() < end, cluster.output(job)
+        time.sleep(0.2)
 
 
 def test_a_job_over_two_nodes_settles_a_study(
@@ -107,20 +111,20 @@ def test_an_array_runs_a_seed_per_task(cluster: Slurm) -> None:
     assert report.stat().st_size > 10_000
 
 
-def test_a_job_whose_time_is_up_goes_on_from_the_queue_as_the_same_job(
+def test_a_job_that_is_told_of_its_limit_goes_on_from_the_queue_as_the_same_job(
     cluster: Slurm, machines: tuple[list[Host], Path]
 ) -> None:
+    """The warning is given by hand: Slurm's own comes up to a minute earlier than asked for."""
     given = environment(cluster, LONG, "limited")
-    options = ("--nodes=2", "--cpus-per-task=1", "--time=1", "--signal=B:USR1@30")
-    job = cluster.submit(SCRIPTS / "bimp.sbatch", *options, **given)
-    assert cluster.wait(job, "RUNNING") == "RUNNING"
-    assert cluster.wait(job, "PENDING", "FAILED", "TIMEOUT", "COMPLETED") == "PENDING"
+    job = cluster.submit(SCRIPTS / "bimp.sbatch", "--nodes=2", "--cpus-per-task=1", **given)
+    wait_for_partial_state(cluster, job, "limited")
+    cluster.command("scancel", "--batch", "--signal=USR1", job)
+    assert cluster.wait(job, "PENDING", "FAILED", "COMPLETED") == "PENDING"
     assert "it goes on from the queue" in cluster.output(job)
     assert "run the same command again to go on" in cluster.output(job)
-    cluster.command("scontrol", "update", f"JobId={job}", "TimeLimit=10", "StartTime=now")
+    cluster.command("scontrol", "update", f"JobId={job}", "StartTime=now")
     assert cluster.wait(job, "COMPLETED", "FAILED") == "COMPLETED", cluster.output(job)
     assert states(cluster.folder / "limited") == ["done"] * 4
-    assert hosts_of(cluster.folder / "limited") == {"h0", "h1"}
     assert nothing_left(machines)
 
 
@@ -130,11 +134,7 @@ def test_a_job_that_is_cancelled_leaves_nothing_and_another_goes_on(
     given = environment(cluster, LONG, "cancelled")
     options = ("--nodes=2", "--cpus-per-task=1")
     job = cluster.submit(SCRIPTS / "bimp.sbatch", *options, **given)
-    stages = cluster.folder / "cancelled" / "stages"
-    end = time.monotonic() + 120
-    while not list(stages.glob("*/partial-*")):
-        assert time.monotonic() < end, cluster.output(job)
-        time.sleep(0.2)
+    wait_for_partial_state(cluster, job, "cancelled")
     cluster.command("scancel", job)
     assert cluster.wait(job, "CANCELLED", "PENDING", "FAILED") == "CANCELLED"
     end = time.monotonic() + 40
