@@ -15,7 +15,8 @@ set -euo pipefail
 DIR=${DIR:-bimp-study}
 PORT=${PORT:-6379}
 SSH=${SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10}
-RAY="RAY_AUTH_MODE=token $DIR/.venv/bin/ray"
+# What runs on the hosts finds the project's commands, as jobs do that `bimp submit` hands over.
+ENVIRONMENT="export RAY_AUTH_MODE=token PATH=\"\$(cd $DIR/.venv/bin && pwd):\$PATH\""
 
 usage() { sed -n '2,13p' "$0" >&2; exit 2; }
 [[ $# -eq 2 && -r $2 ]] || usage
@@ -34,20 +35,20 @@ up() {
     for host in "${hosts[@]}"; do give_token "$host"; done
     ip=${HEAD_IP:-$(on "$head" "hostname --all-ip-addresses" | awk '{print $1}')}
     trap 'echo "cluster.sh: not every host came up: ending those that did" >&2; trap - EXIT; down' EXIT
-    on "$head" "$RAY start --head --node-ip-address=$ip --port=$PORT --dashboard-host=127.0.0.1 --disable-usage-stats"
+    on "$head" "$ENVIRONMENT; ray start --head --node-ip-address=$ip --port=$PORT --dashboard-host=127.0.0.1 --disable-usage-stats"
     for host in "${hosts[@]:1}"; do
-        on "$host" "$RAY start --address=$ip:$PORT --disable-usage-stats"
+        on "$host" "$ENVIRONMENT; ray start --address=$ip:$PORT --disable-usage-stats"
     done
     trap - EXIT
     echo "up: ${#hosts[@]} hosts, head $ip:$PORT"
     echo "on $head: RAY_AUTH_MODE=token $DIR/.venv/bin/bimp run STUDY --address $ip:$PORT --out SHARED/FOLDER"
-    on "$head" "RAY_AUTH_MODE=token $DIR/.venv/bin/bimp doctor --address $ip:$PORT${OUT:+ --out $(printf %q "$OUT")}"
+    on "$head" "$ENVIRONMENT; bimp doctor --address $ip:$PORT${OUT:+ --out $(printf %q "$OUT")}"
 }
 
 down() {
     local host status=0
     for host in "${hosts[@]}"; do
-        on "$host" "$RAY stop" || { echo "cluster.sh: $host did not answer" >&2; status=1; }
+        on "$host" "$ENVIRONMENT; ray stop" || { echo "cluster.sh: $host did not answer" >&2; status=1; }
     done
     return "$status"
 }

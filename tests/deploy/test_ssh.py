@@ -19,6 +19,7 @@ exec bash -c "$*"
 """
 COMMAND = """#!/bin/bash
 echo "${0##*/} $* mode=$RAY_AUTH_MODE" >> "$HOME/calls"
+command -v bimp > "$HOME/command"
 [[ $1 != start || ! -e $HOME/broken ]]
 """
 
@@ -73,6 +74,8 @@ def test_the_first_host_is_the_head_and_the_others_join_it(
         assert start.startswith("ray start --address=10.0.0.1:6379")
         assert start.endswith("mode=token")
     assert "up: 3 hosts, head 10.0.0.1:6379" in up.stdout
+    here = str(tmp_path / "first" / "bimp-study" / ".venv" / "bin" / "bimp")
+    assert (tmp_path / "first" / "command").read_text().strip() == here, "jobs find the command"
     assert cluster("down", LISTED).returncode == 0
     assert all(calls(tmp_path, host)[-1].startswith("ray stop") for host in ("first", "third"))
 

@@ -174,6 +174,7 @@ def test_a_study_is_handed_over_through_a_tunnel(lab: Lab) -> None:
         assert handed.returncode == 0, handed.stdout + handed.stderr
         end = time.monotonic() + 120
         while len(StudyFolder(str(out)).records().records) < 4:
-            assert time.monotonic() < end
+            logs = "cat /tmp/ray/session_latest/logs/job-driver-*.log"
+            assert time.monotonic() < end, lab.ssh(head, logs).stdout
             time.sleep(0.5)
     assert lab.cluster("down", [head.address]).returncode == 0
