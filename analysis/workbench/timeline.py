@@ -76,7 +76,8 @@ def _shared_note(rows: pd.DataFrame) -> str:
     if not shared:
         return f"These trials trained all their {counted(trained, 'stage')} themselves."
     return (
-        f"These trials trained {counted(trained, 'stage')} themselves, and {shared} times found one"
+        f"These trials trained {counted(trained, 'stage')} themselves, and"
+        f" {'once' if shared == 1 else f'{shared} times'} found one"
         " that was there already."
     )
 

@@ -20,6 +20,7 @@ from study.trackers.tracker import SETTLED, Tracker
 from study.trackers.wandb_tracker import WandbTracker
 from trainables.files.leases import Leases, is_local
 from trainables.files.storage import is_remote, open_folder
+from trainables.vocabulary.wording import counted
 
 LEASE: Final = "run/trackers"
 """Two sweeps at once would both find a trial missing, and both write it."""
@@ -106,7 +107,7 @@ def sentences(outcomes: Iterable[Swept], location: str) -> list[str]:
 
 
 def _sentence(one: Swept, location: str) -> str:
-    done = f"{one.kind} ({one.target}): {one.written} trials written"
+    done = f"{one.kind} ({one.target}): {counted(one.written, 'trial')} written"
     if not one.fault:
         return f"{done}, {one.missing} missing" if one.missing else f"{done}, none missing"
     return f"{done}, {one.missing} missing ({one.fault}); bimp track {location} writes them"

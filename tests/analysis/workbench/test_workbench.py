@@ -187,6 +187,11 @@ def test_the_timeline_says_what_its_rows_are() -> None:
     assert both.notes[1].endswith(f"Of 2 trials the worker is not recorded: such {guess}")
 
 
+def test_one_stage_that_was_found_is_once() -> None:
+    table = TIMELINE.tabulate(work(2).assign(shared=[1.0, 0.0]))
+    assert "trained 2 stages themselves, and once found one that was there" in table.notes[0]
+
+
 def test_what_did_not_end_well_is_hatched_and_in_the_legend() -> None:
     figure = TIMELINE.draw(work(3).assign(state=["failed", "done", "diverged"]))
     bars = {trace.name: trace for trace in figure.data}
