@@ -17,8 +17,6 @@ from analysis.columns.labels import (
     words,
 )
 from analysis.selection.series import SPARSITY
-from trainables.config.catalog import METHODS
-from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.wording import counted
 
 _PLURALS: Final[Mapping[str, str]] = {
@@ -63,10 +61,8 @@ def kind(by: str) -> str:
 
 def name_of(by: str, value: Any) -> str:
     """Return who is compared by the name that people use: `CLR`, `BIMP`, `2 cycles`."""
-    if by == "retrain.schedule" and value in RETRAIN_SCHEDULES:
-        return value.upper() if RETRAIN_SCHEDULES[value].title else str(value)
-    if by == "method" and value in METHODS:
-        return str(value).upper()
+    if by in ("retrain.schedule", "method"):
+        return shown(by, value)
     if by == "prune.cycles":
         return counted(int(value), "cycle")
     if by == "retrain.discount":
@@ -113,13 +109,16 @@ def _depth(at: Mapping[str, Any]) -> int:
     return list(at).index(SPARSITY) + 1 if SPARSITY in at else 0
 
 
-def shared_unit(texts: Sequence[str]) -> str:
-    """Return a list with the unit that its values share said once: `80, 90 and 95 %`."""
+def shared_unit(texts: Sequence[str], last: str = "and") -> str:
+    """Return a list with the unit that its values share said once: `80, 90 and 95 %`.
+
+    `last` stands before the last: of two ends "to".
+    """
     parts = [text.split(" ", 1) for text in texts]
     units = {part[-1].replace("epochs", "epoch") for part in parts}
     if len(texts) > 1 and len(units) == 1 and all(len(part) == 2 for part in parts):
-        return f"{listed([number_ for number_, _ in parts])} {parts[-1][1]}"
-    return listed(texts)
+        return f"{listed([number_ for number_, _ in parts], last)} {parts[-1][1]}"
+    return listed(texts, last)
 
 
 def bare(metric: str, value: float) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Final
 
+from trainables.config.catalog import METHODS
+from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.schema import METRICS, spelled
 
 MISSING: Final = "–"
@@ -83,6 +85,11 @@ def brief(text: object, limit: int = 60) -> str:
     """Return text on one line, an overlong one cut."""
     plain = " ".join(str(text).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
+def capital(text: str) -> str:
+    """Return text with a capital first letter, the rest as it stands: `Mean IoU`."""
+    return text[:1].upper() + text[1:]
 
 
 def in_percent(column: str) -> bool:
@@ -164,9 +171,36 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
+_UNIT: Final = re.compile(r"(?<=\d) (?=[%±]|\d{3}\b)|(?<=[±=]) (?=\d)|(?<=\b[dnp]) (?==)")
+"""Spaces that no line ends at: before a per cent sign, around ±, within a number, in `d = 0.5`."""
+
+
+def unbroken(text: str) -> str:
+    """Return text whose numbers no line ends within, nor between them and a per cent sign."""
+    return _UNIT.sub("\u00a0", text)
+
+
+SPOKEN: Final[Mapping[str, str]] = {
+    **{name: name.upper() for name in METHODS},
+    **{name: name.upper() for name, one in RETRAIN_SCHEDULES.items() if one.title},
+}
+"""Methods and schedules whose names are abbreviations, as people write them: `ALLR`, `BIMP`."""
+
+_NAMING: Final = frozenset({"retrain.schedule", "method", "of"})
+"""Columns, and the control of a figure, whose values are methods or schedules."""
+
+
 def label(value: Any) -> str:
-    """Return a value of a series or category as a label: 1.0 gives `1`."""
-    return number(float(value)) if _is_number(value) else brief(value)
+    """Return a value of a series or category as a label: 1.0 gives `1`, `allr` gives `ALLR`."""
+    return number(float(value)) if _is_number(value) else brief(_spoken(value))
+
+
+def _spoken(value: Any) -> Any:
+    """A name as people write it, whatever stands behind it: `DPF (older revision)`."""
+    if not isinstance(value, str):
+        return value
+    name, space, rest = value.partition(" ")
+    return f"{SPOKEN.get(name, name)}{space}{rest}" if not rest or rest[0] == "(" else value
 
 
 def _is_number(value: Any) -> bool:
@@ -178,9 +212,10 @@ _SUFFIXES: Final = {"%": " %", "epochs": " epochs", "seconds": " s", "times": " 
 
 
 def shown(column: str, value: Any) -> str:
-    """Return a column's value as a reader wants it: `90 %`, `3 epochs`, `allr`."""
+    """Return a column's value as a reader wants it: `90 %`, `3 epochs`, `ALLR`."""
     if not _is_number(value):
-        return brief(MISSING if value is None else value)
+        own = _spoken(value) if column in _NAMING else value
+        return brief(MISSING if own is None else own)
     text = number(float(value) * scale(column))
     own = f" {unit(column)}" if pace_of(column) else ""
     suffix = _SUFFIXES.get(unit(column).split(" ")[0], own)

@@ -7,7 +7,16 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
+from analysis.columns.labels import (
+    block_words,
+    capital,
+    in_percent,
+    label,
+    number,
+    scale,
+    shown,
+    words,
+)
 from analysis.columns.names import distinct_trials, joined
 from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
@@ -129,7 +138,7 @@ def learning_curves_figure(table: Tabulation) -> go.Figure:
     left alone.
     """
     frame, metric, rates = table.frame, table.metric or "val_accuracy", table.facts
-    title = f"{words(metric).capitalize()} while training"
+    title = f"{capital(words(metric))} while training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])
     figure = canvas.canvas(title, height=600, subtitle=block_words(table.at))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import words
+from analysis.columns.labels import capital, words
 from analysis.columns.roles import CHOICE, REPORTED, named
 from analysis.figures.lines import line_figure, line_table
 from analysis.figures.losses import LOSS, VALUE
@@ -60,7 +60,7 @@ def accuracy_by_budget_figure(table: Tabulation) -> go.Figure:
 
 def _subject(table: Tabulation) -> str:
     lost = " lost from dense" if table.facts == LOSS else ""
-    return f"{words(table.metric or 'test_accuracy').capitalize()}{lost}"
+    return f"{capital(words(table.metric or 'test_accuracy'))}{lost}"
 
 
 def budget_split_table(

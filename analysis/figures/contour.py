@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import axis_title, block_words, scale, shown, words
+from analysis.columns.labels import axis_title, block_words, capital, scale, shown, words
 from analysis.columns.names import require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
@@ -78,7 +78,7 @@ def contour_figure(table: Tabulation) -> go.Figure:
     if frame.empty:
         why = table.notes or ["No configuration has both settings."]
         return canvas.blank("Metric over two settings", why)
-    title = f"{words(metric).capitalize()} over two settings"
+    title = f"{capital(words(metric))} over two settings"
     figure = canvas.canvas(title, subtitle=block_words(table.at))
     if _has_surface(frame):
         figure.add_trace(_surface(frame, metric, x, y))

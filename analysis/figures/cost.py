@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, in_percent, label, number, scale, shown, words
+from analysis.columns.labels import (
+    block_words,
+    capital,
+    in_percent,
+    label,
+    number,
+    scale,
+    shown,
+    words,
+)
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
@@ -85,7 +94,7 @@ def cost_figure(table: Tabulation) -> go.Figure:
     Series are moved apart a little, as those of one budget cost the same.
     """
     frame, metric = table.frame, table.metric or "test_accuracy"
-    title = f"{words(metric).capitalize()} against the cost of training"
+    title = f"{capital(words(metric))} against the cost of training"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a recorded cost is done."])
     currency, _, shared = table.facts.partition(", ")

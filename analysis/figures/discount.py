@@ -7,7 +7,16 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, brief, in_percent, number, scale, shown, words
+from analysis.columns.labels import (
+    block_words,
+    brief,
+    capital,
+    in_percent,
+    number,
+    scale,
+    shown,
+    words,
+)
 from analysis.columns.roles import CHOICE, choice, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
@@ -81,7 +90,7 @@ def _tuned(table: pd.DataFrame) -> pd.DataFrame:
 def discount_figure(table: Tabulation) -> go.Figure:
     """Return a metric over the discount, one line per sparsity, the adaptive ones as stars."""
     frame, metric = table.frame, table.metric or "val_accuracy"
-    title = f"{words(metric).capitalize()} over the discount"
+    title = f"{capital(words(metric))} over the discount"
     if frame.empty or not frame["n"].any():
         return canvas.blank(title, table.notes or ["No trial with a discount is done."])
     if not (frame["kind"] == "fixed").any():

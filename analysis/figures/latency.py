@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import label, number, scale, shown, words
+from analysis.columns.labels import capital, label, number, scale, shown, words
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
@@ -103,7 +103,7 @@ def latency_figure(table: Tabulation) -> go.Figure:
     One colour per series, one marker per form.
     """
     frame, metric = table.frame, table.metric
-    title = f"{words(metric).capitalize()} against measured latency" if metric else "Latency"
+    title = f"{capital(words(metric))} against measured latency" if metric else "Latency"
     if frame.empty:
         return canvas.blank(title, table.notes or ["No trial with a measured latency is done."])
     figure = canvas.canvas(title, subtitle="beside the speedup that zeros promise")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, label, number, scale, shown, words
+from analysis.columns.labels import block_words, capital, label, number, scale, shown, words
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
@@ -46,7 +46,7 @@ def paired_seeds_table(
 def paired_seeds_figure(table: Tabulation) -> go.Figure:
     """Return one grey line per seed across the series, and each series' mean as a bar, with n."""
     frame, metric = table.frame, table.metric or "test_accuracy"
-    title = f"{words(metric).capitalize()} seed by seed"
+    title = f"{capital(words(metric))} seed by seed"
     done = frame.dropna(subset=["value"]) if len(frame) else frame
     if done.empty:
         return canvas.blank(title, table.notes if frame.empty else ["No trial here is done."])

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import block_words, number, scale, shown, words
+from analysis.columns.labels import block_words, capital, number, scale, shown, words
 from analysis.columns.names import joined, require_columns
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
@@ -125,7 +125,7 @@ def slice_figure(table: Tabulation) -> go.Figure:
     if frame.empty:
         why = table.notes or ["No configuration has this setting."]
         return canvas.blank("Metric over one setting", why)
-    title = f"{words(metric).capitalize()} over {words(x)}"
+    title = f"{capital(words(metric))} over {words(x)}"
     figure = canvas.canvas(title, subtitle=block_words(table.at))
     for name, style in theme.styles(frame["series"], table.by).items():
         part = frame[frame["series"] == name]

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.columns.labels import brief, number
+from analysis.columns.labels import number, shown
 from analysis.columns.names import config_columns, differing, joined
 from analysis.selection.series import SPARSITY, series_column, values
 from analysis.stats.closeness import close
@@ -47,8 +47,8 @@ def missed_note(trials: pd.DataFrame) -> str:
     parts = []
     for key, reached in means.items():
         *who, goal = key if isinstance(key, tuple) else (key,)
-        name = f" ({brief(who[0])})" if who else ""
-        parts.append(f"at {number(100 * goal)} % {number(100 * reached)} %{name}")
+        name = f"{shown(column, who[0])} " if who else ""
+        parts.append(f"{name}{number(100 * reached)} % instead of {number(100 * goal)} %")
     few = parts[:MANY] + ([f"{len(parts) - MANY} more"] * (len(parts) > MANY))
     return f"Goals are not reached everywhere: {joined(few)}; results stand at what was reached."
 

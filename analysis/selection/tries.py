@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import shown
+from analysis.columns.labels import shown, words
 from analysis.columns.names import joined
 from analysis.selection.series import values
 from analysis.selection.stand_ins import TRIED
@@ -26,6 +26,11 @@ def tries(entries: pd.DataFrame, by: str) -> dict[Any, int]:
     return {name: int(most[name]) for name in values(entries, by)}
 
 
+def _named(by: str, name: Any) -> str:
+    """Who was tried: a number alone says nothing, `number of cycles 3` does."""
+    return shown(by, name) if isinstance(name, str) else f"{words(by)} {shown(by, name)}"
+
+
 def unequal_tries(counts: Mapping[Any, int], by: str) -> str:
     """Return a clause such as `allr is the best of 13 settings, ft and llr of 1`.
 
@@ -37,7 +42,7 @@ def unequal_tries(counts: Mapping[Any, int], by: str) -> str:
     numbers = sorted(set(counts.values()), reverse=True)
     parts: list[str] = []
     for n in numbers:
-        names = [shown(by, name) for name, tried in counts.items() if tried == n]
+        names = [_named(by, name) for name, tried in counts.items() if tried == n]
         few = joined(names) if len(names) <= MANY else f"{len(names)} others"
         if parts:
             parts.append(f"{few} of {n}")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns.labels import words
+from analysis.columns.labels import shown, words
 from analysis.columns.names import (
     config_columns,
     differing,
@@ -35,6 +35,7 @@ from analysis.stats.closeness import snapped
 from analysis.stats.spread import COUNTED, COUNTS, require_choosable, row_groups, summaries
 from analysis.tables.dense_row import with_dense
 from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.wording import counted
 
 METHOD_METRICS: Final = (
     REPORTED, "theoretical_speedup", "sparsity", PACE,
@@ -272,7 +273,7 @@ def _beyond_notes(chosen: pd.DataFrame) -> list[str]:
     beyond = chosen[chosen[BEYOND] > 0]
     if beyond.empty:
         return []
-    names = joined(sorted({str(method) for method in beyond["method"]}))
+    names = joined(sorted({shown("method", one) for one in beyond["method"]}))
     return [
         f"What is shown for {names} lies beyond the search's bounds at some goal, at one seed or"
         " more."
@@ -292,8 +293,10 @@ def pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
         return []
     within = frame.groupby(list(keys), dropna=False)[others].nunique(dropna=False).max()
     pooled = [column for column in others if within[column] > 1]
-    return [f"Some means run over trials that differ in {joined(pooled)}."] if pooled else []
+    named = joined(list(map(words, pooled))) if pooled else ""
+    return [f"Some means run over trials that differ in {named}."] if pooled else []
 
 
 def _left_out_notes(n: int, rows: str) -> list[str]:
-    return [f"{n} trials without {rows} are left out."] if n else []
+    are = "is" if n == 1 else "are"
+    return [f"{counted(n, 'trial')} without {words(rows)} {are} left out."] if n else []

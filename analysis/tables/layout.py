@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.columns.labels import block_words, shown
+from analysis.columns.labels import block_words, shown, words
 from analysis.columns.labels import unit as unit_of
 from analysis.columns.names import codes, is_missing, or_none
 from analysis.tables.content import Table
@@ -90,14 +90,14 @@ def style(metric: str) -> _Style:
 
 def heading(metric: str) -> str:
     """Return a metric's words with its unit, `test accuracy [%]`."""
-    shown = style(metric)
-    return f"{shown.words} [{shown.unit}]" if shown.unit else shown.words
+    look = style(metric)
+    return f"{look.words} [{look.unit}]" if look.unit else look.words
 
 
 def number(value: float, metric: str) -> str:
     """Return a metric's value as text, without its unit."""
-    shown = style(metric)
-    return f"{value * shown.factor:.{shown.decimals}f}"
+    look = style(metric)
+    return f"{value * look.factor:.{look.decimals}f}"
 
 
 def value_text(value: Any) -> str:
@@ -107,6 +107,11 @@ def value_text(value: Any) -> str:
     if is_missing(value):
         return "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row_text(key: str, value: Any) -> str:
+    """A row's name: `ALLR`, `90 %`, `(64, 32)`, `none`."""
+    return value_text(value) if isinstance(value, tuple) or value is None else shown(key, value)
 
 
 def lay_out(table: Table) -> TextTable:
@@ -127,8 +132,8 @@ def lay_out(table: Table) -> TextTable:
     )
     unit = f" [{style(metrics[0]).unit}]" if len(metrics) == 1 and style(metrics[0]).unit else ""
     return TextTable(
-        table.title + unit, tuple(_short(table.row_keys)), headers,
-        tuple(tuple(map(value_text, row)) for row in body),
+        table.title + unit, tuple(_names(table.row_keys)), headers,
+        tuple(tuple(map(_row_text, table.row_keys, row)) for row in body),
         tuple(
             tuple(cells_of.get(c, Cell("" if row[-1] == DENSE else EMPTY)) for c in columns)
             for row, cells_of in body.items()
@@ -141,7 +146,7 @@ def _heads(keys: Sequence[str], column: Sequence[Any]) -> list[str]:
     """The headers of one column: `80 % sparse`, `3 epochs`, as figures and pages say them."""
     counted = [unit_of(key) == "epochs" for key in keys]
     heads = []
-    for key, name, value, in_epochs in zip(keys, _short(keys), column, counted, strict=False):
+    for key, name, value, in_epochs in zip(keys, _names(keys), column, counted, strict=False):
         text = shown(key, value) if isinstance(value, Real) else value_text(value)
         alone = in_epochs and sum(counted) == 1
         sparse = key == "prune.sparsity" and isinstance(value, Real)
@@ -167,10 +172,10 @@ def _column_order(
     return [tuple(map(or_none, row)) for row in distinct.loc[positions].itertuples(False, None)]
 
 
-def _short(keys: Sequence[str]) -> list[str]:
-    """The last part of each dotted key, the whole key where two would look alike."""
-    last = [key.split(".")[-1] for key in keys]
-    return [name if last.count(name) == 1 else key for name, key in zip(last, keys, strict=True)]
+def _names(keys: Sequence[str]) -> list[str]:
+    """Keys in words, as they stand where two would look alike."""
+    names = [words(key) for key in keys]
+    return [one if names.count(one) == 1 else key for one, key in zip(names, keys, strict=True)]
 
 
 def cell_text(cell: Any, show_n: bool) -> str:

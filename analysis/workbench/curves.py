@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns.labels import number, scale, shown, words
+from analysis.columns.labels import capital, number, scale, shown, words
 from analysis.columns.names import KEYS, ordered
 from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
@@ -50,7 +50,7 @@ def side_curves_figure(table: Tabulation) -> go.Figure:
     Retraining begins where the dense run ended, and falls to what was left after the prune.
     """
     frame, metric = table.frame, table.metric or "val_accuracy"
-    title = f"{words(metric).capitalize()} while training"
+    title = f"{capital(words(metric))} while training"
     if frame.empty:
         return canvas.blank(title, table.notes or ["No trial here has a curve of this metric."])
     figure = canvas.canvas(title, height=480)

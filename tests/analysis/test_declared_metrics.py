@@ -106,7 +106,7 @@ def test_regret_is_what_the_adaptive_discount_errs_more() -> None:
 def test_sentences_say_better_and_worse_and_that_there_is_no_test(contest: pd.DataFrame) -> None:
     said = " ".join(sentences.findings(contest))
     assert "The task has no test part" in said
-    assert "better than allr" in said
+    assert "better than ALLR" in said
     assert "On test" not in said
     assert "points" not in said
 

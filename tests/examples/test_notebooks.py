@@ -49,7 +49,7 @@ def test_a_notebook_reads_a_study(tmp_path: Path) -> None:
     (folder / "study.yaml").write_text("name: digits\n")
     cells = executed("which_schedule.ipynb", tmp_path)
     assert "What to use" in shown(cells[0]) and "<table>" in shown(cells[0])
-    assert "allr" in shown(cells[1])
+    assert "ALLR" in shown(cells[1])
     assert "plotly" in shown(cells[3])
     assert "val_accuracy" not in shown(cells[2]) and "0.95" in shown(cells[5])
 

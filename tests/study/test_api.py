@@ -100,7 +100,7 @@ def test_a_notebook_shows_the_answer_or_the_file(tmp_path: Path) -> None:
     folder = write_small(str(tmp_path / "small"))
     shown = Study.open(folder.location)._repr_html_()
     assert "<h4>What to use</h4>" in shown or "<h4>Answer</h4>" in shown or "<li>" in shown
-    assert "<table>" in shown and "allr" in shown
+    assert "<table>" in shown and "ALLR" in shown
     assert repr(Study.open(folder.location)) == f"Study('small', in '{folder.location}')"
     raw = {"name": "new", "task": {"use": "<b>:x"}}
     fresh = Study(StudyFile.of(raw), str(tmp_path / "none"))._repr_html_()

@@ -90,3 +90,19 @@ def test_number() -> None:
 )
 def test_short_units(column: str, text: str) -> None:
     assert labels.sign(column) == text
+
+
+def test_names_are_those_that_people_use() -> None:
+    assert [labels.label(name) for name in ("allr", "bimp", "cosine", "mine:Rate")] == [
+        "ALLR", "BIMP", "cosine", "mine:Rate",
+    ]  # fmt: skip
+    assert labels.label("dpf (older revision)") == "DPF (older revision)"
+    assert labels.shown("retrain.schedule", "ft") == labels.shown("of", "ft") == "FT"
+    assert labels.shown("task.use", "ft") == "ft"  # a task of that name is no schedule
+    assert labels.capital("mean IoU") == "Mean IoU"
+
+
+def test_no_line_ends_within_a_number() -> None:
+    assert labels.unbroken("14 458 of 90 % at 0.1 ± 0.2, d = 0.5") == (
+        "14\u00a0458 of 90\u00a0% at 0.1\u00a0±\u00a00.2, d\u00a0=\u00a00.5"
+    )

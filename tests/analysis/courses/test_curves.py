@@ -117,7 +117,7 @@ def test_without_a_curve_of_the_dense_run_the_cycles_have_the_whole_width() -> N
     assert figure.layout.xaxis2.domain == (0, 1)
     assert (figure.layout.xaxis.visible, figure.layout.yaxis.visible) == (False, False)
     assert figure.layout.yaxis2.title.text == "validation accuracy (%)"
-    assert next(t for t in figure.data if t.name == "imp").marker.symbol == "circle"
+    assert next(t for t in figure.data if t.name == "IMP").marker.symbol == "circle"
 
 
 def test_all_panels_have_one_range_upwards() -> None:

@@ -148,7 +148,7 @@ def test_the_filters_are_named_one_by_one(snapshot: Snapshot) -> None:
     def words(search: str) -> str:
         return snapshot.filters.words(Address.of(search))
 
-    assert words("?schedule=ft&schedule=x&sparsity=0.9") == "schedule ft or x and sparsity 90 %"
+    assert words("?schedule=ft&schedule=x&sparsity=0.9") == "schedule FT or x and sparsity 90 %"
     assert words("?sparsity=0.5&budget=7") == "sparsity 50 % and budget 7 epochs"
     assert words("?metric=val_loss") == ""
     assert list(FILTERS) == ["study", "method", "schedule", "sparsity", "budget", "state"]
@@ -214,7 +214,7 @@ def test_one_colour_per_schedule_on_every_page(snapshot: Snapshot) -> None:
     for key in ("accuracy_by_sparsity", "accuracy_by_budget", "cost", "learning_curves"):
         for trace in plot(PANELS[key], snapshot, Address({})).drawing.data:
             colour = trace.get("line", {}).get("color")
-            if colour and trace.get("name") in ("ft", "lrw", "slr", "clr", "llr", "allr"):
+            if colour and trace.get("name") in ("FT", "LRW", "SLR", "CLR", "LLR", "ALLR"):
                 colours.setdefault(trace["name"], set()).add(colour)
     assert len(colours) == 6 and all(len(found) == 1 for found in colours.values())
 

@@ -185,24 +185,24 @@ def test_a_filter_changes_figure_and_table_and_stands_in_the_address(
     from selenium.webdriver.common.keys import Keys
 
     browser.open(served.base + "/")
-    browser.until_names("accuracy_by_sparsity", lambda names: {"ft", "allr"} <= set(names))
+    browser.until_names("accuracy_by_sparsity", lambda names: {"FT", "ALLR"} <= set(names))
     box = browser.driver.find_element("css selector", "[id*='\"schedule\"']")
     box.send_keys(Keys.ENTER)
     browser.until(
         "const found = [...document.querySelectorAll('.dash-dropdown-option')]"
-        ".filter(one => one.textContent.trim() === 'allr');"
+        ".filter(one => one.textContent.trim() === 'ALLR');"
         "if (found.length === 1) found[0].click(); return found.length === 1"
     )
     browser.until("return location.search", lambda text: "schedule=allr" in text)
     browser.until(
         "return document.querySelector('.section table') && "
         "[...document.querySelectorAll('.section tbody th')].map(t => t.textContent).join()",
-        lambda text: bool(text) and "ft" not in text,
+        lambda text: bool(text) and "FT" not in text,
     )
-    browser.until_names("accuracy_by_sparsity", lambda names: bool(names) and "ft" not in names)
+    browser.until_names("accuracy_by_sparsity", lambda names: bool(names) and "FT" not in names)
     browser.run("window.history.back()")
     browser.until("return document.getElementById('said').textContent", lambda t: "none" in t)
-    browser.until_names("accuracy_by_sparsity", lambda names: "ft" in names)
+    browser.until_names("accuracy_by_sparsity", lambda names: "FT" in names)
 
 
 def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
@@ -212,20 +212,20 @@ def test_a_link_restores_a_view(browser: Browser, served: Served) -> None:
     expected, _ = panel_table(PANELS["gains"], served.watch.snapshot, Address.of(search))
     assert set(expected.frame["rival"]) == {"allr"}
     shown = browser.until(
-        "return document.querySelector('#gains .picks').textContent", lambda t: "llr" in t
+        "return document.querySelector('#gains .picks').textContent", lambda t: "LLR" in t
     )
     assert "gain of" in shown
     assert browser.run("return location.search").count("schedule=") == 2
     browser.until(
         "return document.querySelector('.filters').textContent",
-        lambda text: "validation accuracy" in text and "llr" in text,
+        lambda text: "validation accuracy" in text and "LLR" in text,
     )
 
 
 def test_a_csv_download_equals_the_frame(browser: Browser, served: Served) -> None:
     search = "?schedule=allr&schedule=llr"
     browser.open(f"{served.base}/{search}")
-    browser.until_names("accuracy_by_budget", lambda names: {"allr", "llr"} <= set(names))
+    browser.until_names("accuracy_by_budget", lambda names: {"ALLR", "LLR"} <= set(names))
     address = browser.until(
         "return document.querySelector('#accuracy_by_budget a[download]').href",
         lambda text: text.endswith(search),
@@ -239,7 +239,8 @@ def test_a_csv_download_equals_the_frame(browser: Browser, served: Served) -> No
         means = rows_of["mean"].tolist()
         assert len(means) > 1
         script = (
-            f"{plot_of('accuracy_by_budget')} const found = data.find(t => t.name === '{name}');"
+            f"{plot_of('accuracy_by_budget')}"
+            f" const found = data.find(t => t.name === '{name.upper()}');"
             "return found ? Array.from(found.y._inputArray || found.y) : []"
         )
         drawn = browser.until(script, lambda ys: len(ys) > 1)

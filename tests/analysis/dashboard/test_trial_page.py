@@ -78,7 +78,7 @@ def test_a_trials_curve_has_the_colour_of_its_schedule(tmp_path: Path, schedule:
     alone = Watch([str(tmp_path)]).snapshot
     address = Address.of(f"?trial={alone.trials['fingerprint'].iloc[0]}")
     traces = plot(PANELS["trial_curve"], alone, address).drawing.data
-    colours = {t["line"].get("color") for t in traces if t.get("name") == schedule}
+    colours = {t["line"].get("color") for t in traces if t.get("name") == schedule.upper()}
     assert colours == {theme.STYLES[schedule].color}
 
 

@@ -141,7 +141,7 @@ def test_the_best_of_k_settings_by_value() -> None:
     ft = found.frame.query("series == 'ft'")
     assert (ft["k"].tolist(), ft["mean"].tolist()) == ([1], [0.5])
     figure = best_of_k_figure(found)
-    assert [trace.name for trace in figure.data] == ["ft", "allr"]
+    assert [trace.name for trace in figure.data] == ["FT", "ALLR"]
     assert figure.layout.xaxis.title.text == "settings tried (count)"
 
 

@@ -70,7 +70,7 @@ def test_no_dense_row_for_a_metric_without_one() -> None:
 def test_figure_has_a_line_a_series_and_units() -> None:
     table = accuracy_by_sparsity_table(over_sparsity(), metric="val_accuracy")
     figure = accuracy_by_sparsity_figure(table)
-    assert [trace.name for trace in figure.data] == ["ft", "allr", "dense model"]
+    assert [trace.name for trace in figure.data] == ["FT", "ALLR", "dense model"]
     assert figure.layout.xaxis.title.text == "sparsity (% of the prunable weights)"
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
     assert figure.layout.title.text == "Validation accuracy against sparsity"

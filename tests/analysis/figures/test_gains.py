@@ -69,7 +69,7 @@ def test_the_gain_is_the_leaders_unless_another_is_named() -> None:
     """At 80 % all have seeds 0 and 1 done: llr has 94.5 % there, allr 94, ft 90.5."""
     table = gains_table(rivals(), metric="val_accuracy")
     assert table.facts == "llr" and table.chosen == {"of": "llr"}
-    assert any(note.startswith("llr leads on validation over all settings") for note in table.notes)
+    assert any(note.startswith("LLR leads on validation over all settings") for note in table.notes)
     assert not any("leads" in note for note in gains_table(rivals(), of="ft").notes)
     with pytest.raises(ValueError, match="of must be one of ft, llr, allr, got 'clr'"):
         gains_table(rivals(), of="clr")
@@ -113,7 +113,7 @@ def test_gains_figure() -> None:
     figure = gains_figure(gains_table(rivals(), metric="val_accuracy", of="allr"))
     (heat,) = figure.data
     assert heat.type == "heatmap"
-    assert [name.strip() for name in heat.y] == ["llr", "ft"]
+    assert [name.strip() for name in heat.y] == ["LLR", "FT"]
     assert list(heat.x) == ["80<br>2", "90<br>2"]
     firsts = [[cell.split("<br>")[0] for cell in line] for line in heat.text]
     assert firsts == [["0.00", "no pair"], ["+3.50", "+10.00"]]
@@ -160,8 +160,8 @@ def test_paired_seeds_figure() -> None:
     figure = paired_seeds_figure(table)
     *seeds, mean = figure.data
     assert [trace.name for trace in seeds] == ["seed 0", "seed 1", "seed 2"]
-    assert list(seeds[0].x) == ["ft<br>n = 2", "llr<br>n = 3", "allr<br>n = 3"]
-    assert list(seeds[2].x) == ["llr<br>n = 3", "allr<br>n = 3"]
+    assert list(seeds[0].x) == ["FT<br>n = 2", "LLR<br>n = 3", "ALLR<br>n = 3"]
+    assert list(seeds[2].x) == ["LLR<br>n = 3", "ALLR<br>n = 3"]
     assert list(mean.y) == pytest.approx([90.5, 95.0, 95.0])
     assert "standard deviation 0.71, n = 2" in mean.hovertext[0]
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
@@ -191,7 +191,7 @@ def test_ranks_figure() -> None:
     )  # fmt: skip
     figure = ranks_figure(ranks_table(frame))
     assert list(figure.data[0].x) == [1.0, 2.0]
-    assert list(figure.layout.yaxis.ticktext) == ["llr", "ft"]
+    assert list(figure.layout.yaxis.ticktext) == ["LLR", "FT"]
     assert figure.layout.xaxis.title.text == "mean rank (1 is best)"
     assert "n = 2 settings" in figure.layout.title.subtitle.text
 

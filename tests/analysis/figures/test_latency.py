@@ -111,7 +111,7 @@ def test_both_panels_show_every_form(frame: pd.DataFrame) -> None:
     assert [t.y.tolist() for t in left] == [[90.0], [80.0, 70.0], [80.0]]
     assert list(left[1].error_x.array) == [2.0, None]
     names = [trace.name for trace in plot.data if trace.showlegend is not False]
-    assert names == ["imp", "dense", "masked", "removed"]
+    assert names == ["IMP", "dense", "masked", "removed"]
     assert plot.layout.xaxis.title.text == "measured latency (ms)"
     assert plot.layout.xaxis2.title.text == "theoretical speedup (times)"
 

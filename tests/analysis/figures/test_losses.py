@@ -58,16 +58,16 @@ def test_the_axis_is_logarithmic_and_what_lost_nothing_stands_on_its_edge() -> N
     figure = accuracy_by_sparsity_figure(losses())
     traces = {trace.name: trace for trace in figure.data if trace.x[0] is not None}
     floor = 0.2 / 1.6
-    assert list(traces["slr"].y) == pytest.approx([0.2, 5.0])
-    assert list(traces["clr"].y) == pytest.approx([floor, 20.0])
-    assert list(traces["clr"].marker.symbol) == [EDGE, "square"]
-    assert traces["clr"].error_y.array[0] is None
+    assert list(traces["SLR"].y) == pytest.approx([0.2, 5.0])
+    assert list(traces["CLR"].y) == pytest.approx([floor, 20.0])
+    assert list(traces["CLR"].marker.symbol) == [EDGE, "square"]
+    assert traces["CLR"].error_y.array[0] is None
     axis = figure.layout.yaxis
     assert (axis.type, axis.title.text) == ("log", "loss from dense (points, log)")
     assert axis.range == pytest.approx((math.log10(floor / 1.6), math.log10(20 * 1.6)))
     assert "1" in axis.ticktext and "10" in axis.ticktext
     keys = [t.name for t in figure.data if t.x[0] is None]
-    assert keys == ["clr", "no loss"]
+    assert keys == ["CLR", "no loss"]
     assert figure.layout.title.text == "Validation accuracy lost from dense against sparsity"
 
 

@@ -89,7 +89,7 @@ def test_parallel_places_words_and_missing_settings() -> None:
     figure = parallel_figure(parallel_table(frame))
     by_label = {d.label: d for d in figure.data[0].dimensions}
     assert list(by_label["discount d"].ticktext) == ["0.5", "adaptive", "not set"]
-    assert list(by_label["schedule"].ticktext) == ["ft", "allr"]
+    assert list(by_label["schedule"].ticktext) == ["FT", "ALLR"]
 
 
 def test_parallel_of_equal_configurations_is_said() -> None:

@@ -112,7 +112,7 @@ def test_an_unknown_data_set_is_said() -> None:
 def test_schedules_figure() -> None:
     figure = schedules_figure(schedules_table(schedule_trials()))
     names = [trace.name for trace in figure.data]
-    assert names == ["dense run", "ft", "lrw", "slr", "clr", "llr", "allr, d = 0.5"]
+    assert names == ["dense run", "FT", "LRW", "SLR", "CLR", "LLR", "ALLR, d = 0.5"]
     assert [trace.xaxis for trace in figure.data] == ["x"] + ["x2"] * 6
     assert figure.layout.xaxis.title.text == "dense (epochs)"
     assert figure.layout.xaxis2.title.text == "retraining (epochs)"

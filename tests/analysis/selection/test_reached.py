@@ -45,8 +45,8 @@ def test_a_goal_is_missed_by_more_than_a_hundredth_of_what_is_kept() -> None:
 
 def test_results_stand_at_what_was_reached_and_name_the_goal() -> None:
     said = (
-        "Goals are not reached everywhere: at 50 % 49.2 %, at 90 % 88.6 %, at 99 % 94.7 % and at"
-        " 99.9 % 94.7 %; results stand at what was reached."
+        "Goals are not reached everywhere: 49.2 % instead of 50 %, 88.6 % instead of 90 %, 94.7 %"
+        " instead of 99 % and 94.7 % instead of 99.9 %; results stand at what was reached."
     )
     assert missed_note(filters()) == said
     table = accuracy_by_sparsity_table(filters())
@@ -79,7 +79,7 @@ def test_goals_with_the_same_masks_count_once_in_ranks_and_pairs() -> None:
     (one,) = rivals.comparisons(filters())
     assert one.comparison.n == 9
     assert sentences.leading.__module__ == "analysis.findings.leading"
-    assert "llr in 3 of 3 combinations" in " ".join(sentences.findings(filters()))
+    assert "LLR in 3 of 3 combinations" in " ".join(sentences.findings(filters()))
 
 
 @pytest.mark.parametrize("change", [{"val_accuracy": 0.2}, {"sparsity": 0.948}])
@@ -100,6 +100,6 @@ def test_who_missed_is_named_where_others_did_not() -> None:
     weights = filters().assign(**{"prune.structure": "weights"})
     weights["sparsity"] = weights["prune.sparsity"]
     both = pd.concat([filters(), weights], ignore_index=True)
-    assert "at 50 % 49.2 % (filters)" in missed_note(both)
+    assert "filters 49.2 % instead of 50 %" in missed_note(both)
     assert repeated_goals(both) == {}  # weights differ at .999, so that goal is one of its own
     assert math.isclose(both["sparsity"].max(), 0.999)

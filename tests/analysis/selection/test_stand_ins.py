@@ -133,6 +133,8 @@ def test_an_interval_allows_for_the_choices_that_seeds_share() -> None:
     half = 4.30265 * 0.0288675 * math.sqrt(1 / 3 + 1 / 2)
     assert allr.hi - allr.mean == pytest.approx(half, rel=1e-5)
     assert (llr.lo, llr.hi) == (pytest.approx(0.7), pytest.approx(0.7))
+    high = chosen.assign(val_accuracy=chosen["val_accuracy"] + 0.15)
+    assert tuples(means(high, [BY], "val_accuracy"))[1].hi == 1.0  # no accuracy is above one
 
 
 def test_the_numbers_of_ties_are_averaged() -> None:

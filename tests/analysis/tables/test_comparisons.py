@@ -79,7 +79,7 @@ def test_one_method_or_schedule_makes_no_table(schedules: str) -> None:
         run_table([schedules], where="seed == 99")
     lines = run_table([schedules], where="retrain.schedule == 'ft'").splitlines()
     assert "by schedule" in lines[0], "one schedule is shown as the end of a run shows it"
-    assert any(line.startswith("ft ") for line in lines)
+    assert any(line.startswith("FT ") for line in lines)
 
 
 def test_metrics_are_checked(schedules: str) -> None:
@@ -109,8 +109,8 @@ def test_the_best_of_several_settings_is_said_below_the_table(tmp_path: Path) ->
     assert table is not None
     assert (
         "Where a schedule has several configurations in one place (up to 2), the one that is best"
-        " on validation at the other seeds stands for it at each seed. Tries are unequal: allr is"
-        " the best of 2 settings, ft of 1. With fewer than 3 seeds it cannot be known"
+        " on validation at the other seeds stands for it at each seed. Tries are unequal: ALLR is"
+        " the best of 2 settings, FT of 1. With fewer than 3 seeds it cannot be known"
     ) in " ".join(table.notes)
     assert "(too good)" in to_text(table)
     plain = schedules_comparison(frame[frame["retrain.discount"] != 0.1])

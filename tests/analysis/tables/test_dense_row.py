@@ -24,7 +24,7 @@ def test_it_stands_first_with_one_mean_in_every_column() -> None:
     assert dense["std"].iloc[0] == pytest.approx(0.25 / 2**0.5)
     assert dense["rank"].isna().all() and not dense["marked"].any()
     laid_out = lay_out(table)
-    assert [labels[-1] for labels in laid_out.labels] == ["dense", "ft", "llr"]
+    assert [labels[-1] for labels in laid_out.labels] == ["dense", "FT", "LLR"]
     assert [cell.text for cell in laid_out.rows[0]] == ["87.50 ± 17.68", "87.50 ± 17.68"]
 
 
@@ -38,7 +38,7 @@ def test_dense_runs_of_several_settings_have_no_row() -> None:
     frame.loc[0, "dense.lr"] = 0.2
     for none in (frame, study().drop(columns="dense_test_accuracy")):
         rows = lay_out(comparison_table(none, columns=["prune.sparsity"])).labels
-        assert [labels[-1] for labels in rows] == ["ft", "llr"]
+        assert [labels[-1] for labels in rows] == ["FT", "LLR"]
 
 
 def test_every_task_has_its_own() -> None:

@@ -308,7 +308,7 @@ def test_groups_that_run_over_several_settings_say_so_to_people(tmp_path: Path) 
     study = StudyFolder(str(tmp_path))
     for place, (schedule, sparsity) in enumerate([("ft", 0.8), ("ft", 0.9), ("llr", 0.9)]):
         study.write_record(record(f"t{place}", config=config(schedule, sparsity)))
-    said = "Some means run over trials that differ in prune.sparsity."
+    said = "Some means run over trials that differ in sparsity."
     by: dict[str, Any] = {"group_by": ["retrain.schedule"], "columns": ["val_accuracy"]}
     for shape in ("table", "markdown", "latex"):
         content = run_results([study.location], format=shape, **by)

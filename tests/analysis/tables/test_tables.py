@@ -85,7 +85,7 @@ def test_as_many_are_marked_as_asked(frame: pd.DataFrame, mark: int, marked: lis
 
 def test_rows_and_columns_come_in_reading_order(frame: pd.DataFrame) -> None:
     grid = lay_out(comparison_table(frame.sample(frac=1, random_state=1)))
-    assert [label for (label,) in grid.labels] == ["ft", "slr", "clr", "llr", "allr"]
+    assert [label for (label,) in grid.labels] == ["FT", "SLR", "CLR", "LLR", "ALLR"]
     assert grid.headers == (
         ("80 % sparse", "1 epoch"), ("90 % sparse", "1 epoch"), ("90 % sparse", "3 epochs"),
     )  # fmt: skip
@@ -101,10 +101,10 @@ def test_cells_say_what_is_in_them_and_what_is_not(frame: pd.DataFrame) -> None:
     texts = {
         label: [c.text for c in row] for (label,), row in zip(grid.labels, grid.rows, strict=True)
     }
-    assert texts["ft"] == ["71.00 ± 1.41 (n = 2)", "60.00 (n = 1)", "1 diverged"]
-    assert texts["llr"] == ["75.00 (n = 1, 1 failed)", "no trials", "no trials"]
-    assert texts["slr"][2] == "1 stopped"
-    assert texts["clr"][2] == "not recorded in 1"
+    assert texts["FT"] == ["71.00 ± 1.41 (n = 2)", "60.00 (n = 1)", "1 diverged"]
+    assert texts["LLR"] == ["75.00 (n = 1, 1 failed)", "no trials", "no trials"]
+    assert texts["SLR"][2] == "1 stopped"
+    assert texts["CLR"][2] == "not recorded in 1"
     assert grid.title == "Test accuracy at the end by schedule [%]"
 
 
@@ -123,7 +123,8 @@ def test_the_notes_say_what_marks_mean_and_what_was_pooled(frame: pd.DataFrame) 
     assert len(notes) == 3
     pooled = frame.assign(**{"dense.lr": [0.1, 0.2] * 6})
     assert (
-        comparison_table(pooled).notes[-1] == "Some means run over trials that differ in dense.lr."
+        comparison_table(pooled).notes[-1]
+        == "Some means run over trials that differ in dense learning rate."
     )
     apart = frame.assign(**{"retrain.discount": frame["retrain.schedule"]})
     assert comparison_table(apart).notes == notes
@@ -138,7 +139,7 @@ def test_a_validation_metric_needs_no_word_on_test(frame: pd.DataFrame) -> None:
 def test_trials_without_a_row_are_left_out_and_counted(frame: pd.DataFrame) -> None:
     frame.loc[:1, "retrain.schedule"] = None
     table = comparison_table(frame)
-    assert table.notes[-1] == "2 trials without retrain.schedule are left out."
+    assert table.notes[-1] == "2 trials without schedule are left out."
     assert cell(table.cells, schedule="ft", sparsity=0.8)["n"] == 0
 
 
@@ -151,7 +152,7 @@ def test_tasks_are_rows_of_their_own_and_ranked_apart(frame: pd.DataFrame) -> No
     assert table.row_keys == ("task.model", "retrain.schedule")
     best = table.cells[(table.cells["rank"] == 1) & (table.cells["prune.sparsity"] == 0.8)]
     assert best["task.model"].tolist() == ["cnn", "mlp"]
-    assert lay_out(table).labels[0] == ("cnn", "ft")
+    assert lay_out(table).labels[0] == ("cnn", "FT")
 
 
 def test_one_seed_only() -> None:
@@ -220,11 +221,11 @@ def test_methods_are_laid_out_by_goal_and_metric(methods: pd.DataFrame) -> None:
     words = ["test accuracy [%]", "theoretical speedup [x]", "sparsity reached",
              "training throughput [images/s]"]  # fmt: skip
     assert grid.headers == tuple((f"{s} % sparse", w) for s in (80, 90) for w in words)
-    (bimp,) = [row for (label,), row in zip(grid.labels, grid.rows, strict=True) if label == "bimp"]
+    (bimp,) = [row for (label,), row in zip(grid.labels, grid.rows, strict=True) if label == "BIMP"]
     assert [c.text for c in bimp[:4]] == [
         "90.00 ± 1.41", "4.50 ± 0.71", "0.9000 ± 0.0000", "1100 ± 141",
     ]  # fmt: skip
-    (dst,) = [row for (label,), row in zip(grid.labels, grid.rows, strict=True) if label == "dst"]
+    (dst,) = [row for (label,), row in zip(grid.labels, grid.rows, strict=True) if label == "DST"]
     assert {c.text for c in dst} == {"1 failed"}
 
 
@@ -251,7 +252,7 @@ def test_a_setting_is_scored_at_the_seed_that_did_not_choose_it(methods: pd.Data
 def test_the_choice_is_said(methods: pd.DataFrame) -> None:
     notes = " ".join(methods_table(methods).notes)
     assert "has several configurations in one place (up to 2), the one that is best" in notes
-    assert "Tries are unequal: gmp is the best of 2 settings, bimp and dst of 1." in notes
+    assert "Tries are unequal: GMP is the best of 2 settings, BIMP and DST of 1." in notes
     assert "With fewer than 3 seeds it cannot be known" in notes
     whole = " ".join(methods_table(third_seed(methods, bimp=0.91, two=0.99, five=0.86)).notes)
     assert "With fewer than 3 seeds" not in whole
@@ -293,7 +294,7 @@ def test_settings_beyond_their_bounds_stand_only_where_none_is_within(
     assert "lies beyond" not in " ".join(methods_table(methods).notes)
     methods["origin.beyond"] = [0.0, 0.0, 0.01, 0.0, 0.02, 0.0, math.nan]
     assert chosen(methods) == ["t0", "t1", "t4", "t5", "t6"]
-    note = "What is shown for gmp lies beyond the search's bounds at some goal"
+    note = "What is shown for GMP lies beyond the search's bounds at some goal"
     assert note in " ".join(methods_table(methods).notes)
 
 
@@ -348,10 +349,10 @@ def test_values_are_short(value: Any, text: str) -> None:
 
 def test_text_marks_with_an_asterisk_and_aligns(frame: pd.DataFrame) -> None:
     lines = to_text(comparison_table(frame, columns=["prune.sparsity"])).splitlines()
-    rows = {line.split()[0]: line for line in lines if line[:4].strip() in {"ft", "slr", "allr"}}
-    assert rows["allr"].count("*") == 2
-    assert rows["slr"].count("*") == 1
-    assert rows["ft"].count("*") == 1
+    rows = {line.split()[0]: line for line in lines if line[:4].strip() in {"FT", "SLR", "ALLR"}}
+    assert rows["ALLR"].count("*") == 2
+    assert rows["SLR"].count("*") == 1
+    assert rows["FT"].count("*") == 1
     assert len({len(line) for line in rows.values()}) == 1
 
 

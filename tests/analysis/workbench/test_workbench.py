@@ -33,10 +33,10 @@ FOUR = trials(
 
 def test_trials_are_named_by_what_differs() -> None:
     assert list(named_trials(FOUR).values()) == [
-        "90 %, ft, seed 0", "90 %, ft, seed 1", "90 %, allr, seed 0", "95 %, allr, seed 0",
+        "90 %, FT, seed 0", "90 %, FT, seed 1", "90 %, ALLR, seed 0", "95 %, ALLR, seed 0",
     ]  # fmt: skip
     assert list(named_trials(FOUR.iloc[:2]).values()) == ["seed 0", "seed 1"]
-    assert list(named_trials(FOUR.iloc[:1]).values()) == ["ft, 90 %, seed 0"]
+    assert list(named_trials(FOUR.iloc[:1]).values()) == ["FT, 90 %, seed 0"]
 
 
 def test_equal_names_are_told_apart_by_the_fingerprint() -> None:
@@ -53,9 +53,9 @@ def test_the_best_are_chosen_on_validation_at_each_sparsity() -> None:
     found = best_trials(FOUR, each=2)
     assert found is not None
     assert cells(found) == [
-        ["b", "90 %", "ft", "1", "90 %", "70 %"],
-        ["c", "90 %", "allr", "0", "90 %", "91 %"],
-        ["d", "95 %", "allr", "0", "60 %", "61 %"],
+        ["b", "90 %", "FT", "1", "90 %", "70 %"],
+        ["c", "90 %", "ALLR", "0", "90 %", "91 %"],
+        ["d", "95 %", "ALLR", "0", "60 %", "61 %"],
     ]
     assert found.keys == (("small", "b"), ("small", "c"), ("small", "d"))
     assert len(found.table.notes) == 1
@@ -112,7 +112,7 @@ def test_curves_side_by_side(folder: str) -> None:
     assert rows["value"].tolist() == [0.6, 0.7, 0.8, 0.5, 0.6, 0.6, 0.7]
     figure = SIDE_CURVES.figure(table)
     named = [trace.name for trace in figure.data if trace.showlegend]
-    assert named == ["allr, discount d adaptive, seed 1", "ft, seed 0"]
+    assert named == ["ALLR, discount d adaptive, seed 1", "FT, seed 0"]
     assert [list(trace.x) for trace in figure.data] == [[3, 4, 5, 6, 7], [1, 2, 3]] * 2
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
     assert max(max(trace.y) for trace in figure.data) == pytest.approx(80)
@@ -167,9 +167,9 @@ def test_the_timeline_has_a_bar_per_trial() -> None:
     )
     figure = TIMELINE.figure(table)
     bars = {trace.name: trace for trace in figure.data}
-    assert list(bars["ft"].x) == [30_000, 30_000] and list(bars["ft"].y) == ["a · 2", "a · 1"]
-    assert str(bars["allr"].base[0]).startswith("2026-01-05T10:00")
-    assert "10:01:00 UTC, 30 s, on a<br>stages: 1 trained, 2 found" in bars["ft"].hovertext[0]
+    assert list(bars["FT"].x) == [30_000, 30_000] and list(bars["FT"].y) == ["a · 2", "a · 1"]
+    assert str(bars["ALLR"].base[0]).startswith("2026-01-05T10:00")
+    assert "10:01:00 UTC, 30 s, on a<br>stages: 1 trained, 2 found" in bars["FT"].hovertext[0]
 
 
 def test_the_timeline_says_what_its_rows_are() -> None:
@@ -181,7 +181,7 @@ def test_the_timeline_says_what_its_rows_are() -> None:
     new = TIMELINE.tabulate(work(4).assign(worker=["x" * 20, "y", "x" * 20, "y"], node="n" * 20))
     crew = "A row holds the trials of one worker, and of those that came when it had gone"
     assert new.notes[1] == f"{crew}: 2 workers in all."
-    (first,) = (one for one in TIMELINE.figure(new).data if one.name == "allr")
+    (first,) = (one for one in TIMELINE.figure(new).data if one.name == "ALLR")
     assert f"worker {'x' * 12}<br>node {'n' * 12}<br>" in first.hovertext[0]
     both = TIMELINE.tabulate(work(3).assign(worker=["x", None, None]))
     assert both.notes[1].endswith(f"Of 2 trials the worker is not recorded: such {guess}")
@@ -195,9 +195,9 @@ def test_one_stage_that_was_found_is_once() -> None:
 def test_what_did_not_end_well_is_hatched_and_in_the_legend() -> None:
     figure = TIMELINE.draw(work(3).assign(state=["failed", "done", "diverged"]))
     bars = {trace.name: trace for trace in figure.data}
-    assert list(bars["allr"].marker.pattern.shape) == ["/"]
-    assert list(bars["ft"].marker.pattern.shape) == ["", "/"]
-    assert "schedule ft, diverged<br>" in bars["ft"].hovertext[1]
+    assert list(bars["ALLR"].marker.pattern.shape) == ["/"]
+    assert list(bars["FT"].marker.pattern.shape) == ["", "/"]
+    assert "schedule FT, diverged<br>" in bars["FT"].hovertext[1]
     assert "did not end well" in bars
     assert len(TIMELINE.draw(work(3)).data) == 2
 
