@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -32,9 +33,9 @@ def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
     """Return an axis for `compression(sparsity)`, ticked at the sparsities, in per cent.
 
     Sparsities crowd towards 1; the logarithm of 1 / (1 - S) sets 90 and 95 % as far apart as 95 and
-    97.5 %. Of sparsities that are too close for a tick each, some have one.
+    97.5 %. Of sparsities that are too close for a tick each, the commonest have one.
     """
-    ticks = _apart(sorted({float(s) for s in sparsities}))
+    ticks = _apart(Counter(map(float, sparsities)))
     return {
         "type": "log",
         "tickmode": "array",
@@ -44,15 +45,18 @@ def sparsity_axis(sparsities: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _apart(levels: list[float]) -> list[float]:
-    """The first and last level, and those between that keep their distance on the axis."""
-    spots = np.log([compression(level) for level in levels])
-    gap = NEAR * (spots[-1] - spots[0])
-    kept = [0]
-    for i in range(1, len(levels) - 1):
-        if spots[i] - spots[kept[-1]] >= gap and spots[-1] - spots[i] >= gap:
-            kept.append(i)
-    return [levels[i] for i in dict.fromkeys([*kept, len(levels) - 1])]
+def _apart(counts: Mapping[float, int]) -> list[float]:
+    """Levels that keep their distance on the axis: the commonest, of equals the first and last."""
+    levels = sorted(counts)
+    spots = {level: float(np.log(compression(level))) for level in levels}
+    gap = NEAR * (spots[levels[-1]] - spots[levels[0]])
+    kept: list[float] = []
+    for level in sorted(
+        levels, key=lambda one: (-counts[one], one not in (levels[0], levels[-1]), one)
+    ):
+        if all(abs(spots[level] - spots[other]) >= gap for other in kept):
+            kept.append(level)
+    return sorted(kept)
 
 
 def compression(sparsity: float) -> float:

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from analysis.columns.names import KNOWN_ORDER, ordered
+from analysis.columns.names import KNOWN_ORDER, STRUCTURE, ordered
 
 Mode = Literal["light", "dark"]
 MODES: Final[tuple[Mode, ...]] = ("light", "dark")
@@ -74,6 +74,13 @@ _FIRST: Final = {
 }  # fmt: skip
 """The order in which methods and schedules are given their styles; others come behind, as their
 catalog has them."""
+
+
+_COMMON: Final = dict(
+    zip(("weights", "filters", "2:4", "blocks 4x4", "1:4", "heads", "rows", "columns"), NAMES,
+        strict=True)
+)  # fmt: skip
+"""Structures with a style of their own, whatever others a figure shows."""
 
 
 def slot(index: int) -> Style:
@@ -142,8 +149,9 @@ def styles(values: Iterable[Any], column: str = "") -> dict[Any, Style]:
     if levels and len(levels) == sum(value is not None for value in wanted):
         looks = dict(zip(levels, shades(len(levels), column), strict=True))
         return {value: looks.get(value, DENSE) for value in wanted}
-    known = STYLES if column in (*_FIRST, "") else {}
-    others = map(name_style, count())
+    known = STYLES if column in (*_FIRST, "") else _COMMON if column == STRUCTURE else {}
+    used = {known[value] for value in wanted if value in known}
+    others = (style for style in map(name_style, count()) if style not in used)
     given = {value: next(others) for value in ordered(wanted) if value not in known}
     return {value: known.get(value) or given[value] for value in wanted}
 

@@ -131,7 +131,7 @@ def line_figure(table: Tabulation, title: str) -> go.Figure:
         dodge = order - (len(styles) - 1) / 2 if len(levels) <= MANY else 0.0
         figure.add_trace(_series(part, table, style, _dodged(x, levels, dodge)))
     _add_dense(figure, table, _ends(x, levels))
-    figure.update_xaxes(axes.column_axis(x, **_ticks(x, levels)))
+    figure.update_xaxes(axes.column_axis(x, **_ticks(x, rows["x"].tolist())))
     if table.facts == LOSS:
         set_on_loss_axis(figure, table)
     else:
@@ -211,9 +211,10 @@ def _ends(x: str, levels: Sequence[float]) -> list[float]:
     return [where(levels[0]), where(levels[-1])]
 
 
-def _ticks(x: str, levels: Sequence[float]) -> dict[str, Any]:
+def _ticks(x: str, places: Sequence[float]) -> dict[str, Any]:
     if x == SPARSITY:
-        return axes.sparsity_axis(levels)
+        return axes.sparsity_axis(places)
+    levels = sorted(set(places))
     if len(levels) > MANY:
         return {}
     ticks = [level * scale(x) for level in levels]

@@ -46,6 +46,8 @@ def test_sparsities_are_spaced_by_compression() -> None:
 def test_of_sparsities_that_crowd_some_have_a_tick() -> None:
     axis = axes.sparsity_axis([0.5, 0.9, 0.98, 0.9801, 0.9802, 0.99])
     assert axis["ticktext"] == ["50", "90", "98", "99"]
+    common = axes.sparsity_axis([0.48, 0.5, 0.5, 0.75, 0.75, 0.745])
+    assert common["ticktext"] == ["50", "75"]  # what most have reached, and not what few have
     near_the_last = axes.sparsity_axis([0.5, 0.9, 0.9899, 0.99])
     assert near_the_last["ticktext"] == ["50", "90", "99"]
 
