@@ -107,6 +107,7 @@ def best_of_k_figure(table: Tabulation) -> go.Figure:
         )
     figure.update_xaxes(axes.axis("settings tried (count)", rangemode="tozero"))
     figure.update_yaxes(axes.column_axis(metric))
+    canvas.title_legend(figure, frame["series"], table.by)
     return figure
 
 

@@ -164,6 +164,7 @@ def matched_figure(table: Tabulation) -> go.Figure:
         ticks = {"type": "log", "tickvals": levels, "ticktext": [number(v) for v in levels]}
         figure.update_xaxes(axes.column_axis(axis, **ticks))
     figure.update_yaxes(axes.column_axis(metric))
+    canvas.title_legend(figure, frame["series"], table.by)
     return figure
 
 

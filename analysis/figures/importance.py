@@ -151,9 +151,10 @@ def _left_out(frame: pd.DataFrame) -> str:
     """A sentence on settings that only some trials have: they are not judged."""
     done = frame[frame["state"] == "done"]
     partly = [c for c in varying(done) if done[c].isna().any()]
+    names = list(dict.fromkeys(words(c) for c in partly))
     if not partly:
         return ""
-    return f"Not judged, since only some trials have them: {joined([words(c) for c in partly])}."
+    return f"Not judged, since only some trials have them: {joined(names)}."
 
 
 def _blocks_of(
@@ -190,6 +191,7 @@ def importance_figure(table: Tabulation) -> go.Figure:
     whole = sum(heights) + GAP * (len(metrics) - 1)
     subtitle = f"{EVALUATORS[table.facts]}, for {joined(list(map(words, metrics)))}"
     figure = canvas.canvas(title, height=180 + whole, subtitle=subtitle)
+    figure.update_layout(meta={"min_width": NARROWEST})
     top = 1.0
     for index, (part, height) in enumerate(zip(parts, heights, strict=True)):
         domain = [max(0.0, top - height / whole), top]
@@ -199,6 +201,10 @@ def importance_figure(table: Tabulation) -> go.Figure:
         for block, style in styles.items():
             canvas.add_key(figure, block or "all trials", "square", 11, style.color)
     return figure
+
+
+NARROWEST: Final = 520
+"""With fewer pixels across the names of terms would leave the bars no room."""
 
 
 def _add_panel(

@@ -110,6 +110,7 @@ def layers_figure(table: Tabulation) -> go.Figure:
                 marker=canvas.marker(style),
             )
         )
+    canvas.title_legend(figure, frame["series"], table.by)
     figure.update_xaxes(axes.axis("sparsity of the layer (%)", range=[-2, 102]))
     figure.update_yaxes(
         axes.axis(

@@ -116,6 +116,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
         _add_group(figure, frame[[group in groups for groups in frame["group"]]], group, len(frame))
     figure.update_xaxes(axes.axis("mean rank (1 is best)", range=[0.7, len(frame) + 1], dtick=1))
     figure.update_yaxes(
+        title={"text": words(table.by)},
         tickmode="array",
         tickvals=list(range(len(frame))),
         ticktext=[canvas.markup(name) for name in labels],

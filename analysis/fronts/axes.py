@@ -113,8 +113,8 @@ def front_axes(
     if level is None:
         counts = {name: trials[name].nunique() for name in left if name in trials}
         apart = min(counts, key=lambda name: counts[name], default="") if objectives else ""
-    else:
-        apart = "" if level == NONE else level
+    else:  # what lies on an axis tells no fronts apart
+        apart = "" if level in (NONE, upwards, across) else level
     aside = tuple(name for name in wanted if name not in (upwards, across, apart))
     ways = {**{name: way for name in (upwards, across, apart) if (way := _way(name))}, **wanted}
     return FrontAxes(across, upwards, apart, ways, aside if objectives else ())

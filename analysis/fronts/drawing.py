@@ -187,7 +187,11 @@ def _add_names(figure: go.Figure, frame: pd.DataFrame, view: FrontAxes) -> None:
     ceiling = 100.0 if in_percent(view.y) else np.inf
     ticks = _nice(heights.min() - pad, min(heights.max() + pad, ceiling))
     figure.update_yaxes(range=ends, tickvals=ticks, ticktext=[number(tick) for tick in ticks])
+    figure.update_layout(meta={"min_width": NARROWEST})
 
+
+NARROWEST: Final = 560
+"""With fewer pixels across, names would lie over each other: a page then scrolls the figure."""
 
 NEAREST: Final = 12
 LINE: Final = 16

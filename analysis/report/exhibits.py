@@ -29,6 +29,9 @@ from analysis.selection.objectives import declared_objectives
 from analysis.selection.tabulation import Tabulation
 
 MANY_VARIANTS: Final = 12
+MANY_FRONTS: Final = 36
+"""So many combinations a front may have, whose two axes are free."""
+
 BYTES: Final = 480_000
 """What one figure, all of its combinations together, may add to a page."""
 
@@ -40,7 +43,7 @@ MANY_METRICS: Final = 2
 
 MANY_AXES: Final = 4
 
-_OFFERED: Final = frozenset({"metric", "view", "of", "cost", "x", "level", "evaluator"})
+_OFFERED: Final = frozenset({"metric", "view", "of", "cost", "x", "y", "level", "evaluator"})
 """Controls that a page offers besides the block."""
 
 _SLOW: Final = frozenset({"evaluator"})
@@ -106,7 +109,8 @@ def exhibit(
     if not first.data:
         return Absent(figure, first.reason)
     wanted = _selectors(figure, frame, table, objectives)
-    selectors = _fitting(wanted, len(json.dumps(_plain(first))))
+    many = MANY_FRONTS if _is_free(figure) else MANY_VARIANTS
+    selectors = _fitting(wanted, len(json.dumps(_plain(first))), many)
     start = tuple(map(_start, selectors))
     variants = {"|".join(map(str, start)): _plain(first)}
     for positions in product(*(range(len(selector.options)) for selector in selectors)):
@@ -152,9 +156,10 @@ def _selectors(
         offered["metric"] = _metrics(offered["metric"], frame)
     if figure.name == "importance" and objectives:
         offered["metric"] = []  # all objectives are shown
-    if "x" in offered:
-        free = "level" in offered and "x" in table.chosen
-        offered["x"] = _few_axes(offered["x"], table) if free else []
+    for axis in ("x", "y"):
+        if axis in offered:
+            free = _is_free(figure) and axis in table.chosen
+            offered[axis] = _few_axes(axis, offered[axis], table) if free else []
     return tuple(
         choice
         for choice in picks(offered, {}, table)
@@ -163,10 +168,15 @@ def _selectors(
     )
 
 
-def _few_axes(offered: Sequence[str], table: Tabulation) -> list[str]:
+def _is_free(figure: Figure) -> bool:
+    """Whether any two measures may lie on a figure's axes."""
+    return "level" in figure.controls
+
+
+def _few_axes(axis: str, offered: Sequence[str], table: Tabulation) -> list[str]:
     """Of what may stand on an axis what does, and the first few that stand on neither."""
-    across, upwards = table.chosen["x"], table.chosen["y"]
-    return [across, *(c for c in offered if c not in (across, upwards))][:MANY_AXES]
+    taken = (table.chosen["x"], table.chosen["y"])
+    return [table.chosen[axis], *(c for c in offered if c not in taken)][:MANY_AXES]
 
 
 def _metrics(offered: Sequence[str], frame: pd.DataFrame) -> list[str]:
@@ -180,9 +190,12 @@ def _start(selector: Pick) -> int:
     return selector.values.index(selector.value)
 
 
-def _fitting(selectors: Sequence[Pick], size: int) -> tuple[Pick, ...]:
-    """Selectors with options dropped from the longest until all combinations fit the page."""
-    most = max(1, min(MANY_VARIANTS, BYTES // max(1, size)))
+def _fitting(selectors: Sequence[Pick], size: int, many: int) -> tuple[Pick, ...]:
+    """Selectors with options dropped from the longest until all combinations fit the page.
+
+    `many` is how many combinations there may be, `size` what one takes in bytes.
+    """
+    most = max(1, min(many, BYTES // max(1, size)))
     kept = [_at_most(selector, most) for selector in selectors if selector.name not in _SLOW]
     while prod(len(selector.options) for selector in kept) > most:
         longest = max(range(len(kept)), key=lambda i: len(kept[i].options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,18 @@ def test_the_front_is_that_of_the_objectives_that_the_study_declares(tmp_path: P
     by_accuracy = front.table.sort_values("val_accuracy", ascending=False)
     assert by_accuracy["front"].tolist() == [True, True, True, False]
     assert [(one.name, one.value) for one in front.selectors] == [
-        ("x", "sparsity"), ("level", "retrain_epochs"),
+        ("y", "val_accuracy"), ("x", "sparsity"), ("level", "retrain_epochs"),
     ]  # fmt: skip
+    y, x, level = (one.values for one in front.selectors)
+    assert y == ["val_accuracy", "retrain_epochs"] and x == ["sparsity", "retrain_epochs"]
+    drawn = json.loads(front.payload)["variants"]
+    assert len(drawn) == len(x) * len(y) * len(level)
+    same = drawn[f"1|1|{level.index('none')}"]
+    assert same["notes"] == ["A front needs two objectives, and these are the same."]
+    # epochs over sparsity: what tells the fronts apart lies upwards, so there is one front
+    turned = drawn[f"1|0|{level.index('retrain_epochs')}"]
+    assert turned["layout"]["yaxis"]["title"]["text"] == "retraining (epochs, less is better)"
+    assert [one["name"] for one in turned["data"] if one.get("mode") == "lines"] == ["front"]
     (matter,) = [one for one in exhibits(study)[0] if one.figure.name == "importance"]
     # Sparsity and retraining are settings themselves.
     assert matter.table["metric"].unique().tolist() == ["val_accuracy"]
