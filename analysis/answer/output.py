@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from textwrap import wrap
@@ -14,6 +13,7 @@ import numpy as np
 
 from analysis.answer.sentences import topics
 from analysis.answer.statements import Answer
+from analysis.columns.labels import unbroken
 
 WIDTH: Final = 100
 
@@ -29,17 +29,13 @@ def to_text(answer: Answer, width: int = WIDTH) -> str:
 
 def _wrapped(sentence: str, width: int) -> list[str]:
     return wrap(
-        _UNIT.sub("\u00a0", sentence),
+        unbroken(sentence),
         width,
         initial_indent="- ",
         subsequent_indent="  ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-_UNIT: Final = re.compile(r"(?<=\d) (?=%|\d{3}\b)")
-"""Spaces that no line ends at: before a per cent sign, and within a number."""
 
 
 def to_json(answer: Answer) -> str:

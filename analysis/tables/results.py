@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -24,8 +25,11 @@ from analysis.columns.spreadsheet import csv_text
 from analysis.frames import query
 from analysis.frames.study_frames import StudyFrames, read
 from analysis.selection.networks import per_seed, seeds_note
+from analysis.selection.settings import varying
 from analysis.tables.content import pooling_notes
+from analysis.tables.fitted import wrapped
 from analysis.tables.layout import TextTable, text_table, value_text
+from analysis.tables.narrow import narrowed
 from analysis.tables.render import to_latex, to_markdown, to_text
 from trainables.files.outputs import deliver
 from trainables.vocabulary.schema import METRICS
@@ -57,6 +61,7 @@ def run_results(
     format: str = "table",
     output: str | None = None,
     warn: Callable[[str], object] | None = None,
+    width: int | None = None,
 ) -> str | bytes:
     """Return a study's rows in one of `FORMATS`, and write them to the file `output` if given.
 
@@ -65,7 +70,8 @@ def run_results(
     markdown, latex) leave out what is the same in all rows, saying so, unless `columns` are named,
     and name the settings over which a group's means run;
     csv, json and parquet hold everything, in full precision, a missing value being missing.
-    `warn` is told each thing that could not be read; by default it stands on standard error.
+    A table has lines of at most `width` characters, if given: columns that do not fit are left out
+    too. `warn` is told each thing that could not be read; by default it stands on standard error.
     Trials come by their settings and seed unless `sort` says otherwise. Raises ValueError naming
     the key and what is allowed, FileNotFoundError where no study is.
     """
@@ -98,7 +104,11 @@ def run_results(
         frame = query.sort(frame, sort)
     if columns:
         frame = query.select(frame, columns)
-    content = _formatted(frame, format, pooled, named=bool(columns or group_by))
+    named = bool(columns or group_by)
+    if format == "table" and width is not None:
+        content: str | bytes = _for_terminal(frame, pooled, named, width)
+    else:
+        content = _formatted(frame, format, pooled, named)
     if output is not None:
         write_output(output, content)
     return content
@@ -173,8 +183,8 @@ def _group_metrics(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The columns that tell rows apart and the numbers people ask for; a note on the others."""
+def _brief(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The columns that tell rows apart and the numbers people ask for, and what is all the same."""
     settings = config_columns(frame)
     apart = differing(frame, settings) if len(frame) > 1 else []
     same = [c for c in settings if c not in apart and frame[c].notna().any()]
@@ -182,22 +192,71 @@ def _brief(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     shown_first = dict.fromkeys(roles.named(name, frame) for name in _SHOWN)
     numbers = [c for c in shown_first if c in frame and frame[c].notna().any()]
     words = [c for c in ("message",) if c in frame and frame[c].notna().any()]
-    shown = [*keys, *apart, "seed", *_retraining(frame), "state", *numbers, *words]
-    alike = ", ".join(f"{c} = {value_text(frame[c].iloc[0])}" for c in same)
-    notes = [f"Same in all rows: {alike}."] if same else []
-    n_hidden = len(frame.columns) - len(shown) - len(same)
-    notes.append(
-        f"{len(frame)} rows; {n_hidden} more columns are shown where --columns names them."
-    )
-    return frame[shown], notes
+    return [*keys, *apart, "seed", *_retraining(frame), "state", *numbers, *words], same
 
 
 def _grid(frame: pd.DataFrame, pooled: Sequence[str], named: bool) -> TextTable:
-    shown, notes = (frame, []) if named else _brief(frame)
+    shown, same = (list(map(str, frame)), []) if named else _brief(frame)
+    return _noted(_laid_out(frame[shown]), frame, pooled, same, named)
+
+
+def _for_terminal(frame: pd.DataFrame, pooled: Sequence[str], named: bool, width: int) -> str:
+    """The table no wider than a terminal; columns that were asked for are all kept."""
+    shown, same = (list(map(str, frame)), []) if named else _brief(frame)
+    first = [] if named or not shown else _by_need(frame, shown)
+    table = narrowed(_laid_out(frame[shown]), width, first)
+    notes = _noted(table, frame, pooled, same, named).notes
+    return f"{to_text(table)}\n{wrapped(notes, width)}\n" if notes else to_text(table)
+
+
+def _by_need(frame: pd.DataFrame, shown: Sequence[str]) -> list[str]:
+    """The columns shown, the most needed first: what is compared and where, what was reached, then
+    other settings. Settings that an earlier one says already come last.
+    """
+    kept: list[str] = []
+    for column in (c for c in varying(frame) if c in shown):
+        says = (frame.groupby(k, dropna=False)[column].nunique(dropna=False).max() for k in kept)
+        if not any(most <= 1 for most in says):
+            kept.append(column)
+    val, told = (roles.named(role, frame) for role in HEADLINES)
+    known = [c for c in _COMPARED if c in kept]
+    needed = ["fingerprint", *known, "seed", told, val, *_retraining(frame), "study", *kept, *shown]
+    return [c for c in dict.fromkeys(needed) if c in shown]
+
+
+_COMPARED: Final = (
+    "method", "retrain.schedule", "prune.structure", "prune.sparsity", "retrain.epochs",
+    "retrain.discount",
+)  # fmt: skip
+"""Settings that trials are told apart by before all others."""
+
+
+def _laid_out(shown: pd.DataFrame) -> TextTable:
     rows = shown.astype(object).itertuples(index=False, name=None)
     text = ([_short(value) for value in row] for row in rows)
     words = [i for i, d in enumerate(shown.dtypes) if not pd.api.types.is_numeric_dtype(d)]
-    return text_table("", list(map(str, shown.columns)), text, words, [*notes, *pooled])
+    return text_table("", list(map(str, shown.columns)), text, words)
+
+
+def _noted(
+    table: TextTable,
+    frame: pd.DataFrame,
+    pooled: Sequence[str],
+    same: Sequence[str],
+    named: bool,
+) -> TextTable:
+    """The table with what is the same in all rows, and how many columns are not shown."""
+    if named:
+        return replace(table, notes=tuple(pooled))
+    alike = ", ".join(f"{c} = {value_text(frame[c].iloc[0])}" for c in same)
+    n_hidden = len(frame.columns) - len(table.headers) - len(same)
+    notes = [
+        *([f"Same in all rows: {alike}."] if same else []),
+        f"{counted(len(frame), 'row')}; {n_hidden} more columns are shown where --columns names"
+        " them.",
+        *pooled,
+    ]
+    return replace(table, notes=tuple(notes))
 
 
 def _short(value: Any) -> str:

@@ -30,6 +30,7 @@ def command(
     resolved, _ = opened_study(load(study, sets), out, same_code=same_code, writes=False)
     resolved.check()  # before what is slow to import
 
+    from study.views.named_lines import terminal_width
     from study.views.plan import plan, table
 
-    say(table(plan(resolved, out, margin)))
+    say(table(plan(resolved, out, margin), terminal_width()))

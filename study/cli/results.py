@@ -39,7 +39,8 @@ def command(
     """Show what the study folders DIR hold: one row per trial, cycle or epoch.
 
     Under --group-by, --columns names the metrics to average. Tables leave out what is the same in
-    all rows, and say so; csv, json and parquet hold everything. Reads only.
+    all rows, and on a terminal what does not fit, and say so; csv, json and parquet hold
+    everything. Reads only.
     """
     from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
@@ -48,12 +49,14 @@ def command(
         raise Refusal("-o must be given for parquet on a terminal, got nothing")
 
     from analysis.tables.results import run_results
+    from study.views.named_lines import terminal_width
 
     try:
         with reading(folders):
             content = run_results(
-                folders, level, where, columns, sort, group_by, shape, output, warn
-            )
+                folders, level, where, columns, sort, group_by, shape, output, warn,
+                terminal_width(output),
+            )  # fmt: skip
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
     except ValueError as error:

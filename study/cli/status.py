@@ -15,6 +15,7 @@ def command(folder: str) -> None:
     Counts the trials that are settled (done, diverged, stopped), failed and missing, says what is
     running now, and names each failed trial with its message. Reads only.
     """
+    from study.views.named_lines import terminal_width
     from study.views.status import status, table
 
-    say(table(status(folder)))
+    say(table(status(folder), terminal_width()))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from shutil import get_terminal_size
-
 import click
 
 from study.cli.results import listed
@@ -38,13 +35,14 @@ def command(
     stands which are shown to differ by less than --margin. Reads only.
     """
     from analysis.tables.comparisons import run_table
+    from study.views.named_lines import terminal_width
     from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
     try:
         with reading(folders):
             content = run_table(
-                folders, kind, where, metrics, shape, output, warn, margin, _width(output)
+                folders, kind, where, metrics, shape, output, warn, margin, terminal_width(output)
             )
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
@@ -54,10 +52,3 @@ def command(
         say(content, end=not content.endswith("\n"))
     else:
         click.echo(f"wrote {output}", err=True)
-
-
-def _width(output: str | None) -> int | None:
-    """The terminal's width, where the table is printed on one."""
-    if output is not None or not sys.stdout.isatty():
-        return None
-    return get_terminal_size().columns

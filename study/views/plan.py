@@ -15,6 +15,7 @@ from study.definition.space import Trial
 from study.points.resolved_study import ResolvedStudy
 from study.views.examples import examples_in_words
 from study.views.intentions import older_revisions
+from study.views.named_lines import named_lines
 from study.views.weights import weights_in_words
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
@@ -230,8 +231,8 @@ def _time_left(p: Plan) -> str:
     return f"{duration(p.training.seconds_left)} of one worker's training"
 
 
-def table(planned: Plan) -> str:
-    """Return a plan as lines of words and numbers."""
+def table(planned: Plan, width: int | None = None) -> str:
+    """Return a plan as lines of words and numbers, of at most `width` characters if given."""
     p = planned
     lines = [
         ("study", f"{p.name} ({p.strategy})"),
@@ -256,6 +257,5 @@ def table(planned: Plan) -> str:
     lines += [("older trials", sentence.removeprefix("keeping: ")) for sentence in p.older]
     if p.resolution:
         lines.append(("what seeds find", p.resolution))
-    width = max(len(name) for name, _ in lines)
-    text = [f"{name:<{width}}  {value}" for name, value in lines]
-    return "\n".join([*text, *(f"warning: {warning}" for warning in p.warnings)])
+    text = named_lines(lines, width)
+    return "\n".join([text, *(f"warning: {warning}" for warning in p.warnings)])

@@ -15,6 +15,7 @@ from study.definition.own_code import LOOKS, kept_code, names_code
 from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
 from study.points.standing import Standing
+from study.views.named_lines import named_lines
 from trainables.config.settings import FactsMissing
 from trainables.files.progress import LiveRun, live_run
 from trainables.files.records import StudyFolder
@@ -104,8 +105,8 @@ def _standing(
     return [record for record in records if record.study == study.name], None, ()
 
 
-def table(stands: Status) -> str:
-    """Return a status as lines of words and numbers."""
+def table(stands: Status, width: int | None = None) -> str:
+    """Return a status as lines of words and numbers, wrapped beyond `width` characters if given."""
     s = stands
     kinds = ", ".join(f"{s.states[state]} {state}" for state in STATES if state != "failed")
     lines = [
@@ -121,9 +122,8 @@ def table(stands: Status) -> str:
         lines.append(
             ("outside", f"{counted(s.others, 'trial')} that the study as it is now does not want")
         )
-    width = max(len(name) for name, _ in lines)
-    text = [f"{name:<{width}}  {value}" for name, value in lines]
-    return "\n".join([*text, *_failures(s.failed), *(f"warning: {w}" for w in s.warnings)])
+    text = named_lines(lines, width)
+    return "\n".join([text, *_failures(s.failed), *(f"warning: {w}" for w in s.warnings)])
 
 
 def _running_words(run: LiveRun | None) -> str:

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from analysis.tables.content import comparison_table
-from analysis.tables.fitted import fitted
-from analysis.tables.layout import text_table
+from analysis.tables.fitted import by_head, fitted
+from analysis.tables.layout import lay_out, text_table
 from analysis.tables.render import to_text
 from tests.analysis.hand_made import grid
 
@@ -28,7 +28,7 @@ TABLE = comparison_table(
 
 
 def body(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.startswith(("ft", "llr"))]
+    return [line for line in text.splitlines() if line.startswith(("FT", "LLR"))]
 
 
 def test_a_table_that_fits_is_whole() -> None:
@@ -49,6 +49,18 @@ def test_what_is_still_too_wide_is_split_column_by_column() -> None:
     text = fitted(TABLE, 35)
     assert len(body(text)) == 6 * 2
     assert text.count("37.50 ± 17.68") == 12
+
+
+def test_a_table_of_many_columns_is_one_table_per_sparsity() -> None:
+    """A table of methods at three sparsities was cut on paper, and shrank the page."""
+    assert by_head(TABLE, 6) == [lay_out(TABLE)]
+    parts = by_head(TABLE, 5)
+    assert [part.title.rsplit(", ", 1)[1] for part in parts] == [
+        "80 % sparse", "90 % sparse", "95 % sparse",
+    ]  # fmt: skip
+    assert {part.headers for part in parts} == {(("1 epoch",), ("3 epochs",))}
+    assert [bool(part.notes) for part in parts] == [False, False, True]
+    assert sum(len(part.rows[0]) for part in parts) == 6
 
 
 def test_a_table_of_one_header_row_is_split_too() -> None:
