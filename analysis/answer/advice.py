@@ -7,6 +7,7 @@ Between the rest there is no clear difference. With two seeds or fewer there is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from analysis.answer.basis import Basis
 from analysis.answer.statements import Advice, Laggard, Place, Reach, Sureness
+from analysis.columns.labels import in_percent
 from analysis.stats import Verdict, against, power, snapped, verdicts
 from analysis.stats.power import LEVEL, POWER
 
@@ -67,6 +69,7 @@ def _advice(
     behind = [lag for one in reaches if (lag := _laggard(one, pairs, first)) is not None]
     if len(behind) == len(known):  # each is behind another, which differing seeds could bring about
         behind = []
+    behind = _truly(behind, [one for one in reaches if one.n], basis)
     apart = {lag.reach.name for lag in behind}
     group = tuple(one for one in reaches if one.n and one.name not in apart)
     inner = [one for one in pairs if not {one.of, one.rival} & apart]
@@ -81,6 +84,21 @@ def _advice(
         max((one.interval.n for one in pairs), default=0),
         tied=bool(inner) and all(map(_tied, inner)),
     )
+
+
+def _truly(behind: Sequence[Laggard], met: Sequence[Reach], basis: Basis) -> list[Laggard]:
+    """Those behind, without such as only look so while one that is not reaches no more.
+
+    In per cent a tenth of a point is the least that is told.
+    """
+
+    def level(one: Reach) -> float:
+        value = basis.sign * one.mean
+        return round(value, 3) if in_percent(basis.metric) else value
+
+    apart = {lag.reach.name for lag in behind}
+    least = min((level(one) for one in met if one.name not in apart), default=-math.inf)
+    return [lag for lag in behind if lag.sureness != "open" or level(lag.reach) < least]
 
 
 def _tied(one: Verdict) -> bool:

@@ -74,6 +74,11 @@ def _best(basis: Basis, here: pd.DataFrame, at: Place) -> Best | None:
         lead.mean,
         lead.interval.lo,
         lead.interval.hi,
+        tuple(
+            _settings(ones, int(place), among, named)
+            for place in np.flatnonzero(level == level[best])
+            if place != best
+        ),
     )
 
 

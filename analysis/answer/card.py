@@ -140,7 +140,13 @@ def _settings(trials: pd.DataFrame, sections: Sequence[str]) -> str:
     return ", ".join(f"{_key(c)} {_listed(c, ones)}".strip() for c, ones in found.items() if ones)
 
 
-_KEYS: Final = {"lr": "learning rate", "bn_reestimate": "BatchNorm re-estimated", "epochs": ""}
+_KEYS: Final = {
+    "lr": "learning rate",
+    "lr_end": "last learning rate",
+    "dense_fraction": "dense share",
+    "bn_reestimate": "BatchNorm re-estimated",
+    "epochs": "",
+}
 
 
 def _key(column: str) -> str:
@@ -152,9 +158,13 @@ def _listed(column: str, found: Sequence[Any]) -> str:
     """Values in words, those in the middle of many left out; nothing for a plain yes."""
     if all(value is True for value in found):
         return ""
+    words_only = [value for value in found if isinstance(value, str)]
+    if 0 < len(words_only) < len(found):  # `0.05 to 0.99 (72 values) and adaptive`
+        numbers = [value for value in found if not isinstance(value, str)]
+        return listed([_listed(column, numbers), *(_value(column, value) for value in words_only)])
     texts = [_value(column, value) for value in found]
     if len(texts) > _FEW:
-        return f"{texts[0]} to {texts[-1]} ({len(texts)} values)"
+        return f"{shared_unit([texts[0], texts[-1]], 'to')} ({len(texts)} values)"
     return shared_unit(texts)
 
 
@@ -163,26 +173,27 @@ def _value(column: str, value: Any) -> str:
         return f"({', '.join(label(one) for one in value)})"
     if column == "retrain.schedule":
         return name_of(column, value)
-    return shown(column, value)
+    return part_words(column, value)
 
 
 def _methods(trials: pd.DataFrame) -> str:
     texts = []
     for name in values(trials, "method"):
         record = METHODS.get(name)
-        texts.append(f"{str(name).upper()} ({record.source})" if record else str(name))
+        called = shown("method", name)
+        texts.append(f"{called} ({record.source})" if record else called)
     return ", ".join(texts)
 
 
 def _glossary(trials: pd.DataFrame) -> list[tuple[str, str]]:
     """The abbreviations that the study's schedules and methods have, with their full names."""
     schedules = [
-        (str(name).upper(), RETRAIN_SCHEDULES[name].title)
+        (shown("retrain.schedule", name), RETRAIN_SCHEDULES[name].title)
         for name in values(trials, "retrain.schedule")
         if name in RETRAIN_SCHEDULES and RETRAIN_SCHEDULES[name].title
     ]
     methods = [
-        (str(name).upper(), METHODS[name].title)
+        (shown("method", name), METHODS[name].title)
         for name in values(trials, "method")
         if name in METHODS
     ]
@@ -249,4 +260,4 @@ def _compared(trials: pd.DataFrame, basis: Basis | None) -> str:
 
 def _listed_parts(column: str, found: Sequence[Any]) -> str:
     texts = [part_words(column, value) for value in found]
-    return f"{texts[0]} to {texts[-1]}" if len(texts) > _FEW else shared_unit(texts)
+    return shared_unit([texts[0], texts[-1]], "to") if len(texts) > _FEW else shared_unit(texts)

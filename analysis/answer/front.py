@@ -50,10 +50,12 @@ def _point(
     here = inside(trials, {column: row[column] for column in settings})
     metric = reported(trials)
     seen = here.loc[here["state"] == "done", metric].mean() if metric in here else math.nan
+    collapsed = int((here["collapsed_layers"] > 0).sum()) if "collapsed_layers" in here else 0
     named = [c for c in without_synonyms(trials, settings) if not is_missing(row[c])]
     return FrontPoint(
         {name: float(row[name]) for name in objectives},
         {column: row[column] for column in named},
         int(row["n"]),
         float(seen),
+        collapsed,
     )

@@ -157,7 +157,7 @@ def _alike_together(ones: Sequence[Advice], n_places: int) -> str:
     if len(ones) == 1:
         where, ahead = _at(first), f"; {_first(first)}" if _first(first) else ""
     elif len(ones) == n_places:
-        where, ahead = f"In all {len(ones)} settings", ""
+        where, ahead = f"In {_all(len(ones))} settings", ""
     elif len(ones) > MANY_PLACES:
         where, ahead = f"In {len(ones)} more settings", ""
     else:
@@ -175,15 +175,23 @@ def _alike_together(ones: Sequence[Advice], n_places: int) -> str:
     return "; ".join([text, *_lost(first)]) + "."
 
 
-def lead_sentence(lead: Lead) -> str:
-    """Return how the leader stands to its rivals over all places."""
+def _all(n: int) -> str:
+    return "both" if n == 2 else f"all {n}"
+
+
+def lead_sentence(lead: Lead, given: Sequence[Advice] = ()) -> str:
+    """Return how the leader stands to its rivals over all places.
+
+    `given` is the advice on single places: where it is against the leader, that is said.
+    """
     name = name_of(lead.by, lead.first[0])
     part = "test" if lead.metric.startswith("test_") else "validation"
     task = f"On {place_words(lead.task)}, over" if lead.task else "Over"
     tie = len(lead.first) > 1
     is_first = f"{names_of(lead.by, lead.first)} {'tie for the first place' if tie else 'is first'}"
     it = name if tie else "it"
-    sentences = [f"{task} all {lead.n_places} settings {is_first} by mean rank on validation."]
+    where, but = f"{task} {_all(lead.n_places)} settings", _but(lead, given)
+    sentences = [f"{where} {is_first} by mean rank on validation{but}."]
     for sureness in ("settled", "likely"):
         chosen = [rival for rival in lead.rivals if rival.sureness == sureness]
         for better in (True, False):
@@ -195,6 +203,26 @@ def lead_sentence(lead: Lead) -> str:
     if rest:
         sentences.append(_unclear(rest, lead, name))
     return " ".join(sentences)
+
+
+def _but(lead: Lead, given: Sequence[Advice]) -> str:
+    """Where the leader is one to avoid all the same."""
+    places = {
+        name: [
+            {column: value for column, value in one.at.items() if column not in lead.task}
+            for one in given
+            if lead.task.items() <= one.at.items()
+            and any(lag.reach.name == name and lag.sureness != "open" for lag in one.behind)
+        ]
+        for name in lead.first
+    }
+    parts = [
+        f"{name_of(lead.by, name) if len(lead.first) > 1 else 'it'} is one to avoid at"
+        f" {places_words(ones)}"
+        for name, ones in places.items()
+        if any(ones)
+    ]
+    return f", though {listed(parts)}" if parts else ""
 
 
 def _gains(rivals: Sequence[Rival], lead: Lead) -> str:

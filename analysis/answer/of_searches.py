@@ -69,8 +69,9 @@ def _worst(one: Regret) -> str:
     if one.n_places < 2 or not side(one.worst) > 0:
         return ""
     return (
-        f" At worst it loses {gap(one.metric, one.worst)}, at {place_words(one.worst_at)}"
-        f" (tuned d = {number(one.tuned, 2)}, adaptive d = {number(one.adaptive, 2)})."
+        f" At worst the adaptive one loses {gap(one.metric, one.worst)}, at"
+        f" {place_words(one.worst_at)} (tuned d = {number(one.tuned, 2)}, adaptive d ="
+        f" {number(one.adaptive, 2)})."
     )
 
 
@@ -88,7 +89,7 @@ def best_sentence(one: Best) -> str:
         worth = f"{reach}, at the {counted(n, 'seed')} that chose it ({tried})"
     text = f"{head}{verb} {settings_words(one.settings)}: {worth}"
     if one.n_tied > 1:
-        return f"{text}. {in_letters(one.n_tied).capitalize()} settings tie for the first place."
+        return f"{text}. {_tie(one)}"
     second = settings_words(one.second)
     if math.isnan(one.lead):
         return (
@@ -100,10 +101,22 @@ def best_sentence(one: Best) -> str:
     return f"{text}. {sure}, {second} ({lead})."
 
 
+def _tie(one: Best) -> str:
+    """That others are as good on validation, by their settings where they are few."""
+    others = [settings_words(settings) for settings in one.ties]
+    if len(others) < one.n_tied - 1 or len(others) > FEW_TIES:
+        return f"{in_letters(one.n_tied).capitalize()} settings tie for the first place."
+    return f"A tie with {listed(others)}."
+
+
+FEW_TIES: Final = 2
+"""So many others that tie are named."""
+
+
 def settings_words(settings: Mapping[str, Any]) -> str:
     """Return settings in words: `d = 0.35 and 3 epochs`; a split as its two parts."""
     if "budget.dense_fraction" in settings:
-        share = shown("budget.dense_fraction", settings["budget.dense_fraction"])
+        share = f"{number(100 * settings['budget.dense_fraction'], 3)} %"
         cycles = int(settings.get("prune.cycles", 1))
         return (
             f"{share} of the budget for the dense run and {counted(cycles, 'cycle')} for the rest"
@@ -161,8 +174,12 @@ def _point(point: FrontPoint, front: Front, first: str = "") -> str:
         text = f"{head}, with {listed(rest)}"
     else:
         text = listed(values)
+    beside = []
     if not math.isnan(point.reported) and front.metric not in point.objectives:
-        text += f" ({amount(front.metric, point.reported)}{_on(front.metric)})"
+        beside.append(f"{amount(front.metric, point.reported)}{_on(front.metric)}")
+    if point.n_collapsed:
+        beside.append(f"{point.n_collapsed} of {counted(point.n, 'trial')} collapsed")
+    text += f" ({'; '.join(beside)})" if beside else ""
     settings = _settings(point.settings, point.objectives)
     return f"{text}: {settings}" if settings else text
 

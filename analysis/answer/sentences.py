@@ -51,7 +51,7 @@ def progress(counts: Counts) -> str:
 def _use(answer: Answer) -> list[str]:
     return [
         *of_advice.advice_sentences(answer.advice),
-        *(of_advice.lead_sentence(lead) for lead in answer.leads),
+        *(of_advice.lead_sentence(lead, answer.advice) for lead in answer.leads),
     ]
 
 
@@ -78,10 +78,17 @@ def _sure(answer: Answer) -> list[str]:
 
 
 def _left_out(answer: Answer) -> str:
-    """That too few seeds are left where those that chose a setting are in no comparison."""
-    most = most_seeds(answer.advice)
-    if most is None or most >= FEWEST_SEEDS:
+    """How many seeds are left where those that chose a setting are in no comparison."""
+    most, n = most_seeds(answer.advice), len(answer.counts.seeds)
+    if most is None:
         return ""
+    if most >= FEWEST_SEEDS:
+        tuned = any(one.n_tried > 1 for advice in answer.advice for one in advice.group)
+        if most >= n or not tuned:
+            return ""
+        return (
+            f"Seeds that chose a setting are left out where it is compared: {most} of {n} are left."
+        )
     seeds = f"{counted(most, 'seed')} {'is' if most == 1 else 'are'}" if most else "None is"
     return (
         f"Seeds that chose a setting are left out where it is compared. {seeds} left, which can"
@@ -130,6 +137,8 @@ _TOPICS: Final[dict[str, Callable[[Answer], Sequence[str]]]] = {
         of_searches.regret_sentence(one, answer.margin) for one in answer.regrets
     ],
     "The front": lambda answer: of_searches.front_sentences(answer.front),
-    "What sparsity costs": lambda answer: list(map(of_costs.cost_sentence, answer.costs)),
+    "What sparsity costs": lambda answer: [
+        of_costs.cost_sentence(one, answer.margin) for one in answer.costs
+    ],
     "How sure": _sure,
 }

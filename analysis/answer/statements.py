@@ -170,8 +170,9 @@ class Best:
     """Which setting is best in one place, of the one schedule or method that a study tunes.
 
     `settings` are those of the best on validation, of `reach.n_tried`; `n_tied` settings share that
-    place. `lead` is its advantage over the second, each placed by the other seeds, unknown with two
-    seeds or fewer. What is reached is that of the setting that the other seeds choose.
+    place, the others of which are `ties`. `lead` is its advantage over the second, each placed by
+    the other seeds, unknown with two seeds or fewer. What is reached is that of the setting that
+    the other seeds choose.
     """
 
     at: Place
@@ -183,16 +184,21 @@ class Best:
     lead: float
     lo: float
     hi: float
+    ties: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """One configuration on the front: its objectives, settings, n, and what is reported of it."""
+    """One configuration on the front: its objectives, settings, n, and what is reported of it.
+
+    Of its n trials `n_collapsed` have a layer that no weight is left in.
+    """
 
     objectives: Mapping[str, float]
     settings: Mapping[str, Any]
     n: int
     reported: float
+    n_collapsed: int = 0
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,16 @@ def _regret(trials: pd.DataFrame, task: dict[str, Any], margin: float | None) ->
         f"{where} regret of the adaptive discount against the one tuned on validation at the other"
         f" seeds is {told(known['regret'].mean())}{span} {unit} on average over"
         f" {combinations(len(known))} (at worst {told(worst['regret'])}, at {worst_at},"
-        f" n = {counted(int(worst['n']), 'seed')}): {_ahead(mean, metric, margin)}; its interval"
-        f" lies above zero in {above} of them and below in {below}."
+        f" n = {counted(int(worst['n']), 'seed')}): {_ahead(mean, metric, margin)};"
+        f" {_sides(above, below)}."
     )
+
+
+def _sides(above: int, below: int) -> str:
+    """In how many places the interval of the regret is on one side of zero."""
+    if not above and not below:
+        return "its interval holds zero in all of them"
+    return f"its interval lies above zero in {above} of them and below in {below}"
 
 
 def _ahead(mean: CrossFit, metric: str, margin: float | None) -> str:

@@ -44,6 +44,7 @@ def norms(trials: pd.DataFrame) -> list[str]:
     return [
         f"d1 over all that is trained and over the prunable weights alone differ by more than"
         f" {APART:g} in {n} of {of} of task, sparsity and budget, by most{at}:"
-        f" {number(worst['d1'], 2)} against {number(worst['d1_prunable'], 2)}. Under retrain.norm"
-        " prunable ALLR's adaptive discount is another there, unless d2 decides."
+        f" {number(worst['d1'], 2)} against {number(worst['d1_prunable'], 2)}. With the norm taken"
+        " over the prunable weights alone ALLR's adaptive discount is another there, unless d2"
+        " decides."
     ]

@@ -94,20 +94,21 @@ def seeds_sentence(frame: pd.DataFrame, margin: float | None = None) -> str:
                 max(known, key=lambda one: one.least),
             )
         )
-        span = least if least == most else f"{least} to {most}"
         unit = difference_unit(name)
+        noisiest = "" if least == most else f" (in the noisiest setting {most})"
         have = counted(max(one.n_seeds for one in known), "seed")
-        parts.append(f"the {have} here find {span} {unit}".rstrip())
+        found_size = f"{least} {unit}".rstrip()
+        parts.append(f"the {have} here find differences of {found_size} or more{noisiest}")
     if not parts:
         return ""
     text = "; ".join(parts)
     pairs = max(one.n_pairs for one in found)
-    family_words = "" if pairs == 1 else f" as one of {pairs} pairs"
+    family_words = "" if pairs == 1 else f", as one of {pairs} pairs"
     return f"{text[0].upper()}{text[1:]}{family_words}, by the spread seen from seed to seed."
 
 
 def _seeds(n: int | None) -> str:
-    return "thousands of seeds" if n is None else counted(n, "seed")
+    return "thousands of seeds" if n is None else f"{number(n)} seed{'s' * (n != 1)}"
 
 
 def _range(least: str, most: str, low: Resolution, high: Resolution) -> str:

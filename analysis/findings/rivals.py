@@ -28,9 +28,6 @@ from analysis.stats import FEWEST_SEEDS, Comparison, Verdict, paired, side
 from analysis.stats.power import LEVEL
 from trainables.vocabulary.wording import counted
 
-OWN: Final = "allr"
-"""What a study of schedules is about, and is named where it is not first."""
-
 MORE_SEEDS: Final = 8
 
 
@@ -125,12 +122,9 @@ def _first(trials: pd.DataFrame, found: list[Versus]) -> str:
     names = joined([shown(by, name) for name in first])
     where = f"At {block_words(task)}, by" if task else "By"
     lead = f"{names} is first" if len(first) == 1 else f"{names} tie for the first place"
-    own = OWN if OWN not in first else None
-    rivals = [one.verdict.rival for one in found]
-    behind = f"; {shown(by, own)} is not" if own in rivals else ""
     clause = unequal_tries(found[0].tries, by)
     unequal = f" (tries are unequal: {clause})" if clause else ""
-    return f"{where} mean rank on validation {lead}{behind}{unequal}."
+    return f"{where} mean rank on validation {lead}{unequal}."
 
 
 def _unknown(trials: pd.DataFrame) -> str:
@@ -155,8 +149,7 @@ def _grouped(by: str, kind: str, found: list[Versus]) -> str:
     ]
     metric = found[0].metric
     part = "test" if metric.startswith("test_") else "validation"
-    has = "has" if in_percent(metric) else "is"
-    return f"On {part} {shown(by, found[0].verdict.of)} {has} {joined(parts)}: {kind}."
+    return f"On {part} {shown(by, found[0].verdict.of)} is {joined(parts)}: {kind}."
 
 
 def _pairs(one: Comparison) -> str:
@@ -167,10 +160,11 @@ def _pairs(one: Comparison) -> str:
 
 
 def _gain(one: Versus, rival: str) -> str:
-    """A difference in words: in points, or how much better or worse where it has another unit."""
+    """A difference in words: how far ahead or behind, where it is not in points better or worse."""
     gain, unit = one.verdict.gain, difference_unit(one.metric)
     if in_percent(one.metric):
-        return f"{difference(one.metric, gain)} {unit} to {rival}"
+        size = difference(one.metric, abs(gain)).lstrip("+")
+        return f"{size} {unit} {'behind' if gain < 0 else 'ahead of'} {rival}"
     size = f"{number(abs(gain), 3)} {unit}".strip()
     return f"{size} {'worse' if gain < 0 else 'better'} than {rival}"
 

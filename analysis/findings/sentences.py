@@ -83,9 +83,10 @@ def collapsed(trials: pd.DataFrame) -> str:
     by = series_column(trials)
     parts = [f"{n} of {shown(by, name)}" for name, n in empty[by].value_counts().items()]
     named = parts[:MANY_NAMED] + ([f"{len(parts) - MANY_NAMED} more"] * (len(parts) > MANY_NAMED))
+    whose = f", {joined(named)}" if trials[by].nunique() > 1 else ""
     return (
-        f"{counted(len(empty), 'trial')} collapsed, {joined(named)}: a layer has no weight left, so"
-        " the result is chance and the speedup no gain."
+        f"{counted(len(empty), 'trial')} collapsed{whose}: a layer has no weight left, so the"
+        " result is chance and the speedup no gain."
     )
 
 

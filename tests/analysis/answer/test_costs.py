@@ -37,18 +37,30 @@ def test_steps_from_the_dense_model_on_are_paired_by_seed() -> None:
     assert one.steps[1].lo < 0 < one.steps[1].hi
     assert 0.097 < one.steps[2].lo < one.steps[2].hi < 0.103  # 4.303 * .001 / sqrt 3 = .0025
     assert cost_sentence(one) == (
-        "With LLR (3 seeds): dense 96.7 %;"
-        " at 80 % 96.0 %, no clear cost (0.7 points [−0.8 to 2.1]);"
-        " at 90 % 95.0 %, no clear cost (1.0 points [−1.5 to 3.5]);"
+        "With LLR, step by step (3 seeds): dense 96.7 %;"
+        " at 80 % 96.0 %, 0.7 points worse, not settled [−0.8 to 2.1];"
+        " at 90 % 95.0 %, 1.0 points worse, not settled [−1.5 to 3.5];"
         " at 95 % 85.0 %, 10.0 points worse [9.8 to 10.2]."
     )
+    # within a margin of eight tenths the first is no clear cost
+    assert "at 80 % 96.0 %, no clear cost (0.7 points [−0.8 to 2.1])" in cost_sentence(one, 0.8)
+
+
+def test_a_gain_has_an_interval_of_the_gain() -> None:
+    (one,) = cost_of(with_dense(grid(TABLE, *KEYS), 0.94, 0.95, 0.97))
+    # .01, .01 and 0 better
+    assert "at 80 % 96.0 %, 0.7 points better, not settled [−0.8 to 2.1]" in cost_sentence(one)
+    (clear,) = cost_of(with_dense(grid(TABLE, *KEYS), 0.94, 0.951, 0.959))
+    assert "at 80 % 96.0 %, 1.0 points better [0.8 to 1.2]" in cost_sentence(clear)
 
 
 def test_without_a_dense_model_the_first_sparsity_is_the_start() -> None:
     (one,) = cost_of(grid(TABLE, *KEYS))
     assert one.start_at == 0.8 and one.start == pytest.approx(0.96)
     assert [step.end for step in one.steps] == [0.9, 0.95]
-    assert cost_sentence(one).startswith("With LLR (3 seeds): at 80 % 96.0 %; at 90 % 95.0 %, no")
+    assert cost_sentence(one).startswith(
+        "With LLR, step by step (3 seeds): at 80 % 96.0 %; at 90 % 95.0 %, 1.0"
+    )
 
 
 def test_dense_runs_of_several_settings_are_no_one_model() -> None:
@@ -61,8 +73,8 @@ def test_one_seed_has_a_cost_without_an_interval() -> None:
     (one,) = cost_of(grid({place: values[:1] for place, values in TABLE.items()}, *KEYS))
     assert math.isnan(one.steps[0].lo)
     assert cost_sentence(one) == (
-        "With LLR (1 seed): at 80 % 95.0 %; at 90 % 93.0 %, 2.0 points worse; at 95 % 83.0 %,"
-        " 10.0 points worse."
+        "With LLR, step by step (1 seed): at 80 % 95.0 %; at 90 % 93.0 %, 2.0 points worse; at 95 %"
+        " 83.0 %, 10.0 points worse."
     )
 
 

@@ -107,7 +107,13 @@ def test_two_seeds_cannot_say_which_split_is_best() -> None:
 def test_splits_that_tie_are_said_to() -> None:
     (one,) = best_of(splits({(0.5, 1): [0.9, 0.8, 0.7], (0.7, 2): [0.7, 0.9, 0.8]}))
     assert one.n_tied == 2
-    assert of_searches.best_sentence(one).endswith("Two settings tie for the first place.")
+    assert of_searches.best_sentence(one).endswith(
+        "A tie with 70 % of the budget for the dense run and 2 cycles for the rest."
+    )
+    four = {(share, 1): [0.9, 0.9, 0.9] for share in (0.5, 0.6, 0.7, 0.8)}
+    assert of_searches.best_sentence(best_of(splits(four))[0]).endswith(
+        "Four settings tie for the first place."
+    )
 
 
 def test_an_untuned_study_has_no_best_setting() -> None:
@@ -148,6 +154,24 @@ def test_the_front_has_its_ends_and_its_knee() -> None:
         " sparsity 90 % (97.0 % on test): 3 epochs."
     )
     assert ends[0].startswith("The highest validation accuracy is 98 %, with sparsity 50 %")
+
+
+def test_an_end_of_the_front_that_collapsed_is_said_to_be() -> None:
+    """A network of one layer without weights may well be the sparsest: chance is no result."""
+    found = front(pareto().assign(collapsed_layers=[0, 0, 1, 0]), AIMS)
+    assert found is not None and found.ends["sparsity"].n_collapsed == 1
+    first, compromise, accurate, sparse = of_searches.front_sentences(found)
+    assert "(60.0 % on test; 1 of 1 trial collapsed)" in sparse
+    assert "collapsed" not in first + compromise + accurate
+
+
+def test_it_is_the_adaptive_discount_that_loses_at_worst() -> None:
+    """Tuned gains nothing at 80 % and .1 at 90 %."""
+    table = {("adaptive", 0.8): [0.8, 0.81, 0.79], (0.5, 0.8): [0.8, 0.81, 0.79],
+             ("adaptive", 0.9): [0.7, 0.71, 0.69], (0.5, 0.9): [0.8, 0.81, 0.79],
+             (0.2, 0.8): [0.1, 0.1, 0.1], (0.2, 0.9): [0.1, 0.1, 0.1]}  # fmt: skip
+    words = regret_words(grid(table, DISCOUNT, "prune.sparsity", d=0.5))
+    assert "At worst the adaptive one loses 10.0 points, at 90 %" in words
 
 
 def test_objectives_are_those_that_all_folders_declare() -> None:

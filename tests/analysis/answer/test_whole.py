@@ -73,6 +73,13 @@ def test_seeds_that_chose_are_said_to_be_left_out() -> None:
         " again."
     )
     assert not any("left out where" in one for one in sentences(found))
+    one = found.advice[0]
+    tuned = replace(one, n_seeds=4, group=tuple(replace(r, n_tried=8) for r in one.group))
+    of_five = replace(found, advice=(tuned,), counts=replace(found.counts, seeds=(0, 1, 2, 3, 4)))
+    assert (
+        "Seeds that chose a setting are left out where it is compared: 4 of 5 are left."
+        in sentences(of_five)
+    )
 
 
 def test_the_margin_says_who_is_alike_and_how_many_seeds_it_takes() -> None:
@@ -113,6 +120,13 @@ def test_the_card_holds_facts_and_full_names() -> None:
     assert facts["seeds"] == "0"
     assert ("LLR", "linear learning rate restarting") in card.glossary
     assert ("IMP", "Iterative magnitude pruning with retraining") in card.glossary
+
+
+def test_numbers_and_a_word_are_not_one_range() -> None:
+    discounts = [*(n / 10 for n in range(1, 9)), "adaptive"]
+    frame = grid({(d,): [0.9] for d in discounts}, "retrain.discount", d=0.5)
+    facts = dict(answer_of(frame).card.facts)
+    assert "discount 0.1 to 0.8 (8 values) and adaptive" in facts["retraining"]
 
 
 def test_too_few_seeds_are_said_once_at_the_end() -> None:

@@ -62,7 +62,7 @@ def test_a_contestant_does_not_lead_by_the_seeds_it_survived() -> None:
 def test_ties_are_called_ties_and_near_ones_near() -> None:
     (sentence,) = leading.leading(contest())
     assert sentence == (
-        "On validation the best schedule is llr in 1 and a tie of ft and llr in 1 of 2 combinations"
+        "On validation the best schedule is LLR in 1 and a tie of FT and LLR in 1 of 2 combinations"
         " of sparsity and budget."
     )
 
@@ -88,7 +88,7 @@ def test_means_that_rounding_alone_tells_apart_are_a_tie() -> None:
     frame = grid({("llr",): [0.1, 0.2, 0.9], ("ft",): [0.9, 0.1, 0.2]}, "retrain.schedule")
     (leader,) = leaders(frame)
     assert (leader.name, *leader.ties) in (("ft", "llr"), ("llr", "ft"))
-    assert "a tie of ft and llr in 1 of 1 combination" in leading.leading(frame)[0]
+    assert "a tie of FT and LLR in 1 of 1 combination" in leading.leading(frame)[0]
 
 
 def test_of_a_lower_is_better_metric_the_least_leads() -> None:
@@ -119,7 +119,7 @@ def test_the_worth_of_the_best_is_scored_at_seeds_that_did_not_choose_it() -> No
 def test_two_seeds_do_not_know_what_a_choice_is_worth() -> None:
     frame = grid({("llr",): [0.9, 0.9], ("ft",): [0.8, 0.8]}, "retrain.schedule")
     assert leading.leading(frame)[1] == (
-        "llr reaches 90 ± 0 % on test (n = 2) at seeds that chose it; what a choice is worth at"
+        "LLR reaches 90 ± 0 % on test (n = 2) at seeds that chose it; what a choice is worth at"
         " others: with 2 seeds it cannot be known: a choice made on all seeds but one and scored on"
         " that one takes 3."
     )
@@ -133,13 +133,13 @@ def test_unequal_tries_stand_in_the_sentence_itself() -> None:
     )  # fmt: skip
     said = leading.leading(frame)[0]
     assert said == (
-        "On validation the best schedule is allr in 1 of 1 combination of sparsity and budget"
-        " (tries are unequal: allr is the best of 4 settings, ft and llr of 1)."
+        "On validation the best schedule is ALLR in 1 of 1 combination of sparsity and budget"
+        " (tries are unequal: ALLR is the best of 4 settings, FT and LLR of 1)."
     )
     first = rivals.against_rivals(frame)[0]
     assert first == (
-        "By mean rank on validation allr is first (tries are unequal: allr is the best of 4"
-        " settings, ft and llr of 1)."
+        "By mean rank on validation ALLR is first (tries are unequal: ALLR is the best of 4"
+        " settings, FT and LLR of 1)."
     )
     equal = grid({("ft",): [0.8] * 3, ("llr",): [0.7] * 3}, "retrain.schedule")
     assert not any("unequal" in sentence for sentence in sentences.findings(equal))
@@ -159,7 +159,7 @@ def test_studies_read_together_say_that_their_tries_are_unequal() -> None:
     ).assign(d=0.4)  # fmt: skip
     discounts["fingerprint"] = ["f006", "f007", "f008", *(f"g{i}" for i in range(6))]
     said = sentences.findings(pd.concat([schedules, discounts], ignore_index=True))
-    clause = "(tries are unequal: allr is the best of 3 settings, ft and clr of 1)"
+    clause = "(tries are unequal: ALLR is the best of 3 settings, FT and CLR of 1)"
     assert said[0].startswith("15 trials of 5 configurations")
     assert clause in said[1]
     assert any(s.startswith("By mean rank on validation") and clause in s for s in said)
@@ -177,7 +177,7 @@ def test_a_leader_of_its_own_seeds_says_so() -> None:
 def test_a_single_series_is_said() -> None:
     frame = grid({("ft",): [0.9, 0.9]}, "retrain.schedule")
     (sentence,) = leading.leading(frame)
-    assert sentence == "Only one method was tried, imp."
+    assert sentence == "Only one method was tried, IMP."
 
 
 def test_a_leader_s_failures_stand_beside_its_mean() -> None:

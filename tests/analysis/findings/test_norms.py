@@ -26,8 +26,8 @@ def test_the_farthest_block_is_named_with_both_values() -> None:
     expected = (
         "d1 over all that is trained and over the prunable weights alone differ by more than 0.1 in"
         " 2 of 3 combinations of task, sparsity and budget, by most at 90 % sparse, 2 epochs of"
-        " retraining: 0.12 against 0.52. Under retrain.norm prunable ALLR's adaptive discount is"
-        " another there, unless d2 decides."
+        " retraining: 0.12 against 0.52. With the norm taken over the prunable weights alone"
+        " ALLR's adaptive discount is another there, unless d2 decides."
     )
     assert norms(frame) == [expected]
     assert expected in findings(frame)

@@ -39,8 +39,8 @@ def test_what_is_likely_says_how_many_seeds_would_settle_it() -> None:
     # mean .05 and spread .03: t^2 = 25/3, p = .102
     assert one.certainty == "likely, but 3 seeds do not settle it"
     assert [sentence for sentence in rivals.against_rivals(frame)[1:] if sentence] == [
-        "On test llr has +5.00 points to ft (3 pairs): likely, but 3 seeds do not settle it.",
-        "If it is as large as it looks, 6 seeds would settle the lead over ft.",
+        "On test LLR is 5.00 points ahead of FT (3 pairs): likely, but 3 seeds do not settle it.",
+        "If it is as large as it looks, 6 seeds would settle the lead over FT.",
     ]
 
 
@@ -69,7 +69,7 @@ def test_the_leader_is_compared_in_its_own_task() -> None:
     assert one.task == {"task.model": "cnn"}
     assert one.verdict.gain == pytest.approx(0.05)
     assert one.comparison.n == 3
-    assert rivals.against_rivals(frame)[0] == ("At cnn, by mean rank on validation llr is first.")
+    assert rivals.against_rivals(frame)[0] == ("At cnn, by mean rank on validation LLR is first.")
     (alone,) = rivals.comparisons(frame[frame["task.model"] == "cnn"])
     assert alone.task == {}
 
@@ -86,13 +86,13 @@ def test_what_is_equal_at_every_seed_is_a_tie() -> None:
         {("llr",): [0.3, 0.1 + 0.2, 0.5], ("ft",): [0.1 + 0.2, 0.3, 0.5]}, "retrain.schedule"
     )
     first, said, *_ = rivals.against_rivals(frame)
-    assert first == "By mean rank on validation ft and llr tie for the first place."
-    assert said == "On test ft has 0.00 points to llr (3 pairs): a tie at every seed."
+    assert first == "By mean rank on validation FT and LLR tie for the first place."
+    assert said == "On test FT is 0.00 points ahead of LLR (3 pairs): a tie at every seed."
 
 
 def test_a_zero_difference_with_a_spread_is_no_tie() -> None:
     frame = grid({("llr",): [0.5, 0.6, 0.7], ("ft",): [0.6, 0.6, 0.6]}, "retrain.schedule")
-    assert "0.00 points to" in " ".join(rivals.against_rivals(frame))
+    assert "0.00 points ahead of" in " ".join(rivals.against_rivals(frame))
     assert "no clear difference" in " ".join(rivals.against_rivals(frame))
 
 
@@ -101,14 +101,14 @@ def test_failures_stand_in_the_sentence() -> None:
         {("llr",): [0.9, 0.9, 0.91, None], ("ft",): [0.8, 0.7, 0.8, 0.8]}, "retrain.schedule"
     )
     (said,) = [s for s in rivals.against_rivals(frame) if s.startswith("On test")]
-    assert said.startswith("On test llr has +13.67 points to ft (3 pairs, 1 failed)")
+    assert said.startswith("On test LLR is 13.67 points ahead of FT (3 pairs, 1 failed)")
 
 
 def test_of_a_lower_is_better_metric_the_difference_is_turned() -> None:
     frame = grid({("llr",): [0.1, 0.11, 0.12], ("ft",): [0.2, 0.21, 0.225]}, "retrain.schedule")
     losses = frame.rename(columns={"val_accuracy": "val_loss", "test_accuracy": "test_loss"})
     said = " ".join(rivals.against_rivals(losses))
-    assert "On test llr is 0.102 nats better than ft (3 pairs): settled" in said
+    assert "On test LLR is 0.102 nats better than FT (3 pairs): settled" in said
 
 
 def test_where_most_of_a_difference_lies_is_said() -> None:
@@ -118,6 +118,6 @@ def test_where_most_of_a_difference_lies_is_said() -> None:
          for name in ("llr", "ft") for s, gap in gaps.items()},
         "retrain.schedule", "prune.sparsity",
     )  # fmt: skip
-    assert "Most of the difference to ft is at 95 % sparse." in rivals.against_rivals(frame)
+    assert "Most of the difference to FT is at 95 % sparse." in rivals.against_rivals(frame)
     even = frame.assign(test_accuracy=frame["retrain.schedule"].map({"llr": 0.9, "ft": 0.8}))
     assert not any("Most of the" in sentence for sentence in rivals.against_rivals(even))

@@ -28,8 +28,9 @@ def test_collapsed_trials_are_named_with_their_contestants() -> None:
     llr = frame["retrain.schedule"] == "llr"
     frame["collapsed_layers"] = llr.astype(float).mask(frame.index == frame.index[-1], 2.0)
     said = sentences.collapsed(frame)
-    assert said.startswith("5 trials collapsed, 4 of llr and 1 of ft: a layer has no weight left")
+    assert said.startswith("5 trials collapsed, 4 of LLR and 1 of FT: a layer has no weight left")
     assert said in sentences.findings(frame)
+    assert sentences.collapsed(frame[llr]).startswith("4 trials collapsed: a layer has")
 
 
 def test_nothing_done_and_nothing_there() -> None:
@@ -75,8 +76,8 @@ def test_how_many_seeds_a_difference_takes() -> None:
     frame = grid({("llr",): [0.95, 0.96, 0.97], ("ft",): [0.90, 0.92, 0.94]}, "retrain.schedule")
     assert seeds_sentence(frame) == (
         f"To find a difference of 0.5 points of test accuracy in four of five studies takes"
-        f" {seeds_needed(0.5, 1.0)} seeds; the 3 seeds here find 3.3 points, by the spread seen"
-        " from seed to seed."
+        f" {seeds_needed(0.5, 1.0)} seeds; the 3 seeds here find differences of 3.3 points or"
+        " more, by the spread seen from seed to seed."
     )
     (one,) = resolutions(frame, margin=1.0)
     assert list(one.needed) == pytest.approx([0.01, 0.02, 0.04])
