@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.answer.sentences import STUDIED, topics
 from analysis.answer.whole import answer
+from analysis.columns.labels import unbroken
 from analysis.columns.names import joined
 from analysis.drawing import theme
 from analysis.findings import sentences, spending
@@ -65,6 +66,7 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else _whole(value),
     )
     return environment.get_template("report.html.j2").render(
         title=study_title(study),
@@ -88,6 +90,11 @@ def render_report(study: StudyFrames, margin: float | None = None) -> str:
         plotly=Markup(get_plotlyjs()),
         settings=Markup(in_script(json.dumps(page_settings()))),
     )
+
+
+def _whole(value: Any) -> Any:
+    """Text whose numbers are not broken between two lines of the page."""
+    return unbroken(value) if isinstance(value, str) else value
 
 
 def _views(frame: pd.DataFrame, margin: float | None) -> list[TextTable]:

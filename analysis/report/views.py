@@ -38,11 +38,15 @@ from analysis.tables.comparisons import (
     schedules_comparison,
     structures_comparison,
 )
+from analysis.tables.fitted import by_head
 from analysis.tables.layout import TextTable, text_table
 from analysis.tables.render import to_html
 
 MANY_ROWS: Final = 100
 MANY_COLUMNS: Final = 16
+
+SIDE_BY_SIDE: Final = 8
+"""More columns than this do not fit beside each other on paper: a table is then split."""
 
 
 def leaders_view(frame: pd.DataFrame) -> TextTable:
@@ -61,7 +65,7 @@ def leaders_view(frame: pd.DataFrame) -> TextTable:
             str(len(one.chosen_val.seeds)),
             str(one.n_lost),
             MISSING if one.runner_up is None or one.ties else shown(by, one.runner_up),
-            difference(one.chosen_by, one.ahead.mean),
+            MISSING if one.ties else difference(one.chosen_by, one.ahead.mean),
         )
         for one in leads[:MANY_ROWS]
     )
@@ -213,7 +217,7 @@ def resolution_view(frame: pd.DataFrame, margin: float | None = None) -> TextTab
             str(one.n_seeds),
             number(one.spread * scale(name), 2),
             number(one.least * scale(name), 2),
-            *("very many" if n is None else str(n) for n in one.needed.values()),
+            *("very many" if n is None else number(n) for n in one.needed.values()),
         )
         for one in found
     )
@@ -238,7 +242,8 @@ def comparison_tables(frame: pd.DataFrame, margin: float | None = None) -> list[
         tables.append(structures_comparison(frame, margin=margin))
     if len(values(frame, SPARSITY)) <= MANY_COLUMNS // 4:
         tables.append(methods_comparison(frame, margin=margin, likeness=False))
-    return [to_html(table) for table in tables if table is not None]
+    grids = [grid for table in tables if table is not None for grid in by_head(table, SIDE_BY_SIDE)]
+    return [to_html(grid) for grid in grids]
 
 
 def fallen_view(frame: pd.DataFrame) -> TextTable:

@@ -47,8 +47,8 @@ def three_seeds() -> pd.DataFrame:
 def test_leaders_view() -> None:
     view = leaders_view(three_seeds())
     assert tuple(cell.text for cell in view.rows[0]) == (
-        "90 % sparse, 2 epochs of retraining", "llr", "96.00 ± 1.00", "48.00 ± 0.50", "3", "0",
-        "ft", "+4.00",
+        "90 % sparse, 2 epochs of retraining", "LLR", "96.00 ± 1.00", "48.00 ± 0.50", "3", "0",
+        "FT", "+4.00",
     )  # fmt: skip
     assert view.words == {0, 1, 6} and len(view.headers) == 8
 
@@ -56,8 +56,8 @@ def test_leaders_view() -> None:
 def test_of_two_seeds_the_worth_of_a_leader_is_not_known() -> None:
     view = leaders_view(contest())
     assert [[cell.text for cell in row] for row in view.rows] == [
-        ["80 % sparse, 2 epochs of retraining", "llr", "–", "–", "2", "0", "ft", "–"],
-        ["90 % sparse, 2 epochs of retraining", "ft and llr", "–", "–", "2", "0", "–", "–"],
+        ["80 % sparse, 2 epochs of retraining", "LLR", "–", "–", "2", "0", "FT", "–"],
+        ["90 % sparse, 2 epochs of retraining", "FT and LLR", "–", "–", "2", "0", "–", "–"],
     ]
     assert any("with 2 seeds it cannot be known" in note for note in view.notes)
 
