@@ -28,6 +28,8 @@ from trainables.trials.stage_run import begin
 from trainables.trials.task_cache import TaskCache
 from trainables.workers.worker import JobRun
 
+pytestmark = pytest.mark.slow
+
 STREAMED: dict[str, Any] = {"memory": "off", "loader_processes": 1}
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.trainables.segmentation.datasets import cityscapes, picture, voc
-from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
+from tests.trainables.trials.plain import (
+    job_for,
+    last_stage,
+    run_job,
+    run_trial,
+    timeless,
+    without_times,
+)
 from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
 from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
@@ -90,10 +98,11 @@ def test_an_undisturbed_trial_says_what_it_measured_and_on_which_files(
     assert record.config["task"]["listing"] == facts.listings["task.use"]
 
 
-PLACES = [Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
+PLACES = [Keeping("on", 0), Keeping("off", 1)]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process", "four and memory"])
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process"])
 def test_memory_and_loader_processes_change_no_bit(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], place: Keeping
 ) -> None:
@@ -101,11 +110,25 @@ def test_memory_and_loader_processes_change_no_bit(
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root, place)))
 
 
-def test_cityscapes_is_trained_by_any_number_of_loader_processes(
+@pytest.mark.slow
+def test_four_loader_processes_change_no_bit_of_a_dense_run(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record]
+) -> None:
+    folder, record = calm
+    job = job_for(configured("voc-segmentation", root), tmp_path, goal="dense")
+    assert run_job(job, tasks(root, Keeping("off", 4))).outcome == "done"
+    dense = replace(record, stages=record.stages[:1])
+    four, alone = (last_stage(place, dense) for place in (tmp_path, folder))
+    assert same(four, alone)
+    assert without_times(four.metrics) == without_times(alone.metrics)
+
+
+@pytest.mark.slow
+def test_cityscapes_is_trained_alike_with_memory_and_a_loader_process(
     root: Path, tmp_path: Path
 ) -> None:
     config = configured("cityscapes", root)
-    places = [Keeping("off", 0), Keeping("off", 4)]
+    places = [Keeping("off", 0), Keeping("on", 1)]
     records = [
         run_trial(config, tmp_path / str(n), tasks=tasks(root, place))
         for n, place in enumerate(places)
@@ -113,6 +136,7 @@ def test_cityscapes_is_trained_by_any_number_of_loader_processes(
     assert timeless(records[0]) == timeless(records[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 4, 8, 11, 14])
 def test_resumed_anywhere_it_ends_in_the_same_bits(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], after: int
@@ -123,6 +147,7 @@ def test_resumed_anywhere_it_ends_in_the_same_bits(
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "stages"), [(5, 0), (8, 1)], ids=["dense", "retraining"])
 def test_a_worker_that_sigkill_takes_within_an_epoch(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], step: int, stages: int
@@ -133,6 +158,7 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
     root: Path,

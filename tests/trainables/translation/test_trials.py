@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ import pytest
 import torch
 
 from tests.trainables.translation.texts import SMALL, parallel, texts
-from tests.trainables.trials.plain import job_for, last_stage, run_job, run_trial, timeless
+from tests.trainables.trials.plain import (
+    job_for,
+    last_stage,
+    run_job,
+    run_trial,
+    timeless,
+    without_times,
+)
 from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
 from tests.trainables.trials.test_procedure import interrupted, same
 from trainables.config.trial import TrialConfig
@@ -112,10 +120,11 @@ def test_other_batches_than_were_counted_are_refused(root: Path, tmp_path: Path)
     assert report.fault.message.startswith("task.use must form the batches that were counted when")
 
 
-PLACES = [Keeping("on", 0), Keeping("off", 1), Keeping("off", 4)]
+PLACES = [Keeping("on", 0), Keeping("off", 1)]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process", "four"])
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES, ids=["memory", "one process"])
 def test_memory_and_loader_processes_change_no_bit(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], place: Keeping
 ) -> None:
@@ -123,6 +132,20 @@ def test_memory_and_loader_processes_change_no_bit(
     assert is_calm(calm, tmp_path, record)
 
 
+@pytest.mark.slow
+def test_four_loader_processes_change_no_bit_of_a_dense_run(
+    root: Path, tmp_path: Path, calm: tuple[Path, Record]
+) -> None:
+    folder, record = calm
+    job = job_for(configured(root), tmp_path, goal="dense")
+    assert run_job(job, tasks(root, Keeping("off", 4))).outcome == "done"
+    dense = replace(record, stages=record.stages[:1])
+    four, alone = (last_stage(place, dense) for place in (tmp_path, folder))
+    assert same(four, alone)
+    assert without_times(four.metrics) == without_times(alone.metrics)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 8, 20, 29])
 def test_resumed_anywhere_it_ends_in_the_same_bits(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], after: int
@@ -134,6 +157,7 @@ def test_resumed_anywhere_it_ends_in_the_same_bits(
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "stages"), [(15, 0), (29, 1)], ids=["dense", "retraining"])
 def test_a_worker_that_sigkill_takes_within_an_epoch(
     root: Path, tmp_path: Path, calm: tuple[Path, Record], step: int, stages: int
@@ -144,6 +168,7 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=tasks(root)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
     root: Path,

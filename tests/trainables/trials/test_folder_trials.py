@@ -86,6 +86,7 @@ def test_an_undisturbed_trial_says_on_which_files_it_is(
 PLACES = [Keeping("on", 0), Keeping("off", 1), Keeping("on", 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES, ids=["memory", "one process", "four and memory"])
 def test_memory_and_loader_processes_change_no_bit(
     folder: Path, tmp_path: Path, calm: tuple[Path, Record], place: Keeping
@@ -95,6 +96,7 @@ def test_memory_and_loader_processes_change_no_bit(
     assert is_calm(calm, tmp_path, record_of(config, tmp_path, place))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "stages"), [(5, 0), (8, 1)], ids=["dense", "retraining"])
 def test_a_worker_that_sigkill_takes_within_an_epoch(
     folder: Path, tmp_path: Path, calm: tuple[Path, Record], step: int, stages: int
@@ -104,6 +106,7 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
     assert is_calm(calm, tmp_path, record_of(config, tmp_path, Keeping("off", 0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
     folder: Path,
