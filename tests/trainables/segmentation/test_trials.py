@@ -159,17 +159,12 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
-    root: Path,
-    tmp_path: Path,
-    calm: tuple[Path, Record],
-    monkeypatch: pytest.MonkeyPatch,
-    processes: int,
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, mark = configured("voc-segmentation", root), tmp_path / "killed"
     let_a_loader_process_die(monkeypatch, PairItems, 5, mark)
-    place = tasks(root, Keeping("off", processes))
+    place = tasks(root, Keeping("off", 1))
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=place))
     assert mark.exists()
 

@@ -169,17 +169,12 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
-    root: Path,
-    tmp_path: Path,
-    calm: tuple[Path, Record],
-    monkeypatch: pytest.MonkeyPatch,
-    processes: int,
+    root: Path, tmp_path: Path, calm: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, mark = configured(root), tmp_path / "killed"
     let_a_loader_process_die(monkeypatch, PairItems, 11, mark)
-    place = tasks(root, Keeping("off", processes))
+    place = tasks(root, Keeping("off", 2))
     assert is_calm(calm, tmp_path, run_trial(config, tmp_path, tasks=place))
     assert mark.exists()
 
@@ -209,6 +204,7 @@ def test_what_is_measured_is_what_is_written(root: Path) -> None:
     assert {k: numbers[k] for k in ("chrf", "bleu")} == points(alone, list(batch.references))
 
 
+@pytest.mark.slow
 def test_a_trial_s_numbers_are_those_of_sacrebleus_command_on_what_its_network_writes(
     root: Path, tmp_path: Path
 ) -> None:

@@ -107,16 +107,11 @@ def test_a_worker_that_sigkill_takes_within_an_epoch(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
 def test_a_loader_process_that_sigkill_takes_within_an_epoch(
-    folder: Path,
-    tmp_path: Path,
-    calm: tuple[Path, Record],
-    monkeypatch: pytest.MonkeyPatch,
-    processes: int,
+    folder: Path, tmp_path: Path, calm: tuple[Path, Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_a_loader_process_die(monkeypatch, FolderItems, 11, mark := tmp_path / "killed")
-    record = record_of(config_on(folder), tmp_path, Keeping("off", processes))
+    record = record_of(config_on(folder), tmp_path, Keeping("off", 2))
     assert is_calm(calm, tmp_path, record)
     assert mark.exists()
 
