@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,16 +82,44 @@ def test_what_was_torn_is_found_out_again(root: Path) -> None:
     assert json.loads((root / KEPT).read_text()) == json.loads(content)
 
 
-def test_a_folder_that_is_only_to_be_read_is_looked_at_every_time(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError
+def only_to_be_read(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
+    write = Path.write_text
+
+    def refuse(path: Path, *words: Any, **named: Any) -> int:
+        if any(path.is_relative_to(folder) for folder in folders):
+            raise PermissionError
+        return write(path, *words, **named)
 
     monkeypatch.setattr(Path, "write_text", refuse)
+
+
+def test_of_a_folder_that_is_only_to_be_read_it_is_kept_in_the_cache(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "CACHE", tmp_path_factory.mktemp("home") / "cache")
+    asked(root)  # kept beside the files, and out of date from here on
+    (root / "b/1.mask").write_text("fine")
+    only_to_be_read(monkeypatch, root)
+    assert asked(root) == ({"a/2": "a/2 is bad"}, ["b/1"])
+    assert asked(root) == ({"a/2": "a/2 is bad"}, [])
+
+
+def test_where_nothing_can_be_kept_it_is_found_out_every_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "CACHE", root / "cache")
+    only_to_be_read(monkeypatch, root)
     for _ in range(2):
         assert asked(root) == (FAULTS, ["a/1", "a/2", "b/1"])
     assert not (root / KEPT).exists()
+
+
+def test_a_long_look_says_how_far_it_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(decoding, "KEEP_EVERY_S", 0.0)
+    asked(root)
+    assert caplog.messages[0] == f"{root}: 2 of 3 files decoded, which is done once"
 
 
 def test_what_is_kept_is_no_image_and_no_class(tmp_path: Path) -> None:
