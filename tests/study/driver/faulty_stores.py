@@ -106,7 +106,7 @@ class FaultyStore(Protocol):
 class Bucket:
     """Folders in a bucket whose server refuses requests."""
 
-    outages = ("refuses 30 % of requests", "refuses all requests")
+    outages: tuple[str, ...] = ("refuses 30 % of requests", "refuses all requests")
 
     def __init__(self, uri: Callable[[str], str], gate: FlakyGate) -> None:
         self.location, self._gate = uri, gate
@@ -121,7 +121,7 @@ class Bucket:
 class Disk:
     """Folders on a file system of its own."""
 
-    outages = ("is full", "is read-only")
+    outages: tuple[str, ...] = ("is full", "is read-only")
 
     def __init__(self, root: Path) -> None:
         self._root, self._ballast = root, root / "ballast"

@@ -115,7 +115,7 @@ class Lab:
     def _one_study(self, calm: Mapping[str, Any]) -> None:
         number = self.report.studies
         self.report.studies += 1
-        self._store = self._stores[number % len(self._stores)]
+        self._store = self._stores[(self.report.seed + number) % len(self._stores)]
         self._location = self._store.location(f"study-{number}")
         self._study = self._root / f"study-{number}.json"
         resources = {"retries": 50, "checkpoint_s": 0.3, "store_patience": 60}
@@ -323,7 +323,7 @@ def lab_run(seed: int, seconds: float, root: Path, least: int = 8) -> Report:
         stores: list[FaultyStore] = [Bucket(uri, gate)]
         if lab.may_mount():
             stack.enter_context(small_disk(root / "disk", "64m"))
-            stores.insert(0, Disk(root / "disk"))
+            stores.append(Disk(root / "disk"))
         cluster = stack.enter_context(cluster_of(2))
         return Lab(seed, seconds, root, cluster, stores, least).run(calm)
 
