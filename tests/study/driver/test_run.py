@@ -57,32 +57,6 @@ def wait_for(found: Callable[[], Any], run: subprocess.Popen[str]) -> Any:
     raise AssertionError("waited too long")
 
 
-def test_run_again_does_nothing_and_more_seeds_extend(tmp_path: Path) -> None:
-    board = tmp_path / "board"  # a tracker, which gets each trial once
-    sets = {"track.tensorboard": str(board)}
-    first = finished(bimp(TINY, tmp_path, **sets))
-    assert "starting: 8 trials" in first
-    assert "8 of 8 trials are settled" in first
-    before = settled_files(tmp_path)
-    assert len(before) == 8
-    ran = [r.provenance for r in StudyFolder(str(tmp_path)).records().records]
-    assert all(len(one["worker"]) == 32 and len(one["node"]) == 56 for one in ran), "Ray's names"
-    events = {path: path.read_bytes() for path in board.rglob("events*")}
-    assert {path.parent.name for path in events} == {Path(name).stem for name in before}
-    shutil.rmtree(next(iter(events)).parent)  # what is lost is written again, also by a run of none
-    assert "complete: all 8 trials are settled" in finished(bimp(TINY, tmp_path, **sets))
-    assert len(list(board.rglob("events*"))) == 8
-    more = finished(bimp(TINY, tmp_path, seeds="[0, 1, 2]", **sets))
-    assert "resuming: 8 of 12 trials are settled" in more
-    assert "extending: seeds 2 are new" in more
-    after = settled_files(tmp_path)
-    assert len(after) == 12
-    assert {k: after[k] for k in before} == before
-    assert len(list(board.rglob("events*"))) == 12
-    assert sum(path.is_file() and path.read_bytes() == data for path, data in events.items()) >= 7
-    assert not (tmp_path / "tune").exists()
-
-
 FRAGILE = """
 from torch import nn
 
@@ -99,25 +73,44 @@ class Fragile(nn.Module):
 """A network that no look at it before a run finds fault with."""
 
 
-def test_a_cell_that_fails_is_named_and_the_rest_complete(tmp_path: Path) -> None:
+def states(folder: Path) -> list[tuple[int, str, int]]:
+    """Seed, state and attempt of each record, in order."""
+    records = StudyFolder(str(folder)).records().records
+    return sorted((record.seed, record.state, record.attempt) for record in records)
+
+
+def test_a_cell_that_fails_is_tried_again_and_more_seeds_extend(tmp_path: Path) -> None:
     (tmp_path / "fragile.py").write_text(FRAGILE)
     study = shutil.copy(TINY, tmp_path / "tiny.yaml")
+    board = tmp_path / "board"  # a tracker, which gets each trial once
     sets = {
         "task.model": "{grid: [{name: mlp, hidden: [8]}, 'fragile:Fragile']}",
-        "seeds": "[0]",
-        "track.tensorboard": str(tmp_path / "file"),  # a tracker that cannot be written
+        "track.tensorboard": str(board),
     }
-    (tmp_path / "file").write_text("")
-    text = finished(bimp(study, tmp_path, **sets), status=1)
-    assert "4 of 8 trials are settled" in text
-    assert text.count("warning: track.tensorboard") == 1
-    assert "NotADirectoryError" in text and "8 trials missing there" in text
-    states = [r.state for r in StudyFolder(str(tmp_path)).records().records]
-    assert sorted(states) == ["done"] * 4 + ["failed"] * 4
-    again = finished(bimp(study, tmp_path, **sets), status=1)
-    assert "retrying: 4 failed trials" in again
-    attempts = {r.attempt for r in StudyFolder(str(tmp_path)).records().records if not r.settled}
-    assert attempts == {2}
+    first = finished(bimp(study, tmp_path, seeds="[0]", **sets), status=1)
+    assert "starting: 8 trials" in first
+    assert "4 of 8 trials are settled" in first
+    assert first.count("no batch of 16") >= 4, "each failure is named"
+    assert states(tmp_path) == [(0, "done", 1)] * 4 + [(0, "failed", 1)] * 4
+    before = settled_files(tmp_path)
+    names = {Path(name).stem for name in before}
+    events = {path: path.read_bytes() for path in board.rglob("events*")}
+    assert len(events) == 8 and names < {path.parent.name for path in events}
+    settled = {path: data for path, data in events.items() if path.parent.name in names}
+    shutil.rmtree(next(iter(settled)).parent)  # what is lost is written again
+    more = finished(bimp(study, tmp_path, seeds="[0, 1]", **sets), status=1)
+    assert "resuming: 4 of 16 trials are settled" in more
+    assert "retrying: 4 failed trials" in more
+    assert "extending: seeds 1 are new" in more
+    assert states(tmp_path) == (
+        [(0, "done", 1)] * 4 + [(0, "failed", 2)] * 4
+        + [(1, "done", 1)] * 4 + [(1, "failed", 1)] * 4
+    )  # fmt: skip
+    after = settled_files(tmp_path)
+    assert {k: after[k] for k in before} == before
+    assert len(list(board.rglob("events*"))) == 16
+    assert sum(path.is_file() and path.read_bytes() == data for path, data in settled.items()) >= 3
+    assert not (tmp_path / "tune").exists()
 
 
 Broken = Callable[[str], None]
@@ -140,8 +133,22 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Broken:
 def test_a_study_that_needs_no_torchvision_runs_beside_a_broken_one(
     tmp_path: Path, broken: Broken
 ) -> None:
+    """And beside a tracker that cannot be written; the command again makes up for that alone."""
     broken("torchvision")
-    assert "4 of 4 trials are settled" in finished(bimp(TINY, tmp_path / "out", seeds="[0]"))
+    out, board = tmp_path / "out", tmp_path / "board"
+    board.write_text("")
+    sets = {"seeds": "[0]", "track.tensorboard": str(board)}
+    text = finished(bimp(TINY, out, **sets))
+    assert "4 of 4 trials are settled" in text
+    assert text.count("warning: track.tensorboard") == 1
+    assert "NotADirectoryError" in text and "4 trials missing there" in text
+    ran = [r.provenance for r in StudyFolder(str(out)).records().records]
+    assert all(len(one["worker"]) == 32 and len(one["node"]) == 56 for one in ran), "Ray's names"
+    before = settled_files(out)
+    board.unlink()
+    assert "complete: all 4 trials are settled, nothing to run" in finished(bimp(TINY, out, **sets))
+    assert settled_files(out) == before and len(before) == 4
+    assert len(list(board.rglob("events*"))) == 4
 
 
 def test_an_import_that_fails_in_a_worker_reaches_the_records(
