@@ -90,3 +90,21 @@ def test_the_command_on_a_full_device(words: list[str]) -> None:
     assert ended.returncode != 0
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert "full device" in ended.stderr or "No space left on device" in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["-o", "-"], []])
+def test_the_command_into_a_pipe_that_nobody_reads(words: list[str]) -> None:
+    """As into `head`: no traceback, and a sentence at most."""
+    script = "from study.cli import main; main()"
+    options = "--dense-schedule linear --lr 0.1 --dense-epochs 9 --steps-per-epoch 9999 --epochs 2"
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", script, "schedule", "llr", *options.split(), *words],
+            stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert ended.returncode in (1, 2)
+    assert len(ended.stderr.splitlines()) <= 1 and "Traceback" not in ended.stderr, ended.stderr
