@@ -19,8 +19,8 @@ from trainables.files.records import StudyFolder
     ("points", "heading", "rows"),
     [
         (synthetic.structures(seeds=(0, 1)), "by structure", ["weights", "filters"]),
-        (synthetic.schedules(seeds=(0, 1)), "by schedule", ["ft", "allr"]),
-        (synthetic.schedules(seeds=(0,), sparsities=(0.9,))[:1], "by schedule", ["ft"]),
+        (synthetic.schedules(seeds=(0, 1)), "by schedule", ["FT", "ALLR"]),
+        (synthetic.schedules(seeds=(0,), sparsities=(0.9,))[:1], "by schedule", ["FT"]),
     ],
     ids=["structures", "schedules", "one schedule"],
 )
