@@ -45,8 +45,8 @@ STUDY: dict[str, Any] = {
 }
 """Six trials of some seconds, over two dense runs."""
 
-PAUSE_S = 1.2
-"""Between two faults, on the average; five times that while a driver starts."""
+PAUSE_S = 1.0
+"""Between two faults, on the average; twice that while a driver starts."""
 
 N_FAULTS = 25
 """So many faults disturb a study; then all is mended, and it goes on to its end."""
@@ -84,7 +84,7 @@ class Report:
 
 
 class Lab:
-    """One study after another under faults, for some seconds; each has at least `least` of them."""
+    """One study after another under faults, for some seconds and at least `least` faults."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Lab:
 
     def run(self, calm: Mapping[str, Any]) -> Report:
         """Run studies for so long."""
-        while not self.report.studies or time.monotonic() < self._end:
+        while len(self.report.faults) < self._least or time.monotonic() < self._end:
             self._one_study(calm)
         return self.report
 
@@ -149,7 +149,7 @@ class Lab:
             if calm_since is None and now >= self._next:
                 self._fault()
                 pause = self._draw.expovariate(1 / PAUSE_S)
-                self._next = now + pause * (1 if self._at_work else 5)
+                self._next = now + pause * (1 if self._at_work else 2)
             time.sleep(0.05)
         return False
 
@@ -316,7 +316,7 @@ def differences(folder: Path, calm: Mapping[str, Any]) -> list[str]:
 
 
 def lab_run(seed: int, seconds: float, root: Path, least: int = 8) -> Report:
-    """Run the lab for so long, and its last study to its end."""
+    """Run the lab for so long and so many faults, and its last study to its end."""
     calm = lab.undisturbed(lab.study("disturbed", STUDY), root / "calm")
     with ExitStack() as stack:
         uri, gate = stack.enter_context(s3_server(FlakyGate))
