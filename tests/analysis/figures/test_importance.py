@@ -132,6 +132,25 @@ def test_settings_over_powers_of_ten_are_judged_by_their_logarithm() -> None:
     assert not shares.distribution(pd.Series([0.1, 0.9])).log
 
 
+def test_of_many_words_their_order_counts_numbers_among_them_first() -> None:
+    few = pd.Series(["adaptive", 0.5, 0.25])
+    assert shares.ranks(few) is few
+    numbers = [1.5, 0.5, 10.0, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
+    many = pd.Series([*numbers, "fixed", "adaptive", 0.5])
+    assert shares.ranks(many).tolist() == [1, 0, 8, 2, 3, 4, 5, 6, 7, 10, 9, 0]
+    assert shares.ranks(pd.Series(range(20))).tolist() == list(range(20))
+
+
+def test_a_forest_over_many_words_takes_no_time_of_their_number() -> None:
+    """With a feature for each word the split of a tree's variance would take hours."""
+    n = 80
+    points = pd.DataFrame({"discount": ["adaptive", *(i / 100 for i in range(1, n))]})
+    points["val_accuracy"] = [0.9, *(0.5 + i / 1000 for i in range(1, n))]
+    rows = shares._forest(points, "val_accuracy")
+    assert rows["parameter"].tolist() == ["discount"]
+    assert rows["importance"].tolist() == [pytest.approx(1)]
+
+
 def test_importance_stands_apart_for_each_block() -> None:
     table = importance_table(searched(20, (0.9, 0.95)))
     blocks = table.frame["block"].unique().tolist()
