@@ -118,7 +118,12 @@ def _sshd(host: Host, folder: Path) -> Iterator[None]:
     configuration = folder / f"sshd-{host.name}"
     configuration.write_text(DAEMON.format(host=host, folder=folder, paths=PATHS))
     words = [shutil.which("sshd"), "-D", "-e", "-f", configuration]
-    with service(host, *words, log=folder / f"sshd-{host.name}.log"):
+    log = folder / f"sshd-{host.name}.log"
+    with service(host, *words, log=log):
+        end = time.monotonic() + 20
+        while "Server listening" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
         yield
 
 
