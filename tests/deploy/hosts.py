@@ -20,7 +20,20 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 SUBNET: Final = "10.77.0"
 
-_APART: Final = ("unshare", "-n", "-m", "-u", "-p", "-f", "--kill-child", "--mount-proc")
+# Hosts end with the process that made them, however that ends.
+_APART: Final = (
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "-n",
+    "-m",
+    "-u",
+    "-p",
+    "-f",
+    "--kill-child",
+    "--mount-proc",
+)
 
 _FIRST: Final = r"""
 set -e
@@ -81,7 +94,7 @@ class Host:
 
 def possible(*commands: str) -> bool:
     """Whether hosts can be made here, and all commands are there that they are to run."""
-    tools = ("ip", "nsenter", "unshare", *commands)
+    tools = ("ip", "nsenter", "setpriv", "unshare", *commands)
     if os.geteuid() or not all(map(shutil.which, tools)):
         return False
     apart = [*_APART, "sh", "-c", "ip link add x type bridge && mount -t tmpfs tmpfs /mnt"]
