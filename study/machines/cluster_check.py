@@ -130,8 +130,8 @@ def rows_seen_twice(
 ) -> list[NodeRow]:
     """Return a row for each node; those on which trials cannot run are looked at once more.
 
-    A store that is out for a moment is out for every node. `store_answers` returns once the driver
-    itself can write.
+    A store that is out for a moment is out for every node, and a node that is gone by then has no
+    row. `store_answers` returns once the driver itself can write.
     """
     rows = node_rows(question, cpus)
     if all(row.usable for row in rows):
@@ -139,7 +139,7 @@ def rows_seen_twice(
     store_answers()
     again = node_rows(question, cpus, {row.node for row in rows if not row.usable})
     later = {row.node: row for row in again}
-    return [later.get(row.node, row) for row in rows]
+    return [later.get(row.node, row) for row in rows if row.usable or row.node in later]
 
 
 def left_out(rows: Iterable[NodeRow]) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
-from study.machines.cluster_check import left_out, require_a_node
+from study.machines import cluster_check
+from study.machines.cluster_check import left_out, require_a_node, rows_seen_twice
 from study.machines.node_rows import NodeRow
 from trainables.vocabulary.refusal import Refusal
-from trainables.workers.inspection import Observation
+from trainables.workers.inspection import Inspection, Observation
 
 GOOD = Observation("folder", "shared, writable")
 BAD = Observation("folder", "not usable", "the study folder must be the driver's")
@@ -31,3 +34,20 @@ def test_a_cluster_of_such_nodes_alone_is_refused() -> None:
 
 def test_a_cluster_without_a_node_of_a_trial_s_size_may_grow() -> None:
     require_a_node([row("head", BAD, fits=False)])
+
+
+def test_unable_nodes_are_looked_at_again_and_have_no_row_when_they_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """c can run trials by then, d cannot, and e has died between the looks."""
+    first = [row("a", GOOD), row("c", BAD), row("d", BAD), row("e", BAD)]
+    asked: list[Collection[str] | None] = []
+
+    def look(_q: Inspection, _cpus: float, only: Collection[str] | None = None) -> list[NodeRow]:
+        asked.append(only)
+        return first if only is None else [row("c", GOOD), row("d", BAD)]
+
+    monkeypatch.setattr(cluster_check, "node_rows", look)
+    rows = rows_seen_twice(Inspection({}), 1.0, lambda: asked.append(()))
+    assert [(each.node, each.usable) for each in rows] == [("a", True), ("c", True), ("d", False)]
+    assert asked == [None, (), {"c", "d", "e"}]
