@@ -36,21 +36,11 @@ def _count(loaded: Any) -> None:
             raise ValueError(
                 f"{rule} {MOST_VALUES:,} values with its aliases written out, got more"
             )
-        if isinstance(value, str) and not value.isascii() and _is_no_text(value):
-            raise ValueError(f"must hold text in Unicode, got half a character in {value!r}")
         if id(value) in above:
             raise ValueError("must be a finite text, got an alias to its own parent")
         if below := list(_below(value)):
             above.append(id(value))
             waiting += [(depth + 1, one) for one in below]
-
-
-def _is_no_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _below(value: Any) -> Iterable[Any]:

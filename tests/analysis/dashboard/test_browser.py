@@ -428,8 +428,11 @@ def test_a_note_is_saved_from_the_page(browser: Browser, tmp_path: Path) -> None
         box = browser.driver.find_element("css selector", ".note-text textarea")
         box.send_keys(f"{HOSTILE} looks odd")
         browser.run("document.querySelector('.note-text button').click()")
-        browser.until("return document.querySelector('.note-text span').textContent", bool)
-        note = json.loads((tmp_path / "notes" / f"{name}.json").read_text())
+        kept = tmp_path / "notes" / f"{name}.json"
+        # The page may be drawn anew for the new note before anybody reads that it is saved.
+        message = "return document.querySelector('.note-text span').textContent"
+        browser.until(message, lambda text: bool(text) or kept.exists())
+        note = json.loads(kept.read_text())
         assert note["text"] == f"{HOSTILE} looks odd"
         browser.open(f"{live.base}/trial?trial={name}")
         text = "return document.querySelector('.note-text textarea').value"

@@ -76,7 +76,9 @@ def test_reading_needs_no_extra(folder: Path, words: str, part: str) -> None:
 
 @pytest.mark.slow
 def test_the_dashboard_needs_no_extra(folder: Path) -> None:
-    command = [sys.executable, "-c", WITHOUT, "dashboard", str(folder), "--port", "0"]
+    interruptible = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = interruptible + WITHOUT  # a shell's background processes ignore the signal
+    command = [sys.executable, "-c", code, "dashboard", str(folder), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
         assert served.stderr is not None
         line = next(line for line in served.stderr if "http://" in line)
