@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from trainables.vocabulary.schema import METRICS
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 os.environ["RAY_AUTH_MODE"] = "disabled"  # else a new local cluster writes a token into the home
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -57,6 +59,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in needing:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+_BUILT_IN = dict(METRICS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def metrics_of_no_other_module() -> None:
+    """Know the built-in metrics alone: reading a task's records declares its own to the process."""
+    METRICS.clear()
+    METRICS.update(_BUILT_IN)
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,15 @@ def test_the_first_is_answered_and_the_second_ends_at_once(heard: list[int]) -> 
     assert "TUNE_DISABLE_SIGINT_HANDLER" not in os.environ
 
 
+@pytest.fixture
+def deaf() -> Iterator[None]:
+    """No Tune run listens; one that has ended in this process leaves its handler there."""
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("deaf")
 def test_before_tune_listens_it_ends_at_once() -> None:
     answers: list[str] = []
     with interruptible(answers.append), pytest.raises(KeyboardInterrupt):
