@@ -43,7 +43,7 @@ def by_head(table: Table | TextTable, most: int) -> list[TextTable]:
         return [grid]
     groups = groupby(range(len(grid.headers)), key=lambda n: grid.headers[n][0])
     parts = [
-        replace(_headed(_columns(grid, list(group))), title=f"{grid.title}, {head}", notes=())
+        replace(_headed(grid.of_columns(list(group))), title=f"{grid.title}, {head}", notes=())
         for head, group in groups
     ]
     return [*parts[:-1], replace(parts[-1], notes=grid.notes)]
@@ -68,7 +68,7 @@ def _split(grid: TextTable, width: int) -> list[TextTable]:
     """Tables of the columns below each top header; fewer columns where that is not enough."""
     places = range(len(grid.headers))
     groups = [list(group) for _, group in groupby(places, key=lambda n: grid.headers[n][:1])]
-    parts = [_columns(grid, group) for group in groups]
+    parts = [grid.of_columns(group) for group in groups]
     if not any(len(group) > 1 for group in groups):
         return parts
     return [one for part in parts for one in _narrowed(part, width)]
@@ -78,18 +78,8 @@ def _narrowed(part: TextTable, width: int) -> list[TextTable]:
     """Tables of as many columns as fit beside each other, one at least."""
     groups: list[list[int]] = []
     for place in range(len(part.headers)):
-        if groups and _fits(_columns(part, [*groups[-1], place]), width):
+        if groups and _fits(part.of_columns([*groups[-1], place]), width):
             groups[-1].append(place)
         else:
             groups.append([place])
-    return [_columns(part, group) for group in groups]
-
-
-def _columns(grid: TextTable, places: Sequence[int]) -> TextTable:
-    """The same rows with some of the columns."""
-    return replace(
-        grid,
-        headers=tuple(grid.headers[place] for place in places),
-        rows=tuple(tuple(row[place] for place in places) for row in grid.rows),
-        words=frozenset(n for n, place in enumerate(places) if place in grid.words),
-    )
+    return [part.of_columns(group) for group in groups]

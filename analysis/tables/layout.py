@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Final
 
@@ -40,6 +40,15 @@ class TextTable:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     words: frozenset[int] = frozenset()
+
+    def of_columns(self, places: Sequence[int]) -> TextTable:
+        """Return the same rows with some of the columns, in the order of `places`."""
+        return replace(
+            self,
+            headers=tuple(self.headers[place] for place in places),
+            rows=tuple(tuple(row[place] for place in places) for row in self.rows),
+            words=frozenset(n for n, place in enumerate(places) if place in self.words),
+        )
 
 
 def text_table(

@@ -34,7 +34,7 @@ def narrowed(table: TextTable, width: int, first: Sequence[str] = ()) -> TextTab
     for place in (names.index(name) for name in first):
         if not kept or _width(broken, [*kept, place]) <= width:
             kept.append(place)
-    return _columns(broken, sorted(kept))
+    return broken.of_columns(sorted(kept))
 
 
 def _width(table: TextTable, places: Sequence[int]) -> int:
@@ -48,12 +48,3 @@ def _width(table: TextTable, places: Sequence[int]) -> int:
         for place in places
     ]
     return sum(wide) + _GAP * (len(wide) - 1)
-
-
-def _columns(table: TextTable, places: Sequence[int]) -> TextTable:
-    return replace(
-        table,
-        headers=tuple(table.headers[place] for place in places),
-        rows=tuple(tuple(row[place] for place in places) for row in table.rows),
-        words=frozenset(n for n, place in enumerate(places) if place in table.words),
-    )
