@@ -19,7 +19,7 @@ from tests.trainables.trials.plain import (
     without_times,
 )
 from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
-from tests.trainables.trials.test_procedure import interrupted, same
+from tests.trainables.trials.test_procedure import interrupted, is_calm, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.data.keeping import Keeping
@@ -76,13 +76,6 @@ def calm(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Re
     """An undisturbed trial on VOC, of six dense steps and two cycles, in its folder."""
     out = tmp_path_factory.mktemp("calm")
     return out, run_trial(configured("voc-segmentation", root), out, tasks=tasks(root))
-
-
-def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
-    """Whether a trial has ended as the undisturbed one, to the bit."""
-    folder, undisturbed = calm
-    alike = timeless(record) == timeless(undisturbed)
-    return alike and same(last_stage(out, record), last_stage(folder, undisturbed))
 
 
 def test_an_undisturbed_trial_says_what_it_measured_and_on_which_files(

@@ -18,11 +18,10 @@ from tests.trainables.trials.plain import (
     last_stage,
     run_job,
     run_trial,
-    timeless,
     without_times,
 )
 from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
-from tests.trainables.trials.test_procedure import interrupted, same
+from tests.trainables.trials.test_procedure import interrupted, is_calm, same
 from trainables.config.trial import TrialConfig
 from trainables.data.isolation import reseed
 from trainables.data.keeping import Keeping
@@ -77,13 +76,6 @@ def calm(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Re
     """An undisturbed trial, in its folder."""
     out = tmp_path_factory.mktemp("calm")
     return out, run_trial(configured(root), out, tasks=tasks(root))
-
-
-def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
-    """Whether a trial has ended as the undisturbed one, to the bit."""
-    folder, undisturbed = calm
-    alike = timeless(record) == timeless(undisturbed)
-    return alike and same(last_stage(out, record), last_stage(folder, undisturbed))
 
 
 def test_a_trial_is_measured_and_built_again(root: Path, calm: tuple[Path, Record]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.trainables.folders.pictures import cut, folder_of, noise, scrambled
-from tests.trainables.trials.plain import job_for, last_stage, run_job, timeless
+from tests.trainables.trials.plain import job_for, run_job
 from tests.trainables.trials.sigkill import killed_within_a_step, let_a_loader_process_die
-from tests.trainables.trials.test_procedure import same
+from tests.trainables.trials.test_procedure import is_calm
 from trainables.config.sections import Facts
 from trainables.config.trial import TrialConfig
 from trainables.data import sources
@@ -64,13 +64,6 @@ def calm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """An undisturbed trial of nine steps, six of them dense, in its folder."""
     out = tmp_path_factory.mktemp("calm")
     return out, record_of(config_on(folder), out, Keeping("off", 0))
-
-
-def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
-    """Whether a trial has ended as the undisturbed one, to the bit."""
-    root, undisturbed = calm
-    alike = timeless(record) == timeless(undisturbed)
-    return alike and same(last_stage(out, record), last_stage(root, undisturbed))
 
 
 def test_an_undisturbed_trial_says_on_which_files_it_is(

@@ -23,6 +23,7 @@ from trainables.config.trial import TrialConfig
 from trainables.files.leases import Leases
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
+from trainables.files.trial_record import Record
 from trainables.trials.procedure import Pace, Procedure
 from trainables.trials.stage_store import Stage, StageStore
 from trainables.trials.task_cache import TaskCache
@@ -63,6 +64,13 @@ def same(a: Stage, b: Stage) -> bool:
     tensors = ({**s.weights, **{f"/{k}": v for k, v in s.state.items()}} for s in (a, b))
     one, two = tensors
     return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def is_calm(calm: tuple[Path, Record], out: Path, record: Record) -> bool:
+    """Whether a trial has ended as the undisturbed one, to the bit."""
+    folder, undisturbed = calm
+    alike = timeless(record) == timeless(undisturbed)
+    return alike and same(last_stage(out, record), last_stage(folder, undisturbed))
 
 
 def test_an_undisturbed_trial_says_each_epoch_and_ends_done(
