@@ -186,7 +186,8 @@ def _methods(trials: pd.DataFrame) -> str:
 
 
 def _glossary(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    """The abbreviations that the study's schedules and methods have, with their full names."""
+    """The abbreviations that the study's schedules and methods have, with their full names, which
+    begin with a capital."""
     schedules = [
         (shown("retrain.schedule", name), RETRAIN_SCHEDULES[name].title)
         for name in values(trials, "retrain.schedule")
@@ -197,7 +198,7 @@ def _glossary(trials: pd.DataFrame) -> list[tuple[str, str]]:
         for name in values(trials, "method")
         if name in METHODS
     ]
-    return [*methods, *schedules]
+    return [(name, title[0].upper() + title[1:]) for name, title in [*methods, *schedules]]
 
 
 def _dense(trials: pd.DataFrame, metric: str) -> Reach | None:

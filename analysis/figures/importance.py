@@ -223,7 +223,7 @@ def _add_panel(
         name = f"{who} (n = {int(rows['n'].max())})"
         figure.add_bar(
             y=[names[term] for term in rows["parameter"]],
-            x=rows["importance"],
+            x=100 * rows["importance"],
             xaxis=f"x{number_of}",
             yaxis=f"y{number_of}",
             orientation="h",
@@ -234,7 +234,7 @@ def _add_panel(
             hovertext=[canvas.markup(_text(row, name)) for row in tuples(rows)],
             hoverinfo="text",
         )
-    share = axes.axis("importance (share of 1)", rangemode="tozero", anchor=f"y{number_of}")
+    share = axes.axis(_unit(part), rangemode="tozero", anchor=f"y{number_of}")
     terms = axes.axis(
         "", type="category", categoryorder="array", categoryarray=list(names.values()),
         anchor=f"x{number_of}", domain=domain,
@@ -254,12 +254,19 @@ def _order(known: pd.DataFrame) -> list[str]:
     return means.sort_values(["order", "share"], ascending=[False, True]).index.tolist()
 
 
+def _unit(part: pd.DataFrame) -> str:
+    """The words of the axis: of PED-ANOVA a share is none of the variance."""
+    return "importance (%)" if set(part["how"]) == {BEST_TENTH} else "share of the variance (%)"
+
+
 def _bars(part: pd.DataFrame) -> dict[str, Any] | None:
+    """One standard deviation in per cent, cut at 0 and 100: no share lies beyond."""
     if part["spread"].isna().all():
         return None
-    below = part[["spread", "importance"]].min(axis=1).clip(lower=0.0)  # no share is below zero
+    below = part[["spread", "importance"]].min(axis=1).clip(lower=0.0)
+    above = part["spread"].clip(upper=1.0 - part["importance"])
     return {
-        "type": "data", "symmetric": False, "array": part["spread"], "arrayminus": below,
+        "type": "data", "symmetric": False, "array": 100 * above, "arrayminus": 100 * below,
         "thickness": 1.2, "width": 3,
     }  # fmt: skip
 
@@ -270,11 +277,12 @@ def term_words(term: str) -> str:
 
 
 def _text(row: Any, name: str) -> str:
-    lines = [term_words(row.parameter), name, f"share {number(row.importance, 3)}, {row.how}"]
+    share = f"{number(100 * row.importance, 3)} %, {row.how}"
+    lines = [term_words(row.parameter), name, share]
     if row.spread >= 0:
-        lines.append(f"standard deviation over trees {number(row.spread, 2)}")
+        lines.append(f"standard deviation over trees {number(100 * row.spread, 2)} points")
     if row.noise >= 0:
-        lines.append(f"noise alone would give {number(row.noise, 2)}")
+        lines.append(f"noise alone would give {number(100 * row.noise, 2)} %")
     if row.p >= 0:
         lines.append(f"p = {number(row.p, 2)}, {int(row.n_seeds)} seeds")
     return "\n".join(lines)

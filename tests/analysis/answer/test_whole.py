@@ -118,7 +118,7 @@ def test_the_card_holds_facts_and_full_names() -> None:
     assert facts["dense run"] == "batch size 64, 20 epochs, learning rate 0.1, schedule linear"
     assert facts["study"] == "small" and facts["study file"] == "out/digits/study.yaml"
     assert facts["seeds"] == "0"
-    assert ("LLR", "linear learning rate restarting") in card.glossary
+    assert ("LLR", "Linear learning rate restarting") in card.glossary
     assert ("IMP", "Iterative magnitude pruning with retraining") in card.glossary
 
 

@@ -359,7 +359,7 @@ def test_one_study_is_compared_with_nothing(snapshot: Snapshot) -> None:
 def test_the_card_names_the_data_and_the_schedules_in_full(snapshot: Snapshot) -> None:
     studied, full = SECTIONS["card"](snapshot, Address({}))
     assert "1 293 training, 144 validation and 360 test images" in _parted(str(studied))
-    assert "adaptive linear learning rate restarting" in str(full)
+    assert "Adaptive linear learning rate restarting" in str(full)
 
 
 def test_a_trial_that_is_not_there_is_named(snapshot: Snapshot) -> None:

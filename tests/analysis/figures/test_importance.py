@@ -103,8 +103,17 @@ def test_shares_of_trees_have_a_spread_and_name_what_acts_together() -> None:
     assert table["importance"]["dense.lr"] > 0.7
     assert table["importance"].sum() == pytest.approx(1)
     assert (table["spread"] > 0).all()
-    figure = importance_figure(importance_table(searched(40)))
-    assert figure.data[0].error_x.array[0] > 0
+    bars = importance_figure(importance_table(searched(40))).data[0]
+    assert bars.error_x.array[0] > 0
+    assert sum(bars.x) == pytest.approx(100)
+
+
+def test_whiskers_end_where_shares_do() -> None:
+    table = importance_table(searched(40))
+    table.frame["importance"], table.frame["spread"] = [0.9, 0.05, 0.05], [0.3, 0.01, 0.2]
+    bars = importance_figure(table).data[0].error_x
+    assert list(bars.array) == [pytest.approx(v) for v in (10, 1, 20)]
+    assert list(bars.arrayminus) == [pytest.approx(v) for v in (30, 1, 5)]
 
 
 def test_the_best_tenth_is_asked_for_by_name() -> None:
@@ -114,7 +123,9 @@ def test_the_best_tenth_is_asked_for_by_name() -> None:
     assert found["dense.lr"] > 0.7
     assert found.sum() == pytest.approx(1)
     assert any("no share of the variance" in note for note in table.notes)
-    subtitle = importance_figure(table).layout.title.subtitle.text
+    layout = importance_figure(table).layout
+    assert layout.xaxis.title.text == "importance (%)"
+    subtitle = layout.title.subtitle.text
     assert subtitle.startswith("what tells the best tenth apart (PED-ANOVA), for validation")
 
 
@@ -160,7 +171,7 @@ def test_importance_stands_apart_for_each_block() -> None:
     assert "(n = 20)" in figure.data[0].name
     colors = [trace.marker.color for trace in figure.data]
     assert colors[:2] == colors[2:]  # the keys say which is which
-    assert figure.layout.xaxis.title.text == "importance (share of 1)"
+    assert figure.layout.xaxis.title.text == "share of the variance (%)"
 
 
 def test_too_few_points_are_said() -> None:

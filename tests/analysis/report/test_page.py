@@ -179,7 +179,7 @@ def test_page_has_what_a_reader_looks_for(page: str) -> None:
         "108 trials of 36 configurations under 3 seeds: 106 done, 1 diverged and 1 failed." in text
     )
     assert text.index('id="answer"') < text.index('id="summary"')
-    assert "Over all 6 settings" in text and "adaptive linear learning rate restarting" in text
+    assert "Over all 6 settings" in text and "Adaptive linear learning rate restarting" in text
     assert "2.14.1" in text
     assert "diverged at epoch 2" in text
     assert 'class="num"' in text
