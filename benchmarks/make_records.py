@@ -20,8 +20,9 @@ from trainables.config.chain import StageSpec, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import StudyFolder, curve_table, parquet
+from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
+from trainables.files.tables import curve_table, parquet
 from trainables.files.trial_record import Record
 
 STUDY = "synthetic"

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS
 from analysis.frames.stages import stage_curve
-from trainables.files.records import CURVE_SCHEMA, StudyFolder, joined_curves
+from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
+from trainables.files.tables import CURVE_SCHEMA, joined_curves
 from trainables.files.trial_record import RecordError
 
 EPOCH_KEYS = (*KEYS, "phase", "cycle", "epoch", "step", "total_epoch")

@@ -84,7 +84,7 @@ def measures_in(table: pa.Table) -> dict[str, Measure]:
 
 
 def trial_frame(table: pa.Table, labels: Sequence[str]) -> pd.DataFrame:
-    """Return one row per record of `records.RECORD_TABLE`, `labels` naming each row's study."""
+    """Return one row per record of `tables.RECORD_TABLE`, `labels` naming each row's study."""
     config, again, past = _config_frame(table)
     retrains = ~np.isnan(again)
     origins = _decoded(table, "origin")

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from trainables.files import manifests
 from trainables.files.parquet import read_parquet
-from trainables.files.records import CURVE_SCHEMA, as_curves
 from trainables.files.storage import Folder, reason
+from trainables.files.tables import CURVE_SCHEMA, as_curves
 from trainables.files.trial_record import RecordError
 
 
 def stage_curve(store: Folder, stage: str) -> pa.Table:
-    """Return a stage's epochs as a table of `records.CURVE_SCHEMA`.
+    """Return a stage's epochs as a table of `tables.CURVE_SCHEMA`.
 
     An empty table when the manifest names no curve. Raises FileNotFoundError when the stage is not
     finished, RecordError when its manifest or its curve is missing, damaged or not to be read.

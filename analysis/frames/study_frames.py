@@ -28,8 +28,9 @@ from analysis.frames.record_frames import (
 from analysis.frames.work_frame import work_frame
 from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
-from trainables.files.records import StudyFolder, table_records
+from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, open_folder, reason
+from trainables.files.tables import table_records
 from trainables.files.trial_record import Record
 from trainables.files.trust import distrust
 from trainables.vocabulary.schema import at_level

@@ -13,7 +13,8 @@ import pandas as pd
 
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.records import StudyFolder, curve_table, parquet
+from trainables.files.records import StudyFolder
+from trainables.files.tables import curve_table, parquet
 from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import StageState
 

@@ -1,152 +1,29 @@
 """The files of a study folder, written and read: what a trial leaves behind.
 
 One JSON record per trial under `records/`, one Parquet curve under `curves/`, and both compacted
-into `tables/` by the one writer, the driver. Knows neither torch nor ray nor pandas.
+into `tables/` by the one writer, the driver. Knows neither torch nor ray nor pandas, and imports
+Arrow where a table is read or written.
 """
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final, TypeVar
-
-import pyarrow as pa
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trainables.files.outages import StoreOutage
-from trainables.files.parquet import read_parquet
 from trainables.files.readable import few, listed
 from trainables.files.storage import Folder, in_order, open_folder, reason
-from trainables.files.stored_record import NESTED, Columns, FileColumns, stored_records
-from trainables.files.trial_record import Record, RecordError, decode, encode, undeclared
-from trainables.vocabulary.schema import (
-    EPOCH_KEYS,
-    EPOCH_METRICS,
-    SCHEMA_VERSION,
-    SETTLED,
-    State,
-)
+from trainables.files.trial_record import Record, RecordError, decode, encode
+from trainables.vocabulary.schema import SCHEMA_VERSION, SETTLED, State
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _Content = TypeVar("_Content")
 
 _RECORDS: Final = "tables/records.parquet"
-_CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
-_TEXT = {"fingerprint", "phase"}
-_INTEGER = {"cycle", "epoch", "step"}
-
-
-def _arrow_type(column: str) -> pa.DataType:
-    if column in _TEXT:
-        return pa.string()
-    return pa.int64() if column in _INTEGER else pa.float64()
-
-
-CURVE_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in _CURVE_COLUMNS])
-"""One row per epoch; a missing value is null."""
-
-RECORD_TABLE = pa.schema(
-    [("schema", pa.int64()), ("fingerprint", pa.string()), ("study", pa.string()),
-     ("config", pa.string()), ("seed", pa.int64()), ("state", pa.string()),
-     ("attempt", pa.int64()), ("metrics", pa.map_(pa.string(), pa.float64())),
-     ("cycles", pa.string()), ("layers", pa.string()), ("stages", pa.list_(pa.string())),
-     ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
-     ("origin", pa.string()), ("declared", pa.string())]
-)  # fmt: skip
-"""One row per record, one column per field. Nested fields but the metrics are canonical JSON text,
-so that ten thousand trials are read without decoding what is not asked for."""
-
-
-def record_table(records: Iterable[Record]) -> pa.Table:
-    """Return records as rows of `RECORD_TABLE`."""
-    return pa.Table.from_pylist([_row(record) for record in records], schema=RECORD_TABLE)
-
-
-def _row(record: Record) -> dict[str, Any]:
-    plain = {field.name: getattr(record, field.name) for field in fields(record)}
-    nested = {name: json.dumps(plain[name], sort_keys=True) for name in NESTED}
-    return {**plain, **nested, "metrics": list(record.metrics.items())}
-
-
-def table_records(table: pa.Table) -> list[Record]:
-    """Return the records of rows of `RECORD_TABLE`, decoded as they are asked for."""
-    return stored_records(table)
-
-
-def parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    import pyarrow.parquet as pq
-
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue()
-
-
-def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Return rows of epochs as a table of `CURVE_SCHEMA` and of what else their task measures.
-
-    Absent values become null.
-    """
-    plain = [dict(row) for row in rows]
-    further = {name: pa.float64() for row in plain for name in row if name not in _CURVE_COLUMNS}
-    schema = pa.schema([*CURVE_SCHEMA, *sorted(further.items())])
-    return pa.Table.from_pylist(plain, schema=schema)
-
-
-def as_curves(table: pa.Table) -> pa.Table:
-    """Return a table that was read with the columns of `CURVE_SCHEMA` first and the others after.
-
-    KeyError or ArrowException where a column is missing or of another type.
-    """
-    if table.schema.equals(CURVE_SCHEMA):
-        return table
-    further = sorted(name for name in table.column_names if name not in _CURVE_COLUMNS)
-    schema = pa.schema([*CURVE_SCHEMA, *((name, pa.float64()) for name in further)])
-    return table.select(schema.names).cast(schema)
-
-
-def joined_curves(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return tables of curves as one; what some do not measure is null there."""
-    whole = pa.concat_tables(tables, promote_options="default")
-    return as_curves(whole)
-
-
-def _record_schema(names: Container[str]) -> pa.Schema:
-    """That of `RECORD_TABLE`; tables of before there were declarations have no column of them."""
-    return pa.schema([f for f in RECORD_TABLE if f.name != "declared" or f.name in names])
-
-
-def _record_columns(table: pa.Table) -> pa.Table:
-    """Rows of `RECORD_TABLE`, whose column of declarations may be absent."""
-    schema = _record_schema(table.column_names)
-    return table if table.schema.equals(schema) else table.select(schema.names).cast(schema)
-
-
-def _refuse_undeclared(columns: Columns) -> None:
-    """ValueError where some record declares what no task can."""
-    if "declared" not in columns.column_names:
-        return
-    for text in set(columns.column("declared").to_pylist()):
-        if (fault := undeclared(json.loads(text))) is not None:
-            raise ValueError(fault)
-
-
-def _as_records(table: pa.Table) -> pa.Table:
-    """Rows of `RECORD_TABLE`, all its columns; older ones declare nothing."""
-    table = _record_columns(table)
-    _refuse_undeclared(table)
-    if "declared" in table.column_names:
-        return table
-    return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
-
-
-def _file_records(data: bytes) -> list[Record]:
-    """The records in the bytes of a Parquet file, which are kept and read as far as is asked."""
-    columns = FileColumns(data, _RECORDS)
-    plain = columns.schema.equals(_record_schema(columns.column_names))
-    readable: Columns = columns if plain else _record_columns(read_parquet(data))
-    _refuse_undeclared(readable)
-    return stored_records(readable)
+_CURVES: Final = "tables/curves.parquet"
 
 
 @dataclass(frozen=True)
@@ -185,6 +62,8 @@ class StudyFolder:
 
     def write_curve(self, fingerprint: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the epochs of one trial, without those of its dense run."""
+        from trainables.files.tables import curve_table, parquet
+
         labelled = [{**row, "fingerprint": fingerprint} for row in rows]
         self.folder.write(f"curves/{fingerprint}.parquet", parquet(curve_table(labelled)))
 
@@ -193,7 +72,13 @@ class StudyFolder:
 
         As `table` does, yet without Arrow's functions, at whose first use it imports pandas.
         """
-        rows, warnings = self._read(_RECORDS, _file_records)
+
+        def content(data: bytes) -> list[Record]:
+            from trainables.files.tables import file_records
+
+            return file_records(data, _RECORDS)
+
+        rows, warnings = self._read(_RECORDS, content)
         rows = rows or []
         warnings += _foreign({record.schema for record in rows})
         covered = [record for record in rows if _covers(record.schema, record.state)]
@@ -206,10 +91,15 @@ class StudyFolder:
         They come from the compacted table where it covers, else from the loose files. A row covers
         its record unless it failed: only failed records are replaced.
         """
-        table, warnings = self._read(_RECORDS, lambda data: _as_records(read_parquet(data)))
+        import pyarrow as pa
+
+        from trainables.files.parquet import read_parquet
+        from trainables.files.tables import RECORD_TABLE, as_records, record_table, settled_rows
+
+        table, warnings = self._read(_RECORDS, lambda data: as_records(read_parquet(data)))
         table = RECORD_TABLE.empty_table() if table is None else table
         warnings += _foreign(table.column("schema").to_pylist())
-        covered = _settled_rows(table)
+        covered = settled_rows(table)
         fingerprints = covered.column("fingerprint").to_pylist()
         loose, faults = self._loose(set(fingerprints))
         if not loose and fingerprints == sorted(fingerprints):  # as the driver has written it
@@ -242,19 +132,27 @@ class StudyFolder:
         """What a table's file holds, None when absent or unreadable, with a warning in the latter
         case."""
         try:
-            return content(self.folder.read(name)), []
+            data = self.folder.read(name)
         except FileNotFoundError:
             return None, []
-        except RecordError as error:
-            return None, [str(error)]
         except StoreOutage:
             raise
-        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
+            return None, [f"{name}: cannot be read ({reason(error)})"]
+        from pyarrow import ArrowException
+
+        try:
+            return content(data), []
+        except RecordError as error:
+            return None, [str(error)]
+        except (ArrowException, KeyError, OSError, ValueError) as error:
             return None, [f"{name}: cannot be read ({reason(error)})"]
 
     def curves(self) -> tuple[pa.Table, list[str]]:
         """Return the epochs of all trials as one table of `CURVE_SCHEMA`, and warnings."""
-        table, warnings = self._read_curves("tables/curves.parquet")
+        from trainables.files.tables import joined_curves
+
+        table, warnings = self._read_curves(_CURVES)
         covered = set(table.column("fingerprint").unique().to_pylist())
         files, unlisted = listed(self.folder, "curves")
         names = [f for f in files if f.endswith(".parquet")]
@@ -265,6 +163,9 @@ class StudyFolder:
         return whole, [*warnings, *unlisted, *faults]
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
+        from trainables.files.parquet import read_parquet
+        from trainables.files.tables import CURVE_SCHEMA, as_curves
+
         table, warnings = self._read(name, lambda data: as_curves(read_parquet(data)))
         return (CURVE_SCHEMA.empty_table() if table is None else table), warnings
 
@@ -278,13 +179,12 @@ class StudyFolder:
 
         Failed records stay loose, since a retry replaces them; so do curves of unsettled trials.
         """
-        import pyarrow.compute as pc
+        from trainables.files.tables import curves_of, parquet, settled_rows
 
         table, _ = self.table()
-        settled = _settled_rows(table)
+        settled = settled_rows(table)
         curves, _ = self.curves()
-        mask = pc.is_in(curves.column("fingerprint"), value_set=_whole(settled, "fingerprint"))
-        self.folder.write("tables/curves.parquet", parquet(curves.filter(mask)))
+        self.folder.write(_CURVES, parquet(curves_of(curves, settled)))
         self.folder.write(_RECORDS, parquet(settled))
 
 
@@ -304,28 +204,8 @@ def _foreign(versions: Iterable[int]) -> list[str]:
     ]
 
 
-def _settled_rows(table: pa.Table) -> pa.Table:
-    """The rows that stand for their records; the table itself, and no copy, where all do."""
-    import pyarrow.compute as pc
-
-    mask = _covering(table)
-    return table if pc.all(mask).as_py() else table.filter(mask)
-
-
-def _covering(table: pa.Table) -> pa.Array:
-    """`_covers` of every row."""
-    import pyarrow.compute as pc
-
-    current = pc.equal(_whole(table, "schema"), SCHEMA_VERSION)
-    return pc.and_(current, pc.is_in(_whole(table, "state"), value_set=pa.array(sorted(SETTLED))))
-
-
 def _by_fingerprint(record: Record) -> str:
     return record.fingerprint
-
-
-def _whole(table: pa.Table, column: str) -> pa.Array:
-    return table.column(column).combine_chunks()
 
 
 def _stems(names: Iterable[str], suffix: str) -> list[str]:

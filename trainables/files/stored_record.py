@@ -136,7 +136,7 @@ class StoredRecord(Record):
 
 
 def stored_records(columns: Columns) -> list[Record]:
-    """Return the records of the rows of `records.RECORD_TABLE`, in order.
+    """Return the records of the rows of `tables.RECORD_TABLE`, in order.
 
     The column `declared` may be absent: then nothing is.
     """

@@ -26,8 +26,8 @@ from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
 from trainables.files.parquet import read_parquet
-from trainables.files.records import curve_table, parquet
 from trainables.files.storage import Folder
+from trainables.files.tables import curve_table, parquet
 from trainables.files.trial_record import RecordError
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 

@@ -16,7 +16,8 @@ from trainables.files import manifests
 from trainables.files.latencies import Latency, write_latencies
 from trainables.files.manifests import Manifest
 from trainables.files.notes import STUDY, write_note
-from trainables.files.records import StudyFolder, curve_table, parquet
+from trainables.files.records import StudyFolder
+from trainables.files.tables import curve_table, parquet
 from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import State
 

@@ -18,7 +18,8 @@ from study.views.method_list import methods, ranged
 from tests.study.conftest import Command
 from tests.trainables.files.damage import damaged
 from trainables.config.catalog import METHODS
-from trainables.files.records import StudyFolder, parquet, record_table
+from trainables.files.records import StudyFolder
+from trainables.files.tables import parquet, record_table
 from trainables.files.trial_record import Record
 from trainables.vocabulary.refusal import Refusal
 

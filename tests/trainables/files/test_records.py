@@ -16,15 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import fs
 
-from trainables.files import records
-from trainables.files.records import (
-    CURVE_SCHEMA,
-    RECORD_TABLE,
-    StudyFolder,
-    record_table,
-    table_records,
-)
+from trainables.files import tables
+from trainables.files.records import Reading, StudyFolder
 from trainables.files.storage import RemoteFolder
+from trainables.files.tables import CURVE_SCHEMA, RECORD_TABLE, record_table, table_records
 from trainables.files.trial_record import Record, RecordError, decode, encode
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
@@ -76,7 +71,7 @@ def test_nan_is_refused_when_written() -> None:
 
 
 def test_an_empty_folder_holds_nothing(study: StudyFolder) -> None:
-    assert study.records() == records.Reading([], [])
+    assert study.records() == Reading([], [])
     assert study.folder.names("records") == []
     table, warnings = study.curves()
     assert table.schema == CURVE_SCHEMA
@@ -198,7 +193,7 @@ def test_what_no_task_declares_is_named(study: StudyFolder, declared: dict[str, 
     (warning,) = study.records().warnings
     assert warning.startswith("records/aa.json: declared must be what a task declares, got a fault")
     table = record_table([record("aa", declared=declared), record("bb")])
-    study.folder.write("tables/records.parquet", records.parquet(table))
+    study.folder.write("tables/records.parquet", tables.parquet(table))
     first, second = study.records().warnings
     assert first.startswith("tables/records.parquet: cannot be read (declared must be what a task")
     assert second == warning
@@ -338,7 +333,7 @@ def test_a_broken_table_is_named_and_the_loose_files_are_read(
 
 def test_a_table_of_other_columns_is_named(study: StudyFolder) -> None:
     study.write_record(record("aa"))
-    study.folder.write("tables/records.parquet", records.parquet(pa.table({"x": [1]})))
+    study.folder.write("tables/records.parquet", tables.parquet(pa.table({"x": [1]})))
     found = study.records()
     assert [r.fingerprint for r in found.records] == ["aa"]
     assert "tables/records.parquet: cannot be read" in found.warnings[0]
@@ -347,7 +342,7 @@ def test_a_table_of_other_columns_is_named(study: StudyFolder) -> None:
 def test_table_rows_of_another_schema_version_are_left_out_and_named(study: StudyFolder) -> None:
     newer = replace(record("aa"), schema=SCHEMA_VERSION + 1)
     table = record_table([newer, record("bb")])
-    study.folder.write("tables/records.parquet", records.parquet(table))
+    study.folder.write("tables/records.parquet", tables.parquet(table))
     found = study.records()
     assert [r.fingerprint for r in found.records] == ["bb"]
     assert f"got [{SCHEMA_VERSION + 1}]" in found.warnings[0]

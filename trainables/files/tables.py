@@ -1,0 +1,172 @@
+"""Records and curves as Arrow tables, and as the Parquet files of a study folder.
+
+Importing Arrow takes longer than all else that a command does at its start: what reads no table
+imports nothing of this.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pyarrow as pa
+
+from trainables.files.parquet import read_parquet
+from trainables.files.stored_record import NESTED, Columns, FileColumns, stored_records
+from trainables.files.trial_record import Record, undeclared
+from trainables.vocabulary.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED
+
+_CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
+_TEXT = {"fingerprint", "phase"}
+_INTEGER = {"cycle", "epoch", "step"}
+
+
+def _arrow_type(column: str) -> pa.DataType:
+    if column in _TEXT:
+        return pa.string()
+    return pa.int64() if column in _INTEGER else pa.float64()
+
+
+CURVE_SCHEMA = pa.schema([(name, _arrow_type(name)) for name in _CURVE_COLUMNS])
+"""One row per epoch; a missing value is null."""
+
+RECORD_TABLE = pa.schema(
+    [("schema", pa.int64()), ("fingerprint", pa.string()), ("study", pa.string()),
+     ("config", pa.string()), ("seed", pa.int64()), ("state", pa.string()),
+     ("attempt", pa.int64()), ("metrics", pa.map_(pa.string(), pa.float64())),
+     ("cycles", pa.string()), ("layers", pa.string()), ("stages", pa.list_(pa.string())),
+     ("message", pa.string()), ("error", pa.string()), ("provenance", pa.string()),
+     ("origin", pa.string()), ("declared", pa.string())]
+)  # fmt: skip
+"""One row per record, one column per field. Nested fields but the metrics are canonical JSON text,
+so that ten thousand trials are read without decoding what is not asked for."""
+
+
+def record_table(records: Iterable[Record]) -> pa.Table:
+    """Return records as rows of `RECORD_TABLE`."""
+    return pa.Table.from_pylist([_row(record) for record in records], schema=RECORD_TABLE)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    plain = {field.name: getattr(record, field.name) for field in fields(record)}
+    nested = {name: json.dumps(plain[name], sort_keys=True) for name in NESTED}
+    return {**plain, **nested, "metrics": list(record.metrics.items())}
+
+
+def table_records(table: pa.Table) -> list[Record]:
+    """Return the records of rows of `RECORD_TABLE`, decoded as they are asked for."""
+    return stored_records(table)
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue()
+
+
+def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return rows of epochs as a table of `CURVE_SCHEMA` and of what else their task measures.
+
+    Absent values become null.
+    """
+    plain = [dict(row) for row in rows]
+    further = {name: pa.float64() for row in plain for name in row if name not in _CURVE_COLUMNS}
+    schema = pa.schema([*CURVE_SCHEMA, *sorted(further.items())])
+    return pa.Table.from_pylist(plain, schema=schema)
+
+
+def as_curves(table: pa.Table) -> pa.Table:
+    """Return a table that was read with the columns of `CURVE_SCHEMA` first and the others after.
+
+    KeyError or ArrowException where a column is missing or of another type.
+    """
+    if table.schema.equals(CURVE_SCHEMA):
+        return table
+    further = sorted(name for name in table.column_names if name not in _CURVE_COLUMNS)
+    schema = pa.schema([*CURVE_SCHEMA, *((name, pa.float64()) for name in further)])
+    return table.select(schema.names).cast(schema)
+
+
+def joined_curves(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return tables of curves as one; what some do not measure is null there."""
+    whole = pa.concat_tables(tables, promote_options="default")
+    return as_curves(whole)
+
+
+def _record_schema(names: Container[str]) -> pa.Schema:
+    """That of `RECORD_TABLE`; tables of before there were declarations have no column of them."""
+    return pa.schema([f for f in RECORD_TABLE if f.name != "declared" or f.name in names])
+
+
+def _record_columns(table: pa.Table) -> pa.Table:
+    """Rows of `RECORD_TABLE`, whose column of declarations may be absent."""
+    schema = _record_schema(table.column_names)
+    return table if table.schema.equals(schema) else table.select(schema.names).cast(schema)
+
+
+def _refuse_undeclared(columns: Columns) -> None:
+    """ValueError where some record declares what no task can."""
+    if "declared" not in columns.column_names:
+        return
+    for text in set(columns.column("declared").to_pylist()):
+        if (fault := undeclared(json.loads(text))) is not None:
+            raise ValueError(fault)
+
+
+def as_records(table: pa.Table) -> pa.Table:
+    """Return a table that was read as rows of `RECORD_TABLE`, all its columns; older ones declare
+    nothing.
+
+    KeyError, ValueError or ArrowException where a column is missing or holds something else.
+    """
+    table = _record_columns(table)
+    _refuse_undeclared(table)
+    if "declared" in table.column_names:
+        return table
+    return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))
+
+
+def file_records(data: bytes, name: str) -> list[Record]:
+    """Return the records in a Parquet file, whose bytes are kept and read as far as is asked.
+
+    `name` is the file's, for a fault that is met later. Raises as `as_records` does.
+    """
+    columns = FileColumns(data, name)
+    plain = columns.schema.equals(_record_schema(columns.column_names))
+    readable: Columns = columns if plain else _record_columns(read_parquet(data))
+    _refuse_undeclared(readable)
+    return stored_records(readable)
+
+
+def settled_rows(table: pa.Table) -> pa.Table:
+    """Return the rows that stand for their records; the table itself, and no copy, where all do."""
+    import pyarrow.compute as pc
+
+    mask = _covering(table)
+    return table if pc.all(mask).as_py() else table.filter(mask)
+
+
+def curves_of(curves: pa.Table, records: pa.Table) -> pa.Table:
+    """Return the epochs of those trials whose records are given."""
+    import pyarrow.compute as pc
+
+    trials = _whole(records, "fingerprint")
+    return curves.filter(pc.is_in(curves.column("fingerprint"), value_set=trials))
+
+
+def _covering(table: pa.Table) -> pa.Array:
+    """Whether each row stands for its record: it is settled, and of this version."""
+    import pyarrow.compute as pc
+
+    current = pc.equal(_whole(table, "schema"), SCHEMA_VERSION)
+    return pc.and_(current, pc.is_in(_whole(table, "state"), value_set=pa.array(sorted(SETTLED))))
+
+
+def _whole(table: pa.Table, column: str) -> pa.Array:
+    return table.column(column).combine_chunks()
