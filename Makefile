@@ -12,11 +12,13 @@ JOBS ?= 2
 EXTRAS ?= dev
 TORCH_INDEX ?=
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := .venv/.installed
 DEMO := results/digits
 WORK ?= results/benchmarks
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	-c constraints.txt --generate-hashes --no-header --no-annotate
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --no-header --no-annotate
+LOCK := $(COMPILE) --generate-hashes -c constraints.txt
 
 # Containers often forbid byte code; then each of a run's processes compiles torch and Ray anew, which
 # takes longer than the tests do. Empty means that Python writes it, beside the sources, once.
@@ -31,7 +33,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("bimp-study needs Python >= 3.11, got %d.%d; make PYTHON=... names another" % v if v < (3, 11) else 0)'
 	@echo "Installing into .venv: some minutes and 6 GB the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[$(EXTRAS)]'
+	$(PIP) install --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(INSTALLED)
@@ -65,9 +67,17 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/report.py $(WORK)/report
 	$(BIN)/python benchmarks/dashboard.py $(WORK)/dashboard
 
+# constraints.txt pins what every extra takes, in the versions that .venv has and was tested with; what
+# .venv has not stays as it was. locks/ are three selections of it, with hashes.
 lock: $(INSTALLED)
-	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip; } > constraints.new
-	@mv constraints.new constraints.txt
+	@test -x $(BIN)/uv || $(PIP) install -c constraints.txt uv
+	@rm -rf build/lock && mkdir -p build/lock
+	@$(PIP) list --format=freeze --exclude-editable --exclude pip > build/lock/installed.txt
+	@sed 's/+.*//' build/lock/installed.txt > build/lock/tested.txt
+	@cp constraints.txt build/lock/pins.txt
+	$(COMPILE) --all-extras -c build/lock/tested.txt -o build/lock/pins.txt
+	@head -n 1 constraints.txt | cat - build/lock/pins.txt > build/lock/constraints.txt
+	@mv build/lock/constraints.txt constraints.txt
 	$(LOCK) -o locks/reading.txt
 	$(LOCK) --extra run -o locks/run.txt
 	$(LOCK) --extra cluster -o locks/cluster.txt
