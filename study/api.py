@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from study.checks.installed import require
 from study.checks.user_code import LookedAt, opened_study
 from study.definition import studyfile
 from study.definition.locations import folder_of
@@ -101,8 +102,10 @@ class Study:
     def run(self, out: str | Path | None = None, address: str | None = None) -> RunSummary:
         """Run what is wanted and not settled, on this machine or on the Ray cluster at `address`.
 
-        Trials that fail are in the summary, and are retried by the next run.
+        Trials that fail are in the summary, and are retried by the next run. Refusal where the
+        extra `run` is not installed.
         """
+        require("run", "ray", "torch")
         from study.driver.launch import run
 
         resolved, code = self._opened(out)

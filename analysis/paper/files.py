@@ -34,8 +34,8 @@ def _printed(figure: go.Figure, form: str) -> bytes:
     try:
         import kaleido  # noqa: F401
     except ImportError:
-        needed = "Kaleido (pip install 'bimp-study[png]') and a Chromium"
-        raise ValueError(f"a figure as {form} must have {needed}, got neither") from None
+        rule = "must have Kaleido installed (pip install 'bimp-study[png]')"
+        raise ValueError(f"a figure as {form} {rule}, got a Python without") from None
     try:
         image: bytes = figure.to_image(form, scale=DOTS_PER_PIXEL if form == "png" else 1)
     except Exception as error:

@@ -74,20 +74,25 @@ def python(running: tuple[int, ...]) -> Finding:
 def packages(requirements: Iterable[str]) -> Iterator[Finding]:
     """Yield each package that running a study requires, with its version; other extras are left
     out."""
-    yield _package(DISTRIBUTION, "", f"pip install -e . in the folder of {DISTRIBUTION}")
+    advice = f"pip install -e . in the folder of {DISTRIBUTION}"
+    yield _package(DISTRIBUTION, "", advice, advice)
     for text in requirements:
         name, _, marker = text.partition(";")
-        if "extra" not in marker or f'extra == "{RUN}"' in marker:
+        of_run = f'extra == "{RUN}"' in marker
+        if "extra" not in marker or of_run:
             wanted = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(.*)", name.strip())
             assert wanted is not None
-            yield _package(wanted[1], wanted[2].strip(), f'pip install "{name.strip()}"')
+            advice = f'pip install "{name.strip()}"'
+            missing = f"to run studies: pip install '{DISTRIBUTION}[{RUN}]'" if of_run else advice
+            yield _package(wanted[1], wanted[2].strip(), advice, missing)
 
 
-def _package(name: str, wanted: str, advice: str) -> Finding:
+def _package(name: str, wanted: str, advice: str, missing: str) -> Finding:
+    """`advice` is for a version that is too old, `missing` for a package that is not there."""
     try:
         installed = version(name)
     except PackageNotFoundError:
-        return Finding(name, False, "not installed", advice)
+        return Finding(name, False, "not installed", missing)
     least = re.search(r">=([0-9.]+)", wanted)
     if least is not None and _numbers(installed) < _numbers(least[1]):
         return Finding(name, False, f"{installed}, needs {wanted}", advice)

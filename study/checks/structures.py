@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from study.checks.installed import INSTALL, has_torch
 from study.points.resolved_study import ResolvedStudy
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
@@ -51,8 +52,7 @@ def uncut_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     Refusal where a structure divides no weight.
     """
     lines: dict[tuple[str, str], None] = {}
-    divided = [one for one in resolved.representatives if one.prune.form.record.divides]
-    for config, network in _with_networks(resolved, divided):
+    for config, network in _with_networks(resolved, _divided(resolved)):
         if reasons := _reasons(config, network):
             label, texts = "not divided", _named(reasons)
             if config.prune.form.record.parts:
@@ -68,12 +68,7 @@ def out_of_reach_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     classifier keeps all. Kinds of modules that are not known say nothing.
     """
     goals: dict[tuple[str, float], dict[float, None]] = {}
-    limited = [
-        one
-        for one in resolved.representatives
-        if one.prune.form.record.choice == "units" or one.prune.keep_layer_min
-    ]
-    for config, network in _with_networks(resolved, limited):
+    for config, network in _with_networks(resolved, _limited(resolved)):
         weights = _pruned(config, network)
         whole = whole_bundles(network.bundled(config.prune.form), weights)
         most = _most_zeros(config, weights, whole)
@@ -101,7 +96,42 @@ def refuse_empty_networks(resolved: ResolvedStudy) -> None:
     Whole units and `prune.keep_layer_min` keep some in every layer; kinds of methods that do not
     rank weights end where their training does.
     """
-    high = [
+    for config, network in _with_networks(resolved, _high(resolved)):
+        goal, sizes = config.prune.sparsity, [w.size for w in _pruned(config, network).values()]
+        parts = sizes if config.prune.scope == "layer" else [sum(sizes)]
+        if sizes and all(zeros_at(part, goal) >= part for part in parts):
+            rule = f"must leave one of the {sum(sizes)} weights that can be pruned"
+            raise Refusal(f"prune.sparsity {rule}, got {goal}")
+
+
+def unknown_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
+    """Return a line of a plan where its networks would have to be built and torch is missing."""
+    if has_torch():
+        return []
+    looked_at = [*_divided(resolved), *_limited(resolved), *_high(resolved)]
+    if not any(_has_to_be_built(resolved, config) for config in looked_at):
+        return []
+    what = "what structures and goals leave of the networks is not known without torch"
+    return [("not looked at", f"{what} ({INSTALL})")]
+
+
+def _divided(resolved: ResolvedStudy) -> list[TrialConfig]:
+    """Configurations whose structure may leave weights out."""
+    return [one for one in resolved.representatives if one.prune.form.record.divides]
+
+
+def _limited(resolved: ResolvedStudy) -> list[TrialConfig]:
+    """Configurations of which every layer keeps something."""
+    return [
+        one
+        for one in resolved.representatives
+        if one.prune.form.record.choice == "units" or one.prune.keep_layer_min
+    ]
+
+
+def _high(resolved: ResolvedStudy) -> list[TrialConfig]:
+    """Configurations whose goal may leave no weight."""
+    return [
         one
         for one in resolved.representatives
         if one.prune.sparsity > HIGH
@@ -109,12 +139,6 @@ def refuse_empty_networks(resolved: ResolvedStudy) -> None:
         and not one.prune.keep_layer_min
         and one.prune.form.record.choice != "units"
     ]
-    for config, network in _with_networks(resolved, high):
-        goal, sizes = config.prune.sparsity, [w.size for w in _pruned(config, network).values()]
-        parts = sizes if config.prune.scope == "layer" else [sum(sizes)]
-        if sizes and all(zeros_at(part, goal) >= part for part in parts):
-            rule = f"must leave one of the {sum(sizes)} weights that can be pruned"
-            raise Refusal(f"prune.sparsity {rule}, got {goal}")
 
 
 def _percents(shares: Sequence[float]) -> str:
@@ -245,8 +269,19 @@ def _by_reason(reasons: Mapping[str, str]) -> str:
     return "; ".join(texts)
 
 
+def _has_to_be_built(resolved: ResolvedStudy, config: TrialConfig) -> bool:
+    """Whether a trial's network is one of the catalog, which no look at a user's code tells."""
+    look = resolved.code.look_of(config.model_dump(mode="json"))
+    model = config.task.model
+    looked_at = look is not None and bool(look.findings)
+    return not looked_at and model is not None and not model.is_own and config.images is not None
+
+
 def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
-    """What is known of a trial's network; None where a look of an older version tells nothing."""
+    """What is known of a trial's network.
+
+    None where a look of an older version tells nothing, and where torch is not there to build it.
+    """
     look = resolved.code.look_of(config.model_dump(mode="json"))
     if look is not None and look.findings:
         found = look.findings
@@ -255,8 +290,9 @@ def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
         matrices = {name: (rows, columns) for name, (rows, columns) in found["matrices"].items()}
         return _Network(found["kinds"], list(found["order"]), matrices, found.get("bundles"))
     model, images = config.task.model, config.images
-    if model is None or model.is_own or images is None:
+    if not _has_to_be_built(resolved, config) or not has_torch():
         return None
+    assert model is not None and images is not None
     import torch
 
     from trainables.networks.models import build

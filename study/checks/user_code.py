@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.checks.installed import require_torch
 from study.checks.trained_weights import (
     Named,
     WeightsFile,
@@ -291,6 +292,7 @@ def _answers(
     code: UserCode, used: Sequence[Raw], surroundings: _Surroundings
 ) -> list[Mapping[str, Any]]:
     """Run the check process on a copy of the code, and return an answer for each use."""
+    require_torch("task must be tried")
     with _local_copy(code) as copy:
         request, answer = copy.parent / "request.json", copy.parent / "answer.json"
         question = {

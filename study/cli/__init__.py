@@ -103,6 +103,10 @@ def main() -> None:
 
         if isinstance(error, (RecordError, StoreOutage)):
             error = Refusal(str(error))
+        if isinstance(error, ModuleNotFoundError):
+            from study.checks.installed import without_extra
+
+            error = without_extra(error) or error
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             error = Refusal("standard output must take what is written, got a full device")
         if not isinstance(error, Refusal):

@@ -302,6 +302,9 @@ def _text(study: str) -> str:
         raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
     if study in presets():
         return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
+    if path.is_dir():
+        hint = f"; did you mean {path / 'study.yaml'}?" if (path / "study.yaml").is_file() else ""
+        raise Refusal(f"STUDY must be a YAML file or a preset, got {study} (a folder){hint}")
     if path.suffix in (".yaml", ".yml") or path.parent != Path():
         raise Refusal(f"STUDY must be a file that is there, got {study} (no such file)")
     known = presets()

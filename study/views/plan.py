@@ -9,6 +9,7 @@ from study.checks.structures import (
     out_of_reach_in_words,
     refuse_empty_networks,
     uncut_in_words,
+    unknown_in_words,
 )
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
@@ -129,6 +130,7 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
             *weights_in_words(resolved),
             *uncut_in_words(resolved),
             *out_of_reach_in_words(resolved),
+            *unknown_in_words(resolved),
         ],
         retrainings=len(study.retrain_seeds),
         resolution=_resolution(location, margin) if standing.settled else "",

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+OWN = PROJECT["name"]
 FORMS = {"reading": (), "run": ("run",), "cluster": ("run", "cluster")}
 """The extras, ours among them, that each lock is made of."""
 
 _PIN = re.compile(r"([a-z0-9-]+)==([^ ;]+)( ; .+)? \\")
+_CONSTRAINT = re.compile(r"([a-z0-9-]+)==([^ ;]+)( ; .+)?")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -32,9 +39,50 @@ def locked(form: str) -> dict[str, str]:
 
 
 def constraints() -> dict[str, str]:
-    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    pins = [line.split("==") for line in text.splitlines() if "==" in line]
-    return {canonical(name): version for name, version in pins}
+    """The versions of constraints.txt by name; no line of it is anything else, nor twice there."""
+    head, *every = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert head.startswith("# ")
+    pins = [_CONSTRAINT.fullmatch(line) for line in every]
+    named = {match[1]: match[2] for match in pins if match is not None}
+    assert len(named) == len(every)
+    return named
+
+
+def reached(extra: str | None) -> set[str]:
+    """The packages that an extra takes on this machine, as far as what is installed tells."""
+    names: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    waiting = [Requirement(f"{OWN}[{extra}]" if extra else OWN)]
+    while waiting:
+        requirement = waiting.pop()
+        for one in ("", *requirement.extras):
+            if (key := (canonical(requirement.name), one)) not in seen:
+                seen.add(key)
+                names.add(key[0])
+                waiting += list(needed(*key))
+    return names - {OWN}
+
+
+def needed(name: str, extra: str) -> Iterator[Requirement]:
+    """What a package requires with one of its extras; nothing of one that is not installed."""
+    every = [Requirement(one) for one in declared(extra)] if name == OWN else of_package(name)
+    for requirement in every:
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield requirement
+
+
+@cache
+def of_package(name: str) -> tuple[Requirement, ...]:
+    """What an installed package requires, with all its extras."""
+    try:
+        return tuple(Requirement(line) for line in requires(name) or ())
+    except PackageNotFoundError:
+        return ()
+
+
+def declared(extra: str) -> list[str]:
+    """Our own requirements by pyproject.toml, whatever was installed from it."""
+    return EXTRAS[extra] if extra else PROJECT["dependencies"]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -49,13 +97,38 @@ def test_a_lock_names_versions_and_hashes_and_nothing_else(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_lock_has_what_the_project_needs_in_the_versions_that_were_tested(form: str) -> None:
-    extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *(name for extra in FORMS[form] for name in extras[extra])]
-    names = {canonical(re.split(r"[>=\[]", one)[0]) for one in wanted} - {"bimp-study"}
+    wanted = [*PROJECT["dependencies"], *(name for extra in FORMS[form] for name in EXTRAS[extra])]
+    names = {canonical(Requirement(one).name) for one in wanted} - {OWN}
     versions = locked(form)
     assert names <= versions.keys()
-    tested = constraints()
-    assert {name: tested.get(name, version) for name, version in versions.items()} == versions
+    assert versions.items() <= constraints().items()
+
+
+@pytest.mark.parametrize("extra", [None, *EXTRAS])
+def test_all_that_an_extra_takes_is_pinned(extra: str | None) -> None:
+    """What a package that is not installed requires in turn only `make lock` knows."""
+    names = reached(extra)
+    assert {canonical(Requirement(one).name) for one in declared(extra or "")} - {OWN} <= names
+    assert sorted(names - constraints().keys()) == []
+
+
+def test_a_pinned_version_is_one_that_is_asked_for() -> None:
+    pinned = constraints()
+    asked = [Requirement(one) for extra in ("", *EXTRAS) for one in declared(extra)]
+    refused = [
+        str(one)
+        for one in asked
+        if one.name != OWN and not one.specifier.contains(pinned[canonical(one.name)], True)
+    ]
+    assert refused == []
+
+
+def test_extras_of_packages_count() -> None:
+    """Ray's dashboard serves over aiohttp, which `ray[tune]` does not take."""
+    assert "aiohttp" in reached("cluster")
+    assert "aiohttp" not in reached("run")
+    assert {"torch", "ray", "botocore"} <= reached("cluster")
+    assert "torch" not in reached(None)
 
 
 def test_reading_takes_neither_torch_nor_ray() -> None:

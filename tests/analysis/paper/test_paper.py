@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -122,6 +123,13 @@ def test_html_and_json_are_whole(schedules_folder: Path) -> None:
     assert len(read_back.data) == len(figure.data)
 
 
+def test_print_without_kaleido_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kaleido", None)  # an import of it now fails
+    rule = r"^a figure as pdf must have Kaleido installed \(pip install 'bimp-study\[png\]'\)"
+    with pytest.raises(ValueError, match=rule):
+        rendered(go.Figure(), "pdf")
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a Chromium")
@@ -142,8 +150,6 @@ def test_printed_files_have_the_size_that_was_asked_for(schedules_folder: Path) 
 
 
 def test_the_command_writes_and_refuses(schedules_folder: Path, tmp_path: Path) -> None:
-    import sys
-
     def bimp(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from study.cli import main; main()", "figure", *words]
         return subprocess.run(command, capture_output=True, text=True, check=False)

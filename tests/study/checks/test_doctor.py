@@ -58,6 +58,15 @@ def test_packages(requirement: str, ok: bool, found: str) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_what_only_a_run_takes_is_named_by_its_extra() -> None:
+    """One that is there and too old is named itself: the extra would not tell which."""
+    marker = '; extra == "run"'
+    _, ray, torch = packages([f"ray[tune]>=2.60{marker}", f"torch>=2.11{marker}"])
+    assert ray.advice == "to run studies: pip install 'bimp-study[run]'"
+    assert torch.advice == 'pip install "torch>=2.11"'
+
+
+@pytest.mark.usefixtures("installed")
 def test_extras_are_not_asked_for() -> None:
     found = list(packages(["torch>=2.0", "pytest>=9.0; extra == 'dev'"]))
     assert [f.what for f in found] == ["bimp-study", "torch"]

@@ -56,6 +56,7 @@ def without(*words: str) -> subprocess.CompletedProcess[str]:
     ("words", "part"),
     [
         ("plan digits", "108 = 36 configurations x 3 seeds"),
+        ("plan digits-structures", "is not known without torch (pip install 'bimp-study[run]')"),
         ("status {}", "108 trials"),
         ("results {} --columns retrain.schedule,val_accuracy", "allr"),
         ("table {}", "Mean ± sample standard deviation"),
@@ -101,6 +102,21 @@ def test_what_needs_networks_names_the_extra(words: str) -> None:
         f"bimp: bimp {verb} must have torch and safetensors installed"
         " (pip install 'bimp-study[run]'), got a Python without\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("preset", "sentence"),
+    [
+        ("segmentation-small", "task must be tried where torch is installed"),
+        ("voc-deeplab", "this must have torch installed"),
+    ],
+)
+def test_a_plan_that_takes_torch_names_the_extra(preset: str, sentence: str) -> None:
+    """A whole task is built to be looked at; torchvision's weights lie where torch keeps them."""
+    ended = without("plan", preset)
+    assert ended.returncode == 2
+    install = "(pip install 'bimp-study[run]'), got a Python without"
+    assert ended.stderr == f"bimp: {sentence} {install}\n"
 
 
 def test_running_names_the_extra_and_starts_nothing(tmp_path: Path) -> None:

@@ -109,6 +109,14 @@ def test_what_a_folder_keeps_reads_back_equal(more: dict[str, Any]) -> None:
     assert StudyFile.of(study.raw()) == study
 
 
+def test_a_study_folder_is_no_study_file(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"must be a YAML file or a preset, got .* \(a folder\)$"):
+        load(str(tmp_path))
+    (tmp_path / "study.yaml").write_text("name: small")
+    with pytest.raises(Refusal, match=r"\(a folder\); did you mean .*/study\.yaml\?$"):
+        load(str(tmp_path))
+
+
 def test_presets_are_found_by_name_and_a_file_comes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
