@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Final
 
 import click
+
+_OUTCOMES: Final = {
+    "at work": "the nodes were looked at, and {job} is at work",
+    "over": "{job} has ended, and every trial is settled",
+    "unknown": "{job} has not yet looked at the nodes; it goes on",
+}
 
 
 @click.command("submit")
@@ -17,11 +25,12 @@ import click
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )  # fmt: skip
 def command(study: str, address: str, out: str, sets: tuple[str, ...], working_dir: Path) -> None:
-    """Hand `bimp run STUDY` to a Ray cluster as a job, and return at once.
+    """Hand `bimp run STUDY` to a Ray cluster as a job, and return once it has looked at the nodes.
 
     The study is checked here first. The working folder is shipped, without results and caches; the
     nodes must have bimp installed. DIR must outlive the job: an absolute path on a file system that
-    all nodes share, or an object store's URI.
+    all nodes share, or an object store's URI. What nodes lack is said as by bimp doctor --address;
+    where no node can run a trial the exit status is 2. Ctrl-C leaves the job at work.
     """
     from study.checks.installed import require
     from study.checks.user_code import opened_study
@@ -32,9 +41,16 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
     opened_study(loaded, out)[0].check()
 
     from study.driver.submission import submit
+    from study.machines.first_look import first_look
 
-    job = submit(
+    job, server = submit(
         study, loaded.name, address=address, out=out, sets=sets, working_dir=working_dir,
         stage_store=loaded.stage_store,
     )  # fmt: skip
     click.echo(f"submitted {job}; follow it: ray job logs --address {address} --follow {job}")
+    try:
+        outcome = first_look(server, job, click.echo)
+    except KeyboardInterrupt:
+        click.echo(f"\n{job} goes on; end it: ray job stop --address {address} {job}")
+        sys.exit(130)
+    click.echo(_OUTCOMES[outcome].format(job=job))

@@ -29,6 +29,7 @@ from study.driver.run_end import AGAIN, RunEnd, cluster_lost, sigterm_as_interru
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
+from study.machines.first_look import RAY_IS_UP
 from study.machines.slots import Slots, fixed, following
 from study.points.resolved_study import Earlier, ResolvedStudy
 from study.trackers.process import Tracking
@@ -259,7 +260,7 @@ class Launch:
         self, machines: Machines, slots: int, address: str | None, screen: Display
     ) -> None:
         screen.say(
-            f"Ray is up: {counted(machines.nodes, 'node')},"
+            f"{RAY_IS_UP}{counted(machines.nodes, 'node')},"
             f" {machines.cpus:g} CPUs, {machines.gpus:g} GPUs; {slots} trials at once"
         )
         trial = self.study.resources

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from study.definition.studyfile import presets
+from study.machines.first_look import JobServer
 from trainables.files.storage import is_remote
 from trainables.vocabulary.refusal import Refusal
 
@@ -23,7 +24,7 @@ EXCLUDES = (
 """What of the working folder is left behind, beside what its .gitignore names."""
 
 
-class Client(Protocol):
+class Client(JobServer, Protocol):
     """The part of `ray.job_submission.JobSubmissionClient` that a submission needs."""
 
     def submit_job(
@@ -75,8 +76,8 @@ def submit(
     working_dir: Path,
     stage_store: str | None = None,
     connect: Callable[[str], Client] | None = None,
-) -> str:
-    """Submit the run of a study and return the job's id.
+) -> tuple[str, Client]:
+    """Submit the run of a study, and return the job's id and the server that tells of it.
 
     `study` is a YAML file within `working_dir` or a preset, `name` its name, `out` a folder that
     outlives the job, as does the study's `stage_store`. Refusal when something of that does not
@@ -90,12 +91,13 @@ def submit(
 
     try:
         client = (connect or _connect)(address)
-        return client.submit_job(
+        job = client.submit_job(
             entrypoint=command, runtime_env=runtime_env(folder), metadata={"study": name}
         )
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
         reason = " ".join(str(error).split())
         raise Refusal(f"--address must be a Ray job server, got {address} ({reason})") from error
+    return job, client
 
 
 def _connect(address: str) -> Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,14 +23,22 @@ retrain: {epochs: 1}
 
 
 class Server:
-    """A job server that remembers what it was given."""
+    """A job server that remembers what it was given, and whose jobs print what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: str = "Ray is up: 2 nodes\n", exit_status: int | None = None) -> None:
         self.jobs: list[dict[str, Any]] = []
+        self._log, self._exit_status = log, exit_status
 
     def submit_job(self, **job: Any) -> str:
         self.jobs.append(job)
         return f"job-{len(self.jobs)}"
+
+    def get_job_info(self, job_id: str, /) -> Any:
+        status = {None: "RUNNING", 0: "SUCCEEDED"}.get(self._exit_status, "FAILED")
+        return SimpleNamespace(status=status, message="", driver_exit_code=self._exit_status)
+
+    def get_job_logs(self, job_id: str, /) -> str:
+        return self._log
 
 
 def test_the_command_of_the_job() -> None:
@@ -86,11 +95,11 @@ def test_submitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(address)
         return server
 
-    job = submit(
+    job, client = submit(
         "a.yaml", "small", address="http://head:8265", out="/shared/out", sets=["seeds=[1]"],
         working_dir=Path(), connect=connect,
     )  # fmt: skip
-    assert (job, asked) == ("job-1", ["http://head:8265"])
+    assert (job, client, asked) == ("job-1", server, ["http://head:8265"])
     assert server.jobs == [
         {
             "entrypoint": "bimp run a.yaml --address auto --out /shared/out --set 'seeds=[1]'",
@@ -124,7 +133,21 @@ def test_the_command_hands_over_what_it_was_given(
                  "--set", "seeds=[3]")  # fmt: skip
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("submitted job-1; follow it: ray job logs --address http://head")
+    assert ended.out.endswith(
+        "\nRay is up: 2 nodes\nthe nodes were looked at, and job-1 is at work\n"
+    )
     assert server.jobs[0]["entrypoint"].endswith("--set 'seeds=[3]'")
+
+
+def test_the_command_ends_as_a_run_that_no_node_can_take(
+    tmp_path: Path, bimp: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = "missing: w0: data.root must hold svhn\nbimp: data.root must hold svhn, got /data\n"
+    monkeypatch.setattr("study.driver.submission._connect", lambda _: Server(log, 2))
+    monkeypatch.chdir(tmp_path)
+    ended = bimp("submit", "digits", "--address", "http://head:8265", "--out", "/shared/x")
+    assert (ended.status, ended.err) == (2, "bimp: data.root must hold svhn, got /data\n")
+    assert ended.out.endswith("\nmissing: w0: data.root must hold svhn\n")
 
 
 def test_a_wrong_study_is_not_submitted(
