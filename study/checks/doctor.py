@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from study.checks.readiness import local_cpus
+from study.checks.cores import local_cpus
 from trainables.config.datasets import DATASETS, Dataset, KnownDataset
 from trainables.vocabulary.imports import import_faults
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.refusal import Refusal
 
 _PROBE = "writable.tmp"
+_TRIES = 20
 
 
 def check_folder(location: str, key: str) -> None:
@@ -21,14 +22,37 @@ def check_folder(location: str, key: str) -> None:
     try:
         folder = _patiently(location)
         new = [] if is_remote(location) else _missing_folders(Path(folder.location))
-        folder.write(_PROBE, b"")
-        folder.delete(_PROBE)
-        for path in new:
-            path.rmdir()
+        _probe(folder)
+        _take_away(new)
     except (OSError, ValueError) as error:
         raise Refusal(
             f"{key} must be a folder that can be written, got {location} ({error})"
         ) from error
+
+
+def _probe(folder: Folder) -> None:
+    """Write to a folder; again where another run, which starts too, has just taken it away."""
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            folder.write(_PROBE, b"")
+            folder.delete(_PROBE)
+            return
+        except FileNotFoundError:
+            if last:
+                raise
+
+
+def _take_away(new: Iterable[Path]) -> None:
+    """Remove folders that were not there before, the lowest first, up to one that is in use now."""
+    for path in new:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return
 
 
 def _patiently(location: str) -> Folder:
@@ -132,11 +156,6 @@ def check_resources(study: StudyFile, cpus: float, gpus: float, where: str) -> N
         raise Refusal(f"resources.cpus must be <= {cpus:g} on {where}, got {trial.cpus}")
     if trial.gpus > gpus:
         raise Refusal(f"resources.gpus must be <= {gpus:g} on {where}, got {trial.gpus:g}")
-
-
-def local_cpus() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local_gpus() -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from study.checks import readiness
 from study.checks.batches import check_batches
+from study.checks.cores import local_cpus
 from study.checks.installed import require_quantiser
 from study.checks.structures import refuse_empty_networks, uncut_in_words
 from study.checks.user_code import LookedAt
@@ -89,7 +90,7 @@ class Launch:
         self.before = self._study_before()
         if address is None and not ray_session.is_up():
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
-            readiness.check_resources(self.study, readiness.local_cpus(), gpus, "this machine")
+            readiness.check_resources(self.study, local_cpus(), gpus, "this machine")
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
         check_batches(configs)
@@ -175,7 +176,7 @@ class Launch:
         self, earlier: Earlier, address: str | None, screen: Display, tracking: Tracking
     ) -> Work:
         """Make what is missing on Ray."""
-        cpus = readiness.local_cpus()
+        cpus = local_cpus()
         gpus = readiness.local_gpus() if self.study.resources.gpus else 0
         with ExitStack() as stack:
             watch = stack.enter_context(ClusterWatch())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from study.checks import readiness
+from study.checks.cores import local_cpus
 from tests.study.conftest import Command, Ended
 from trainables.files.leases import Leases
 from trainables.files.progress import RUN_LEASE
@@ -404,7 +405,7 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MACHINE = (
     W("more cores than there are", {"resources": {"cpus": 9999}}, "resources.cpus",
-      f"must be <= {readiness.local_cpus()} on this machine", "9999"),
+      f"must be <= {local_cpus()} on this machine", "9999"),
     W("a GPU where there is none", {"resources": {"gpus": 1}}, "resources.gpus",
       "must be <= 0 on this machine", "1"),
     W("half a GPU where there is none", {"resources": {"gpus": 0.5}}, "resources.gpus",
@@ -413,7 +414,7 @@ MACHINE = (
       "must be <= 0 on this machine", "2"),
     W("more processes for a trial than cores", {"compute": {"processes": 60}},
       "resources.cpus times compute.processes",
-      f"must be <= {readiness.local_cpus()} on this machine", "1 x 60"),
+      f"must be <= {local_cpus()} on this machine", "1 x 60"),
     W("missing data", {"task.dataset": "mnist", "data": {"root": "nowhere"}}, "data.root",
       "must hold mnist", "nowhere", "train-images-idx3-ubyte"),
     W("missing data of a search", {"task.dataset": {"choice": ["digits", "cifar10"]},
