@@ -98,6 +98,50 @@ def test_a_job_over_two_nodes_settles_a_study(
     assert all(host.run("ls", "/tmp").stdout.count("bimp") == 0 for host in machines[0])
 
 
+def test_jobs_that_share_their_nodes_leave_each_other_alone(
+    cluster: Slurm, machines: tuple[list[Host], Path]
+) -> None:
+    """Two at once on both nodes: ports, folders and the end of the one that is first through."""
+    options = ("--nodes=2", "--cpus-per-task=1", "--time=1:00:00")
+    given = [environment(cluster, SMALL, "beside-0"), environment(cluster, LONG, "beside-1")]
+    jobs = [cluster.submit(SCRIPTS / "bimp.sbatch", *options, **one) for one in given]
+    assert cluster.wait(jobs[0], "COMPLETED", "FAILED") == "COMPLETED", cluster.output(jobs[0])
+    assert cluster.state(jobs[1]) == "RUNNING", "the longer one is to see the other's end"
+    assert cluster.wait(jobs[1], "COMPLETED", "FAILED") == "COMPLETED", cluster.output(jobs[1])
+    for name in ("beside-0", "beside-1"):
+        assert states(cluster.folder / name) == ["done"] * 4
+    assert "lost" not in cluster.output(jobs[1])
+    assert nothing_left(machines)
+    assert all(host.run("ls", "/tmp").stdout.count("bimp") == 0 for host in machines[0])
+
+
+def test_a_job_goes_on_without_a_node_that_it_loses(cluster: Slurm) -> None:
+    given = environment(cluster, LONG, "lost-node")
+    job = cluster.submit(SCRIPTS / "bimp.sbatch", "--nodes=2", "--cpus-per-task=1", **given)
+    wait_for_partial_state(cluster, job, "lost-node")
+    cluster.command("scontrol", "update", "NodeName=h1", "State=DOWN", "Reason=test")
+    try:
+        assert cluster.wait(job, "COMPLETED", "FAILED", "PENDING") == "COMPLETED"
+    finally:
+        cluster.command("scontrol", "update", "NodeName=h1", "State=IDLE")
+    assert "Node failure on h1" in cluster.output(job)
+    assert states(cluster.folder / "lost-node") == ["done"] * 4
+
+
+def test_an_array_that_is_submitted_twice_trains_nothing_twice(cluster: Slurm) -> None:
+    """The second waits for leases of the first, then says that its folders are in use."""
+    given = environment(cluster, LONG, "twice")
+    options = ("--array=0-1", "--cpus-per-task=1", "--gpus=0")
+    first, second = (cluster.submit(SCRIPTS / "array.sbatch", *options, **given) for _ in range(2))
+    tasks = [f"{job}_{seed}" for seed in (0, 1) for job in (first, second)]
+    ends = [cluster.wait(task, "COMPLETED", "FAILED") for task in tasks]
+    assert "COMPLETED" in ends[:2] and "COMPLETED" in ends[2:]
+    for seed in (0, 1):
+        folder = cluster.folder / "twice" / f"seed-{seed}"
+        records = StudyFolder(str(folder)).records().records
+        assert [(record.state, record.attempt) for record in records] == [("done", 1)] * 2
+
+
 def test_an_array_runs_a_seed_per_task(cluster: Slurm) -> None:
     given = environment(cluster, SMALL, "array")
     job = cluster.submit(SCRIPTS / "array.sbatch", "--array=0-1", "--cpus-per-task=1", **given)
