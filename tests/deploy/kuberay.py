@@ -1,7 +1,8 @@
 """What KubeRay's operator takes in a RayJob and a RayCluster: names and kinds of all fields.
 
-Written down from the API reference of KubeRay 1.5.1, whose resource definitions prune or refuse any
-other field, and from that of Kubernetes for pods. `schema` makes of it what `jsonschema` checks.
+Written down from the reference that KubeRay 1.7.0 generates of its resource definitions, which
+prune or refuse any other field. What they embed of Kubernetes' own definitions, pods above all, is
+checked by those. `schema` makes of it what `jsonschema` checks.
 """
 
 from __future__ import annotations
@@ -12,90 +13,102 @@ from typing import Any, Final
 _RECORDS: Final[dict[str, str]] = {
     "RayJob": "apiVersion=v1! kind=RayJob! metadata=ObjectMeta! spec=RayJobSpec!",
     "RayCluster": "apiVersion=v1! kind=RayCluster! metadata=ObjectMeta! spec=RayClusterSpec!",
+    "ObjectMeta": "name=string namespace=string labels=strings annotations=strings",
     "RayJobSpec": (
-        "activeDeadlineSeconds=integer backoffLimit=integer preRunningDeadlineSeconds=integer"
-        " rayClusterSpec=RayClusterSpec submitterPodTemplate=PodTemplate metadata=strings"
-        " clusterSelector=strings submitterConfig=SubmitterConfig managedBy=string"
-        " deletionStrategy=any entrypoint=string runtimeEnvYAML=string jobId=string"
-        " submissionMode=JobSubmissionMode entrypointResources=string entrypointNumCpus=number"
-        " entrypointNumGpus=number ttlSecondsAfterFinished=integer"
+        "activeDeadlineSeconds=integer backoffLimit=integer rayClusterSpec=RayClusterSpec"
+        " submitterPodTemplate=pod metadata=strings clusterSelector=strings"
+        " submitterConfig=SubmitterConfig managedBy=Manager deletionStrategy=DeletionStrategy"
+        " entrypoint=string runtimeEnvYAML=string jobId=string submissionMode=JobSubmissionMode"
+        " entrypointResources=string entrypointNumCpus=number entrypointNumGpus=number"
+        " ttlSecondsAfterFinished=integer preRunningDeadlineSeconds=positive"
         " shutdownAfterJobFinishes=boolean suspend=boolean"
     ),
     "SubmitterConfig": "backoffLimit=integer",
+    "DeletionStrategy": (
+        "onSuccess=DeletionPolicy onFailure=DeletionPolicy deletionRules=[DeletionRule]"
+    ),
+    "DeletionPolicy": "policy=DeletionPolicyType",
+    "DeletionRule": "policy=DeletionPolicyType! condition=DeletionCondition!",
+    "DeletionCondition": "jobStatus=string jobDeploymentStatus=string ttlSeconds=natural",
     "RayClusterSpec": (
-        "suspend=boolean managedBy=string authOptions=AuthOptions"
-        " autoscalerOptions=AutoscalerOptions headServiceAnnotations=strings"
-        " enableInTreeAutoscaling=boolean gcsFaultToleranceOptions=any"
-        " headGroupSpec=HeadGroupSpec! rayVersion=string workerGroupSpecs=[WorkerGroupSpec]"
+        "upgradeStrategy=RayClusterUpgradeStrategy authOptions=AuthOptions suspend=boolean"
+        " managedBy=Manager autoscalerOptions=AutoscalerOptions headServiceAnnotations=strings"
+        " enableInTreeAutoscaling=boolean gcsFaultToleranceOptions=GcsFaultToleranceOptions"
+        " historyServerOptions=HistoryServerOptions networkPolicy=NetworkPolicyConfig"
+        " tlsOptions=TLSOptions headGroupSpec=HeadGroupSpec! rayVersion=string"
+        " workerGroupSpecs=[WorkerGroupSpec]"
     ),
-    "AuthOptions": "mode=AuthMode",
+    "RayClusterUpgradeStrategy": "type=RayClusterUpgradeType",
+    "AuthOptions": "enableK8sTokenAuth=boolean secretName=string mode=AuthMode",
     "AutoscalerOptions": (
-        "resources=Resources image=string imagePullPolicy=string securityContext=any"
+        "resources=embedded image=string imagePullPolicy=PullPolicy securityContext=embedded"
         " idleTimeoutSeconds=integer upscalingMode=UpscalingMode version=AutoscalerVersion"
-        " env=[any] envFrom=[any] volumeMounts=[VolumeMount]"
+        " env=embedded envFrom=embedded volumeMounts=embedded command=[string] args=[string]"
     ),
+    "GcsFaultToleranceOptions": (
+        "backend=GcsFaultToleranceBackend redisUsername=RedisCredential"
+        " redisPassword=RedisCredential externalStorageNamespace=string redisAddress=string"
+        " storage=GcsEmbeddedStorage"
+    ),
+    "RedisCredential": "valueFrom=embedded value=string",
+    "GcsEmbeddedStorage": (
+        "claimName=string size=quantity storageClassName=string accessModes=[string]"
+        " subPath=string deletionPolicy=GCSStorageDeletionPolicy"
+    ),
+    "HistoryServerOptions": "collectorOptions=CollectorOptions",
+    "CollectorOptions": "image=string imagePullPolicy=PullPolicy resources=embedded env=embedded",
+    "NetworkPolicyConfig": (
+        "mode=NetworkPolicyMode head=NetworkPolicyRules worker=NetworkPolicyRules"
+        " workerGroups=[WorkerGroupNetworkPolicyRules]"
+    ),
+    "NetworkPolicyRules": "ingressRules=embedded egressRules=embedded",
+    "WorkerGroupNetworkPolicyRules": "groupName=string! ingressRules=embedded egressRules=embedded",
+    "TLSOptions": "enabled=boolean",
     "HeadGroupSpec": (
-        "template=PodTemplate! headService=any enableIngress=boolean resources=quantities"
-        " labels=strings rayStartParams=strings serviceType=string"
+        "template=pod! headService=embedded enableIngress=boolean ingressOptions=IngressOptions"
+        " resources=strings labels=strings rayStartParams=strings serviceType=ServiceType"
     ),
+    "IngressOptions": "host=string path=string pathType=IngressPathType tls=embedded",
     "WorkerGroupSpec": (
         "suspend=boolean groupName=string! replicas=integer minReplicas=integer!"
-        " maxReplicas=integer! idleTimeoutSeconds=integer resources=quantities labels=strings"
-        " rayStartParams=strings template=PodTemplate! scaleStrategy=any numOfHosts=integer"
+        " maxReplicas=integer! idleTimeoutSeconds=integer priority=integer resources=strings"
+        " labels=strings rayStartParams=strings template=pod! scaleStrategy=ScaleStrategy"
+        " numOfHosts=integer"
     ),
-    "ObjectMeta": "name=string namespace=string labels=strings annotations=strings",
-    "PodTemplate": "metadata=ObjectMeta spec=PodSpec!",
-    "PodSpec": (
-        "containers=[Container]! initContainers=[Container] volumes=[Volume]"
-        " nodeSelector=strings tolerations=[any] affinity=any securityContext=any"
-        " serviceAccountName=string imagePullSecrets=[any] restartPolicy=RestartPolicy"
-        " priorityClassName=string runtimeClassName=string terminationGracePeriodSeconds=integer"
-    ),
-    "Container": (
-        "name=string! image=string imagePullPolicy=string command=[string] args=[string]"
-        " workingDir=string env=[any] envFrom=[any] ports=[any] resources=Resources"
-        " volumeMounts=[VolumeMount] lifecycle=any livenessProbe=any readinessProbe=any"
-        " securityContext=any"
-    ),
-    "Resources": "requests=quantities limits=quantities",
-    "VolumeMount": "name=string! mountPath=string! readOnly=boolean subPath=string",
-    "Volume": (
-        "name=string! persistentVolumeClaim=ClaimSource configMap=ConfigMapSource"
-        " emptyDir=EmptyDirSource secret=any hostPath=any nfs=any"
-    ),
-    "ClaimSource": "claimName=string! readOnly=boolean",
-    "ConfigMapSource": "name=string items=[any] defaultMode=integer optional=boolean",
-    "EmptyDirSource": "medium=Medium sizeLimit=quantity",
-    "Claim": "apiVersion=core! kind=PersistentVolumeClaim! metadata=ObjectMeta! spec=ClaimSpec!",
-    "ClaimSpec": (
-        "accessModes=[AccessMode] storageClassName=string resources=Resources volumeName=string"
-        " volumeMode=string selector=any"
-    ),
+    "ScaleStrategy": "workersToDelete=[string]",
 }
 
 _CHOICES: Final[dict[str, str]] = {
     "v1": "ray.io/v1",
-    "core": "v1",
     "RayJob": "RayJob",
     "RayCluster": "RayCluster",
-    "PersistentVolumeClaim": "PersistentVolumeClaim",
     "AuthMode": "disabled token",
-    "JobSubmissionMode": "K8sJobMode HTTPMode InteractiveMode SidecarMode",
-    "UpscalingMode": "Default Aggressive Conservative",
     "AutoscalerVersion": "v1 v2",
-    "RestartPolicy": "Always OnFailure Never",
-    "Medium": "Memory HugePages",
-    "AccessMode": "ReadWriteOnce ReadOnlyMany ReadWriteMany ReadWriteOncePod",
+    "DeletionPolicyType": "DeleteCluster DeleteWorkers DeleteSelf DeleteNone",
+    "GCSStorageDeletionPolicy": "DeleteWithCluster Retain",
+    "GcsFaultToleranceBackend": "redis rocksdb",
+    "IngressPathType": "Exact Prefix ImplementationSpecific",
+    "JobSubmissionMode": "K8sJobMode HTTPMode InteractiveMode SidecarMode",
+    "Manager": "ray.io/kuberay-operator kueue.x-k8s.io/multikueue",
+    "NetworkPolicyMode": "DenyAll DenyAllIngress DenyAllEgress",
+    "PullPolicy": "Always IfNotPresent Never",
+    "RayClusterUpgradeType": "Recreate None",
+    "ServiceType": "ClusterIP NodePort LoadBalancer ExternalName",
+    "UpscalingMode": "Default Aggressive Conservative",
 }
 
-_QUANTITY: Final = r"^[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?)?$"
-_AMOUNT: Final = {"type": ["string", "integer"], "pattern": _QUANTITY}
+QUANTITY: Final = r"^[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?)?$"
+"""How Kubernetes writes an amount; its schemas name no pattern."""
+
 _PLAIN: Final[dict[str, dict[str, Any]]] = {
     **{name: {"type": name} for name in ("string", "integer", "number", "boolean")},
-    "any": {},
+    "natural": {"type": "integer", "minimum": 0},
+    "positive": {"type": "integer", "minimum": 1},
     "strings": {"type": "object", "additionalProperties": {"type": "string"}},
-    "quantity": _AMOUNT,
-    "quantities": {"type": "object", "additionalProperties": _AMOUNT},
+    "quantity": {"type": ["string", "integer"], "pattern": QUANTITY},
+    "pod": {"type": "object"},
+    # Of Kubernetes and in no manifest here: whoever uses one checks it first.
+    "embedded": {"not": {}},
 }
 
 
@@ -115,6 +128,6 @@ def _of(kind: str, field: str) -> dict[str, Any]:
         return {"type": "array", "items": _of(kind.strip("[]"), field)}
     if kind in _PLAIN:
         return _PLAIN[kind]
-    if kind in _RECORDS and field not in ("kind", "apiVersion"):
+    if kind in _RECORDS and field != "kind":
         return schema(kind)
     return {"enum": _CHOICES[kind].split()}

@@ -1,36 +1,86 @@
-"""The manifests for Kubernetes: what KubeRay takes, and what a study needs of it."""
+"""The manifests for Kubernetes: what KubeRay and Kubernetes take, and what a study needs."""
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 import trainables
-from tests.deploy.kuberay import schema
+from tests.deploy.kuberay import QUANTITY, schema
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
-MANIFESTS = {"rayjob": "RayJob", "raycluster": "RayCluster", "volume": "Claim"}
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "kubernetes"
+KUBERNETES = "1.37"
 
 
 def manifest(name: str) -> Any:
-    return YAML(typ="safe").load(FOLDER / name)
+    return YAML(typ="safe").load(FOLDER / f"{name}.yaml")
 
 
-def faults(document: Any, record: str) -> list[str]:
-    """What a schema refuses of a document: the path of each fault, and its message."""
-    errors = Draft202012Validator(schema(record)).iter_errors(document)
-    return sorted(f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
+def cluster_in(document: Any) -> Any:
+    """The cluster's part of a RayJob or a RayCluster."""
+    return document["spec"].get("rayClusterSpec", document["spec"])
 
 
-@pytest.mark.parametrize("name", MANIFESTS)
+def templates(document: Any) -> list[Any]:
+    """The pod templates of a RayJob or a RayCluster."""
+    cluster = cluster_in(document)
+    return [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def faults(document: Any) -> list[str]:
+    """What KubeRay's fields or Kubernetes' own schema of pods refuse: where, and the message."""
+    errors = Draft202012Validator(schema(document["kind"])).iter_errors(document)
+    own = sorted(f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors)
+    return own or [fault for one in templates(document) for fault in of_kubernetes(pod(one))]
+
+
+def pod(template: Any) -> Any:
+    metadata = {"name": "pod"}
+    return {"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata, "template": template}
+
+
+def of_kubernetes(document: Any) -> list[str]:
+    """What Kubernetes' strict schema refuses of one of its own objects."""
+    try:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return [f"{'.'.join(map(str, error.absolute_path))}: {error.message}"]
+    return [f"{amount!r} is no quantity" for amount in amounts(document) if not quantity(amount)]
+
+
+def amounts(node: Any) -> Iterator[Any]:
+    """The amounts of resources anywhere in an object, of which Kubernetes' schema says nothing."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if name in ("requests", "limits"):
+            yield from value.values()
+        elif name == "sizeLimit":
+            yield value
+        elif isinstance(value, dict | list):
+            yield from amounts(value)
+
+
+def quantity(amount: Any) -> bool:
+    return re.match(QUANTITY, str(amount)) is not None
+
+
+@pytest.mark.parametrize("name", ["rayjob", "raycluster"])
 def test_every_field_is_one_that_kuberay_or_kubernetes_knows(name: str) -> None:
-    assert faults(manifest(f"{name}.yaml"), MANIFESTS[name]) == []
+    document = manifest(name)
+    assert faults(document) == []
+    assert len(list(amounts(document))) == 4 + 6, "of the head and of a worker"
+
+
+def test_the_volume_is_one_that_kubernetes_takes() -> None:
+    assert of_kubernetes(manifest("volume")) == []
 
 
 def _misspelt(cluster: Any) -> None:
@@ -50,9 +100,23 @@ def _no_name(cluster: Any) -> None:
 
 
 def _wrong_unit(cluster: Any) -> None:
-    cluster["headGroupSpec"]["template"]["spec"]["containers"][0]["resources"] = {
-        "limits": {"memory": "8GB"}
-    }
+    container(cluster)["resources"] = {"limits": {"memory": "8GB"}}
+
+
+def container(cluster: Any) -> Any:
+    return cluster["headGroupSpec"]["template"]["spec"]["containers"][0]
+
+
+def _misspelt_in_the_pod(cluster: Any) -> None:
+    container(cluster)["volumeMount"] = container(cluster).pop("volumeMounts")
+
+
+def _text_for_a_user(cluster: Any) -> None:
+    cluster["headGroupSpec"]["template"]["spec"]["securityContext"] = {"fsGroup": "1000"}
+
+
+def _unchecked(cluster: Any) -> None:
+    cluster["autoscalerOptions"]["resources"] = {"limits": {"cpu": 1}}
 
 
 def _text_for_number(cluster: Any) -> None:
@@ -66,20 +130,26 @@ def _text_for_number(cluster: Any) -> None:
         (_number_for_text, "spec.headGroupSpec.rayStartParams.num-cpus: 0 is not of type 'string'"),
         (_unknown_mode, "spec.authOptions.mode: 'tokens' is not one of"),
         (_no_name, "spec.workerGroupSpecs.0: 'groupName' is a required property"),
-        (_wrong_unit, "resources.limits.memory: '8GB' does not match"),
+        (_wrong_unit, "'8GB' is no quantity"),
+        (
+            _misspelt_in_the_pod,
+            "containers.0: Additional properties are not allowed ('volumeM",
+        ),
+        (_text_for_a_user, "spec.securityContext.fsGroup: '1000' is not of type 'integer'"),
+        (_unchecked, "spec.autoscalerOptions.resources: "),
         (_text_for_number, "spec.workerGroupSpecs.0.maxReplicas: '8' is not of type 'integer'"),
     ],
 )
 def test_a_slip_in_a_manifest_would_be_refused(change: Callable[[Any], None], path: str) -> None:
-    wrong = copy.deepcopy(manifest("raycluster.yaml"))
+    wrong = copy.deepcopy(manifest("raycluster"))
     change(wrong["spec"])
-    [fault] = faults(wrong, "RayCluster")
+    [fault] = faults(wrong)
     assert path in fault
 
 
 def clusters() -> Iterator[Any]:
-    yield pytest.param(manifest("rayjob.yaml")["spec"]["rayClusterSpec"], id="job")
-    yield pytest.param(manifest("raycluster.yaml")["spec"], id="cluster")
+    for name in ("rayjob", "raycluster"):
+        yield pytest.param(cluster_in(manifest(name)), id=name)
 
 
 @pytest.mark.parametrize("cluster", list(clusters()))
@@ -110,8 +180,30 @@ def test_the_ray_that_is_named_is_the_pinned_one(cluster: Any) -> None:
 
 
 def test_a_job_resumes_where_it_failed() -> None:
-    job = manifest("rayjob.yaml")
+    job = manifest("rayjob")
     assert job["spec"]["entrypoint"].startswith("bimp run /study/study.yaml --address auto")
     assert job["spec"]["backoffLimit"] >= 1
-    claim = manifest("volume.yaml")
+    assert job["spec"]["shutdownAfterJobFinishes"], (
+        "KubeRay refuses ttlSecondsAfterFinished without"
+    )
+    claim = manifest("volume")
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+@pytest.mark.parametrize("cluster", list(clusters()))
+def test_pods_run_as_the_image_s_user_who_can_write_to_the_volume(cluster: Any) -> None:
+    users = re.findall(r"^USER (\d+)$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        context = group["template"]["spec"]["securityContext"]
+        assert context == {"runAsNonRoot": True, "runAsUser": int(users[-1]), "fsGroup": 1000}
+
+
+@pytest.mark.parametrize("cluster", list(clusters()))
+def test_a_node_that_restarts_is_a_new_one(cluster: Any) -> None:
+    """Ray's second autoscaler, its default today, asks KubeRay to restart no container in place."""
+    assert cluster["autoscalerOptions"]["version"] == "v2"
+    policies = {
+        group["template"]["spec"].get("restartPolicy")
+        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    }
+    assert policies == {"Never"}
