@@ -1,4 +1,4 @@
-"""The image: what is copied into it, and what it installs. Nothing is built here."""
+"""The image: what is copied into it, and what it installs; `test_image_lab.py` builds it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,16 @@ def test_the_image_installs_pinned_versions_of_an_extra_that_there_is() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extra = re.search(r"^ARG EXTRAS=(\S+)$", TEXT, flags=re.MULTILINE)
     assert extra is not None and extra[1] in project["optional-dependencies"]
-    assert '-c constraints.txt ".[$EXTRAS]"' in TEXT
-    version = re.search(r"^FROM python:(\d+)\.(\d+)-", TEXT, flags=re.MULTILINE)
+    assert '-c constraints.txt ".${EXTRAS:+[$EXTRAS]}"' in TEXT
+    version = re.search(r"^ARG BASE=python:(\d+)\.(\d+)-", TEXT, flags=re.MULTILINE)
     assert version is not None
     assert f"Programming Language :: Python :: {version[1]}.{version[2]}" in project["classifiers"]
+
+
+def test_a_change_of_the_code_leaves_the_layer_of_its_packages_as_it_was() -> None:
+    packages, code = TEXT.index("-c constraints.txt"), TEXT.index("--no-deps --force-reinstall")
+    copies = {name: TEXT.index(f"COPY {name} ") for name in ("study", "trainables", "analysis")}
+    assert all(packages < copy < code for copy in copies.values())
 
 
 @pytest.mark.parametrize("word", ["USER 1000", "ENTRYPOINT []"])
