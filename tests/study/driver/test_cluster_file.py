@@ -76,22 +76,33 @@ def test_every_node_names_its_image_and_profile(prepared: dict[str, Any]) -> Non
         assert node["node_config"]["IamInstanceProfile"] == {"Name": "bimp-study"}
 
 
-def test_a_gpu_trial_brings_a_spot_worker(prepared: dict[str, Any]) -> None:
-    from ray.autoscaler._private.node_provider_availability_tracker import NodeAvailabilitySummary
-    from ray.autoscaler._private.resource_demand_scheduler import (
-        _default_utilization_scorer,
-        get_nodes_for,
+@pytest.mark.parametrize(
+    ("available", "launched"),
+    [
+        ({}, {"gpu.spot": 5}),
+        ({"gpu.spot": 0.0}, {"gpu.on-demand": 2, "gpu.spot": 3}),
+    ],
+)
+def test_trials_bring_spot_workers_and_others_where_aws_had_none(
+    prepared: dict[str, Any], available: dict[str, float], launched: dict[str, int]
+) -> None:
+    """By the second autoscaler, Ray's default since 2.50; for five trials of a GPU each."""
+    from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+    from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+    from ray.autoscaler.v2.utils import ResourceRequestUtil
+
+    config = AutoscalingConfig(copy.deepcopy(prepared), skip_content_hash=True)
+    trials = [ResourceRequestUtil.make({"CPU": 2, "GPU": 1}) for _ in range(5)]
+    request = SchedulingRequest(
+        disable_launch_config_check=True,
+        node_type_configs=config.get_node_type_configs(),
+        max_num_nodes=config.get_max_num_nodes(),
+        resource_requests=ResourceRequestUtil.group_by_count(trials),
+        recoverable_resource_availabilities=available,
     )
-
-    def score(resources: Any, demands: Any, node_type: str) -> Any:
-        summary = NodeAvailabilitySummary({})
-        return _default_utilization_scorer(
-            resources, demands, node_type, node_availability_summary=summary
-        )
-
-    demands: list[Any] = [{"CPU": 2, "GPU": 1}] * 3
-    wanted, left = get_nodes_for(prepared["available_node_types"], {}, "head", 8, demands, score)
-    assert (dict(wanted), left) == ({"gpu.spot": 3}, [])
+    reply = ResourceDemandScheduler().schedule(request)
+    assert {one.instance_type: one.count for one in reply.to_launch} == launched
+    assert reply.infeasible_resource_requests == []
 
 
 def test_every_start_asks_for_the_token(cluster: dict[str, Any]) -> None:
