@@ -207,3 +207,20 @@ def test_a_node_that_restarts_is_a_new_one(cluster: Any) -> None:
         for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
     }
     assert policies == {"Never"}
+
+
+@pytest.mark.parametrize("cluster", list(clusters()))
+def test_ray_s_autoscaler_reads_from_the_manifest_what_the_pods_have(cluster: Any) -> None:
+    """By the code that runs beside the head; memory is a pod's limit, its requests come as such."""
+    from ray.autoscaler._private.kuberay import autoscaling_config
+
+    metadata = {"name": "bimp", "namespace": "default"}
+    custom = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": metadata}
+    read = autoscaling_config._derive_autoscaling_config_from_ray_cr({**custom, "spec": cluster})
+    types = read["available_node_types"]
+    assert types["headgroup"]["resources"] == {"CPU": 0, "memory": 8 * 2**30}
+    assert types["gpu"]["resources"] == {"CPU": 4, "GPU": 1, "memory": 16 * 2**30}
+    assert (types["gpu"]["min_workers"], types["gpu"]["max_workers"]) == (0, 8)
+    assert read["idle_timeout_minutes"] == 10
+    requests = templates({"spec": cluster})[1]["spec"]["containers"][0]["resources"]["requests"]
+    assert (requests["cpu"], requests["nvidia.com/gpu"]) == ("4", 1)
