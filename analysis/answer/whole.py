@@ -30,7 +30,7 @@ from analysis.selection.settings import configurations
 from analysis.stats import FEWEST_SEEDS
 from trainables.files.progress import live_run
 from trainables.files.progress import read as read_progress
-from trainables.files.storage import open_folder
+from trainables.files.trust import received
 
 MANY_PLACES = 200
 """With more places than this sparsity or budget were sampled: nobody meets anybody in one."""
@@ -123,7 +123,7 @@ def answer(study: StudyFrames, margin: float | None = None) -> Answer:
     wanted, running = 0, False
     now = datetime.now(UTC)
     for location in study.locations:
-        folder = open_folder(location)
+        folder = received(location)
         live = live_run(folder, now)
         running = running or (live is not None and not live.fault)
         latest = read_progress(folder)

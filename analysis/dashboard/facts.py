@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from numbers import Real
 from typing import Any, Final
 
@@ -50,7 +51,9 @@ def counts(trials: pd.DataFrame) -> list[Fact]:
         facts.append(Fact("studies", number(trials["study"].nunique())))
     if len(trials):
         facts.append(Fact("seeds", number(trials["seed"].nunique())))
-        facts.append(Fact("epochs trained", number(round(trained_epochs(trials)))))
+        epochs = trained_epochs(trials)
+        trained = number(round(epochs)) if isfinite(epochs) else MISSING
+        facts.append(Fact("epochs trained", trained))
     return facts
 
 

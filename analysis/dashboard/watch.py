@@ -31,8 +31,9 @@ from analysis.selection.objectives import declared_objectives
 from trainables.files import progress
 from trainables.files.notes import STUDY, Note, write_note
 from trainables.files.progress import LiveRun, live_run
-from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.files.storage import Folder, is_remote
 from trainables.files.trial_record import Record
+from trainables.files.trust import received
 from trainables.vocabulary.schema import Direction
 
 _WATCHED: Final = ("records", "tables", "latency", "notes", "study.yaml")
@@ -195,7 +196,7 @@ class Watch:
         if about != STUDY and about not in set(known["fingerprint"][known["study"] == study]):
             return "There is no such trial any more."
         try:
-            write_note(open_folder(home), about, text, datetime.now(UTC))
+            write_note(received(home), about, text, datetime.now(UTC))
         except (OSError, ValueError) as error:
             return f"Not saved: {error}."
         return "Saved." if text.strip() else "Taken away."
@@ -243,7 +244,7 @@ def _local_marks(location: str) -> list[Any]:
 def _remote_marks(location: str) -> list[Any]:
     """Names of records, and the counts that a run writes as it goes."""
     try:
-        folder = open_folder(location)
+        folder = received(location)
         return [location, folder.names("records"), _counts(folder)]
     except (OSError, ValueError) as error:
         return [location, type(error).__name__]
@@ -257,6 +258,6 @@ def _counts(folder: Folder) -> tuple[int, int, int] | None:
 def _live_run(location: str, now: datetime) -> LiveRun | None:
     """The live run that holds a folder; None without one, or where the folder cannot be read."""
     try:
-        return live_run(open_folder(location), now)
+        return live_run(received(location), now)
     except (OSError, ValueError):
         return None

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import warnings
+from typing import Final
 
 import pandas as pd
 
-from trainables.files.deployments import Deployment, deployed_fingerprints, read_deployment
-from trainables.files.records import StudyFolder
+from trainables.files.deployments import (
+    FOLDER,
+    Deployment,
+    deployed_fingerprints,
+    read_deployment,
+)
+from trainables.files.storage import Folder, reason
+from trainables.files.trial_record import RecordError
+from trainables.files.trust import received
 
 WHOLE: Final = "(file)"
 """The layer of rows that stand for a whole file."""
@@ -47,10 +55,31 @@ def deployed(*locations: str) -> pd.DataFrame:
 
 
 def _deployments(locations: tuple[str, ...]) -> list[Deployment]:
-    found: dict[str, Deployment] = {}
+    known: dict[str, Deployment] = {}
     for location in locations:
-        folder = StudyFolder(location).folder
-        for fingerprint in deployed_fingerprints(folder):
-            one: Any = read_deployment(folder, fingerprint)
-            found[fingerprint] = found[fingerprint].joined(one) if fingerprint in found else one
-    return list(found.values())
+        folder = received(location)
+        for fingerprint in _fingerprints(folder):
+            if (one := _deployment(folder, fingerprint)) is not None:
+                known[fingerprint] = known[fingerprint].joined(one) if fingerprint in known else one
+    return list(known.values())
+
+
+def _fingerprints(folder: Folder) -> list[str]:
+    """The trials of which something is known; a warning where the folder cannot be listed."""
+    try:
+        return deployed_fingerprints(folder)
+    except OSError as error:
+        warnings.warn(f"{FOLDER}: cannot be read ({reason(error)})", stacklevel=4)
+        return []
+
+
+def _deployment(folder: Folder, fingerprint: str) -> Deployment | None:
+    """What is known of a trial; None, and a warning that names the file, where it is unreadable."""
+    try:
+        return read_deployment(folder, fingerprint)
+    except RecordError as error:
+        warnings.warn(str(error), stacklevel=4)
+    except OSError as error:
+        name = f"{FOLDER}/{fingerprint}.json"
+        warnings.warn(f"{name}: cannot be read ({reason(error)})", stacklevel=4)
+    return None

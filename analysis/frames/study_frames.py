@@ -29,10 +29,10 @@ from analysis.frames.work_frame import work_frame
 from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder, open_folder, reason
+from trainables.files.storage import Folder, reason
 from trainables.files.tables import table_records
 from trainables.files.trial_record import Record
-from trainables.files.trust import distrust
+from trainables.files.trust import distrust, received
 from trainables.vocabulary.schema import at_level
 
 _REPLICATE = ("seed", RETRAIN_SEED)
@@ -64,7 +64,7 @@ class StudyFrames:
         self._sources = self._read_sources()
 
     def _read_sources(self) -> list[_FolderTable]:
-        folders = [StudyFolder(location) for location in self.locations]
+        folders = [StudyFolder(received(location)) for location in self.locations]
         tables = []
         for folder in folders:
             table, warnings = _read_table(folder)
@@ -192,7 +192,11 @@ class StudyFrames:
         if (sentence := distrust(store, source.folder.location)) is not None:
             self._warn(source.folder, [f"curves of dense runs are left out: {sentence}"])
             return beside
-        return open_folder(store)
+        try:
+            return received(store)
+        except ValueError as error:
+            self._warn(source.folder, [f"curves of dense runs are left out: stage_store: {error}"])
+            return beside
 
     def with_config(
         self, frame: pd.DataFrame, columns: Sequence[str] | None = None

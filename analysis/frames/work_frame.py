@@ -62,7 +62,7 @@ def _device(origin: Mapping[str, Any]) -> str:
 def _stages(record: Record) -> tuple[float, float]:
     """Stages of the trial that its worker trained, and those that it found."""
     own = record.provenance.get("stages_trained")
-    if not isinstance(own, list):
+    if not isinstance(own, list) or not all(isinstance(stage, str) for stage in own):
         return float("nan"), float("nan")
     trained = len(set(own) & set(record.stages))
     return float(trained), float(len(set(record.stages)) - trained)

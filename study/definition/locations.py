@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from study.definition.studyfile import StudyFile, read_yaml
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder, is_remote, open_folder
-from trainables.files.trust import distrust
+from trainables.files.storage import Folder, expanded, is_remote, open_folder, reason
+from trainables.files.trust import distrust, received
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -24,11 +22,21 @@ def store_of(study: StudyFile, folder: StudyFolder) -> str:
 def readable_store_of(study: StudyFile, folder: StudyFolder) -> str:
     """Return the stage store that a reader of a study folder looks into.
 
-    Refusal where the folder names a store of another bucket or endpoint, see `files.trust`.
+    Refusal where the folder names a store of another bucket or endpoint, see `files.trust`, or
+    where a link leads to it.
     """
     store = store_of(study, folder)
     if (sentence := distrust(store, folder.location)) is not None:
         raise Refusal(sentence)
+    if is_remote(store):
+        return store
+    try:
+        (folder.folder.child("stages") if study.stage_store is None else received(store)).names()
+    except PermissionError:  # said by who reads it
+        pass
+    except (OSError, ValueError) as error:
+        rule = "must be a folder of the study"
+        raise Refusal(f"stage_store {rule}, got {store} ({reason(error)})") from error
     return store
 
 
@@ -38,7 +46,7 @@ def existing(location: str) -> tuple[StudyFolder, StudyFile]:
     Refusal when there is none at the location, or when its study cannot be read.
     """
     try:
-        folder = StudyFolder(_absolute(location))
+        folder = StudyFolder(received(_absolute(location)))
         text = folder.folder.read("study.yaml").decode()
     except (OSError, ValueError) as error:
         reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
@@ -58,4 +66,4 @@ def opened(location: str, key: str) -> Folder:
 def _absolute(location: str) -> str:
     if is_remote(location):
         return location
-    return str(Path(location.removeprefix("file://")).expanduser().absolute())
+    return str(expanded(location.removeprefix("file://")))

@@ -228,7 +228,7 @@ def kept_code(read: Callable[[str], bytes]) -> StudyCode:
         raw = json.loads(read(LOOKS))
         looks = {key: Look.of(look) for key, look in raw["looks"].items()}
         return StudyCode(looks, frozenset(raw["free"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return NO_CODE
 
 

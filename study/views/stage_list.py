@@ -13,8 +13,9 @@ from typing import Any
 from study.definition.locations import existing, readable_store_of
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.storage import Folder, open_folder
+from trainables.files.storage import Folder
 from trainables.files.trial_record import RecordError
+from trainables.files.trust import received
 from trainables.formulas.structures import WEIGHTS, structure_in
 from trainables.vocabulary.schema import QUANTISED
 
@@ -47,7 +48,7 @@ def stages(location: str) -> Stages:
     store = readable_store_of(study, folder)
     reading = folder.records()
     users = Counter(stage for record in reading.records for stage in record.stages)
-    every, faults = _manifests(open_folder(store))
+    every, faults = _manifests(received(store))
     shared = study.stage_store is not None
     listed_stages = {h: m for h, m in every.items() if not shared or h in users}
     metrics = (*_measured(listed_stages.values()), "train_s")

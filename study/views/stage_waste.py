@@ -20,8 +20,9 @@ from trainables.files.leases import Leases
 from trainables.files.manifests import Manifest
 from trainables.files.progress import live_run
 from trainables.files.records import Reading, StudyFolder
-from trainables.files.storage import Folder, in_order, open_folder, reason
+from trainables.files.storage import Folder, in_order, reason
 from trainables.files.trial_record import RecordError
+from trainables.files.trust import received
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import counted
 
@@ -70,7 +71,7 @@ def waste(location: str) -> StoreWaste:
     nobody knows here which stages the others need, so none counts as unneeded.
     """
     folder, study = existing(location)
-    store = open_folder(readable_store_of(study, folder))
+    store = received(readable_store_of(study, folder))
     try:
         sizes = store.sizes()
     except OSError as error:
@@ -93,7 +94,7 @@ def remove(location: str, listing: StoreWaste) -> None:
     folder, _ = existing(location)
     if live_run(folder.folder, datetime.now(UTC)) is not None:
         raise Refusal(f"DIR must have no run at work in it, got {folder.location}")
-    store = open_folder(listing.store)
+    store = received(listing.store)
     for row in listing.rows:
         if row.whole:
             store.delete(f"{row.stage}/{manifests.NAME}")  # first: a stage is whole or not there

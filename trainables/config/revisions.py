@@ -43,9 +43,9 @@ def named_revisions(task: Any, method: str, kind: str, *, retrains: bool) -> dic
 
 def older(record: Mapping[str, Any]) -> dict[str, str]:
     """Return by section the names of which a record's configuration has an older revision."""
-    prune, method = record.get("prune", {}), record.get("method", {})
+    prune, method, task = (_section(record, name) for name in ("prune", "method", "task"))
     now = named_revisions(
-        record.get("task", {}).get("use"),
+        task.get("use"),
         str(method.get("name")),
         kind_named(str(prune.get("structure"))),
         retrains="retrain" in record,
@@ -53,5 +53,16 @@ def older(record: Mapping[str, Any]) -> dict[str, str]:
     return {
         section: str(record[section][_NAMED[section]])
         for section, count in now.items()
-        if record[section].get("revision", 1) < count
+        if _revision(record[section]) < count
     }
+
+
+def _revision(section: Mapping[str, Any]) -> int:
+    number = section.get("revision", 1)
+    return number if isinstance(number, int) else 1
+
+
+def _section(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A section of a record's configuration; none where the record is a stranger's."""
+    section = record.get(name)
+    return section if isinstance(section, Mapping) else {}

@@ -6,13 +6,13 @@ write it, one after another; a later one adds to what an earlier one has found.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from trainables.files.storage import Folder
-from trainables.files.trial_record import RecordError, opened
+from trainables.files.trial_record import RecordError, opened, sealed
+from trainables.vocabulary.refusal import shown
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
 FOLDER = "deployed"
@@ -57,8 +57,24 @@ def read_deployment(folder: Folder, fingerprint: str) -> Deployment | None:
         return None
     raw = opened(data, name, ("file", "deployment"), ("schema", "fingerprint", "metrics", "sizes"))
     if raw["fingerprint"] != fingerprint:
-        raise RecordError(f"{name}: is of another trial, {raw['fingerprint']}")
+        raise RecordError(f"{name}: is of another trial, {shown(raw['fingerprint'])}")
+    if not _is_sound(raw):
+        raise RecordError(f"{name}: not a deployment of this project")
     return Deployment(fingerprint, raw["metrics"], tuple(raw["sizes"]), raw.get("versions", {}))
+
+
+def _is_sound(raw: Mapping[str, Any]) -> bool:
+    """Whether the parts are of the types that tables are made of: the file may be anybody's."""
+    metrics, sizes, versions = raw["metrics"], raw["sizes"], raw.get("versions", {})
+    if not (isinstance(metrics, dict) and isinstance(sizes, list) and isinstance(versions, dict)):
+        return False
+    texts = ("precision", "encoding", "layer")
+    return all(isinstance(of_one, dict) for of_one in metrics.values()) and all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(key), str) for key in texts)
+        and isinstance(row.get("bytes"), int)
+        for row in sizes
+    )
 
 
 def write_deployment(folder: Folder, deployment: Deployment) -> None:
@@ -75,8 +91,7 @@ def write_deployment(folder: Folder, deployment: Deployment) -> None:
         "sizes": [dict(row) for row in whole.sizes],
         "versions": dict(whole.versions),
     }
-    text = json.dumps(plain, allow_nan=False, sort_keys=True)
-    folder.write(f"{FOLDER}/{whole.fingerprint}.json", text.encode())
+    folder.write(f"{FOLDER}/{whole.fingerprint}.json", sealed(plain))
 
 
 def deployed_fingerprints(folder: Folder) -> list[str]:

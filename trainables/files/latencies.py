@@ -6,16 +6,26 @@ batch and machine. A later measurement takes the place of an earlier one of the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from trainables.files.storage import Folder
-from trainables.files.trial_record import RecordError, opened
+from trainables.files.trial_record import RecordError, opened, sealed
+from trainables.vocabulary.refusal import shortened, shown
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
 FOLDER = "latency"
+
+_TYPES: Final = {
+    **dict.fromkeys(("fingerprint", "form", "backend", "device", "machine", "measured_at"), str),
+    **dict.fromkeys(("threads", "batch", "runs", "multiply_adds", "n_parameters"), int),
+    "latency_ms": int | float,
+    **dict.fromkeys(("lo_ms", "hi_ms", "load", "difference"), int | float | None),
+    "versions": dict,
+    "n_bytes": int | None,
+}
+"""Of what type each field is: the file may be anybody's."""
 
 _KEY = ("form", "backend", "device", "machine", "threads", "batch")
 
@@ -66,8 +76,7 @@ def write_latencies(folder: Folder, fingerprint: str, rows: Sequence[Latency]) -
         "fingerprint": fingerprint,
         "rows": [asdict(row) for row in latest.values()],
     }
-    text = json.dumps(plain, allow_nan=False, sort_keys=True)
-    folder.write(f"{FOLDER}/{fingerprint}.json", text.encode())
+    folder.write(f"{FOLDER}/{fingerprint}.json", sealed(plain))
 
 
 def read_latencies(folder: Folder, fingerprint: str) -> list[Latency]:
@@ -85,9 +94,12 @@ def read_latencies(folder: Folder, fingerprint: str) -> list[Latency]:
     try:
         rows = [Latency(**row) for row in raw["rows"]]
     except TypeError as error:
-        raise RecordError(f"{name}: {error}") from error
-    if {row.fingerprint for row in rows} - {fingerprint}:
-        raise RecordError(f"{name}: is of another trial, {raw['fingerprint']}")
+        raise RecordError(f"{name}: {shortened(str(error))}") from error
+    for row in rows:
+        if not all(isinstance(getattr(row, key), kinds) for key, kinds in _TYPES.items()):
+            raise RecordError(f"{name}: not a table of latencies of this project")
+        if row.fingerprint != fingerprint:
+            raise RecordError(f"{name}: is of another trial, {shown(row.fingerprint)}")
     return rows
 
 

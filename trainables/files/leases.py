@@ -101,7 +101,7 @@ class Leases:
             if not name.startswith("lease-") or name == self.file:
                 continue
             try:
-                text = self._folder.read(f"{stage}/{name}").decode()
+                text = self._folder.read(f"{stage}/{name}").decode(errors="replace")
             except FileNotFoundError:
                 continue
             if not _dead(text):
@@ -113,7 +113,7 @@ def actor_of(text: str) -> str:
     """Return what a cluster calls the process that a lease is of; "" where it is of none."""
     try:
         return str(json.loads(text).get("actor", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 
@@ -121,7 +121,7 @@ def is_local(text: str) -> bool:
     """Whether a lease's owner is a process of this host and boot, whose end can be seen here."""
     try:
         return bool(json.loads(text)["boot"] == _boot())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return False
 
 
@@ -131,6 +131,6 @@ def _dead(text: str) -> bool:
         lease = json.loads(text)
         here = bool(lease["boot"] == _boot())
         pid, started = int(lease["pid"]), lease["started"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return True
     return here and _started(pid) != started

@@ -6,7 +6,6 @@ knows the file's name and its form; needs neither torch nor the code that trains
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -15,7 +14,8 @@ from typing import Any, get_args
 from trainables.files.outages import StoreOutage
 from trainables.files.readable import few, listed
 from trainables.files.storage import Folder, in_order, is_remote, reason
-from trainables.files.trial_record import RecordError, opened
+from trainables.files.trial_record import RecordError, opened, sealed
+from trainables.vocabulary.refusal import shown
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 
 NAME = "stage.json"
@@ -129,8 +129,7 @@ def _reading(store: Folder, stage: str) -> Manifest | RecordError | None:
 def write(store: Folder, manifest: Manifest) -> None:
     """Write a manifest, after all files that it names."""
     plain = {key: value for key, value in asdict(manifest).items() if _kept(key, value)}
-    data = json.dumps(plain, allow_nan=False, sort_keys=True).encode()
-    store.write(f"{manifest.hash}/{NAME}", data)
+    store.write(f"{manifest.hash}/{NAME}", sealed(plain))
 
 
 def set_aside(store: Folder, stage: str, owner: str) -> None:
@@ -154,10 +153,10 @@ def _check(raw: Mapping[str, Any], source: str) -> None:
     for key, allowed in _ALLOWED.items():
         if raw[key] not in allowed:
             listed = ", ".join(allowed)
-            raise RecordError(f"{source}: {key} must be one of {listed}, got {raw[key]!r}")
+            raise RecordError(f"{source}: {key} must be one of {listed}, got {shown(raw[key])}")
     for key in _MAPPINGS:
         if not isinstance(raw.get(key, {}), dict):
-            raise RecordError(f"{source}: {key} must be a mapping, got {raw[key]!r}")
+            raise RecordError(f"{source}: {key} must be a mapping, got {shown(raw[key])}")
 
 
 def _kept(key: str, value: Any) -> bool:

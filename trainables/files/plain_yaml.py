@@ -9,41 +9,57 @@ MOST_VALUES: Final = 1_000_000
 """Values that a text may hold, what an alias stands for counted each time."""
 
 
+MOST_CHARACTERS: Final = 200_000
+"""Of a text: reading so many takes seconds."""
+
+
+DEEPEST: Final = 100
+"""Levels of lists and mappings; a study has some ten."""
+
+
 def plain(text: str) -> Any:
     """Return the data of a YAML 1.2 text: mappings, lists, texts and numbers.
 
     Raises ruamel.yaml.error.YAMLError for what is no YAML, ValueError for an alias to its own
-    parent and for more than `MOST_VALUES` values.
+    parent, and for more than `MOST_CHARACTERS`, `MOST_VALUES` or `DEEPEST` allow.
     """
     from ruamel.yaml import YAML
 
-    loaded = YAML(typ="safe", pure=True).load(text)
-    _count(loaded)
-    return loaded
+    if len(text) > MOST_CHARACTERS:
+        rule = f"must have at most {MOST_CHARACTERS:,} characters"
+        raise ValueError(f"{rule}, got {len(text):,}")
+    yaml = YAML(typ="safe", pure=True)
+    root = yaml.compose(text)
+    if root is None:
+        return None
+    _extent(root, {}, [])  # first: what merges (`<<`) stand for is made while data are
+    return yaml.constructor.construct_document(root)
 
 
-def _count(loaded: Any) -> None:
-    """Walk over all values as if aliases were written out, and give up in time."""
-    values = 0
-    above: list[int] = []
-    waiting: list[tuple[int, Any]] = [(0, loaded)]
-    while waiting:
-        depth, value = waiting.pop()
-        del above[depth:]
-        values += 1
-        if values > MOST_VALUES:
+def _extent(node: Any, known: dict[int, tuple[int, int]], above: list[int]) -> tuple[int, int]:
+    """Return how many values a node stands for with its aliases written out, and how deep."""
+    if id(node) in above:
+        raise ValueError("must be a finite text, got an alias to its own parent")
+    if id(node) not in known:
+        above.append(id(node))
+        parts = [_extent(one, known, above) for one in _below(node)]
+        above.pop()
+        size = 1 + sum(size for size, _ in parts)
+        depth = 1 + max((depth for _, depth in parts), default=0)
+        if size > MOST_VALUES:
             rule = "must hold at most"
             raise ValueError(
                 f"{rule} {MOST_VALUES:,} values with its aliases written out, got more"
             )
-        if id(value) in above:
-            raise ValueError("must be a finite text, got an alias to its own parent")
-        if below := list(_below(value)):
-            above.append(id(value))
-            waiting += [(depth + 1, one) for one in below]
+        if depth > DEEPEST:
+            raise ValueError(f"must be nested at most {DEEPEST} deep, got more")
+        known[id(node)] = size, depth
+    return known[id(node)]
 
 
-def _below(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    return value if isinstance(value, list | tuple | set) else ()
+def _below(node: Any) -> Iterable[Any]:
+    """The nodes directly in a list or mapping, keys included."""
+    if isinstance(node.value, str):
+        return ()
+    parts = [part if isinstance(part, tuple) else (part,) for part in node.value]
+    return [one for part in parts for one in part]

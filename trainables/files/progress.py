@@ -7,6 +7,7 @@ what it said is news for two minutes.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Final
@@ -72,9 +73,19 @@ def read(folder: Folder) -> RunProgress | None:
             **{f.name: raw[f.name] for f in fields(RunProgress) if f.name in raw}
         )
         zone = datetime.fromisoformat(progress.at).tzinfo
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return None if zone is None else progress
+    return progress if zone is not None and _is_sound(progress) else None
+
+
+def _is_sound(progress: RunProgress) -> bool:
+    """Whether counts are counts, pace and time left finite: the file may be anybody's."""
+    p = progress
+    counts = (p.pid, p.wanted, p.settled, p.failed, p.running, p.waiting, p.dense_running)
+    measures = (p.epochs_per_s, p.seconds_left or 0.0)
+    return all(type(n) is int and 0 <= n < 2**63 for n in counts) and all(
+        type(x) in (int, float) and abs(x) < sys.float_info.max for x in measures
+    )
 
 
 def live_run(folder: Folder, now: datetime) -> LiveRun | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+
+from trainables.files.bounds import most_bytes, read_bounded, too_long
 
 T = TypeVar("T")
 
@@ -65,6 +66,9 @@ TEMPORARY = ".tmp-"
 REMOTE_READS = 16
 """Reads of an object store under way at once."""
 
+SCHEMES: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
+"""What URIs of folders begin with; others reach nothing, least of all another package."""
+
 
 def temporary_beside(path: Path) -> Path:
     """Return a name of no file yet in a file's folder, which listings leave out."""
@@ -91,11 +95,12 @@ def reason(error: Exception) -> str:
     return " ".join(text.split())  # Arrow's are of several lines
 
 
-def _refuse_endless(path: Path) -> None:
-    """Refuse what has no end to be read to: a device, a pipe, a socket, also behind a link."""
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise OSError(errno.EINVAL, "no regular file", str(path))
+def expanded(path: Path | str) -> Path:
+    """Return an absolute path, `~` written out; as it is where it names nobody's home."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:  # `~name` of a user that this machine does not know
+        return Path(path).absolute()
 
 
 def write_through(path: Path, data: bytes) -> None:
@@ -110,7 +115,7 @@ class LocalFolder:
     """A `Folder` on a file system with atomic rename."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = expanded(path)
 
     @property
     def location(self) -> str:
@@ -122,8 +127,7 @@ class LocalFolder:
     def read(self, name: str) -> bytes:
         path = self._at(name)
         try:
-            _refuse_endless(path)
-            return path.read_bytes()
+            return read_bounded(path)
         except NotADirectoryError as error:  # a file stands where a folder would: nothing is there
             raise FileNotFoundError(*error.args, str(path)) from error
 
@@ -201,8 +205,12 @@ class RemoteFolder:
         return f"{self._path}/{within(name)}" if name else self._path
 
     def read(self, name: str) -> bytes:
+        most = most_bytes(name)
         with self._fs.open_input_stream(self._at(name)) as stream:
-            return bytes(stream.read())
+            data = bytes(stream.read(None if most is None else most + 1))
+        if most is not None and len(data) > most:
+            raise too_long(name, most)
+        return data
 
     def write(self, name: str, data: bytes) -> None:
         with self._fs.open_output_stream(self._at(name)) as stream:
@@ -273,6 +281,9 @@ def open_folder(location: str | Path) -> Folder:
     text = str(location)
     if not is_remote(text):
         return LocalFolder(text.removeprefix("file://"))
+    if (scheme := text.partition("://")[0]) not in SCHEMES:  # pyarrow would take any of fsspec's
+        rule = f"its scheme must be one of {', '.join(SCHEMES)}"
+        raise ValueError(f"cannot open folder {text!r}: {rule}, got {scheme!r}")
     from pyarrow import fs
 
     try:

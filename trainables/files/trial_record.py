@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from trainables.vocabulary.declarations import Declarations
+from trainables.vocabulary.refusal import shortened, shown
 from trainables.vocabulary.schema import SCHEMA_VERSION, SETTLED, STATES, State
 
 
@@ -73,9 +74,15 @@ _ORIGIN: dict[str, type] = {
 }  # fmt: skip
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
+DEEPEST: Final = 100
+"""Levels of lists and mappings in a file of JSON; a record has some six."""
+
+SECTIONS: Final = ("task", "dense", "method", "prune", "retrain", "budget", "compute", "quantise")
+"""Keys of a record's configuration that are mappings wherever they are there."""
+
 CHECKSUM: Final = "checksum"
 """Beside the fields in the file: over all the others, so that an edited or damaged number is found.
-It is no signature. Records that were written before there were any are read without."""
+It is no signature. Files that were written before there were any are read without."""
 
 
 def encode(record: Record) -> bytes:
@@ -85,6 +92,11 @@ def encode(record: Record) -> bytes:
         del plain["declared"]  # as records of classification have always been
     if _has_half_characters(plain):
         plain = json.loads(json.dumps(plain, ensure_ascii=False).encode(errors="replace"))
+    return sealed(plain)
+
+
+def sealed(plain: Mapping[str, Any]) -> bytes:
+    """Return plain data as JSON with a checksum beside it, which `opened` asks for again."""
     return _text({**plain, CHECKSUM: _checksum(plain)}).encode()
 
 
@@ -108,26 +120,27 @@ def _checksum(plain: Mapping[str, Any]) -> str:
 
 def decode(data: bytes | str, source: str) -> Record:
     """Return the record held in JSON; RecordError names `source` and the fault."""
-    raw = opened(data, source, ("record", "record"), _REQUIRED, _no_number)
-    checksum = raw.pop(CHECKSUM, None)
+    raw = opened(data, source, ("record", "record"), _REQUIRED)
     if unknown := set(raw) - _FIELDS:
-        raise RecordError(f"{source}: unknown fields {sorted(unknown)}")
-    if raw["state"] not in STATES:
-        raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {raw['state']}")
+        raise RecordError(f"{source}: unknown fields {shown(sorted(unknown))}")
+    if (state := raw["state"]) not in STATES:
+        raise RecordError(f"{source}: state must be one of {', '.join(STATES)}, got {shown(state)}")
     for name, value, kind in _typed(raw):
         if not isinstance(value, kind) or (kind is int and not _is_integer(value)):
-            raise RecordError(f"{source}: {name} must be of type {kind.__name__}, got {value!r}")
+            rule = f"must be of type {kind.__name__}"
+            raise RecordError(f"{source}: {shortened(name)} {rule}, got {shown(value)}")
+    for name, value in raw["config"].items():
+        if name in SECTIONS and not isinstance(value, dict):
+            raise RecordError(f"{source}: config.{name} must be a mapping, got {shown(value)}")
     groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
     groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
     for group, values in groups.items():
         for name, value in values.items():
             if not (value is None or _is_number(value)):
-                raise RecordError(f"{source}: {group}.{name} must be a number, got {value!r}")
+                where = shortened(f"{group}.{name}")
+                raise RecordError(f"{source}: {where} must be a number, got {shown(value)}")
     if (fault := undeclared(raw.get("declared", {}))) is not None:
         raise RecordError(f"{source}: {fault}")
-    if checksum is not None and checksum != _checksum(raw):
-        rule = "must have the content that its checksum was taken of"
-        raise RecordError(f"{source}: {rule}, got another: it was edited or damaged")
     return Record(**raw)
 
 
@@ -139,7 +152,7 @@ def undeclared(declared: Any) -> str | None:
     try:
         Declarations.of(declared)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"declared must be what a task declares, got a fault: {error}"
+        return f"declared must be what a task declares, got a fault: {shortened(str(error))}"
     return None
 
 
@@ -148,27 +161,45 @@ def opened(
     source: str,
     kind: tuple[str, str],
     required: Collection[str],
-    constant: Callable[[str], Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the object of this project that JSON holds; RecordError names `source` and the fault.
+    """Return the object of this project that JSON holds, without its checksum; RecordError names
+    `source` and the fault.
 
-    `kind` is what the file and what its content is called; `constant` takes NaN and infinities.
+    `kind` is what the file and what its content is called.
     """
     file, content = kind
     try:
-        raw = json.loads(data, parse_constant=constant)
+        raw = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{source}: not a whole JSON {file} ({error})") from error
+    if _is_deeper(raw, DEEPEST):
+        raise RecordError(f"{source}: must be nested at most {DEEPEST} deep, got more")
     if _may_have_half_characters(data) and _has_half_characters(raw):
         raise RecordError(f"{source}: must hold text in Unicode, got half a character")
     if not isinstance(raw, dict) or any(key not in raw for key in required):
         raise RecordError(f"{source}: not a {content} of this project")
     if raw["schema"] != SCHEMA_VERSION:
         raise RecordError(
-            f"{source}: schema version must be {SCHEMA_VERSION}, got {raw['schema']!r};"
+            f"{source}: schema version must be {SCHEMA_VERSION}, got {shown(raw['schema'])};"
             " it was written by another version of bimp-study"
         )
+    checksum = raw.pop(CHECKSUM, None)
+    try:
+        now = _checksum(raw)
+    except ValueError as error:  # 1e999, which Python reads as infinite
+        raise RecordError(f"{source}: must hold finite numbers, got one that is not") from error
+    if checksum not in (None, now):
+        rule = "must have the content that its checksum was taken of"
+        raise RecordError(f"{source}: {rule}, got another: it was edited or damaged")
     return raw
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and mappings stand in one another at more levels than that."""
+    if not isinstance(value, dict | list):
+        return False
+    below = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in below)
 
 
 def _may_have_half_characters(data: bytes | str) -> bool:

@@ -92,6 +92,13 @@ def shown(value: object) -> str:
         text = repr(value) if isinstance(value, str) else str(value)
     except ValueError:  # Python writes out no number of thousands of digits
         text = "a number of thousands of digits"
+    except RecursionError:
+        text = "a value of many levels"
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """Return the first of a text, at most 80 characters."""
     return text if len(text) <= 80 else text[:77] + "..."
 
 

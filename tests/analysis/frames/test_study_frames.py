@@ -362,7 +362,7 @@ def test_an_object_store_is_read_as_a_local_folder_is(
         return RemoteFolder(fs.LocalFileSystem(), small.location, location)
 
     local = frames.read(small.location)
-    monkeypatch.setattr("trainables.files.records.open_folder", remote)
+    monkeypatch.setattr("trainables.files.trust.open_folder", remote)
     study = frames.read("s3://bucket/small")
     pd.testing.assert_frame_equal(study.trials, local.trials)
     pd.testing.assert_frame_equal(study.epochs, local.epochs)

@@ -17,6 +17,7 @@ from trainables.files.deployments import (
 )
 from trainables.files.storage import LocalFolder
 from trainables.files.trial_record import RecordError
+from trainables.vocabulary.schema import SCHEMA_VERSION
 
 
 def size(encoding: str, layer: str, n: int, precision: str = "fp32") -> dict[str, object]:
@@ -53,7 +54,7 @@ def test_what_cannot_be_read_is_told_and_replaced(tmp_path: Path) -> None:
     assert read_deployment(folder, "aa") == FIRST
     raw = json.loads(folder.read("deployed/aa.json"))
     folder.write("deployed/bb.json", json.dumps(raw).encode())
-    with pytest.raises(RecordError, match=r"bb.json: is of another trial, aa"):
+    with pytest.raises(RecordError, match=r"bb.json: is of another trial, 'aa'"):
         read_deployment(folder, "bb")
 
 
@@ -66,3 +67,22 @@ def test_as_frames(tmp_path: Path) -> None:
     assert frame["val_accuracy"].to_dict() == {"fp32": 0.9, "int8": 0.8}
     assert frame.loc["fp32", "bytes_dense"] == 100
     assert pd.isna(frame.loc["int8", "bytes_dense"])
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    write_deployment(folder, FIRST)
+    folder.write("deployed/bb.json", b"{")
+    wrong = {"schema": SCHEMA_VERSION, "fingerprint": "cc", "metrics": {"fp32": 1}, "sizes": []}
+    folder.write("deployed/cc.json", json.dumps(wrong).encode())
+    edited = folder.read("deployed/aa.json").replace(b"0.9", b"0.8").replace(b'"aa"', b'"dd"')
+    folder.write("deployed/dd.json", edited)
+    (tmp_path / "deployed" / "ee.json").mkdir()
+    with pytest.warns(UserWarning, match="deployed/") as caught:
+        frame = deployed(str(tmp_path))
+    assert list(frame["fingerprint"]) == ["aa"]
+    sentences = {str(one.message) for one in caught}
+    assert any("bb.json: not a whole JSON" in text for text in sentences)
+    assert "deployed/cc.json: not a deployment of this project" in sentences
+    assert any("dd.json: must have the content that its checksum" in text for text in sentences)
+    assert "deployed/ee.json: cannot be read (Is a directory)" in sentences

@@ -69,3 +69,16 @@ def test_a_faulty_stage_is_unfinished_once_set_aside(store: LocalFolder) -> None
     assert store.read("a1/stage-faulty-w.json") == before
     manifests.set_aside(store, "a1", "w")
     assert store.names("a1") == ["stage-faulty-w.json"]
+
+
+def test_an_edited_manifest_is_named_and_an_older_one_is_read(store: LocalFolder) -> None:
+    manifest = Manifest("h1", "dense", "done", metrics={"val_accuracy": 0.25})
+    manifests.write(store, manifest)
+    data = store.read("h1/stage.json")
+    store.write("h1/stage.json", data.replace(b"0.25", b"0.75"))
+    with pytest.raises(RecordError, match=r"h1/stage.json: .* it was edited or damaged"):
+        manifests.read(store, "h1")
+    older = json.loads(data)
+    del older["checksum"]
+    store.write("h1/stage.json", json.dumps(older, indent=1).encode())
+    assert manifests.read(store, "h1") == manifest

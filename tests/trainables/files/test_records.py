@@ -8,6 +8,7 @@ import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from trainables.files import tables
 from trainables.files.records import Reading, StudyFolder
 from trainables.files.storage import RemoteFolder
 from trainables.files.tables import CURVE_SCHEMA, RECORD_TABLE, record_table, table_records
-from trainables.files.trial_record import Record, RecordError, decode, encode
+from trainables.files.trial_record import DEEPEST, Record, RecordError, decode, encode
 from trainables.vocabulary.schema import SCHEMA_VERSION
 
 
@@ -156,6 +157,35 @@ def test_a_checksum_is_over_values_and_older_records_have_none(study: StudyFolde
     assert fingerprints(study) == ["aa"]
 
 
+@pytest.mark.parametrize("levels", [DEEPEST - 1, DEEPEST])
+def test_levels_in_one_another_are_counted(study: StudyFolder, levels: int) -> None:
+    """The record itself and its configuration are two of them."""
+    deep: dict[str, Any] = {}
+    for _ in range(levels - 2):
+        deep = {"a": deep}
+    study.folder.write("records/aa.json", encode(record("aa", config={"method": deep})))
+    if levels < DEEPEST:
+        assert study.records().warnings == []
+    else:
+        (warning,) = study.records().warnings
+        assert warning == "records/aa.json: must be nested at most 100 deep, got more"
+
+
+def test_a_number_that_python_reads_as_infinite_is_named(study: StudyFolder) -> None:
+    data = encode(record("aa", seed=77)).replace(b'"config": {', b'"config": {"x": 1e999, ')
+    study.folder.write("records/aa.json", data)
+    (warning,) = study.records().warnings
+    assert warning == "records/aa.json: must hold finite numbers, got one that is not"
+
+
+def test_a_long_value_is_named_in_short(study: StudyFolder) -> None:
+    raw = {**asdict(record("aa")), "seed": ["x" * 1_000_000], "y" * 1_000_000: 1}
+    study.folder.write("records/aa.json", json.dumps(raw).encode())
+    del raw["y" * 1_000_000]
+    study.folder.write("records/bb.json", json.dumps({**raw, "fingerprint": "bb"}).encode())
+    assert [len(warning) < 200 for warning in study.records().warnings] == [True, True]
+
+
 @pytest.mark.parametrize("half", [b"\\ud800", b"\\uDFFF", b"\xed\xa0\x80"])
 def test_half_a_character_is_no_text(study: StudyFolder, half: bytes) -> None:
     study.write_record(record("aa", message="fa\U0001f600de", state="failed"))
@@ -220,7 +250,10 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"state": "finished"}, "state must be one of done, diverged, failed, stopped, got finish"),
+        (
+            {"state": "finished"},
+            "state must be one of done, diverged, failed, stopped, got 'finish",
+        ),
         ({"extra": 1}, r"unknown fields \['extra'\]"),
         ({"seed": "0"}, "seed must be of type int, got '0'"),
         ({"config": None}, "config must be of type dict, got None"),

@@ -206,6 +206,17 @@ def test_no_name_leads_out_of_a_folder(folder: Folder, tmp_path: Path, name: str
     assert (tmp_path / "secret").read_bytes() == b"another's"
 
 
+@pytest.mark.parametrize("scheme", ["mock", "hf", "fsspec+s3", "http", "S3", "\uff533"])
+def test_only_object_stores_are_opened(scheme: str) -> None:
+    """pyarrow hands what it does not know to other packages, some of which fetch what they like."""
+    with pytest.raises(ValueError, match="its scheme must be one of s3, gs, gcs, abfs, abfss, "):
+        open_folder(f"{scheme}://datasets/x")
+
+
+def test_a_home_of_nobody_is_a_folder_of_that_name(tmp_path: Path) -> None:
+    assert LocalFolder("~nobody-of-this-name/x").path == Path.cwd() / "~nobody-of-this-name/x"
+
+
 def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "zeros").symlink_to("/dev/zero")
     os.mkfifo(tmp_path / "pipe")
