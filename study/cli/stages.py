@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from study.cli.terminal import say, warn
@@ -24,6 +26,7 @@ def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
     if prune:
         _prune(folder, shape, delete)
         return
+    from study.views.named_lines import terminal_width
     from study.views.stage_list import stages, table, to_csv
 
     listing = stages(folder)
@@ -36,15 +39,18 @@ def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
     elif shape == "csv":
         click.echo(to_csv(listing), nl=False)
     else:
-        say(table(listing))
+        say(table(listing, terminal_width()))
 
 
 def _prune(folder: str, shape: str, delete: bool) -> None:
-    from study.views.stage_waste import remove, table, waste
+    from study.views.named_lines import terminal_width
+    from study.views.stage_waste import prune, table, waste
 
     if shape != "table":
         raise Refusal(f"--format must be table with --prune, got {shape}")
-    listing = waste(folder)
-    if delete:
-        remove(folder, listing)
-    say(table(listing, removed=delete))
+    listing = prune(folder) if delete else waste(folder)
+    for fault in listing.faults:
+        warn(fault)
+    say(table(listing, removed=delete, width=terminal_width()))
+    if listing.faults:
+        sys.exit(1)

@@ -291,6 +291,9 @@ class Launch:
         if self._code.known.looks:
             self._patient.write(LOOKS, self._code.known.encode())
         self._patient.write("study.yaml", text.getvalue())
+        if self.store_location != self.folder.folder.child("stages").location:
+            patience = Patience(self.study.resources.store_patience)
+            token.sign(PatientFolder(self.store, patience), self.folder.location)
 
     def _ground(
         self, measuring_node: str | None = None, left_out: Mapping[str, str] | None = None

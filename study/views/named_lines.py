@@ -25,6 +25,14 @@ def named_lines(pairs: Sequence[tuple[str, str]], width: int | None = None) -> s
     return "\n".join(lines)
 
 
+def wrapped(sentence: str, width: int | None) -> str:
+    """Return a sentence on lines of at most `width` characters, on one where that is None."""
+    if width is None:
+        return sentence
+    lines = wrap(sentence, max(width, NARROWEST), break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
 def terminal_width(output: str | None = None) -> int | None:
     """Return the terminal's width, where the content goes to one and not to a file or a pipe."""
     if output is not None or not sys.stdout.isatty():

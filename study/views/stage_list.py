@@ -6,18 +6,21 @@ Reads manifests only, and needs neither torch nor ray.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from study.definition.locations import existing, readable_store_of
+from study.views.named_lines import wrapped
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
+from trainables.files.readable import few
 from trainables.files.storage import Folder
 from trainables.files.trial_record import RecordError
 from trainables.files.trust import received
 from trainables.formulas.structures import WEIGHTS, structure_in
 from trainables.vocabulary.schema import QUANTISED
+from trainables.vocabulary.wording import counted
 
 COLUMNS = (
     "stage", "kind", "cycle", "seed", "state", "trials", "epochs", "dataset", "model", "what",
@@ -73,9 +76,14 @@ def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _manifests(store: Folder) -> tuple[dict[str, Manifest], list[str]]:
     """All finished stages of a store, and one sentence for each manifest that is unusable."""
     finished, unread = manifests.readable(store)
-    every = list(manifests.of(store, finished))
-    faults = [str(fault) for fault in every if isinstance(fault, RecordError)]
-    return {m.hash: m for m in every if isinstance(m, Manifest)}, [*unread, *faults]
+    every: dict[str, Manifest] = {}
+    faults = []
+    for reading in manifests.of(store, finished):
+        if isinstance(reading, RecordError):
+            faults.append(str(reading))
+        else:  # of forty thousand, what no row shows would take half a gigabyte
+            every[reading.hash] = replace(reading, layers={}, facts={}, provenance={}, files={})
+    return every, [*unread, *few(faults, store.location)]
 
 
 def _row(
@@ -147,18 +155,47 @@ def _words(name: str, **values: Any) -> str:
     return ", ".join([name, *(f"{k} {_cell(v)}" for k, v in values.items() if v is not None)])
 
 
-def table(listing: Stages) -> str:
-    """Return the stages as a table for a terminal."""
+def table(listing: Stages, width: int | None = None) -> str:
+    """Return the stages as a table for a terminal.
+
+    Its lines have at most `width` characters, if given: columns that do not fit are named below.
+    """
     from tabulate import tabulate
 
-    rows = [[_cell(row[column]) for column in listing.columns] for row in listing.rows]
-    lines = [tabulate(rows, listing.columns, tablefmt="simple", disable_numparse=True)]
+    cells = {c: [_cell(row[c]) for row in listing.rows] for c in listing.columns}
+    columns = listing.columns if width is None else _fitting(listing.columns, cells, width)
+    rows = list(zip(*(cells[column] for column in columns), strict=True))
+    lines = [tabulate(rows, columns, tablefmt="simple", disable_numparse=True)]
     kinds = Counter(row["kind"] for row in listing.rows)
     counts = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "none"
-    lines.append(f"{len(rows)} stages ({counts}) in {listing.store}")
+    notes = [f"{counted(len(rows), 'stage')} ({counts}) in {listing.store}"]
     if listing.others:
-        lines.append(f"{listing.others} further stages there are of other studies")
-    return "\n".join(lines)
+        notes.append(f"{counted(listing.others, 'further stage')} in it: of other studies")
+    if further := [column for column in listing.columns if column not in columns]:
+        notes.append(f"not shown, for want of room: {', '.join(further)}; --format csv has them")
+    return "\n".join([*lines, *(wrapped(note, width) for note in notes)])
+
+
+_NEEDED_MOST = ("stage", "kind", "what", "seed", "trials")
+"""Columns that come first where not all fit; then the first measure, and the rest in order."""
+
+_PADDING, _GAP = 2, 2
+"""Characters that tabulate keeps free beside a column's head, and between two columns."""
+
+
+def _fitting(
+    columns: Sequence[str], cells: Mapping[str, Sequence[str]], width: int
+) -> tuple[str, ...]:
+    """The columns that fit into a line, the most needed first, in their own order."""
+    measured = [column for column in columns if column not in COLUMNS][:1]
+    kept: set[str] = set()
+    room = width + _GAP
+    for column in dict.fromkeys([*_NEEDED_MOST, *measured, *columns]):
+        wide = max(len(column) + _PADDING, *map(len, cells[column]), 0) + _GAP
+        if wide <= room:
+            kept.add(column)
+            room -= wide
+    return tuple(column for column in columns if column in kept)
 
 
 def _cell(value: Any) -> str:

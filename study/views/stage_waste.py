@@ -1,27 +1,32 @@
 """What of a stage store nobody needs: stages no trial goes through, faulty ones, and pieces that
-were left over from the making of stages. Looked at first; removed where that is asked for.
+were left over from the making of stages. Looked at first; removed where that is asked for, each
+stage after a second look.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from study.definition.locations import existing, readable_store_of
 from study.definition.own_code import kept_code
 from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
+from study.views.named_lines import wrapped
 from trainables.config.settings import FactsMissing
 from trainables.files import manifests
 from trainables.files.leases import Leases
-from trainables.files.manifests import Manifest
-from trainables.files.progress import live_run
-from trainables.files.records import Reading, StudyFolder
-from trainables.files.storage import Folder, in_order, reason
-from trainables.files.trial_record import RecordError
+from trainables.files.progress import RUN_LEASE, live_run
+from trainables.files.readable import few
+from trainables.files.records import StudyFolder
+from trainables.files.storage import Folder, LocalFolder, abandoned, in_order, reason
+from trainables.files.token import sharers
+from trainables.files.trial_record import OtherVersion, RecordError
 from trainables.files.trust import received
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.wording import counted
@@ -31,6 +36,7 @@ _HASH: Final = re.compile(r"[0-9a-f]{16}")
 
 UNNEEDED: Final = "no trial goes through it"
 LEFT_OVER: Final = "left over from its making"
+SHARED: Final = "studies share this store: none of its stages counts as unneeded here"
 
 Files = Mapping[str, int]
 
@@ -56,12 +62,13 @@ class Waste:
 @dataclass(frozen=True)
 class StoreWaste:
     """All waste of a store, the largest first; `n_bytes` of the store in all; `notes` for the
-    reader."""
+    reader; `faults` say what could not be removed."""
 
     store: str
     rows: list[Waste]
     n_bytes: int
     notes: list[str]
+    faults: Sequence[str] = ()
 
 
 def waste(location: str) -> StoreWaste:
@@ -73,35 +80,92 @@ def waste(location: str) -> StoreWaste:
     folder, study = existing(location)
     store = received(readable_store_of(study, folder))
     try:
-        sizes = store.sizes()
+        sizes = _sizes(store)
+        shared = study.stage_store is not None or bool(sharers(store, folder.location))
     except OSError as error:
         rule = "must be a folder that can be read"
         raise Refusal(f"the stage store {rule}, got {store.location} ({reason(error)})") from error
-    needed, notes = _needed(study, folder)
+    needed, notes = (None, [SHARED]) if shared else _needed(study, folder, store)
     stages = _by_stage(sizes)
-    read = _manifests(store, manifests.stages_in(sizes) & stages.keys())
+    looks = in_order(
+        lambda stage: _look(store, stage, stages[stage], needed), sorted(stages), store
+    )
+    faults = manifests.closed(store, {name.partition("/")[0] for name in sizes})
     rows = []
-    for stage, files in stages.items():
-        row = _waste(stage, files, read.get(stage), needed)
-        if row is not None and not _held(store, stage, files):
-            rows.append(row)
+    for look in looks:
+        if isinstance(look, Waste):
+            rows.append(look)
+        elif look is not None:
+            faults.append(look)
     rows.sort(key=lambda row: (-row.n_bytes, row.stage))
+    notes += few(faults, store.location)
     return StoreWaste(store.location, rows, sum(sizes.values()), notes)
 
 
-def remove(location: str, listing: StoreWaste) -> None:
-    """Delete what `waste` has listed; Refusal while a run is at work in the folder."""
+def prune(location: str) -> StoreWaste:
+    """Delete what `waste` returns, and return what went; Refusal while a run is at work there.
+
+    The folder is held meanwhile, as by a run, so that none begins. Each stage is looked at again
+    before it goes: what has changed since is left alone.
+    """
     folder, _ = existing(location)
+    lease = Leases(folder.folder)
     if live_run(folder.folder, datetime.now(UTC)) is not None:
-        raise Refusal(f"DIR must have no run at work in it, got {folder.location}")
-    store = received(listing.store)
-    for row in listing.rows:
-        if row.whole:
-            store.delete(f"{row.stage}/{manifests.NAME}")  # first: a stage is whole or not there
-        for name in row.files:
-            store.delete(f"{row.stage}/{name}")
-        if row.whole:
-            store.delete(row.stage)
+        raise _busy(folder)
+    lease.beat(RUN_LEASE)
+    try:
+        if lease.others(RUN_LEASE):  # two that began at once
+            raise _busy(folder)
+        listing = waste(location)
+        store = received(listing.store)
+        ends = in_order(partial(_removed, store, folder, lease), listing.rows, store)
+        pairs = list(zip(listing.rows, ends, strict=True))
+    finally:
+        lease.release(RUN_LEASE)
+    gone = [end for _, end in pairs if isinstance(end, Waste)]
+    faults = [end for _, end in pairs if isinstance(end, str)]
+    return replace(listing, rows=gone, faults=few(faults, listing.store))
+
+
+def _busy(folder: StudyFolder) -> Refusal:
+    return Refusal(f"DIR must have no run at work in it, got {folder.location}")
+
+
+def _removed(store: Folder, folder: StudyFolder, lease: Leases, row: Waste) -> Waste | str | None:
+    """Remove one stage's waste: what went, why it could not, or None where it is waste no more."""
+    try:
+        if lease.others(RUN_LEASE):
+            return f"{row.stage}: left alone, a run has begun in {folder.location}"
+        lease.beat_in_time(RUN_LEASE)
+        files = _sizes(store, row.stage)
+        needed: Set[str] | None = set() if row.why == UNNEEDED else None
+        again = _look(store, row.stage, files, needed)
+        if not isinstance(again, Waste) or again.why != row.why:
+            return None
+        names = sorted(row.files.keys() & again.files.keys())
+        _delete(store, row, names)
+    except OSError as error:
+        return f"{row.stage}: could not be removed ({reason(error)})"
+    return replace(row, files={name: row.files[name] for name in names})
+
+
+def _delete(store: Folder, row: Waste, names: Sequence[str]) -> None:
+    """Delete files of a stage, or all of one that nobody needs: at once, for an object store, where
+    each file would be a request."""
+    if row.whole:
+        store.delete(f"{row.stage}/{manifests.NAME}")  # first: a stage is whole or not there
+    if row.why == UNNEEDED:
+        store.delete(row.stage)
+        names = store.names(row.stage)  # alone, what could not be deleted says why
+    for name in names:
+        store.delete(f"{row.stage}/{name}")
+    if row.whole and names and not store.names(row.stage):
+        store.delete(row.stage)
+
+
+def _sizes(store: Folder, under: str = "") -> dict[str, int]:
+    """Bytes of all files, those that writers who were killed have left among them."""
+    return {**store.sizes(under), **abandoned(store, under)}
 
 
 def _by_stage(sizes: Files) -> dict[str, dict[str, int]]:
@@ -114,95 +178,100 @@ def _by_stage(sizes: Files) -> dict[str, dict[str, int]]:
     return stages
 
 
-def _manifests(store: Folder, stages: Iterable[str]) -> dict[str, Manifest | RecordError]:
-    def reading(stage: str) -> Manifest | RecordError:
-        try:
-            return manifests.read(store, stage)
-        except RecordError as fault:
-            return fault
-        except OSError as error:  # nobody knows what it needs: all of it stays
-            raise Refusal(
-                f"the stage store must be one that can be read, got {stage}/{manifests.NAME}"
-                f" ({reason(error)})"
-            ) from error
-
-    names = sorted(stages)
-    return dict(zip(names, in_order(reading, names, store), strict=True))
-
-
-def _needed(study: StudyFile, folder: StudyFolder) -> tuple[Set[str] | None, list[str]]:
+def _needed(
+    study: StudyFile, folder: StudyFolder, store: Folder
+) -> tuple[Set[str] | None, list[str]]:
     """The stages that trials of the study go through, made or not; None, and why, where that is not
     known."""
-    if study.stage_store is not None:
-        return None, ["studies share this store: none of its stages counts as unneeded here"]
+    if _linked(store, folder.folder):
+        return None, [f"{store.location} is a link, and {SHARED.replace('studies', 'studies may')}"]
     reading = folder.records()
     if reading.warnings:
         return None, [*reading.warnings, "so no stage counts as unneeded"]
-    users = {stage for record in reading.records for stage in record.stages}
-    missing = _missing(study, folder, reading)
-    if missing is None:
-        return None, ["the study is not at its end: no stage counts as unneeded yet"]
-    return users | missing, []
-
-
-def _missing(study: StudyFile, folder: StudyFolder, reading: Reading) -> set[str] | None:
-    """The stages of trials that the study still wants; None where they are not known."""
     try:
         resolved = resolve(study, kept_code(folder.folder.read))
-        settled = {record.fingerprint for record in reading.records if record.settled}
-        if resolved.trials is not None:
-            left = (trial for trial in resolved.trials if trial.fingerprint not in settled)
-            return {stage.hash for trial in left for stage in trial.chain}
         records = resolved.earlier(folder.folder, reading.records).records
         standing = resolved.standing(records)
+        trials = resolved.trials or ()
+        wanted = {stage.hash for trial in trials for stage in trial.chain}
     except FactsMissing:
-        return None
-    return set() if standing.settled >= standing.wanted else None
+        return None, [_NOT_AT_ITS_END]
+    if resolved.trials is None and standing.settled < standing.wanted:
+        return None, [_NOT_AT_ITS_END]
+    return {stage for record in reading.records for stage in record.stages} | wanted, []
 
 
-def _waste(
-    stage: str,
-    files: Files,
-    manifest: Manifest | RecordError | None,
-    needed: Set[str] | None,
-) -> Waste | None:
-    """What of one stage can go, None where all of it stays."""
+_NOT_AT_ITS_END: Final = "the study is not at its end: no stage counts as unneeded yet"
+
+
+def _linked(store: Folder, folder: Folder) -> bool:
+    """Whether a folder's own store lies elsewhere, behind a link, where others may use it too."""
+    if not isinstance(store, LocalFolder) or not isinstance(folder, LocalFolder):
+        return False
+    return store.path.resolve() != Path(folder.path.resolve(), "stages")
+
+
+def _look(store: Folder, stage: str, files: Files, needed: Set[str] | None) -> Waste | str | None:
+    """What of one stage can go, None where all of it stays; a sentence where it stays because its
+    manifest cannot be read, or is another version's."""
+    if any(name.startswith("lease-") for name in files) and Leases(store, "reader").others(stage):
+        return None  # another process may be at work on it
     if needed is not None and stage not in needed:
         return Waste(stage, UNNEEDED, files, whole=True)
-    if isinstance(manifest, RecordError):
-        return Waste(stage, f"faulty: {manifest}", files, whole=True)
-    if manifest is None:
+    if manifests.NAME not in files:
+        if manifests.exists(store, stage):  # finished since it was listed
+            return None
         kept = {name for name in files if name.startswith("partial-")}
     else:
-        kept = {manifests.NAME, *manifest.files}
+        try:
+            kept = {manifests.NAME, *manifests.read(store, stage).files}
+        except OtherVersion as fault:
+            return f"{fault}: it stays"
+        except RecordError as fault:
+            return Waste(stage, f"faulty: {fault}", files, whole=True)
+        except OSError as error:
+            return f"{stage}/{manifests.NAME}: cannot be read ({reason(error)}): it stays"
         if lost := sorted(kept - files.keys()):
             return Waste(stage, f"faulty: {', '.join(lost)} is missing", files, whole=True)
     rest = {name: size for name, size in files.items() if name not in kept}
     return Waste(stage, LEFT_OVER, rest, whole=False) if rest else None
 
 
-def _held(store: Folder, stage: str, files: Files) -> bool:
-    """Whether another process may be at work on a stage."""
-    leased = any(name.startswith("lease-") for name in files)
-    return leased and bool(Leases(store, "reader").others(stage))
-
-
-def table(listing: StoreWaste, *, removed: bool) -> str:
-    """Return the waste as a table for a terminal, with what it comes to."""
+def table(listing: StoreWaste, *, removed: bool, width: int | None = None) -> str:
+    """Return the waste as a table for a terminal, with what it comes to; no wider than `width`
+    characters, if given."""
     from tabulate import tabulate
 
     rows = [[row.stage, row.why, len(row.files), size_words(row.n_bytes)] for row in listing.rows]
-    total = sum(row.n_bytes for row in listing.rows)
-    of = f"{size_words(total)} of the {size_words(listing.n_bytes)} in {listing.store}"
-    lines = [*listing.notes]
+    lines = [wrapped(note, width) for note in listing.notes]
     if rows:
         columns = ["stage", "why", "files", "size"]
-        lines.append(tabulate(rows, columns, tablefmt="simple", disable_numparse=True))
-    end = "removed" if removed else "can go; --delete removes them"
-    lines.append(
-        f"{counted(len(rows), 'stage')}: {of} {end}" if rows else f"nothing to prune: {of}"
-    )
+        room = None if width is None else [None, max(width - _BESIDE, _LEAST), None, None]
+        grid = tabulate(rows, columns, tablefmt="simple", disable_numparse=True, maxcolwidths=room)
+        lines.append(grid)
+    lines.append(wrapped(_in_all(listing, removed), width))
     return "\n".join(lines)
+
+
+_BESIDE: Final = len("0123456789abcdef  ") + len("  files") + len("  12.3 MB")
+"""Characters of a line of the table that the reason does not take."""
+
+_LEAST: Final = 20
+"""Characters that the reason takes at least."""
+
+
+def _in_all(listing: StoreWaste, removed: bool) -> str:
+    """What the waste comes to, in words."""
+    total = size_words(sum(row.n_bytes for row in listing.rows))
+    of = f"{total} of the {size_words(listing.n_bytes)} in {listing.store}"
+    whole = sum(row.whole for row in listing.rows)
+    pieces = len(listing.rows) - whole
+    what = [counted(whole, "whole stage")] if whole else []
+    what += [f"pieces of {counted(pieces, 'stage')} that stay"] if pieces else []
+    if not what:
+        return f"nothing {'was removed' if removed else 'to prune'}: {of}"
+    end = "removed" if removed else "can go; --delete removes them"
+    return f"{' and '.join(what)}: {of} {end}"
 
 
 def size_words(n_bytes: float) -> str:

@@ -77,11 +77,12 @@ def readable(store: Folder) -> tuple[set[str], list[str]]:
     except OSError as error:
         return set(), [f"{store.location}: cannot be read ({reason(error)})"]
     stages = stages_in(files)
-    return stages, few(_closed(store, {name.partition("/")[0] for name in files}), store.location)
+    return stages, few(closed(store, {name.partition("/")[0] for name in files}), store.location)
 
 
-def _closed(store: Folder, seen: Container[str]) -> list[str]:
-    """A sentence for each folder of a local store that cannot be listed, where no file was seen."""
+def closed(store: Folder, seen: Container[str]) -> list[str]:
+    """Return a sentence for each folder of a local store that cannot be listed: none of those of
+    which a file was seen."""
     if is_remote(store.location):
         return []
     unseen = [name for name in store.names() if name not in seen]

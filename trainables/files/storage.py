@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from trainables.files.bounds import most_bytes, read_bounded, too_long
 
+N = TypeVar("N")
 T = TypeVar("T")
 
 
@@ -189,6 +192,22 @@ def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
                 yield prefix + entry.name, entry.stat().st_size
 
 
+def abandoned(folder: Folder, under: str = "", age_s: float = 3600.0) -> dict[str, int]:
+    """Return the bytes of temporary files below a local folder that nobody has written to for
+    `age_s` seconds, by name from there: their writers were killed. Object stores have none.
+    """
+    if not isinstance(folder, LocalFolder):
+        return {}
+    start, oldest = folder.path / within(under), time.time() - age_s
+    sizes = {}
+    for path in start.rglob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            state = path.stat(follow_symlinks=False)
+            if stat.S_ISREG(state.st_mode) and state.st_mtime < oldest:
+                sizes[path.relative_to(start).as_posix()] = state.st_size
+    return sizes
+
+
 class RemoteFolder:
     """A `Folder` on an object store, through one of pyarrow's file systems."""
 
@@ -256,8 +275,8 @@ class RemoteFolder:
         return RemoteFolder(self._fs, self._at(name), below)
 
 
-def in_order(read: Callable[[str], T], names: Sequence[str], folder: Folder) -> Iterable[T]:
-    """Read each name in turn; several at once where every read waits for a network."""
+def in_order(read: Callable[[N], T], names: Sequence[N], folder: Folder) -> Iterable[T]:
+    """Read each name, or what has one, in turn; several at once where each waits for a network."""
     if not is_remote(folder.location):
         return map(read, names)
     from concurrent.futures import ThreadPoolExecutor

@@ -1,10 +1,14 @@
-"""A token that a driver leaves in its folders, by which a worker knows that it sees the same ones.
+"""What a driver leaves in its folders: a token, by which a worker knows that it sees the same ones,
+and in a stage store that is not its own the name of its study folder.
 
-A folder that nodes do not share looks right to each of them: it can be written, and it is empty.
+A folder that nodes do not share looks right to each of them: it can be written, and it is empty. A
+store does not show whose stages it holds.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 
 from trainables.files.leases import owner
@@ -43,6 +47,21 @@ def take_away(folder: Folder, token: str | None = None) -> None:
 def _left(folder: Folder) -> list[str]:
     names = folder.names(RUN_LEASE)
     return [f"{RUN_LEASE}/{name}" for name in names if name.startswith("token-")]
+
+
+_SHARERS = "sharers"
+
+
+def sign(store: Folder, folder: str) -> None:
+    """Say in a store, once for all, that the study in another folder uses it."""
+    name = hashlib.sha256(folder.encode()).hexdigest()[:16]
+    store.write(f"{_SHARERS}/{name}.json", json.dumps({"folder": folder}).encode())
+
+
+def sharers(store: Folder, own: str) -> list[str]:
+    """Return the names of the marks of other study folders than `own` that use a store."""
+    mark = f"{hashlib.sha256(own.encode()).hexdigest()[:16]}.json"
+    return [name for name in store.names(_SHARERS) if name != mark]
 
 
 def sees(folder: Folder, token: str) -> bool:

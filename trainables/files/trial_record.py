@@ -18,6 +18,10 @@ class RecordError(ValueError):
     """A record that cannot be read: truncated, foreign, or of another schema version."""
 
 
+class OtherVersion(RecordError):
+    """A record of another schema version: whole, but not for this version to read."""
+
+
 @dataclass(frozen=True)
 class Record:
     """What one trial left behind.
@@ -179,7 +183,7 @@ def opened(
     if not isinstance(raw, dict) or any(key not in raw for key in required):
         raise RecordError(f"{source}: not a {content} of this project")
     if raw["schema"] != SCHEMA_VERSION:
-        raise RecordError(
+        raise OtherVersion(
             f"{source}: schema version must be {SCHEMA_VERSION}, got {shown(raw['schema'])};"
             " it was written by another version of bimp-study"
         )
