@@ -150,6 +150,9 @@ def test_an_array_runs_a_seed_per_task(cluster: Slurm) -> None:
     job = cluster.submit(SCRIPTS / "array.sbatch", "--array=0-1", "--cpus-per-task=1", **given)
     for seed in (0, 1):
         assert cluster.wait(f"{job}_{seed}", "COMPLETED", "FAILED") == "COMPLETED"
+        shown = cluster.command("scontrol", "show", "job", f"{job}_{seed}")
+        output = cluster.output(shown.split()[0].removeprefix("JobId="))
+        assert "Ray is up: 1 node, 1 CPUs" in output, "the task's, of a node with two"
     folder = cluster.folder / "array"
     assert sorted(path.name for path in folder.iterdir()) == ["seed-0", "seed-1", "stages"]
     assert [states(folder / f"seed-{seed}") for seed in (0, 1)] == [["done"] * 2] * 2
