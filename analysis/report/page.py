@@ -36,13 +36,13 @@ from trainables.files.outputs import deliver
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def write_report(locations: Sequence[str], output: Path, margin: float | None = None) -> None:
+def write_report(locations: Sequence[str], output: Path | str, margin: float | None = None) -> None:
     """Write the report of one or several study folders to `output`, as `files.outputs` writes.
 
     `margin` is the difference that does not matter, see `render_report`. Raises FileNotFoundError
     naming the location when there is no study at it, OutputError when it cannot be written.
     """
-    deliver({output: render_report(read(*locations), margin).encode()})
+    deliver({str(output): render_report(read(*locations), margin).encode()})
 
 
 def render_report(study: StudyFrames, margin: float | None = None) -> str:

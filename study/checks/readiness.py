@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from study.definition.studyfile import StudyFile
 from trainables.config.catalog import TORCHVISION_PREFIX
 from trainables.config.trial import TrialConfig
 from trainables.files.outages import AT_START, PatientFolder
 from trainables.files.storage import Folder, is_remote, open_folder
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 
 _PROBE = "writable.tmp"
@@ -71,7 +76,7 @@ def check_data(configs: Iterable[TrialConfig], study: StudyFile) -> None:
     from trainables.data.raw import DataFormatError, DataMissingError
     from trainables.data.sources import check_available, prepare
 
-    root = Path(study.data.root).expanduser()
+    root = expanded(study.data.root)
     choices = [choice for config in configs if (choice := config.catalog_dataset) is not None]
     for choice in {choice.model_dump_json(): choice for choice in choices}.values():
         name = choice.name
@@ -121,6 +126,47 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
             raise Refusal(
                 f"task.model must take images of {shape}, got {model} ({reason})"
             ) from error
+
+
+_STATES: Final = 3
+"""Of every weight: itself, its gradient and what the optimiser keeps."""
+
+
+def check_memory(configs: Iterable[TrialConfig], memory_bytes: float) -> None:
+    """Refuse a network of the catalog that by itself takes more memory than this machine has."""
+    sized = {
+        (c.task.model.name, *images, json.dumps(c.task.model.parameters, sort_keys=True))
+        for c in configs
+        if c.task.model is not None and not c.task.model.is_own and c.task.model.parameters
+        if (images := c.images) is not None
+    }
+    for model, in_shape, n_classes, parameters in sorted(sized):
+        n = _weights(model, in_shape, n_classes, json.loads(parameters))
+        needed = math.inf if n is None else 4 * n * _STATES
+        if needed > memory_bytes:
+            rule = f"must fit in the {memory_bytes / 2**30:.1f} GiB of this machine"
+            size = "more weights than can be counted" if n is None else f"{n:,} weights"
+            raise Refusal(f"task.model {rule} while it is trained, got {model} with {size}")
+
+
+def _weights(
+    model: str, in_shape: tuple[int, int, int], n_classes: int, parameters: dict[str, object]
+) -> int | None:
+    import torch
+
+    from trainables.networks.models import build
+
+    try:
+        with torch.device("meta"):
+            network = build(model, in_shape, n_classes, parameters)
+    except RuntimeError:  # numbers that torch has no room for
+        return None
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def local_memory() -> float:
+    """Return the bytes of memory of this machine."""
+    return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_exclusions(configs: Iterable[TrialConfig]) -> None:

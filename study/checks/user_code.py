@@ -52,6 +52,7 @@ from trainables.config.datasets import FolderParameters
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
 from trainables.files.outages import AT_START, PatientFolder
 from trainables.files.storage import Folder, is_remote
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 
 LONGEST_S = 600.0
@@ -167,7 +168,7 @@ class _Surroundings:
 
     def __init__(self, study: StudyFile, folder: Folder) -> None:
         self.folders = list(dict.fromkeys([study.origin, Path.cwd()]))
-        self.data_root = Path(study.data.root).expanduser().absolute()
+        self.data_root = expanded(study.data.root).absolute()
         self._results = [] if is_remote(folder.location) else [Path(folder.location)]
         self._path = ImportPath(self.folders)
 

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from study.cli.terminal import one_line
-from trainables.vocabulary import packages
+from trainables.vocabulary import packages, standard
 
 VERBS = {
     "plan": "Say what a study would run and what sharing saves; starts nothing.",
@@ -76,10 +76,20 @@ def group(trust_store: bool) -> None:
         trust_stores()
 
 
+def _fault() -> str | None:
+    """What keeps every verb from working here, in a sentence."""
+    import os
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        return f"the working folder must be there, got one that is gone ({error.strerror})"
+    return packages.fault()
+
+
 def main() -> None:
     """Run the command; a broken rule is one message on standard error and exit status 2."""
     import atexit
-    import errno
     import gc
     import io
     import sys
@@ -88,10 +98,11 @@ def main() -> None:
     # end, takes as long as importing Arrow.
     gc.set_threshold(200_000, *gc.get_threshold()[1:])
     atexit.register(gc.freeze)
+    standard.open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a sign, or a path be no text
             stream.reconfigure(errors="backslashreplace")
-    if (sentence := packages.fault()) is not None:
+    if (sentence := _fault()) is not None:
         click.echo(f"bimp: {sentence}", err=True)
         sys.exit(2)
     try:
@@ -107,8 +118,9 @@ def main() -> None:
             from study.checks.installed import without_extra
 
             error = without_extra(error) or error
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-            error = Refusal("standard output must take what is written, got a full device")
+        if isinstance(error, OSError) and (reason := standard.refuses(error)) is not None:
+            standard.silence()
+            error = Refusal(f"standard output must take what is written, got {reason}")
         if not isinstance(error, Refusal):
             raise
         click.echo(f"bimp: {one_line(str(error))}", err=True)

@@ -28,8 +28,9 @@ def command(data_root: Path | None, address: str | None, out: str | None) -> Non
         raise Refusal(f"--out must be given with --address, whose nodes share it, got {out}")
     from study.checks.doctor import checkup, table
     from study.definition.studyfile import Data
+    from trainables.vocabulary.homes import expanded
 
-    findings = checkup((data_root or Path(Data().root)).expanduser())
+    findings = checkup(expanded(data_root or Data().root))
     click.echo(table(findings))
     if any(f.needed and not f.ok for f in findings):
         sys.exit(1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order, require_place
+from study.cli.terminal import one_line
+from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order
 
 
 @click.command("export")
@@ -32,7 +31,7 @@ from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order, require_p
     "--remove", is_flag=True, help="Take zero filters out: a smaller network with equal outputs."
 )
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
+    "-o", "--output", required=True, metavar="FILE",
     help="A file; a folder for --front.",
 )  # fmt: skip
 def command(
@@ -45,7 +44,7 @@ def command(
     encoding: str,
     sizes: bool,
     remove: bool,
-    output: Path,
+    output: str,
 ) -> None:
     """Write the pruned network of a trial of DIR to FILE, with a card beside it.
 
@@ -62,20 +61,21 @@ def command(
 
     require("export", "torch", "safetensors")
     from study.exports import export as exports
-    from study.views.output import require_file, write_all
+    from study.exports.places import file_name, require_folder, require_place
+    from study.views.output import write_all
 
     order = Order(shape, precision, encoding, sizes, remove)
     if front:
-        made = {output / name: e for name, e in exports.front(folder, order).items()}
+        place = require_folder(output)
+        made = {f"{place}/{name}": e for name, e in exports.front(folder, order).items()}
     else:
-        require_file(output)
-        require_place(output)
-        one = exports.export(folder, trial=trial, metric=metric, order=order, name=output.name)
-        made = {output: one}
+        require_place(output, order)
+        name = file_name(output)
+        made = {output: exports.export(folder, trial=trial, metric=metric, order=order, name=name)}
     write_all({path: data for at, one in made.items() for path, data in one.files(at).items()})
     for note in exports.keep(folder, list(made.values())):
         click.echo(f"note: {note}", err=True)
     for at, one in made.items():
-        click.echo(one.sentence(str(at)))
+        click.echo(one.sentence(one_line(at)))
     if not front:
         click.echo("\n".join(["", *one.card["loading"]]))

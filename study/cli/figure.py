@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import click
 
-from study.cli.terminal import Finite, reading, warn
+from study.cli.terminal import Finite, OutputFile, one_line, reading, warn, wrote
 
 CONTROLS = ("metric", "view", "by", "of", "cost", "along", "x", "y", "level", "evaluator")
 HELP = {
@@ -34,10 +34,10 @@ def _controls(command: Any) -> Any:
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.argument("name", metavar="NAME")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE",
-    type=click.Path(allow_dash=True, path_type=Path),
-    help="Ends in .pdf, .svg, .png, .html or .json.",
+    "-o", "--output", required=True, metavar="FILE", type=OutputFile(),
+    help="Ends in .pdf, .svg, .png, .html or .json, unless --format says what it is.",
 )  # fmt: skip
+@click.option("--format", "shape", metavar="NAME", help="pdf, svg, png, html or json.")
 @click.option("--at", multiple=True, metavar="COLUMN=VALUE", help="Where: prune.sparsity=0.9")
 @_controls
 @click.option("--width", type=Finite(), default=16.0, show_default=True, help="In cm.")
@@ -49,7 +49,8 @@ def _controls(command: Any) -> Any:
 def command(
     folders: tuple[str, ...],
     name: str,
-    output: Path,
+    output: str,
+    shape: str | None,
     at: tuple[str, ...],
     width: float,
     height: float | None,
@@ -76,10 +77,12 @@ def command(
     from analysis.paper.style import FONTS, Page
     from study.views.output import write
 
-    form = output.suffix.lstrip(".").lower()
+    form = PurePath(output).suffix.lstrip(".").lower() if shape is None else shape
+    if form not in FORMATS and shape is not None:
+        raise Refusal(f"--format must be one of {', '.join(FORMATS)}, got {shape!r}")
     if form not in FORMATS:
         endings = ", ".join(f".{one}" for one in FORMATS)
-        raise Refusal(f"-o must end in one of {endings}, got {output}")
+        raise Refusal(f"-o must end in one of {endings} without --format, got {one_line(output)}")
     page = Page(width, height, next(f for f in FONTS if f == font), size, mono, title)
     texts = {key: value for key, value in controls.items() if value is not None}
     try:
@@ -91,4 +94,4 @@ def command(
     write(output, content)
     for note in notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"wrote {output}", err=True)
+    wrote(output)

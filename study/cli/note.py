@@ -24,9 +24,8 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
     """
     from datetime import UTC, datetime
 
-    from study.definition.locations import existing
+    from study.definition.locations import existing, written_into
     from trainables.files.notes import STUDY, read_notes, write_note
-    from trainables.files.storage import reason
     from trainables.vocabulary.refusal import Refusal
 
     place, _ = existing(folder)
@@ -37,12 +36,10 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
         raise Refusal("TEXT must be absent with --delete, got one")
     if delete or text:
         try:
-            write_note(place.folder, about, text or "", datetime.now(UTC))
+            with written_into(place.location):
+                write_note(place.folder, about, text or "", datetime.now(UTC))
         except ValueError as error:
             raise Refusal(str(error)) from error
-        except OSError as error:
-            rule = "must be a folder that can be written"
-            raise Refusal(f"DIR {rule}, got {place.location} ({reason(error)})") from error
         return
     notes, warnings = read_notes(place.folder)
     for warning in warnings:

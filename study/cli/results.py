@@ -6,10 +6,13 @@ import sys
 
 import click
 
-from study.cli.terminal import reading, say, warn
+from study.cli.terminal import OutputFile, format_of, reading, say, warn, wrote
 
 LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
+
+
+BY_ENDING = "That of the file's ending unless given."
 
 
 def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -24,8 +27,10 @@ def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
 @click.option("--columns", multiple=True, callback=listed, metavar="A,B", help="prune.* is known.")
 @click.option("--sort", multiple=True, callback=listed, metavar="A,-B", help="- means downwards.")
 @click.option("--group-by", multiple=True, callback=listed, metavar="A,B", help="Mean and spread.")
-@click.option("--format", "shape", default="table", type=click.Choice(FORMATS))
-@click.option("-o", "--output", metavar="FILE", help="Write to a file instead of printing.")
+@click.option("--format", "shape", type=click.Choice(FORMATS), help=BY_ENDING)
+@click.option(
+    "-o", "--output", metavar="FILE", type=OutputFile(), help="Write to a file instead of printing."
+)
 def command(
     folders: tuple[str, ...],
     level: str,
@@ -33,7 +38,7 @@ def command(
     columns: tuple[str, ...],
     sort: tuple[str, ...],
     group_by: tuple[str, ...],
-    shape: str,
+    shape: str | None,
     output: str | None,
 ) -> None:
     """Show what the study folders DIR hold: one row per trial, cycle or epoch.
@@ -45,7 +50,8 @@ def command(
     from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
-    if shape == "parquet" and output is None and sys.stdout.isatty():
+    shape = shape or format_of(output, FORMATS)
+    if shape == "parquet" and output in (None, "-") and sys.stdout.isatty():
         raise Refusal("-o must be given for parquet on a terminal, got nothing")
 
     from analysis.tables.results import run_results
@@ -66,7 +72,7 @@ def command(
     if output is None:
         _print(content)
     else:
-        click.echo(f"wrote {output}", err=True)
+        wrote(output)
 
 
 def _print(content: str | bytes) -> None:

@@ -34,7 +34,11 @@ def command(
 
     from study.driver.launch import run
     from study.driver.run_summary import in_words
+    from trainables.vocabulary import standard
 
     summary = run(resolved, out, address, code)
-    click.echo(in_words(summary, resolved))
+    try:
+        click.echo(in_words(summary, resolved))
+    except OSError:  # the folder holds it, and the status says it
+        standard.silence()
     sys.exit(summary.status)

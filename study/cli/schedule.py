@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from study.cli.results import BY_ENDING
+from study.cli.terminal import OutputFile, format_of
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
+FORMATS = ("json", "csv", "html")
 _ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 _UP_TO_ONE = click.FloatRange(min=0, max=1, min_open=True)
 _SHARE = click.FloatRange(min=0, max=1, max_open=True)
@@ -32,9 +34,9 @@ _SHARE = click.FloatRange(min=0, max=1, max_open=True)
 @click.option("--discount", type=_UP_TO_ONE, help="Share of the dense peak that allr starts at.")
 @click.option("--init", type=_ABOVE_ZERO, help="Peak of constant, stepped, cosine and linear.")
 @click.option("--warmup", type=_SHARE, help="Their share of warm-up steps; 0.1 unless given.")
-@click.option("--format", "shape", default="json", type=click.Choice(["json", "csv", "html"]))
-@click.option("-o", "--output", metavar="FILE", type=click.Path(allow_dash=True, path_type=Path))
-def command(shape: str, output: Path | None, milestones: str | None, **options: Any) -> None:
+@click.option("--format", "shape", type=click.Choice(FORMATS), help=BY_ENDING)
+@click.option("-o", "--output", metavar="FILE", type=OutputFile())
+def command(shape: str | None, output: str | None, milestones: str | None, **options: Any) -> None:
     """Print the learning rates of retraining schedule NAME after a dense run.
 
     As JSON {"dense": [...], "retrain": [...]}, one number per step; as CSV; or as an HTML page that
@@ -42,6 +44,7 @@ def command(shape: str, output: Path | None, milestones: str | None, **options: 
     """
     from study.views import rates
 
+    shape = shape or format_of(output, FORMATS)
     drops = None if milestones is None else rates.milestones(milestones)
     query = rates.RateQuery(milestones=drops, **options)
     by_phase = rates.rates(query)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from study.cli.results import listed
-from study.cli.terminal import MARGIN, reading, say, warn
+from study.cli.results import BY_ENDING, listed
+from study.cli.terminal import MARGIN, OutputFile, format_of, reading, say, warn, wrote
 
 KINDS = ("schedules", "structures", "methods")
 FORMATS = ("text", "markdown", "latex", "html", "csv")
@@ -17,15 +17,17 @@ FORMATS = ("text", "markdown", "latex", "html", "csv")
 @click.option("--where", metavar="EXPR", help="Trials to keep: 'prune.sparsity > 0.8'.")
 @click.option("--metrics", multiple=True, callback=listed, metavar="A,B", help="What is shown.")
 @MARGIN
-@click.option("--format", "shape", default="text", type=click.Choice(FORMATS))
-@click.option("-o", "--output", metavar="FILE", help="Write to a file instead of printing.")
+@click.option("--format", "shape", type=click.Choice(FORMATS), help=BY_ENDING)
+@click.option(
+    "-o", "--output", metavar="FILE", type=OutputFile(), help="Write to a file instead of printing."
+)
 def command(
     folders: tuple[str, ...],
     kind: str | None,
     where: str | None,
     metrics: tuple[str, ...],
     margin: float | None,
-    shape: str,
+    shape: str | None,
     output: str | None,
 ) -> None:
     """Compare schedules or structures by sparsity and budget, or methods by sparsity.
@@ -39,6 +41,7 @@ def command(
     from trainables.files.outputs import OutputError
     from trainables.vocabulary.refusal import Refusal
 
+    shape = shape or format_of(output, FORMATS)
     try:
         with reading(folders):
             content = run_table(
@@ -51,4 +54,4 @@ def command(
     if output is None:
         say(content, end=not content.endswith("\n"))
     else:
-        click.echo(f"wrote {output}", err=True)
+        wrote(output)

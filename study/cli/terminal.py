@@ -1,4 +1,4 @@
-"""What several verbs share: how they print, warn and refuse a folder, and the option `--margin`.
+"""What several verbs share: how they print, warn and refuse, and the options -o and `--margin`.
 
 Texts of a study folder may be somebody else's, and end up on a terminal.
 """
@@ -52,6 +52,42 @@ def warn(sentence: str) -> None:
 def one_line(sentence: str) -> str:
     """Return a sentence on one line."""
     return harmless(" ".join(sentence.splitlines()))
+
+
+def wrote(output: str) -> None:
+    """Say on standard error that a file was written; what was printed is seen."""
+    from study.views.output import require_file
+
+    if not require_file(output).is_stdout:
+        click.echo(f"wrote {one_line(output)}", err=True)
+
+
+class OutputFile(click.types.StringParamType):
+    """A file to write, `-` for standard output: refused before anything is read or made."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path as it was given; Refusal where nothing can be written there."""
+        from study.views.output import require_file
+
+        require_file(str(value))
+        return str(value)
+
+
+ENDINGS: Final = {
+    ".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "markdown", ".tex": "latex",
+    ".html": "html", ".htm": "html",
+}  # fmt: skip
+"""Formats by the ending of a file."""
+
+
+def format_of(output: str | None, formats: Sequence[str]) -> str:
+    """Return the format that a file's ending asks for, the first of all where it asks for none."""
+    from pathlib import PurePath
+
+    asked = ENDINGS.get(PurePath(output).suffix.lower(), "") if output else ""
+    return asked if asked in formats else formats[0]
 
 
 class Finite(click.FloatRange):

@@ -31,7 +31,7 @@ def command(
     writes to those of the study's `track`. A run does the same as it goes on, where its study has
     `track`. Writes nothing into the records.
     """
-    from study.definition.locations import existing
+    from study.definition.locations import existing, written_into
     from study.definition.track import Track
     from study.trackers.sweep import sentences, sweep
     from trainables.vocabulary.refusal import Refusal
@@ -44,11 +44,12 @@ def command(
         rule = "must be given where the study has no track"
         raise Refusal(f"--mlflow, --wandb or --tensorboard {rule}, got none")
     track.require_packages()
-    outcomes = sweep(
-        place.location,
-        track.absolute().targets,
-        lambda: parent is None or os.getppid() == parent,
-    )
+    with written_into(place.location):  # it says there that it is at work
+        outcomes = sweep(
+            place.location,
+            track.absolute().targets,
+            lambda: parent is None or os.getppid() == parent,
+        )
     if as_json:
         click.echo(json.dumps([asdict(one) for one in outcomes]))
         return

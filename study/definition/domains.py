@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -75,11 +75,22 @@ def _listed(key: str, kind: str, values: list[Any] | tuple[Any, ...]) -> tuple[A
     if not values:
         raise Refusal(f"{key}.{kind} must have at least one value, got []")
     levels = [levelled(value) for value in values]
-    if any(value in levels[:at] for at, value in enumerate(levels)):
+    if _repeats(levels):
         raise Refusal(f"{key}.{kind} must not repeat a value, got {shown(values)}")
     if any(is_domain(value) for value in values):
         raise Refusal(f"{key}.{kind} must hold values, not domains, got {shown(values)}")
     return tuple(levels)
+
+
+_PLAIN = (str, int, float)
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    """Whether two of some values are equal; in many, mappings and lists are compared by pairs."""
+    plain = [value for value in values if value is None or isinstance(value, _PLAIN)]
+    others = [value for value in values if value is not None and not isinstance(value, _PLAIN)]
+    apart = any(value in others[:at] for at, value in enumerate(others))
+    return len(set(plain)) < len(plain) or apart
 
 
 def _bounds(key: str, kind: str, values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
@@ -90,6 +101,8 @@ def _bounds(key: str, kind: str, values: list[Any] | tuple[Any, ...]) -> tuple[A
     low, high = numbers
     if kind == "int" and any(v != int(v) for v in numbers):
         raise Refusal(f"{path} must be two whole numbers, got {shown(values)}")
+    if not math.isfinite(float(high) - float(low)):
+        raise Refusal(f"{path} must be two numbers of a finite distance, got {shown(values)}")
     if low >= high:
         raise Refusal(f"{path} must have low < high, got {shown(values)}")
     if kind == "loguniform" and low <= 0:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from study.definition.studyfile import StudyFile, read_yaml
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder, expanded, is_remote, open_folder, reason
+from trainables.files.storage import Folder, is_remote, open_folder, reason
 from trainables.files.trust import distrust, received
+from trainables.vocabulary.homes import expanded, is_unknown
 from trainables.vocabulary.refusal import Refusal
 
 
 def folder_of(study: StudyFile, out: str | None) -> str:
     """Return the study folder: `out`, or results/<name>; absolute when local."""
-    return _absolute(out or f"results/{study.name}")
+    return _absolute(out or f"results/{study.name}", "--out")
 
 
 def store_of(study: StudyFile, folder: StudyFolder) -> str:
     """Return the stage store: what the study names, or stages/ in its folder."""
-    return _absolute(study.stage_store or folder.folder.child("stages").location)
+    return _absolute(study.stage_store or folder.folder.child("stages").location, "stage_store")
 
 
 def readable_store_of(study: StudyFile, folder: StudyFolder) -> str:
@@ -49,10 +53,20 @@ def existing(location: str) -> tuple[StudyFolder, StudyFile]:
         folder = StudyFolder(received(_absolute(location)))
         text = folder.folder.read("study.yaml").decode()
     except (OSError, ValueError) as error:
-        reason = "" if isinstance(error, FileNotFoundError) else f" ({error})"
+        why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         rule = "must be a study folder, one with a study.yaml"
-        raise Refusal(f"DIR {rule}, got {location}{reason}") from error
+        raise Refusal(f"DIR {rule}, got {location}{why}") from error
     return folder, StudyFile.of(read_yaml(text, f"{location}/study.yaml"))
+
+
+@contextmanager
+def written_into(location: str) -> Iterator[None]:
+    """Refuse DIR in a sentence where it, of a study that is there, cannot be written any more."""
+    try:
+        yield
+    except OSError as error:
+        rule = "must be a folder that can be written"
+        raise Refusal(f"DIR {rule}, got {location} ({reason(error)})") from error
 
 
 def opened(location: str, key: str) -> Folder:
@@ -63,7 +77,11 @@ def opened(location: str, key: str) -> Folder:
         raise Refusal(f"{key} must be a folder or a URI, got {location} ({error})") from error
 
 
-def _absolute(location: str) -> str:
+def _absolute(location: str, key: str | None = None) -> str:
+    """An absolute path; under a key that is written to, Refusal of a home that nobody knows."""
     if is_remote(location):
         return location
-    return str(expanded(location.removeprefix("file://")))
+    path = location.removeprefix("file://")
+    if key is not None and is_unknown(path):
+        raise Refusal(f"{key} must begin with a home folder that is known, got {location}")
+    return str(expanded(path).absolute())

@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from trainables.config.sections import Count, PositiveNumber, Section, WholeNumber
+from trainables.config.sections import Count, Number, PositiveNumber, Section, WholeNumber
 from trainables.vocabulary.refusal import Refusal, shown
 
 KEY = "compute.processes"
+
+MOST_GPUS = 1024
+"""Those of a trial; no machine has so many."""
 
 LEAST_SHARE = 1e-4
 """The smallest share of a GPU that Ray knows."""
@@ -28,7 +31,7 @@ class Resources(Section):
     """
 
     cpus: Count = 1
-    gpus: Annotated[float, Field(ge=0)] = 0
+    gpus: Annotated[Number, Field(ge=0, le=MOST_GPUS)] = 0
     max_concurrent: Count | None = None
     retries: WholeNumber = 3
     checkpoint_s: PositiveNumber = 60.0
@@ -49,7 +52,7 @@ def with_processes(space: Mapping[str, Any], resources: object) -> dict[str, Any
     """Return a space with one process for each GPU of a trial, where it does not say how many."""
     gpus = resources.get("gpus") if isinstance(resources, Mapping) else None
     compute = space.get("compute", {})
-    several = isinstance(gpus, int | float) and gpus > 1 and gpus == int(gpus)
+    several = isinstance(gpus, int | float) and 1 < gpus <= MOST_GPUS and gpus == int(gpus)
     if not several or not isinstance(compute, Mapping) or "processes" in compute:
         return dict(space)
     assert gpus is not None

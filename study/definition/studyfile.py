@@ -44,6 +44,9 @@ NAMED = ("dataset", "model", "method")
 """Keys whose value is a name, or a mapping with a name and parameters."""
 
 
+MOST_LOADERS = 1024
+
+
 class Data(Section):
     """Where data sets lie, whether `run` may download a missing one first, and how items are made.
 
@@ -51,10 +54,10 @@ class Data(Section):
     those that make items beside each trial. Neither changes a result.
     """
 
-    root: str = "~/.cache/bimp-study/data"
+    root: Annotated[str, Field(min_length=1)] = "~/.cache/bimp-study/data"
     download: bool = False
     memory: Literal["auto", "on", "off"] = "auto"
-    processes: WholeNumber | None = None
+    processes: Annotated[WholeNumber, Field(le=MOST_LOADERS)] | None = None
 
 
 class StudyFile(Section):
@@ -70,7 +73,7 @@ class StudyFile(Section):
     retrain_seeds: Annotated[tuple[WholeNumber, ...], Field(min_length=1, alias=SEEDS)] = (0,)
     search: Search = Search()
     resources: Resources = Resources()
-    stage_store: str | None = None
+    stage_store: Annotated[str, Field(min_length=1)] | None = None
     data: Data = Data()
     track: Track = Track()
     _origin: Path | None = PrivateAttr(default=None)

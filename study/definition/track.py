@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError, field_validator
 
 from trainables.config.sections import Section
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal, first_refusal
 
 PACKAGES: Final = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
@@ -87,4 +88,4 @@ def _absolute(kind: str, target: str) -> str:
         return target if target == _SQLITE else f"{_SQLITE}{path.absolute()}"
     if kind == "wandb" or (kind == "mlflow" and (":" in target or target == "databricks")):
         return target
-    return str(Path(target).expanduser().absolute())
+    return str(expanded(target).absolute())

@@ -11,7 +11,6 @@ import itertools
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 from study.checks import readiness
 from study.checks.batches import check_batches
@@ -44,6 +43,7 @@ from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
 from trainables.jobs.provenance import git_commit, versions
 from trainables.vocabulary import packages
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import DEPLOYED
 from trainables.vocabulary.wording import counted
@@ -91,6 +91,7 @@ class Launch:
         if address is None and not ray_session.is_up():
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
             readiness.check_resources(self.study, local_cpus(), gpus, "this machine")
+            readiness.check_memory(configs, readiness.local_memory())
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
         check_batches(configs)
@@ -310,7 +311,7 @@ class Launch:
 
     def context(self) -> Context:
         """What all jobs of the run share."""
-        root = Path(self.study.data.root).expanduser().absolute()
+        root = expanded(self.study.data.root).absolute()
         return Context(
             study=self.study.name,
             folder=self.folder.location,

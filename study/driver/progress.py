@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from study.points.agenda import Assignment, Ending
 from trainables.files.progress import RunProgress
+from trainables.vocabulary import standard
 from trainables.vocabulary.schema import METRICS, State, spelled
 from trainables.vocabulary.wording import counted, duration
 
@@ -199,6 +200,14 @@ class Display(Protocol):
         ...
 
 
+def _print(text: str) -> None:
+    """Print a line; where nobody can take it any more the run goes on without a word."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        standard.silence()
+
+
 class PlainDisplay:
     """A line of text now and then, when it says something new: for logs and pipes.
 
@@ -212,14 +221,14 @@ class PlainDisplay:
         self._before: tuple[str, int, int] | None = None
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        _print(text)
 
     def show(self, tally: Tally, queue: Queue) -> None:
         now = time.monotonic()
         state = (_phase(tally, queue), tally.ended - tally.states["done"], tally.settled)
         if now - self._at >= self._every_s and self._is_new(state, tally.wanted, now):
             self._at, self._before = now, state
-            print(line(tally, queue), flush=True)
+            _print(line(tally, queue))
 
     def _is_new(self, state: tuple[str, int, int], wanted: int, now: float) -> bool:
         if self._before is None or state[:2] != self._before[:2]:

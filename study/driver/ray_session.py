@@ -170,7 +170,7 @@ def _join(address: str) -> None:
     """Join a running cluster; Refusal when there is none."""
     import ray
 
-    if "://" in address:
+    if address.startswith("ray://"):
         raise Refusal(
             f"--address must be host:port or auto, on a machine of the cluster, got {address};"
             " from elsewhere `bimp submit` hands the run to the cluster"

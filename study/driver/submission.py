@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,8 +94,6 @@ def submit(
         job = client.submit_job(
             entrypoint=command, runtime_env=runtime_env(folder), metadata={"study": name}
         )
-    except Refusal:
-        raise
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
         reason = " ".join(str(error).split())
         raise Refusal(f"--address must be a Ray job server, got {address} ({reason})") from error
@@ -104,12 +101,6 @@ def submit(
 
 
 def _connect(address: str) -> Client:
-    """Reach a job server; Refusal where what speaks to one is not installed."""
-    if find_spec("aiohttp") is None:
-        raise Refusal(
-            "bimp submit must have ray[default] installed (pip install 'bimp-study[cluster]'),"
-            " got a Ray without"
-        )
     from ray.job_submission import JobSubmissionClient
 
     client: Client = JobSubmissionClient(address)

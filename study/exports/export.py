@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.definition.locations import existing, readable_store_of
@@ -16,6 +15,7 @@ from study.exports.card import Evidence, Written, card
 from study.exports.card_text import markdown
 from study.exports.front import front_choices
 from study.exports.order import Order
+from study.exports.places import beside
 from study.exports.siblings import siblings
 from study.views.choice import Choice, chosen
 from study.views.network import network_of
@@ -57,14 +57,11 @@ class Export:
         """The record of the trial."""
         return self.choice.record
 
-    def files(self, path: Path) -> dict[Path, bytes]:
+    def files(self, path: str) -> dict[str, bytes]:
         """Return what is written: the file at a path, and its card beside it twice."""
         text = json.dumps(self.card, indent=1, allow_nan=False)
-        return {
-            path: self.data,
-            path.with_name(f"{path.name}.card.json"): f"{text}\n".encode(),
-            path.with_name(f"{path.name}.card.md"): markdown(self.card).encode(),
-        }
+        contents = (self.data, f"{text}\n".encode(), markdown(self.card).encode())
+        return dict(zip(beside(path), contents, strict=True))
 
     def sentence(self, output: str) -> str:
         """Return in words what was written."""

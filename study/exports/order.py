@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from trainables.vocabulary.refusal import Refusal
@@ -19,12 +18,6 @@ SUFFIXES: Final = {
     "export": ".pt2",
     "executorch": ".pte",
 }
-
-
-def require_place(path: Path) -> None:
-    """Refuse an output beside which no card can stand, before what takes minutes is begun."""
-    if str(path) == "-" or (path.exists() and not path.is_file()):
-        raise Refusal(f"-o must be a file, so that its card can stand beside it, got {path}")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from trainables.files.storage import Folder, open_folder
 from trainables.files.trial_record import Record
 from trainables.jobs.job import Context
 from trainables.jobs.provenance import versions
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.workers.inspection import Inspection
 
@@ -61,7 +62,7 @@ def checkup(out: str | None, data_root: Path | None) -> list[NodeRow]:
     is one: whether nodes share it and its store, have its data and devices. A token is left in them
     meanwhile. Refusal where the folder cannot be written from here.
     """
-    root = (data_root or Path(Data().root)).expanduser().absolute()
+    root = expanded(data_root or Data().root).absolute()
     if out is None:
         return node_rows(Inspection(versions(), data_root=str(root)))
     study, resolved = _study_in(out)
@@ -71,7 +72,7 @@ def checkup(out: str | None, data_root: Path | None) -> list[NodeRow]:
         study=study.name,
         folder=folder.location,
         store=store,
-        data_root=str(root if data_root else Path(study.data.root).expanduser().absolute()),
+        data_root=str(root if data_root else expanded(study.data.root).absolute()),
         gpus=study.resources.gpus,
         token=token.new_token(),
         versions=versions(),

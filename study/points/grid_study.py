@@ -19,7 +19,7 @@ from trainables.vocabulary.refusal import Refusal, shown
 if TYPE_CHECKING:
     from trainables.files.trial_record import Record
 
-MOST_TRIALS = 1_000_000
+MOST_TRIALS = 100_000
 
 
 class GridStudy(ResolvedStudy):

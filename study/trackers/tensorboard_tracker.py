@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from study.trackers.tracker import CURVE, SETTLED, Entry, Outcome
+from trainables.vocabulary.homes import expanded
 
 _TEMPORARY: Final = ".tmp-"
 _FAILED: Final = "failed.txt"
@@ -22,7 +23,7 @@ class TensorboardTracker:
     """Writes trials as TensorBoard's event files, numbers as 32-bit floats."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder).expanduser()
+        self._folder = expanded(folder)
 
     def written(self, study: str) -> dict[str, str]:
         """Return the trials that have a folder of their own."""

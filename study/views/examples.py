@@ -10,6 +10,7 @@ from study.points.resolved_study import ResolvedStudy
 from trainables.config.sections import DatasetChoice
 from trainables.data.balance import Balance
 from trainables.data.sources import balance_of
+from trainables.vocabulary.homes import expanded
 
 Lines = list[tuple[str, str]]
 
@@ -19,7 +20,7 @@ def examples_in_words(resolved: ResolvedStudy) -> Lines:
 
     Where a study has several data sets, each line says of which it is.
     """
-    root = Path(resolved.study.data.root).expanduser()
+    root = expanded(resolved.study.data.root)
     found: dict[str, tuple[str, Lines]] = {}
     for config in resolved.representatives:
         choice = config.catalog_dataset

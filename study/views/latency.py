@@ -6,11 +6,13 @@ Imports the user's code where a trial's task is theirs, from the copy in the stu
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study.definition.locations import existing, readable_store_of
+from study.checks.readiness import check_folder
+from study.definition.locations import existing, readable_store_of, written_into
 from study.definition.studyfile import StudyFile
 from study.views.choice import best, by_prefix
 from study.views.network import network_of
@@ -27,6 +29,11 @@ ZEROS = (
     "zeros of single weights do not speed up dense kernels: a masked network computes as much as"
     " the dense one, and only what is taken out saves time"
 )
+
+MOST_EXAMPLES = 65_536
+"""Examples of a call: more fit no memory that a network is run in."""
+
+MOST_ROUNDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,14 @@ class Order:
 
         _require_known("--form", self.forms, FORMS)
         _require_known("--backend", self.backends, tuple(BACKENDS))
-        numbers = {"--batch": self.batches, "--threads": [self.threads], "--rounds": [self.rounds]}
-        for option, values in numbers.items():
-            if low := [value for value in values if value < 1]:
-                raise Refusal(f"{option} must be >= 1, got {low[0]}")
+        for option, values, most, reason in (
+            ("--batch", self.batches, MOST_EXAMPLES, ""),
+            ("--threads", [self.threads], os.cpu_count() or 1, ", the cores of this machine"),
+            ("--rounds", [self.rounds], MOST_ROUNDS, ""),
+        ):
+            if wrong := [value for value in values if not 1 <= value <= most]:
+                rule = ">= 1" if wrong[0] < 1 else f"<= {most}{reason}"
+                raise Refusal(f"{option} must be {rule}, got {wrong[0]}")
         require_device(self.device)
         require_backends(self.backends, self.device, "quantised" in self.forms)
         pace = Pace(rounds=self.rounds)
@@ -84,10 +95,12 @@ def measured(
     """
     setting = order.setting()
     folder, study = existing(location)
-    records = folder.records().records
-    for record in _chosen(records, trial, metric):
+    records = _chosen(folder.records().records, trial, metric)
+    check_folder(folder.location, "DIR")
+    for record in records:
         measurement = _measure(folder, study, record, order.forms, setting)
-        write_latencies(folder.folder, record.fingerprint, measurement.rows)
+        with written_into(folder.location):
+            write_latencies(folder.folder, record.fingerprint, measurement.rows)
         yield measurement
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainables.files.outputs import OutputError, deliver, target_of
+from trainables.files.outputs import OutputError, Target, deliver, target_of
 from trainables.vocabulary.refusal import Refusal
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path | str, data: bytes) -> None:
     """Write a file whole, as `files.outputs` does; Refusal when it cannot be written."""
-    write_all({path: data})
+    write_all({str(path): data})
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[str, bytes] | Mapping[Path, bytes]) -> None:
     """Write several files, all or none replaced; Refusal when one of them cannot be written."""
     try:
         deliver({str(path): data for path, data in files.items()})
@@ -22,7 +22,12 @@ def write_all(files: Mapping[Path, bytes]) -> None:
         raise Refusal(f"-o {error}") from error
 
 
-def require_file(path: Path) -> None:
-    """Refuse a path where a folder stands, before what takes minutes is begun."""
-    if target_of(str(path)).is_dir():
-        raise Refusal(f"-o must be a file that can be written, got {path}, which is a folder")
+def require_file(path: Path | str) -> Target:
+    """Return what a path names, looked at before what takes minutes is begun.
+
+    Refusal where no file can be written there.
+    """
+    try:
+        return target_of(str(path))
+    except OutputError as error:
+        raise Refusal(f"-o {error}") from error

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal, shown
 
 TORCHVISION = "torchvision/"
@@ -30,7 +31,7 @@ def located(name: str, folders: Sequence[Path], key: str) -> Path:
     """
     if name.startswith(TORCHVISION):
         return _cached(name, key)
-    candidates = [folder / Path(name).expanduser() for folder in folders]
+    candidates = [folder / expanded(name) for folder in folders]
     for path in candidates:
         if path.is_file():
             return path.absolute()

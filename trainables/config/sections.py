@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -30,6 +29,7 @@ from trainables.formulas.schedules import RETRAIN_SCHEDULES
 from trainables.vocabulary.refusal import (
     Refusal,
     first_refusal,
+    hint,
     refuse_unknown,
     shown,
     unknown_key,
@@ -300,9 +300,7 @@ def name_or_reference(key: str, known: Sequence[str]) -> Callable[[Any], Any]:
             return str(parse(value, key))
         if value not in known:
             names = ", ".join(repr(name) for name in known[:-1]) + f" or {known[-1]!r}"
-            near = get_close_matches(str(value), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise Refusal(f"{key} must be {names}, got {shown(value)}{hint}")
+            raise Refusal(f"{key} must be {names}, got {shown(value)}{hint(value, known)}")
         return value
 
     return check

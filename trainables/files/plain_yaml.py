@@ -24,16 +24,33 @@ def plain(text: str) -> Any:
     parent, and for more than `MOST_CHARACTERS`, `MOST_VALUES` or `DEEPEST` allow.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import SafeConstructor
 
     if len(text) > MOST_CHARACTERS:
         rule = f"must have at most {MOST_CHARACTERS:,} characters"
         raise ValueError(f"{rule}, got {len(text):,}")
+
+    class Constructor(SafeConstructor):
+        """As JSON has it, a character beyond the first 65,536 may be written as two halves."""
+
+        def construct_yaml_str(self, node: Any) -> str:
+            return _whole_characters(super().construct_yaml_str(node))
+
+    Constructor.add_constructor("tag:yaml.org,2002:str", Constructor.construct_yaml_str)
     yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = Constructor
     root = yaml.compose(text)
     if root is None:
         return None
     _extent(root, {}, [])  # first: what merges (`<<`) stand for is made while data are
     return yaml.constructor.construct_document(root)
+
+
+def _whole_characters(text: str) -> str:
+    """The text with halves of one character put together; a half by itself stays."""
+    if not any("\ud800" <= sign <= "\udfff" for sign in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _extent(node: Any, known: dict[int, tuple[int, int]], above: list[int]) -> tuple[int, int]:

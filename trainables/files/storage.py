@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from trainables.files.bounds import most_bytes, read_bounded, too_long
+from trainables.vocabulary.homes import expanded
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -98,14 +99,6 @@ def reason(error: Exception) -> str:
     return " ".join(text.split())  # Arrow's are of several lines
 
 
-def expanded(path: Path | str) -> Path:
-    """Return an absolute path, `~` written out; as it is where it names nobody's home."""
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError:  # `~name` of a user that this machine does not know
-        return Path(path).absolute()
-
-
 def write_through(path: Path, data: bytes) -> None:
     """Write a file and have the system put it on the disk."""
     with path.open("wb") as file:
@@ -118,7 +111,7 @@ class LocalFolder:
     """A `Folder` on a file system with atomic rename."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = expanded(path)
+        self.path = expanded(path).absolute()
 
     @property
     def location(self) -> str:

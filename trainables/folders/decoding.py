@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainables.folders.image_files import silent
+from trainables.vocabulary.homes import expanded
 
 KEPT: Final = ".bimp-decoded.json"
 """By folder below: what its files were, and what is wrong with which. torchvision, which would take
@@ -86,7 +87,7 @@ def _state(root: Path, members: Iterable[Names], what: str) -> str:
 def _places(root: Path) -> tuple[Path, Path]:
     """Where it is kept: beside the files, else in the user's cache."""
     digest = hashlib.sha256(str(root.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
-    return root / KEPT, CACHE.expanduser() / f"{digest[:_DIGITS]}.json"
+    return root / KEPT, expanded(CACHE) / f"{digest[:_DIGITS]}.json"
 
 
 def _read(root: Path) -> dict[str, Any]:

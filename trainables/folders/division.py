@@ -19,6 +19,7 @@ from trainables.data.splits import SPLIT_SEED, held_out, share_of, stratified
 from trainables.folders.decoding import decoding_faults
 from trainables.folders.image_files import fault_of
 from trainables.folders.listing import ImageFile, Listing, listing_of
+from trainables.vocabulary.homes import expanded
 
 DEFAULT_VAL = 0.1
 MOST_NAMED = 5
@@ -62,7 +63,7 @@ def folder_parts(options: FolderParameters, root: Path) -> FolderParts:
         DataFormatError: it is not laid out as it should be, or a class has nothing to train on.
         ValueError: shares or subsets that the folder cannot give.
     """
-    return divided(listing_of(root / Path(options.path).expanduser()), options)
+    return divided(listing_of(root / expanded(options.path)), options)
 
 
 def divided(listing: Listing, options: FolderParameters) -> FolderParts:

@@ -22,6 +22,7 @@ from trainables.data.raw import DataFormatError, DataMissingError
 from trainables.folders.division import FolderParts, divided, require_whole
 from trainables.folders.imagenet_archives import ARCHIVES, packed, unpack
 from trainables.folders.listing import listing_of
+from trainables.vocabulary.homes import expanded
 
 if TYPE_CHECKING:
     from trainables.data.parts import Splits
@@ -58,7 +59,7 @@ class ImageNetSource:
 
 
 def _folder(options: ImageNetParameters, root: Path) -> Path:
-    return root / Path(options.path).expanduser()
+    return root / expanded(options.path)
 
 
 def _as_folder(dataset: Dataset, options: ImageNetParameters) -> FolderParameters:

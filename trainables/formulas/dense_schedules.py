@@ -79,9 +79,14 @@ def _dense_cosine(run: DenseRun, step: int) -> float:
     return run.lr * (1 + math.cos(math.pi * _dense_progress(run, step))) / 2
 
 
+_MOST_DROPS = 10**300
+"""More than any factor but 1 can be raised to and be above 0; floats end a little later."""
+
+
 def _dense_step(run: DenseRun, step: int) -> float:
     numerator, denominator = run._every
-    return run.lr * run.gamma ** (step // run.steps_per_epoch * denominator // numerator)
+    drops = step // run.steps_per_epoch * denominator // numerator
+    return run.lr * run.gamma ** min(drops, _MOST_DROPS)
 
 
 def _dense_multistep(run: DenseRun, step: int) -> float:

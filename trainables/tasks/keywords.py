@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal, first_refusal, shown, unknown_key
 
 GIVEN = ("root", "in_shape", "n_classes")
@@ -195,4 +196,4 @@ def _plain(key: str, hint: Any, value: Any) -> Any:
 
 def _converted(value: Any, hint: Any) -> Any:
     converted = _adapter(hint, "task").validate_python(value)
-    return converted.expanduser() if isinstance(converted, Path) else converted
+    return expanded(converted) if isinstance(converted, Path) else converted

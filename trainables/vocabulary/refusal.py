@@ -24,6 +24,7 @@ _RULES: Mapping[str, str] = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a whole number below 2^63",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "string_type": "must be text",
@@ -33,6 +34,7 @@ _RULES: Mapping[str, str] = {
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
     "too_short": "must hold {min_length} or more entries",
+    "string_too_short": "must not be empty",
     "finite_number": "must be a finite number",
 }
 
@@ -71,7 +73,12 @@ def _sentence(fault: Any, at: str) -> str:
 
 def _near(fault: Any, value: object) -> str:
     """The hint for a word that is none of the expected ones, where one of these is near."""
-    near = get_close_matches(str(value), re.findall("'([^']*)'", fault["ctx"]["expected"]), n=1)
+    return hint(value, re.findall("'([^']*)'", fault["ctx"]["expected"]))
+
+
+def hint(value: object, names: Iterable[str]) -> str:
+    """Return "; did you mean ...?" for a word that is near one of some names, else nothing."""
+    near = get_close_matches(value, names, n=1) if isinstance(value, str) else []
     return f"; did you mean {near[0]}?" if near else ""
 
 

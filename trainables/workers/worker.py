@@ -6,7 +6,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from trainables.checkpoints.copies import opened
@@ -29,6 +28,7 @@ from trainables.trials.procedure import Pace, Procedure, Progress, trained_stage
 from trainables.trials.stage_run import UNCUT
 from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.schema import State
 
 
@@ -38,7 +38,7 @@ def tasks_for(job: Job, ranks: Ranks | None = None) -> TaskCache:
     device = "cuda" if context.gpus else "cpu"
     folder = StoreFolder(open_folder(context.folder))
     return TaskCache(
-        Path(context.data_root).expanduser(),
+        expanded(context.data_root),
         device,
         context.cpus,
         Keeping(context.memory, context.loader_processes, context.cpus),

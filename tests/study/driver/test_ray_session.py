@@ -187,12 +187,9 @@ def test_a_node_is_named_by_id_host_address_or_its_own_resource() -> None:
             one_node(name, NODES)
 
 
-@pytest.mark.parametrize("address", ["ray://host:10001", "http://host:8265"])
-def test_an_address_of_a_client_or_of_a_job_server_is_refused(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRay(monkeypatch, [])
-    with pytest.raises(Refusal, match="bimp submit"), ray_session.session(address, 2, 0):
+    with pytest.raises(Refusal, match="bimp submit"), ray_session.session("ray://host:10001", 2, 0):
         pass
     assert fake.asked == []
 

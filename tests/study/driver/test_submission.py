@@ -122,16 +122,6 @@ def test_a_server_that_is_not_reached(error: type[Exception], tmp_path: Path) ->
     )
 
 
-def test_a_ray_without_what_speaks_to_a_job_server_is_told(
-    tmp_path: Path, bimp: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("study.driver.submission.find_spec", lambda _: None)
-    monkeypatch.chdir(tmp_path)
-    ended = bimp("submit", "digits", "--address", "http://head:8265", "--out", "/shared/x")
-    assert ended.status == 2
-    assert ended.err.startswith("bimp: bimp submit must have ray[default] installed (pip install")
-
-
 def test_the_command_hands_over_what_it_was_given(
     tmp_path: Path, bimp: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,7 +178,7 @@ def test_the_markdown_is_a_model_card_of_the_hub(folder: Path, tmp_path: Path) -
     from huggingface_hub import ModelCard
 
     one = exports.export(str(folder), metric="val_loss", name="net")
-    text = one.files(tmp_path / "net")[tmp_path / "net.card.md"].decode()
+    text = one.files(str(tmp_path / "net"))[str(tmp_path / "net.card.md")].decode()
     head = YAML(typ="safe", pure=True).load(text.split("---\n")[1])
     assert head["datasets"] == ["digits"]
     data = ModelCard(text).data

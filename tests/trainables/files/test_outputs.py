@@ -40,6 +40,82 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert dangling.is_symlink() and (tmp_path / "nowhere").read_bytes() == b"x"
 
 
+def test_a_hard_link_is_written_through(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for before, after in ((b"long before", b"after"), (b"", b"x" * 5000), (b"b", b"")):
+        one.write_bytes(before)
+        two.unlink(missing_ok=True)
+        two.hardlink_to(one)
+        deliver({one: after})
+        assert one.read_bytes() == two.read_bytes() == after
+        assert one.samefile(two)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    """The size of a file is limited here as a disk's is; one has two names, one a single one."""
+    script = (
+        "import resource, signal, sys\n"
+        "from trainables.files.outputs import deliver\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "deliver({at: b'x' * 5000 for at in sys.argv[1:]})\n"
+    )
+    for number, name in enumerate(("one", "two", "three")):
+        (tmp_path / name).write_bytes(f"kept {number}".encode())
+    (tmp_path / "link").hardlink_to(tmp_path / "two")
+    for names in (["one"], ["two"], ["three", "one"], ["two", "one"]):
+        paths = [str(tmp_path / name) for name in names]
+        ended = subprocess.run(
+            [sys.executable, "-c", script, *paths], capture_output=True, text=True, check=False
+        )
+        assert "OutputError" in ended.stderr and "File too large" in ended.stderr
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"one": "kept 0", "two": "kept 1", "three": "kept 2", "link": "kept 1"}
+
+
+def test_what_nobody_else_may_read_is_never_readable_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"before")
+    secret.chmod(0o600)
+    modes: list[int] = []
+    rename = os.replace
+
+    def replace(beside: Path, path: Path) -> None:
+        modes.append(beside.stat().st_mode & 0o7777)
+        rename(beside, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    deliver({secret: b"after"})
+    secret.chmod(0o2755)
+    deliver({secret: b"again"})
+    assert modes == [0o600, 0o2755]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_owner_and_group_stay(tmp_path: Path) -> None:
+    file = tmp_path / "theirs"
+    file.write_bytes(b"before")
+    os.chown(file, 1234, 4321)
+    file.chmod(0o2640)
+    deliver({file: b"after"})
+    found = file.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (1234, 4321, 0o2640)
+
+
+def test_new_files_get_the_mode_of_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        deliver({tmp_path / "private": b"x"})
+        os.umask(0o002)
+        deliver({tmp_path / "shared": b"x"})
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("private", "shared")]
+    assert modes == [0o600, 0o664]
+
+
 def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -64,7 +140,7 @@ def test_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert not Path("-").exists()
 
 
-@pytest.mark.parametrize(("where", "reason"), [("file/below", "exists"), (".", "a folder")])
+@pytest.mark.parametrize(("where", "reason"), [("file/below", "no folder"), (".", "a folder")])
 def test_one_that_fails_leaves_the_others(tmp_path: Path, where: str, reason: str) -> None:
     (tmp_path / "file").write_bytes(b"kept")
     with pytest.raises(OutputError, match=f"must be a file that can be written, got .*{reason}"):
