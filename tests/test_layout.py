@@ -41,7 +41,8 @@ ROOMS: dict[str, Room] = {
     "trainables.code": Room("vocabulary"),
     "trainables.formulas": Room(),
     "trainables.config": Room("vocabulary code formulas", "pydantic"),
-    "trainables.files": Room("vocabulary", "pyarrow", "ruamel"),
+    "trainables.waiting": Room(),
+    "trainables.files": Room("vocabulary waiting", "pyarrow", "ruamel"),
     "trainables.jobs": Room("vocabulary config files", "", "torch"),
     "trainables.data": Room("vocabulary config", _TORCH, "torchvision"),
     "trainables.datasets": Room("vocabulary config data", _TORCH, "torchvision sklearn"),
@@ -80,7 +81,8 @@ ROOMS: dict[str, Room] = {
         "onnx onnxruntime openvino torchao executorch",
     ),
     "trainables.workers": Room(
-        "vocabulary code config data files jobs networks checkpoints parallel training trials",
+        "vocabulary code config data waiting files jobs networks checkpoints parallel training"
+        " trials",
         "ray",
         "torch",
     ),
@@ -158,8 +160,8 @@ ROOMS: dict[str, Room] = {
     ),
     "study.checks": Room(
         "definition points trainables.vocabulary trainables.code trainables.config"
-        " trainables.formulas trainables.files trainables.data trainables.networks"
-        " trainables.checkpoints trainables.pruning",
+        " trainables.formulas trainables.waiting trainables.files trainables.data"
+        " trainables.networks trainables.checkpoints trainables.pruning",
         "",
         "torch",
     ),
@@ -193,7 +195,7 @@ ROOMS: dict[str, Room] = {
     ),
     "study.driver": Room(
         "definition points checks views machines trackers trainables.vocabulary"
-        " trainables.config"
+        " trainables.config trainables.waiting"
         " trainables.files trainables.jobs trainables.workers"
         " analysis.frames analysis.selection analysis.tables analysis.answer",
         "ray",

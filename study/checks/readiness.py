@@ -13,10 +13,11 @@ from typing import Final
 from study.definition.studyfile import StudyFile
 from trainables.config.catalog import TORCHVISION_PREFIX
 from trainables.config.trial import TrialConfig
-from trainables.files.outages import AT_START, PatientFolder
+from trainables.files.outages import PatientFolder
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
+from trainables.waiting.patience import AT_START
 
 _PROBE = "writable.tmp"
 _TRIES = 20

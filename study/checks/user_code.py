@@ -50,10 +50,11 @@ from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
 from trainables.config.datasets import FolderParameters
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
-from trainables.files.outages import AT_START, PatientFolder
+from trainables.files.outages import PatientFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
+from trainables.waiting.patience import AT_START
 
 LONGEST_S = 600.0
 """Seconds after which a check that has not ended is given up."""

@@ -36,7 +36,7 @@ from study.trackers.process import Tracking
 from study.views.intentions import older_code, older_revisions, other_files, sentences
 from trainables.files import token
 from trainables.files.leases import Leases
-from trainables.files.outages import AT_START, Patience, PatientFolder, StoreOutage
+from trainables.files.outages import PatientFolder, StoreOutage
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, open_folder
@@ -47,6 +47,7 @@ from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import DEPLOYED
 from trainables.vocabulary.wording import counted
+from trainables.waiting.patience import AT_START, Patience
 
 
 def run(
@@ -299,12 +300,14 @@ class Launch:
     def _ground(
         self, measuring_node: str | None = None, left_out: Mapping[str, str] | None = None
     ) -> Ground:
+        places = self.folder.location, self.store_location
+        folder, store = token.stores(*places, self._token)
         return Ground(
             self.resolved,
-            self.folder,
-            self.store,
+            StudyFolder(folder),
+            store,
             self.context(),
-            self._run_lease,
+            Leases(folder),
             measuring_node,
             left_out or {},
         )

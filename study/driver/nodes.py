@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
 from typing import Final, Literal
 
-from trainables.files.outages import Patience, Trouble
 from trainables.jobs.job_report import Fault
+from trainables.waiting.patience import Patience, Trouble
 
 STRIKES: Final = 3
 """Faults in a row, each of another assignment, after which a node is left out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from trainables.files.outages import Patience, Trouble
+from trainables.waiting.patience import Patience, Trouble
 
 
 class Outbox:

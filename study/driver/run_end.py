@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from trainables.files.outages import StoreOutage
+from trainables.vocabulary.wording import duration
+from trainables.waiting.patience import Patience
+
 Cause = Literal["store", "nodes", "run", "cluster"]
 
 AGAIN = "run the same command again to go on"
@@ -32,6 +36,28 @@ def cluster_lost(head: str) -> RunEnd:
     """The end of a run whose Ray, with its head at host:port, does not answer any more."""
     sentence = f"the cluster was lost: Ray's head at {head} does not answer any more"
     return RunEnd("cluster", sentence)
+
+
+def store_is_out(location: str, patience: Patience, fault: OSError) -> str:
+    """The warning of a run that cannot write into its folder, and goes on."""
+    return (
+        f"warning: {location} cannot be written now ({_reason(fault)}); what is to be written is"
+        f" kept, and tried again for {duration(patience.seconds)}"
+    )
+
+
+def store_was_out(location: str, patience: Patience, fault: OSError | None) -> RunEnd:
+    """The end of a run that could not write into its folder for as long as patience lasts."""
+    return RunEnd(
+        "store",
+        f"{location} could not be written for {duration(patience.seconds)}"
+        f" (resources.store_patience): {_reason(fault)}",
+    )
+
+
+def _reason(fault: OSError | None) -> str:
+    """What a store said, beside a sentence that names it."""
+    return fault.reason if isinstance(fault, StoreOutage) else str(fault)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from study.driver.interruption import interruptible
 from study.driver.nodes import Nodes, Verdict
 from study.driver.outbox import Outbox
 from study.driver.progress import Display, Queue, Tally, as_file
-from study.driver.run_end import RunEnd
+from study.driver.run_end import RunEnd, store_is_out, store_was_out
 from study.driver.run_lease import Holding
 from study.machines.slots import Slots
 from study.points.agenda import Agenda, Assignment, Ending
@@ -24,7 +24,7 @@ from study.points.resolved_study import Earlier, ResolvedStudy
 from study.points.suggestions import Point, remember
 from trainables.files import manifests, progress, token
 from trainables.files.leases import Leases
-from trainables.files.outages import Patience, PatientFolder
+from trainables.files.outages import PatientFolder
 from trainables.files.progress import RUN_LEASE
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote
@@ -35,6 +35,7 @@ from trainables.jobs.job_report import Fault, JobReport
 from trainables.jobs.provenance import NOWHERE, Place, now
 from trainables.vocabulary.schema import State
 from trainables.vocabulary.wording import duration
+from trainables.waiting.patience import Patience
 
 COMPACT_EVERY_S = 60.0
 STATUS_EVERY_S = 2.0
@@ -122,10 +123,7 @@ class Work:
         self._outbox.put(name, lambda: remember(self._ground.folder.folder, point))
 
     def _store_is_out(self, fault: OSError) -> None:
-        self._screen.say(
-            f"warning: {self._ground.folder.location} cannot be written now ({fault}); what is to"
-            f" be written is kept, and tried again for {duration(self._ground.patience.seconds)}"
-        )
+        self._screen.say(store_is_out(self._ground.folder.location, self._ground.patience, fault))
 
     def _store_answers(self) -> bool:
         """Whether the driver can write to the folder and the store now."""
@@ -324,11 +322,8 @@ class Work:
             self._beat()
 
     def _give_up_on_the_store(self) -> None:
-        waited = duration(self._ground.patience.seconds)
-        self.end = RunEnd(
-            "store",
-            f"{self._ground.folder.location} could not be written for {waited}"
-            f" (resources.store_patience): {self._outbox.fault}",
+        self.end = store_was_out(
+            self._ground.folder.location, self._ground.patience, self._outbox.fault
         )
 
     def lose_cluster(self, end: RunEnd) -> None:

@@ -10,120 +10,103 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from trainables.files.storage import Folder
+from trainables.files.storage import Folder, is_remote
+from trainables.waiting.patience import ABSENT, Patience, Trouble, hopeless
 
 T = TypeVar("T")
-
-_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-"""What reading raises of a file that is not there: an answer of the store, not an outage."""
 
 
 class StoreOutage(OSError):
     """A folder of the study could not be read or written just now."""
 
-
-@dataclass(frozen=True)
-class Patience:
-    """How long something is tried again, and the pauses between: doubled up to a longest one."""
-
-    seconds: float
-    first_s: float = 0.5
-    most_s: float = 15.0
-
-    def pause_s(self, failures: int) -> float:
-        """Return the pause after so many failures in a row; 0 after none."""
-        if failures <= 0:
-            return 0.0
-        return float(min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 30)))
-
-
-AT_START: Final = Patience(4.0)
-"""How long what has not begun waits for a store: long enough for one that refuses some requests."""
-
-
-class Trouble:
-    """Failures in a row: when they began, whether patience is spent, when to try again."""
-
-    def __init__(self, patience: Patience, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._clock = patience, clock
-        self._since: float | None = None
-        self._last = 0.0
-        self._failures = 0
-
     @property
-    def lasting(self) -> bool:
-        """Whether the last attempt failed."""
-        return self._since is not None
+    def reason(self) -> str:
+        """What the store said, its folder's location left out where that is known."""
+        return str(self.__cause__ or self)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the first of the failures; 0 when the last attempt succeeded."""
-        return 0.0 if self._since is None else self._clock() - self._since
 
-    @property
-    def spent(self) -> bool:
-        """Whether failures have lasted for as long as patience does."""
-        return self._since is not None and self.seconds >= self._patience.seconds
+class Anchor:
+    """A file that is in a local folder for as long as the folder is the one that a run began in.
 
-    @property
-    def pause_s(self) -> float:
-        """Seconds until the next attempt; never beyond the end of patience."""
-        if self._since is None:
-            return 0.0
-        due = self._last + self._patience.pause_s(self._failures)
-        return max(0.0, min(due, self._since + self._patience.seconds) - self._clock())
+    One that was deleted or renamed, or whose mount is gone, would be made anew by the next write,
+    and lose what was in it.
+    """
 
-    def failed(self) -> None:
-        """Note a failure."""
-        self._last = self._clock()
-        self._failures += 1
-        if self._since is None:
-            self._since = self._last
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._folder, self._name = folder, name
 
-    def over(self) -> None:
-        """Note a success."""
-        self._since, self._failures = None, 0
+    def require(self) -> None:
+        """Raise OSError where the file is not there."""
+        if not self._folder.exists(self._name):
+            raise OSError(
+                f"{self._name} is gone from it: the folder was deleted or renamed, or is not"
+                " mounted any more"
+            )
+
+
+def anchored(folder: Folder, name: str) -> StoreFolder:
+    """Return a folder that is out for as long as a file is not in it, where it is a local one.
+
+    In an object store each look would be a request, and nothing is made anew there but files.
+    """
+    return StoreFolder(folder, None if is_remote(folder.location) else Anchor(folder, name))
 
 
 class StoreFolder:
-    """A `Folder` whose faults are `StoreOutage`s; that a file is absent is none."""
+    """A `Folder` whose faults are `StoreOutage`s; that a file is absent is none.
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    Where there is an anchor, a folder without it is out, whatever it answers.
+    """
+
+    def __init__(self, folder: Folder, anchor: Anchor | None = None) -> None:
+        self._folder, self._anchor = folder, anchor
 
     @property
     def location(self) -> str:
         return self._folder.location
 
     def read(self, name: str) -> bytes:
-        with _outages(self.location, _ABSENT):
-            return self._folder.read(name)
+        with _outages(self.location, ABSENT):
+            try:
+                return self._folder.read(name)
+            except ABSENT:
+                self._require()
+                raise
 
     def write(self, name: str, data: bytes) -> None:
         with _outages(self.location):
+            self._require()
             self._folder.write(name, data)
 
     def exists(self, name: str) -> bool:
-        with _outages(self.location, _ABSENT):
-            return self._folder.exists(name)
+        with _outages(self.location, ABSENT):
+            return self._folder.exists(name) or self._none(False)
 
     def names(self, under: str = "") -> list[str]:
-        with _outages(self.location, _ABSENT):
-            return self._folder.names(under)
+        with _outages(self.location, ABSENT):
+            return self._folder.names(under) or self._none([])
 
     def sizes(self, under: str = "") -> dict[str, int]:
-        with _outages(self.location, _ABSENT):
-            return self._folder.sizes(under)
+        with _outages(self.location, ABSENT):
+            return self._folder.sizes(under) or self._none({})
 
     def delete(self, name: str) -> None:
         with _outages(self.location):
             self._folder.delete(name)
 
     def child(self, name: str) -> StoreFolder:
-        return StoreFolder(self._folder.child(name))
+        return StoreFolder(self._folder.child(name), self._anchor)
+
+    def _require(self) -> None:
+        if self._anchor is not None:
+            self._anchor.require()
+
+    def _none(self, nothing: T) -> T:
+        """What says that nothing is there, where the folder itself is."""
+        self._require()
+        return nothing
 
 
 class PatientFolder(StoreFolder):
@@ -172,7 +155,7 @@ class PatientFolder(StoreFolder):
                 if self._on_outage is not None and not trouble.lasting:
                     self._on_outage(outage)
                 trouble.failed()
-                if trouble.spent:
+                if trouble.spent or (hopeless(outage) and not self._patience.hopeful):
                     raise
                 time.sleep(trouble.pause_s)
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from trainables.files.bounds import most_bytes, read_bounded, too_long
 from trainables.vocabulary.homes import expanded
+from trainables.waiting.patience import Attempts
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -72,6 +73,13 @@ REMOTE_READS = 16
 
 SCHEMES: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """What URIs of folders begin with; others reach nothing, least of all another package."""
+
+RETRIES: Final = 1
+"""How often pyarrow itself makes a request to S3 again, at once: what is uploaded in parts begins
+from its first one otherwise."""
+
+TIMEOUT_S: Final = 5.0
+"""How long a server may be silent, and how long a connection to it may take."""
 
 
 def temporary_beside(path: Path) -> Path:
@@ -135,11 +143,12 @@ class LocalFolder:
             write_through(temporary, data)
             os.replace(temporary, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the fault that is told is the first one
+                temporary.unlink(missing_ok=True)
             raise
 
     def exists(self, name: str) -> bool:
-        return _leads_below(name) and self._at(name).is_file()
+        return _leads_below(name) and stat.S_ISREG(_mode(self._at(name)))
 
     def names(self, under: str = "") -> list[str]:
         try:
@@ -153,13 +162,24 @@ class LocalFolder:
 
     def delete(self, name: str) -> None:
         target = self._at(name)
-        if target.is_dir():
+        if stat.S_ISDIR(_mode(target)):
             shutil.rmtree(target, ignore_errors=True)
         else:
             target.unlink(missing_ok=True)
 
     def child(self, name: str) -> LocalFolder:
         return LocalFolder(self._at(name))
+
+
+def _mode(path: Path) -> int:
+    """The mode of what is at a path, 0 where nothing is; any other fault is the disk's.
+
+    `Path.is_file` takes some or all of these for an absent file, by the version of Python.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _files_below(folder: Path, prefix: str) -> Iterator[tuple[str, int]]:
@@ -202,12 +222,18 @@ def abandoned(folder: Folder, under: str = "", age_s: float = 3600.0) -> dict[st
 
 
 class RemoteFolder:
-    """A `Folder` on an object store, through one of pyarrow's file systems."""
+    """A `Folder` on an object store, through one of pyarrow's file systems.
 
-    def __init__(self, filesystem: Any, path: str, uri: str) -> None:
+    A request that fails is made again within moments, and not what came before it.
+    """
+
+    def __init__(
+        self, filesystem: Any, path: str, uri: str, attempts: Attempts | None = None
+    ) -> None:
         self._fs = filesystem
         self._path = path.rstrip("/")
         self._base, self._mark, self._query = uri.partition("?")
+        self._attempts = attempts or Attempts()
 
     @property
     def location(self) -> str:
@@ -217,55 +243,70 @@ class RemoteFolder:
         return f"{self._path}/{within(name)}" if name else self._path
 
     def read(self, name: str) -> bytes:
-        most = most_bytes(name)
-        with self._fs.open_input_stream(self._at(name)) as stream:
-            data = bytes(stream.read(None if most is None else most + 1))
-        if most is not None and len(data) > most:
-            raise too_long(name, most)
-        return data
+        path, most = self._at(name), most_bytes(name)
+        with self._attempts.of(lambda: self._fs.open_input_file(path)) as file:
+            size = file.size()
+            if most is not None and size > most:
+                raise too_long(name, most)
+            return self._attempts.of(lambda: _whole(file.read_at(size, 0), size, path))
 
     def write(self, name: str, data: bytes) -> None:
-        with self._fs.open_output_stream(self._at(name)) as stream:
-            stream.write(data)
+        path = self._at(name)
+
+        def put() -> None:
+            with self._fs.open_output_stream(path) as stream:
+                stream.write(data)
+
+        self._attempts.of(put)
 
     def exists(self, name: str) -> bool:
         from pyarrow import fs
 
-        if not _leads_below(name):
-            return False
-        return bool(self._fs.get_file_info(self._at(name)).type == fs.FileType.File)
+        return _leads_below(name) and bool(self._kind(name) == fs.FileType.File)
+
+    def _kind(self, name: str) -> Any:
+        path = self._at(name)
+        return self._attempts.of(lambda: self._fs.get_file_info(path)).type
 
     def names(self, under: str = "") -> list[str]:
-        from pyarrow import fs
-
-        if not _leads_below(under):
-            return []
-        selector = fs.FileSelector(self._at(under), allow_not_found=True)
-        return sorted(info.base_name for info in self._fs.get_file_info(selector))
+        return sorted(info.base_name for info in self._infos(under))
 
     def sizes(self, under: str = "") -> dict[str, int]:
         from pyarrow import fs
 
-        if not _leads_below(under):
-            return {}
-        start = self._at(under)
-        selector = fs.FileSelector(start, allow_not_found=True, recursive=True)
-        infos = self._fs.get_file_info(selector)
+        start = self._at(under) if _leads_below(under) else ""
+        infos = self._infos(under, recursive=True)
         files = (info for info in infos if info.type == fs.FileType.File)
         return {info.path.removeprefix(f"{start}/"): info.size for info in files}
+
+    def _infos(self, under: str, recursive: bool = False) -> list[Any]:
+        from pyarrow import fs
+
+        if not _leads_below(under):
+            return []
+        selector = fs.FileSelector(self._at(under), allow_not_found=True, recursive=recursive)
+        return list(self._attempts.of(lambda: self._fs.get_file_info(selector)))
 
     def delete(self, name: str) -> None:
         from pyarrow import fs
 
-        kind = self._fs.get_file_info(self._at(name)).type
-        if kind == fs.FileType.Directory:
-            self._fs.delete_dir(self._at(name))
-        elif kind == fs.FileType.File:
-            self._fs.delete_file(self._at(name))
+        path = self._at(name)
+        try:
+            self._attempts.of(lambda: self._fs.delete_file(path))
+        except FileNotFoundError:
+            if self._kind(name) == fs.FileType.Directory:
+                self._attempts.of(lambda: self._fs.delete_dir(path))
 
     def child(self, name: str) -> RemoteFolder:
         below = f"{self._base.rstrip('/')}/{name}{self._mark}{self._query}"
-        return RemoteFolder(self._fs, self._at(name), below)
+        return RemoteFolder(self._fs, self._at(name), below, self._attempts)
+
+
+def _whole(data: bytes, size: int, path: str) -> bytes:
+    """The bytes of a file; OSError where less came than it has."""
+    if len(data) != size:
+        raise OSError(errno.EIO, f"{len(data)} bytes came instead of {size}", path)
+    return data
 
 
 def in_order(read: Callable[[N], T], names: Sequence[N], folder: Folder) -> Iterable[T]:
@@ -296,13 +337,34 @@ def open_folder(location: str | Path) -> Folder:
     if (scheme := text.partition("://")[0]) not in SCHEMES:  # pyarrow would take any of fsspec's
         rule = f"its scheme must be one of {', '.join(SCHEMES)}"
         raise ValueError(f"cannot open folder {text!r}: {rule}, got {scheme!r}")
-    from pyarrow import fs
-
     try:
-        filesystem, path = fs.FileSystem.from_uri(_in_single_requests(text))
+        filesystem, path = _filesystem_at(text)
     except (ValueError, OSError) as error:
         raise ValueError(f"cannot open folder {text!r}: {error}") from error
     return RemoteFolder(filesystem, path, text)
+
+
+def _filesystem_at(uri: str) -> tuple[Any, str]:
+    """pyarrow's file system for a URI, and the path in it; a request that fails ends soon.
+
+    By URI alone it makes thirty attempts of each: six seconds where a server refuses, and five
+    minutes, in which not even Ctrl-C is heard, where it does not answer.
+    """
+    from pyarrow import fs
+
+    filesystem, path = fs.FileSystem.from_uri(_in_single_requests(uri))
+    if uri.startswith("s3://"):
+        # What a copy of it is made of: a URI has no place for these.
+        _, (options,) = filesystem.__reduce__()
+        filesystem = fs.S3FileSystem(
+            **{
+                **options,
+                "retry_strategy": fs.AwsDefaultS3RetryStrategy(max_attempts=RETRIES),
+                "request_timeout": TIMEOUT_S,
+                "connect_timeout": TIMEOUT_S,
+            }
+        )
+    return filesystem, path
 
 
 def _in_single_requests(uri: str) -> str:

@@ -12,6 +12,7 @@ import json
 import uuid
 
 from trainables.files.leases import owner
+from trainables.files.outages import StoreFolder, anchored
 from trainables.files.progress import RUN_LEASE
 from trainables.files.storage import TEMPORARY, Folder, open_folder
 
@@ -22,6 +23,17 @@ def places(folder: str, store: str) -> dict[str, str]:
     if open_folder(folder).child("stages").location != store:
         named["stage_store"] = store
     return named
+
+
+def stores(folder: str, store: str, token: str) -> tuple[StoreFolder, StoreFolder]:
+    """Return a run's study folder and its stage store; with the run's token they are the ones that
+    it began in, or out (`outages.Anchor`)."""
+    if not token:  # of no run, in which nobody has left anything
+        return StoreFolder(open_folder(folder)), StoreFolder(open_folder(store))
+    study = anchored(open_folder(folder), "study.yaml")
+    if "stage_store" in places(folder, store):
+        return study, anchored(open_folder(store), _name(token))
+    return study, study.child("stages")
 
 
 def new_token() -> str:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trainables.files import token
-from trainables.files.outages import AT_START, Patience, PatientFolder, StoreOutage
+from trainables.files.outages import PatientFolder, StoreOutage
 from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
+from trainables.waiting.patience import AT_START, Patience
 
 COMPARED = ("python", "torch", "bimp_study")
 

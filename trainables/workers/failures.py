@@ -67,9 +67,12 @@ def failure(
 
 
 def _write(job: Job, fault: Fault, place: Place, started_at: str | None) -> None:
+    from trainables.files import token
     from trainables.files.records import StudyFolder
     from trainables.jobs.job_record import failed_record
 
     since = {} if started_at is None else {"started_at": started_at}
     origin = {"host": socket.gethostname(), **place.known(), **since, "finished_at": now()}
-    StudyFolder(job.context.folder).write_record(failed_record(job, fault, origin))
+    context = job.context
+    folder, _ = token.stores(context.folder, context.store, context.token)
+    StudyFolder(folder).write_record(failed_record(job, fault, origin))

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainables.files import token
-from trainables.files.outages import AT_START
 from trainables.files.storage import is_remote
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
 from trainables.vocabulary.imports import import_faults
+from trainables.waiting.patience import AT_START
 from trainables.workers.entry import COMPARED, require_folder
 
 LEAST_DISK: Final = 2 * 2**30

@@ -13,8 +13,9 @@ from trainables.code.copies import restore, shipped_copy
 from trainables.config.tasks import built_in
 from trainables.config.trial import TrialConfig
 from trainables.data.keeping import Keeping
+from trainables.files import token
 from trainables.files.leases import Leases, beat_every_s, owner
-from trainables.files.outages import Patience, StoreFolder, StoreOutage, Trouble
+from trainables.files.outages import StoreFolder, StoreOutage
 from trainables.files.records import StudyFolder
 from trainables.files.storage import open_folder
 from trainables.files.trial_record import Record
@@ -30,6 +31,7 @@ from trainables.trials.stage_store import StageStore
 from trainables.trials.task_cache import TaskCache
 from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.schema import State
+from trainables.waiting.patience import Patience, Trouble
 
 
 def tasks_for(job: Job, ranks: Ranks | None = None) -> TaskCache:
@@ -67,7 +69,10 @@ class JobRun:
         )
         self._tasks, self._place = tasks, place
         self._trouble = Trouble(Patience(job.context.store_patience))
-        self._folder = StudyFolder(StoreFolder(open_folder(job.context.folder)))
+        folder, self._stages = token.stores(
+            job.context.folder, job.context.store, job.context.token
+        )
+        self._folder = StudyFolder(folder)
         self._config = TrialConfig.of(job.config)
         self._started_at = now()
         if tasks.ranks is not None:
@@ -77,7 +82,7 @@ class JobRun:
         self._end: Progress | None = None
 
     def _make_procedure(self, pace: Pace) -> Procedure:
-        stages = StoreFolder(open_folder(self.job.context.store))
+        stages = self._stages
         return Procedure(
             self._config,
             self.job.seed,

@@ -2,87 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-import pytest
-
+from tests.ailing_s3 import FlakyGate
 from trainables.files.storage import open_folder
-
-
-class Gate:
-    """A WSGI application in front of another one, which answers 403 to what it refuses."""
-
-    def __init__(self, application: Any) -> None:
-        self._application, self.refused = application, 0
-
-    def refuses(self, environ: Any) -> bool:
-        """Whether a request is refused."""
-        raise NotImplementedError
-
-    def __call__(self, environ: Any, start_response: Any) -> Any:
-        if not self.refuses(environ):
-            return self._application(environ, start_response)
-        self.refused += 1
-        start_response("403 Forbidden", [("Content-Length", "0")])
-        return [b""]
-
-
-class FlakyGate(Gate):
-    """Refuses a `share` of all requests, which may change at any time."""
-
-    def __init__(self, application: Any) -> None:
-        super().__init__(application)
-        self.share = 0.0
-        self._draw = random.Random(0)
-
-    def refuses(self, environ: Any) -> bool:
-        return self._draw.random() < self.share
-
-
-G = TypeVar("G", bound=Gate)
-
-
-@contextmanager
-def s3_server(gate_before: Callable[[Any], G]) -> Iterator[tuple[Callable[[str], str], G]]:
-    """An S3 server on loopback; yields the URI of a folder by its name, and the gate before it.
-
-    Within this context the environment holds its keys, also for processes that are started.
-    """
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from pyarrow import fs
-    from werkzeug.serving import make_server
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
-    gate = gate_before(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, gate, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    keys = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    place = {
-        "endpoint_override": f"127.0.0.1:{server.port}",
-        "scheme": "http",
-        "region": "us-east-1",
-    }
-    options = "&".join(f"{key}={value}" for key, value in place.items())
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in keys.items():
-            patch.setenv(key, value)
-        fs.S3FileSystem(**place, allow_bucket_creation=True).create_dir("outages")
-        try:
-            yield lambda name: f"s3://outages/{name}?{options}", gate
-        finally:
-            server.shutdown()
 
 
 class FaultyStore(Protocol):

@@ -23,15 +23,14 @@ from typing import Any
 
 import psutil
 
+from tests.ailing_s3 import FlakyGate, s3_server
 from tests.study.driver import fault_lab as lab
 from tests.study.driver.drivers import Driver, start
 from tests.study.driver.faulty_stores import (
     Bucket,
     Disk,
     FaultyStore,
-    FlakyGate,
     copied,
-    s3_server,
     small_disk,
 )
 from tests.study.driver.raylets import Raylets, cluster_of, processes_of, workers_of

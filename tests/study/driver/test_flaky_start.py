@@ -13,9 +13,9 @@ from study.checks.user_code import LookedAt
 from study.definition.studyfile import StudyFile
 from study.driver.launch import Launch
 from study.points.resolve import resolve
+from tests.ailing_s3 import FlakyGate, s3_server
 from tests.study.conftest import Command
 from tests.study.driver import fault_lab as lab
-from tests.study.driver.faulty_stores import FlakyGate, s3_server
 from trainables.files.outages import StoreOutage
 from trainables.vocabulary.refusal import Refusal
 

@@ -7,8 +7,8 @@ from collections.abc import Set
 import pytest
 
 from study.driver.nodes import Nodes
-from trainables.files.outages import Patience
 from trainables.jobs.job_report import Fault, NodeFault
+from trainables.waiting.patience import Patience
 
 IMPORT = Fault("ImportError", "no module named x", kind="node")
 FOLDER = Fault.of(NodeFault("not shared"), "node")
@@ -21,7 +21,11 @@ class Lab:
     def __init__(self, *nodes: str, left_out: dict[str, str] | None = None) -> None:
         self.there, self.answers, self.now = set(nodes), True, 0.0
         self.nodes = Nodes(
-            self.offers, lambda: self.answers, Patience(10, first_s=1), lambda: self.now, left_out
+            self.offers,
+            lambda: self.answers,
+            Patience(10, first_s=1, spread=0),
+            lambda: self.now,
+            left_out,
         )
 
     def offers(self, avoided: Set[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from study.driver.outbox import Outbox
-from trainables.files.outages import Patience
+from trainables.waiting.patience import Patience
 
 
 class Store:
@@ -13,7 +13,9 @@ class Store:
         self.now, self.out = 0.0, False
         self.written: list[str] = []
         self.said: list[OSError] = []
-        self.outbox = Outbox(Patience(10, first_s=1, most_s=4), self.said.append, lambda: self.now)
+        self.outbox = Outbox(
+            Patience(10, first_s=1, most_s=4, spread=0), self.said.append, lambda: self.now
+        )
 
     def put(self, name: str, text: str) -> None:
         self.outbox.put(name, lambda: self.write(text))

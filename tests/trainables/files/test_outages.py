@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainables.files import token
-from trainables.files.outages import Patience, PatientFolder, StoreFolder, StoreOutage, Trouble
+from trainables.files.outages import PatientFolder, StoreFolder, StoreOutage
 from trainables.files.storage import LocalFolder
+from trainables.waiting.patience import Patience, Trouble
 
 
 class Clock:
@@ -28,7 +29,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 def test_trouble_lasts_from_its_first_failure_and_its_pause_ends_with_patience() -> None:
     clock = Clock()
-    trouble = Trouble(Patience(4, first_s=1, most_s=15), clock)
+    trouble = Trouble(Patience(4, first_s=1, most_s=15, spread=0), clock)
     assert (trouble.lasting, trouble.spent, trouble.pause_s, trouble.seconds) == (
         False,
         False,

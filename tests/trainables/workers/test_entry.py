@@ -10,10 +10,11 @@ import torch
 
 from tests.trainables.trials.plain import job_for, tiny
 from trainables.files import token
-from trainables.files.outages import Patience, StoreOutage
+from trainables.files.outages import StoreOutage
 from trainables.files.storage import LocalFolder
 from trainables.jobs.job import Context
 from trainables.jobs.job_report import NodeFault
+from trainables.waiting.patience import Patience
 from trainables.workers import entry
 from trainables.workers.entry import differences, driver_version, require_all, require_device
 

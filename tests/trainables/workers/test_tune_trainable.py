@@ -12,12 +12,14 @@ import torch
 
 from tests.trainables.trials.plain import cache, job_for, run_trial, timeless, tiny
 from trainables.data.raw import DataFormatError, DataMissingError
-from trainables.files.outages import Patience, StoreOutage
+from trainables.files import token
+from trainables.files.outages import StoreOutage
 from trainables.files.records import StudyFolder
 from trainables.files.storage import LocalFolder
 from trainables.jobs.job_report import KEY, Fault, JobReport, NodeFault
 from trainables.jobs.provenance import Place
 from trainables.parallel.ranks import RankLost
+from trainables.waiting.patience import Patience
 from trainables.workers import tune_trainable, worker
 from trainables.workers.crew import RankFault
 from trainables.workers.failures import kind_of
@@ -146,7 +148,7 @@ class Out(LocalFolder):
 @pytest.fixture
 def out(monkeypatch: pytest.MonkeyPatch) -> type[Out]:
     monkeypatch.setattr(Out, "down", False)
-    monkeypatch.setattr(worker, "open_folder", lambda location: Out(str(location)))
+    monkeypatch.setattr(token, "open_folder", lambda location: Out(str(location)))
     monkeypatch.setattr(worker, "Patience", lambda seconds: Patience(seconds, first_s=0.0))
     return Out
 

@@ -1,0 +1,1 @@
+"""How what failed is tried again: the standard library alone."""
