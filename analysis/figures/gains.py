@@ -163,9 +163,9 @@ def gains_figure(table: Tabulation) -> go.Figure:
         return canvas.blank(
             title, [f"{len(columns)} settings are too many for a heat map: narrow the study."]
         )
-    cells = {(row.rival, label): row for row, label in zip(tuples(frame), labels, strict=True)}
+    cells = {(row.rival, name): row for row, name in zip(tuples(frame), labels, strict=True)}
     blocks = records(frame[keys].drop_duplicates())
-    grid = [[cells[rival, label] for label in columns] for rival in rivals]
+    grid = [[cells[rival, column] for column in columns] for rival in rivals]
     factor = scale(metric)
     limit = float(np.nanmax(np.abs(frame["mean"].to_numpy(dtype=float)))) * factor or 1.0
     height = 200 + 54 * len(rivals)

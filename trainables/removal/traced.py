@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -59,12 +60,14 @@ def as_arguments(inputs: Inputs) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def quiet() -> Iterator[None]:
     """Keep to itself what torch's exporter logs and prints, such as half a graph, where it fails.
 
-    What matters of it is in the error that it raises.
+    What matters of it is in the error that it raises. That of torch 2.11 calls what torch 2.11
+    deprecates.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with redirect_stderr(io.StringIO()):
+        with redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
             yield
     finally:
         logging.disable(before)

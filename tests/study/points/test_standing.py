@@ -63,7 +63,7 @@ def test_a_search_counts_records_of_its_blocks_and_seeds() -> None:
         record("e", "done", 0),
     ]
     assert search.standing(records) == Standing(wanted=12, settled=1, failed=1, others=3)
-    assert [record.fingerprint for record in search.members(records)] == ["a", "b"]
+    assert [member.fingerprint for member in search.members(records)] == ["a", "b"]
 
 
 def test_members_of_a_grid_are_the_trials_it_wants() -> None:
