@@ -1,7 +1,8 @@
 # make install  make .venv and install          make test        install, then all tests
 # make demo     install, then the digits study   make test-quick  without slow, Ray and browser tests
 # make lint     ruff and mypy                    make docs        tables of docs/study-file.md
-# make bench    measure speed                    make clean       remove .venv and caches
+# make bench    measure speed                    make lock        pins of every extra, from .venv
+# make clean    remove .venv and caches
 #
 # PYTHON names another interpreter (make PYTHON=python3.12 install), JOBS the test processes, EXTRAS
 # what is installed (make EXTRAS=run demo leaves the developers' tools out), TORCH_INDEX a package
@@ -31,7 +32,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("bimp-study needs Python >= 3.11, got %d.%d; make PYTHON=... names another" % v if v < (3, 11) else 0)'
-	@echo "Installing into .venv: some minutes and 6 GB the first time."
+	@echo "Installing into .venv: some minutes, and 6 to 7 GB, the first time."
 	$(PYTHON) -m venv .venv
 	$(PIP) install --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
