@@ -82,7 +82,7 @@ def of_package(name: str) -> tuple[Requirement, ...]:
 
 def declared(extra: str) -> list[str]:
     """Our own requirements by pyproject.toml, whatever was installed from it."""
-    return EXTRAS[extra] if extra else PROJECT["dependencies"]
+    return list(EXTRAS[extra] if extra else PROJECT["dependencies"])
 
 
 @pytest.mark.parametrize("form", FORMS)
