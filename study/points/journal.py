@@ -28,6 +28,7 @@ class Journal:
         self._path = path.absolute()
         self._study, self._objectives = study, objectives
         self._studies: dict[str, optuna.Study] = {}
+        self._numbers: dict[str, set[Any]] = {}
         self._storage: JournalStorage | None = None
 
     @property
@@ -52,9 +53,10 @@ class Journal:
         """Add finished trials that the journal does not hold yet."""
         for search, frozen in ended:
             study = self._study_of(search)
-            numbers = {t.user_attrs.get("number") for t in study.get_trials(deepcopy=False)}
-            if frozen.user_attrs["number"] not in numbers:
+            numbers, number = self._numbers[search.block.key], frozen.user_attrs["number"]
+            if number not in numbers:
                 study.add_trial(frozen)
+                numbers.add(number)
 
     def start(self, ended: list[tuple[BlockSearch, FrozenTrial]]) -> None:
         """Open the journal, or make it anew when it is unreadable or tells otherwise."""
@@ -107,6 +109,8 @@ class Journal:
                 study.set_metric_names(list(self._objectives))
             study.set_user_attr(_KEY, key)
             self._studies[key] = study
+            trials = study.get_trials(deepcopy=False)
+            self._numbers[key] = {trial.user_attrs.get("number") for trial in trials}
         return self._studies[key]
 
 
