@@ -92,7 +92,6 @@ class Launch:
         if address is None and not ray_session.is_up():
             gpus = readiness.local_gpus() if self.study.resources.gpus else 0
             readiness.check_resources(self.study, local_cpus(), gpus, "this machine")
-            readiness.check_memory(configs, readiness.local_memory())
         readiness.check_data(configs, self.study)
         readiness.check_models(configs)
         check_batches(configs)
@@ -127,6 +126,9 @@ class Launch:
         try:
             earlier = self._earlier(screen)
             standing = self.resolved.standing(earlier.records)
+            if standing.settled < standing.wanted and address is None and not ray_session.is_up():
+                # Only now: it imports torch, for which a settled study has no use.
+                readiness.check_memory(self.resolved.representatives, readiness.local_memory())
             for sentence in sentences(self.before, self.study, standing):
                 screen.say(sentence)
             code, records = self.resolved.code, earlier.records
