@@ -1,9 +1,13 @@
-"""A store that fails under a whole run: a full disk, and an S3 server that ails all along."""
+"""A store that fails under a whole run: a full disk, a folder that is renamed, an S3 server that
+ails all along."""
 
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not lab.may_mount(), reason="needs mounts")
-def test_a_full_disk_ends_the_run_in_a_sentence_and_the_same_command_completes_it(
+def test_a_full_disk_ends_the_run_in_a_sentence_and_the_same_command_outlives_a_renaming(
     calm: dict[str, Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "disk" / "out"
@@ -36,8 +40,31 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_the_same_command_completes_i
         assert summary.end is not None and summary.end.cause == "store"
         assert "No space left on device" in summary.end.sentence
         subprocess.run(["mount", "-o", "remount,size=50m", str(out.parent)], check=True)
-        assert run(resolve(study), str(out)).complete
+        study = lab.study("small", lab.SMALL)
+        with elsewhere_for_a_while(out) as absences:
+            assert run(resolve(study), str(out)).complete
+        assert absences == ["nothing was written in its place"]
         assert lab.outcome(out) == calm
+
+
+@contextmanager
+def elsewhere_for_a_while(out: Path) -> Iterator[list[str]]:
+    """Rename a study folder once there is a record in it, and back after three seconds."""
+    absences: list[str] = []
+    before = set(out.glob("records/*.json"))
+
+    def rename() -> None:
+        lab.wait_for(lambda: set(out.glob("records/*.json")) - before)
+        out.rename(out.with_name("away"))
+        time.sleep(3.0)
+        if not out.exists():
+            absences.append("nothing was written in its place")
+            out.with_name("away").rename(out)
+
+    thread = threading.Thread(target=rename)
+    thread.start()
+    yield absences
+    thread.join()
 
 
 class AilingGate(FlakyGate):
