@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,30 @@ def test_a_store_within_the_study_folder_needs_no_token_of_its_own(tmp_path: Pat
     assert token.places(folder, f"{folder}/stages") == {"the study folder": folder}
     both = token.places(folder, "/elsewhere")
     assert both == {"the study folder": folder, "stage_store": "/elsewhere"}
+
+
+def test_a_run_s_folders_are_out_without_what_it_left_in_them(tmp_path: Path) -> None:
+    here, elsewhere, mark = tmp_path / "here", tmp_path / "elsewhere", token.new_token()
+    for place in (here, elsewhere):
+        place.mkdir()
+    folder, store = token.stores(str(here), str(elsewhere), mark)
+    for out in (folder, store, store.child("stage")):
+        attempts: list[Callable[[], object]] = [
+            partial(out.write, "a", b""),
+            partial(out.read, "a"),
+            partial(out.exists, "a"),
+            out.names,
+            out.sizes,
+        ]
+        for attempt in attempts:
+            with pytest.raises(StoreOutage, match=r"is gone from it: .* not mounted any more"):
+                attempt()
+    (here / "study.yaml").touch()
+    token.leave(LocalFolder(elsewhere), mark)
+    folder.write("a", b"1")
+    store.child("stage").write("b", b"2")
+    assert (folder.read("a"), store.read("stage/b"), store.exists("c")) == (b"1", b"2", False)
+    _, within = token.stores(str(here), str(here / "stages"), mark)
+    assert within.names() == [], "a store in the study folder goes by that folder's sign"
+    free, _ = token.stores(str(tmp_path / "new"), str(tmp_path / "new" / "stages"), "")
+    free.write("a", b"")  # of no run
