@@ -13,7 +13,7 @@ from typing import Final
 from study.definition.studyfile import StudyFile
 from trainables.config.catalog import TORCHVISION_PREFIX
 from trainables.config.trial import TrialConfig
-from trainables.files.outages import PatientFolder
+from trainables.files.outages import PatientFolder, StoreOutage
 from trainables.files.storage import Folder, is_remote, open_folder
 from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
@@ -31,8 +31,9 @@ def check_folder(location: str, key: str) -> None:
         _probe(folder)
         _take_away(new)
     except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, StoreOutage) else error
         raise Refusal(
-            f"{key} must be a folder that can be written, got {location} ({error})"
+            f"{key} must be a folder that can be written, got {location} ({reason})"
         ) from error
 
 
