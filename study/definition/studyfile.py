@@ -26,6 +26,8 @@ from study.definition.resources import (
 )
 from study.definition.search import Search, require_metrics
 from study.definition.storable import refuse_unstorable
+from study.definition.study_text import file_of, study_text
+from study.definition.study_text import presets as presets
 from study.definition.track import Track
 from trainables.config.sections import Section, WholeNumber
 from trainables.files.plain_yaml import plain
@@ -37,8 +39,6 @@ SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "comp
 
 SHARED = "x-"
 """How keys begin that hold parts for YAML's anchors, and are no part of the study themselves."""
-
-_PRESETS = Path(__file__).parents[1] / "presets"
 
 NAMED = ("dataset", "model", "method")
 """Keys whose value is a name, or a mapping with a name and parameters."""
@@ -278,44 +278,17 @@ def read_yaml(text: str, source: str) -> Any:
         raise Refusal(f"{source} must be nested less deeply than Python can follow") from None
 
 
-def presets() -> list[str]:
-    """Return the names of the studies that come with the project."""
-    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
-
-
 def load(study: str, sets: Sequence[str] = ()) -> StudyFile:
     """Return the study of a YAML file or a preset's name, with `key=value` settings laid over."""
-    raw = read_yaml(_text(study), study)
+    raw = read_yaml(study_text(study), study)
     if not isinstance(raw, Mapping):
         raise Refusal(f"{study} must hold a mapping of sections, got {shown(raw)}")
     for assignment in sets:
         raw = merged(raw, _assigned(assignment))
     loaded = StudyFile.of(raw)
-    if Path(study).is_file():
-        loaded._origin = Path(study).absolute().parent
+    if (path := file_of(study)).is_file():
+        loaded._origin = path.absolute().parent
     return loaded
-
-
-def _text(study: str) -> str:
-    path = Path(study)
-    try:
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
-    if study in presets():
-        return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
-    if path.is_dir():
-        hint = f"; did you mean {path / 'study.yaml'}?" if (path / "study.yaml").is_file() else ""
-        raise Refusal(f"STUDY must be a YAML file or a preset, got {study} (a folder){hint}")
-    if path.suffix in (".yaml", ".yml") or path.parent != Path():
-        raise Refusal(f"STUDY must be a file that is there, got {study} (no such file)")
-    known = presets()
-    near = get_close_matches(study, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise Refusal(
-        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{hint}"
-    )
 
 
 def _assigned(assignment: str) -> dict[str, Any]:

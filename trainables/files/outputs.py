@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from trainables.files.storage import is_remote, open_folder, temporary_beside
 from trainables.vocabulary import standard
 
 STDOUT: Final = "-"
+READER_PATIENCE_S: Final = 20.0
+"""Seconds that the reader of a pipe is waited for."""
+
 RULE: Final = "must be a file that can be written"
 
 Kind = Literal["descriptor", "store", "special", "file"]
@@ -308,8 +312,23 @@ def _pour(target: Target, data: bytes) -> None:
             with os.fdopen(os.dup(target.descriptor), "wb") as stream:
                 stream.write(data)
         else:
-            with target.path.open("wb") as stream:
+            with os.fdopen(_opened(target.path), "wb") as stream:
                 stream.write(data)
+
+
+def _opened(path: Path) -> int:
+    """Open a device, or a pipe once somebody reads it; nobody is waited for without end."""
+    until = time.monotonic() + READER_PATIENCE_S
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
 
 
 def _print(data: bytes) -> None:

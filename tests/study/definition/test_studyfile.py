@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,66 @@ def test_names_become_folders() -> None:
     for name in ("", "-a", ".a", "a/b", "a b", "ä", "x" * 81, "a\n"):
         with pytest.raises(Refusal, match="name must be at most 80 letters"):
             StudyFile.of({**RAW, "name": name})
+
+
+def test_a_study_may_come_through_a_pipe_a_link_or_a_uri(tmp_path: Path) -> None:
+    """As the shell's `<(...)` gives it."""
+    file = tmp_path / "study.yaml"
+    file.write_text("name: small\ntask: {dataset: digits, model: mlp}\n")
+    (tmp_path / "link").symlink_to(file)
+    reading, writing = os.pipe()
+    os.write(writing, file.read_bytes())
+    os.close(writing)
+    try:
+        piped = load(f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    for other in (str(file), str(tmp_path / "link"), f"file://{file}"):
+        assert load(other).raw() == piped.raw()
+    assert load(str(file)).origin == load(f"file://{file}").origin == tmp_path
+
+
+def test_a_home_folder_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("name: small\ntask: {dataset: digits, model: mlp}\n")
+    assert load("~/mine.yaml").name == "small" and load("~/mine.yaml").origin == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ("", r"STUDY must be a YAML file or a preset \(.*\), got ''$"),
+        ("DIGITS", r", got 'DIGITS'; did you mean digits\?$"),
+        ("digits ", r", got 'digits '; did you mean digits\?$"),
+        ("none/x", r"must be a file that is there, got none/x \(no such file\)$"),
+        ("digits.yml", r"must be a file that is there, got digits.yml \(no such file\)$"),
+        ("s3://bucket/study.yaml", r"must be a file that is there, got s3://bucket/study.yaml"),
+        ("~nobody-of-this-name/x.yaml", r"must be a file that is there, got ~nobody-of-this-name"),
+        ("n" * 300, r"must be a file to read, got 'n{50,}\.\.\. \(File name too long\)$"),
+        ("loop.yaml", r"must be a file to read, got 'loop.yaml' \(Too many levels of symbolic"),
+        ("dangling.yaml", r"must be a file to read, got 'dangling.yaml' \(No such file"),
+        ("pipe.yaml", r"pipe.yaml must hold a mapping of sections, got None$"),
+        ("/dev/null", r"/dev/null must hold a mapping of sections, got None$"),
+        ("/dev/zero", r"/dev/zero must have at most 200,000 characters"),
+    ],
+)  # fmt: skip
+def test_what_is_no_study_is_said_at_once(
+    study: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.yaml")
+    Path("loop.yaml").symlink_to("loop.yaml")
+    Path("dangling.yaml").symlink_to("nowhere.yaml")
+    with pytest.raises(Refusal, match=message):
+        load(study)
+
+
+def test_a_file_stands_before_a_preset_and_a_folder_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("digits").mkdir()
+    assert load("digits").name == "digits"
+    Path("digits").rmdir()
+    Path("digits").write_text("name: mine\ntask: {dataset: digits, model: mlp}\n")
+    assert load("digits").name == "mine"

@@ -128,6 +128,15 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainables.files.outputs.READER_PATIENCE_S", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match=r"got .*pipe \(No such device or address\)"):
+        deliver({tmp_path / "pipe": b"content"})
+
+
 def test_home_folders_are_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     deliver({"~/table.csv": b"a"})

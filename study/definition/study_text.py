@@ -1,0 +1,77 @@
+"""The text of a study: a file, a pipe that holds one, or a preset by its name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from trainables.files.plain_yaml import MOST_CHARACTERS
+from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.refusal import Refusal, shown
+
+_PRESETS = Path(__file__).parents[1] / "presets"
+
+_MOST_BYTES = 4 * MOST_CHARACTERS + 1
+"""More than any text that is read takes: a device may have no end."""
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def presets() -> list[str]:
+    """Return the names of the studies that come with the project."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def file_of(study: str) -> Path:
+    """Return the path that a study would have if it is a file, `~` written out."""
+    return expanded(study.removeprefix("file://"))
+
+
+def study_text(study: str) -> str:
+    """Return the text of a study by its path or preset's name; Refusal where there is none.
+
+    A file stands before a preset of the same name, a folder behind it.
+    """
+    path = file_of(study)
+    try:
+        if study and not path.is_dir():
+            return _beginning(path).decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(f"STUDY must be readable UTF-8 text, got {study} ({error})") from None
+    except OSError as error:
+        if error.errno not in _ABSENT or _is_link(path):
+            reason = error.strerror or str(error)
+            raise Refusal(f"STUDY must be a file to read, got {shown(study)} ({reason})") from None
+    if study in presets():
+        return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
+    raise _absent(study, path)
+
+
+def _beginning(path: Path) -> bytes:
+    """A file as far as it may be read; nothing of a pipe that nobody writes into."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        os.set_blocking(file.fileno(), True)
+        return file.read(_MOST_BYTES)
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
+def _absent(study: str, path: Path) -> Refusal:
+    if study and path.is_dir():
+        hint = f"; did you mean {path / 'study.yaml'}?" if (path / "study.yaml").is_file() else ""
+        return Refusal(f"STUDY must be a YAML file or a preset, got {study} (a folder){hint}")
+    if path.suffix in (".yaml", ".yml") or os.sep in study:
+        return Refusal(f"STUDY must be a file that is there, got {study} (no such file)")
+    known = presets()
+    near = get_close_matches(study.strip().lower(), known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return Refusal(
+        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{hint}"
+    )
