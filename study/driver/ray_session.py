@@ -115,14 +115,15 @@ def _own_session(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
 
 @contextmanager
 def _short_paths() -> Iterator[None]:
-    """Within this context the folder for temporary files is short enough for Ray's sockets.
+    """Within this context the folder for temporary files can be written, and is short enough for
+    Ray's sockets.
 
-    Slurm and others give each job a folder of its own, deep down; then it is one in /tmp, removed
-    afterwards.
+    Slurm and others give each job a folder of its own, deep down or gone by then; in its place it
+    is one in /tmp, removed afterwards.
     """
     names = ("RAY_TMPDIR", "TMPDIR")
     given = next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")
-    if len(os.fsencode(given)) + len(_SOCKET) <= SOCKET_MOST:
+    if len(os.fsencode(given)) + len(_SOCKET) <= SOCKET_MOST and _takes_files(given):
         yield
         return
     try:
@@ -130,8 +131,8 @@ def _short_paths() -> Iterator[None]:
     except OSError as error:
         most = SOCKET_MOST - len(_SOCKET)
         raise Refusal(
-            f"TMPDIR must have at most {most} characters where /tmp cannot be written ({error}),"
-            f" got {given}"
+            f"TMPDIR must be a folder to write to, of at most {most} characters, where /tmp cannot"
+            f" be written ({error}), got {given}"
         ) from error
     before = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, short))
@@ -142,6 +143,13 @@ def _short_paths() -> Iterator[None]:
             os.environ.pop(name, None)
         os.environ.update(before)
         shutil.rmtree(short, ignore_errors=True)
+
+
+def _takes_files(folder: str) -> bool:
+    """Whether a folder may be written, or made, whatever the working folder is."""
+    path = Path(folder)
+    there = next((one for one in (path, *path.parents) if one.exists()), path)
+    return path.is_absolute() and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _start(cpus: int, gpus: int) -> None:

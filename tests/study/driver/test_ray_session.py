@@ -232,3 +232,26 @@ def test_a_local_ray_needs_no_token_and_a_cluster_keeps_its_mode(
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with ray_session.session(None, cpus=1, gpus=0):
         assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.parametrize("folder", ["relative", "/proc/version", "/dev/null/below", "/" + "x" * 80])
+def test_a_folder_for_temporary_files_that_ray_cannot_use_is_replaced(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "relative").mkdir()
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", folder)
+    with ray_session._short_paths():
+        short = Path(os.environ["TMPDIR"])
+        assert short.is_dir() and os.environ["RAY_TMPDIR"] == str(short)
+        assert short.parent == Path("/tmp")
+    assert not short.exists()
+    assert os.environ["TMPDIR"] == folder and "RAY_TMPDIR" not in os.environ
+
+
+def test_a_short_folder_for_temporary_files_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    with ray_session._short_paths():
+        assert os.environ["TMPDIR"] == "/tmp" and "RAY_TMPDIR" not in os.environ
