@@ -50,8 +50,10 @@ from trainables.code.ledger import canonical, declare_same, read_ledger
 from trainables.code.reference import Reference
 from trainables.config.datasets import FolderParameters
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
+from trainables.config.settings import FactsMissing
 from trainables.files.outages import PatientFolder
 from trainables.files.storage import Folder, is_remote
+from trainables.files.trust import received
 from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.waiting.patience import AT_START
@@ -153,8 +155,10 @@ def opened_study(
         if same_code:
             raise Refusal("--same-code must be given for a study of your own code, got none")
         return resolve(study), LookedAt()
-    from study.definition.locations import folder_of, opened
+    from study.definition.locations import folder_of, lies_in_its_folder, opened
 
+    if not writes and lies_in_its_folder(study):
+        return _kept_study(study), LookedAt()
     folder = PatientFolder(opened(folder_of(study, out), "--out"), AT_START)
     before = kept_code(folder.read)
     if same_code and not before.looks:
@@ -162,6 +166,30 @@ def opened_study(
         raise Refusal(f"--same-code {rule}, got {folder.location}, which knows of none")
     code = look_at(study, folder, before if same_code else None, writes=writes)
     return resolve(study, code.known), code
+
+
+def _kept_study(study: StudyFile) -> ResolvedStudy:
+    """What follows from a study in its study folder, by what that knows of the code behind it.
+
+    That code may be anybody's: reading a folder runs none of it.
+    """
+    code = kept_code(received(str(study.origin)).read)
+    try:
+        resolved = resolve(study, code)
+        resolved.check()
+    except FactsMissing as error:
+        lacking: ValueError = error
+    except Refusal as error:
+        if code.looks:
+            raise
+        lacking = error  # a rule may hang on what is not known
+    else:
+        return resolved
+    rule = "must not lie in a study folder that does not say what its code is like"
+    raise Refusal(
+        f"STUDY {rule}, got {study.origin}: plan would run that code; copy the file out of there if"
+        " you trust it"
+    ) from lacking
 
 
 class _Surroundings:

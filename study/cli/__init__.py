@@ -63,7 +63,7 @@ class _Verbs(click.Group):
 @click.version_option(package_name="bimp-study")
 @click.option(
     "--trust-store", is_flag=True,
-    help="Read a stage store that DIR names in another bucket or at another endpoint.",
+    help="Go where DIR leads: stores in other buckets, tracking servers, links out of it.",
 )  # fmt: skip
 def group(trust_store: bool) -> None:
     """Studies of pruning and retraining: IMP, BIMP and their rivals on Ray Tune.

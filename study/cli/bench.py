@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from study.cli.results import listed
+from study.cli.terminal import say
 
 
 @click.command("bench")
@@ -54,11 +55,11 @@ def command(
     for folder in folders:
         for measurement in measured(folder, order, trial=trial, metric=metric):
             for note in measurement.notes:
-                click.echo(f"note: {note}", err=True)
+                say(f"note: {note}", err=True)
             results.append(measurement)
     rows = [row for measurement in results for row in measurement.rows]
     if rows:
-        click.echo("\n".join([table(results), "", *conditions(rows)]))
+        say("\n".join([table(results), "", *conditions(rows)]))
 
 
 def _whole(text: str) -> int:

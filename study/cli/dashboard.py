@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import MARGIN
+from study.cli.terminal import MARGIN, say
 
 
 @click.command("dashboard")
@@ -23,7 +23,7 @@ def command(folders: tuple[str, ...], host: str, port: int, margin: float | None
     from trainables.vocabulary.refusal import Refusal
 
     try:
-        serve(folders, host, port, lambda text: click.echo(text, err=True), margin)
+        serve(folders, host, port, lambda text: say(text, err=True), margin)
     except FileNotFoundError as error:
         raise Refusal(f"DIR must be a study folder, got {', '.join(folders)}: {error}") from error
     except OSError as error:

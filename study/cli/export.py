@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import one_line
+from study.cli.terminal import one_line, say
 from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order
 
 
@@ -74,8 +74,8 @@ def command(
         made = {output: exports.export(folder, trial=trial, metric=metric, order=order, name=name)}
     write_all({path: data for at, one in made.items() for path, data in one.files(at).items()})
     for note in exports.keep(folder, list(made.values())):
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     for at, one in made.items():
-        click.echo(one.sentence(one_line(at)))
+        say(one.sentence(one_line(at)))
     if not front:
-        click.echo("\n".join(["", *one.card["loading"]]))
+        say("\n".join(["", *one.card["loading"]]))

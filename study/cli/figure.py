@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from study.cli.terminal import Finite, OutputFile, one_line, reading, warn, wrote
+from study.cli.terminal import Finite, OutputFile, one_line, reading, say, warn, wrote
 
 CONTROLS = ("metric", "view", "by", "of", "cost", "along", "x", "y", "level", "evaluator")
 HELP = {
@@ -93,5 +93,5 @@ def command(
         raise Refusal(str(error)) from error
     write(output, content)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     wrote(output)

@@ -37,7 +37,7 @@ def command(folder: str, shape: str, prune: bool, delete: bool) -> None:
 
         click.echo(json.dumps(listing.rows, indent=1))
     elif shape == "csv":
-        click.echo(to_csv(listing), nl=False)
+        say(to_csv(listing), end=False)
     else:
         say(table(listing, terminal_width()))
 

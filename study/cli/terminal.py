@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import click
 
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
 """What moves a terminal's cursor, colours it, renames its window, or turns its text around."""
 
 
@@ -39,9 +41,9 @@ def reading(folders: Sequence[str]) -> Iterator[None]:
         raise Refusal(f"DIR must be a folder that can be read, got {given}: {error}") from error
 
 
-def say(text: str, *, end: bool = True) -> None:
-    """Print a text for people, a line end behind it if `end`."""
-    click.echo(harmless(text), nl=end)
+def say(text: str, *, end: bool = True, err: bool = False) -> None:
+    """Print a text for people, a line end behind it if `end`; on standard error if `err`."""
+    click.echo(harmless(text), nl=end, err=err)
 
 
 def warn(sentence: str) -> None:

@@ -9,6 +9,8 @@ from dataclasses import asdict
 
 import click
 
+from study.cli.terminal import say
+
 
 @click.command("track")
 @click.argument("folder", metavar="DIR")
@@ -43,6 +45,8 @@ def command(
     if not track.targets:
         rule = "must be given where the study has no track"
         raise Refusal(f"--mlflow, --wandb or --tensorboard {rule}, got none")
+    if not given:
+        track.refuse_strangers()
     track.require_packages()
     with written_into(place.location):  # it says there that it is at work
         outcomes = sweep(
@@ -54,6 +58,6 @@ def command(
         click.echo(json.dumps([asdict(one) for one in outcomes]))
         return
     for text in sentences(outcomes, folder):
-        click.echo(text)
+        say(text)
     if any(one.fault for one in outcomes):
         sys.exit(1)

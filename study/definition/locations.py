@@ -44,6 +44,11 @@ def readable_store_of(study: StudyFile, folder: StudyFolder) -> str:
     return store
 
 
+def lies_in_its_folder(study: StudyFile) -> bool:
+    """Whether a study's file is the copy in a study folder, which may be somebody else's."""
+    return any((study.origin / name).is_dir() for name in ("records", "tables"))
+
+
 def existing(location: str) -> tuple[StudyFolder, StudyFile]:
     """Return a study folder that is there and the study that it was last run as.
 

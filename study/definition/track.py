@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError, field_validator
 
 from trainables.config.sections import Section
+from trainables.files.trust import OPTION, trusting
 from trainables.vocabulary.homes import expanded
-from trainables.vocabulary.refusal import Refusal, first_refusal
+from trainables.vocabulary.refusal import Refusal, first_refusal, shown
 
 PACKAGES: Final = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 """Every kind of tracker by its key, with the package that writes to it."""
@@ -73,6 +74,20 @@ class Track(Section):
     def absolute(self) -> Self:
         """Return the same trackers with folders written out: readers may start in another one."""
         return self.model_validate({k: _absolute(k, t) for k, t in self.targets.items()})
+
+    def refuse_strangers(self) -> None:
+        """Refuse a tracking server: this is what a study folder says, which may be anybody's.
+
+        Clients send the key that they find to whatever server is named.
+        """
+        target = self.mlflow or ""
+        local = target.startswith(("sqlite:///", "file:///")) or "://" not in target
+        if not local and not trusting():
+            rule = "must be a database or folder of this machine where a study folder names it"
+            raise Refusal(
+                f"track.mlflow {rule}, got {shown(target)}: it would be sent your key; if you trust"
+                f" it, give it as --mlflow, or say `bimp {OPTION} ...`"
+            )
 
     def require_packages(self) -> None:
         """Refuse a tracker whose package is not installed."""

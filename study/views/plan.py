@@ -13,6 +13,7 @@ from study.checks.structures import (
 )
 from study.definition.locations import folder_of, opened, store_of
 from study.definition.space import Trial
+from study.definition.studyfile import StudyFile
 from study.points.resolved_study import ResolvedStudy
 from study.views.examples import examples_in_words
 from study.views.intentions import older_revisions
@@ -24,6 +25,7 @@ from trainables.files.manifests import Manifest
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
 from trainables.files.trial_record import RecordError
+from trainables.files.trust import distrust, received
 from trainables.vocabulary.wording import counted, duration
 
 
@@ -98,14 +100,14 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
     study = resolved.study
     location = folder_of(study, out)
     opened(location, "--out")
-    folder = StudyFolder(location)
-    store = opened(store_of(study, folder), "stage_store")
+    folder = StudyFolder(received(location))
+    store, distrusted = _store(study, folder)
     refuse_empty_networks(resolved)
     reading = folder.records()
     earlier = resolved.earlier(folder.folder, reading.records)
     records = earlier.records
     standing = resolved.standing(records)
-    warnings = [*reading.warnings, *earlier.warnings]
+    warnings = [*reading.warnings, *earlier.warnings, *distrusted]
     training = None
     if resolved.trials is not None:
         settled = {record.fingerprint for record in records if record.settled}
@@ -138,6 +140,15 @@ def plan(resolved: ResolvedStudy, out: str | None = None, margin: float | None =
         processes=study.processes,
         warnings=warnings,
     )
+
+
+def _store(study: StudyFile, folder: StudyFolder) -> tuple[Folder, list[str]]:
+    """The stage store, and nothing; the folder's own, and why, where the study's is not asked."""
+    location = store_of(study, folder)
+    if (sentence := distrust(location, folder.location)) is None:
+        opened(location, "stage_store")
+        return received(location), []
+    return folder.folder.child("stages"), [f"stages that are there do not count: {sentence}"]
 
 
 def _resolution(location: str, margin: float | None) -> str:
