@@ -20,9 +20,10 @@ from trainables.config.chain import StageSpec, fingerprint, stage_chain
 from trainables.config.trial import TrialConfig
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder
-from trainables.files.tables import curve_table, parquet
+from trainables.files.tables import curve_table
 from trainables.files.trial_record import Record
 
 STUDY = "synthetic"

@@ -29,8 +29,9 @@ from start import keep_byte_code
 
 from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
-from trainables.files.tables import parquet, record_table
+from trainables.files.tables import record_table
 from trainables.files.trial_record import encode
 
 _BIMP = (sys.executable, "-c", "from study.cli import main; main()")

@@ -8,9 +8,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from trainables.files import manifests
-from trainables.files.parquet import read_parquet
 from trainables.files.storage import Folder, reason
-from trainables.files.tables import CURVE_SCHEMA, as_curves
+from trainables.files.tables import CURVE_SCHEMA, curves_in
 from trainables.files.trial_record import RecordError
 
 
@@ -30,6 +29,6 @@ def stage_curve(store: Folder, stage: str) -> pa.Table:
         return CURVE_SCHEMA.empty_table()
     name = f"{stage}/{curve}"
     try:
-        return as_curves(read_parquet(store.read(name)))
+        return curves_in(store.read(name))
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise RecordError(f"{name}: cannot be read ({reason(error)})") from error

@@ -178,7 +178,7 @@ def _kept_study(study: StudyFile) -> ResolvedStudy:
         resolved = resolve(study, code)
         resolved.check()
     except FactsMissing as error:
-        lacking: ValueError = error
+        lacking: Exception = error
     except Refusal as error:
         if code.looks:
             raise

@@ -13,8 +13,9 @@ import pandas as pd
 
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
-from trainables.files.tables import curve_table, parquet
+from trainables.files.tables import curve_table
 from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import StageState
 

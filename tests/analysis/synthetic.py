@@ -17,9 +17,10 @@ from trainables.config.revisions import named_revisions
 from trainables.files import manifests
 from trainables.files.latencies import Latency, write_latencies
 from trainables.files.manifests import Manifest
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
 from trainables.files.storage import open_folder
-from trainables.files.tables import curve_table, parquet
+from trainables.files.tables import curve_table
 from trainables.files.trial_record import Record
 
 SCHEDULES = ("ft", "lrw", "slr", "clr", "llr", "allr")

@@ -5,6 +5,8 @@ Rows that are all alike and texts that many rows share take next to no room in a
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -15,6 +17,9 @@ LEAST_BYTES: Final = 256 * 2**20
 
 MOST_TIMES: Final = 500
 """So many times its own bytes a larger file may take; a study's tables take some 5 to 60."""
+
+CHECKSUM: Final = "bimp-study.checksum"
+"""The note at the end of a file that holds its checksum."""
 
 _WIDTH: Final = 8
 """Bytes of a value of fixed width; some are narrower, which is no matter here."""
@@ -48,6 +53,41 @@ def read_brief(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     _refuse_large(chunks, data)
     texts = [chunk.path_in_schema for chunk in chunks if chunk.physical_type == _TEXT]
     return _checked(_opened(data, list(dict.fromkeys(texts))).read(columns))
+
+
+def checked_against_edits(data: bytes) -> bool:
+    """Return whether a file is as it was written here; False for one of before there were
+    checksums.
+
+    Raises ValueError for one that was edited since, ArrowException where it is no whole file. The
+    checksum is over all but the end, which holds it; it is no signature.
+    """
+    notes = _opened(data).metadata.metadata or {}
+    if b"pandas" in notes:
+        raise ValueError("must be as it was written here, got what pandas has written")
+    if (checksum := notes.get(CHECKSUM.encode())) is None:
+        return False
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")  # a length and four letters
+    if checksum.decode(errors="replace") != _digest(data[:end]):
+        rule = "must have the content that its checksum was taken of"
+        raise ValueError(f"{rule}, got another: it was edited or damaged")
+    return True
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file, a checksum at its end."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    writer = pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True)
+    with writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({CHECKSUM: _digest(sink.getvalue())})
+    return sink.getvalue()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def schema_of(data: bytes) -> pa.Schema:

@@ -62,7 +62,8 @@ class StudyFolder:
 
     def write_curve(self, fingerprint: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the epochs of one trial, without those of its dense run."""
-        from trainables.files.tables import curve_table, parquet
+        from trainables.files.parquet import parquet
+        from trainables.files.tables import curve_table
 
         labelled = [{**row, "fingerprint": fingerprint} for row in rows]
         self.folder.write(f"curves/{fingerprint}.parquet", parquet(curve_table(labelled)))
@@ -93,10 +94,9 @@ class StudyFolder:
         """
         import pyarrow as pa
 
-        from trainables.files.parquet import read_parquet
-        from trainables.files.tables import RECORD_TABLE, as_records, record_table, settled_rows
+        from trainables.files.tables import RECORD_TABLE, record_table, records_in, settled_rows
 
-        table, warnings = self._read(_RECORDS, lambda data: as_records(read_parquet(data)))
+        table, warnings = self._read(_RECORDS, records_in)
         table = RECORD_TABLE.empty_table() if table is None else table
         warnings += _foreign(table.column("schema").to_pylist())
         covered = settled_rows(table)
@@ -163,10 +163,9 @@ class StudyFolder:
         return whole, [*warnings, *unlisted, *faults]
 
     def _read_curves(self, name: str) -> tuple[pa.Table, list[str]]:
-        from trainables.files.parquet import read_parquet
-        from trainables.files.tables import CURVE_SCHEMA, as_curves
+        from trainables.files.tables import CURVE_SCHEMA, curves_in
 
-        table, warnings = self._read(name, lambda data: as_curves(read_parquet(data)))
+        table, warnings = self._read(name, curves_in)
         return (CURVE_SCHEMA.empty_table() if table is None else table), warnings
 
     def read_curve(self, fingerprint: str) -> pa.Table:
@@ -179,7 +178,8 @@ class StudyFolder:
 
         Failed records stay loose, since a retry replaces them; so do curves of unsettled trials.
         """
-        from trainables.files.tables import curves_of, parquet, settled_rows
+        from trainables.files.parquet import parquet
+        from trainables.files.tables import curves_of, settled_rows
 
         table, _ = self.table()
         settled = settled_rows(table)

@@ -6,7 +6,6 @@ imports nothing of this.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -14,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from trainables.files.parquet import read_parquet
+from trainables.files.parquet import checked_against_edits, read_parquet
 from trainables.files.stored_record import NESTED, Columns, FileColumns, stored_records
-from trainables.files.trial_record import Record, undeclared
+from trainables.files.trial_record import Record, require_sound, undeclared
+from trainables.vocabulary.refusal import shortened, shown
 from trainables.vocabulary.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED
 
 _CURVE_COLUMNS = (*EPOCH_KEYS, *EPOCH_METRICS)
@@ -61,15 +61,6 @@ def table_records(table: pa.Table) -> list[Record]:
     return stored_records(table)
 
 
-def parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    import pyarrow.parquet as pq
-
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue()
-
-
 def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Return rows of epochs as a table of `CURVE_SCHEMA` and of what else their task measures.
 
@@ -79,6 +70,41 @@ def curve_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     further = {name: pa.float64() for row in plain for name in row if name not in _CURVE_COLUMNS}
     schema = pa.schema([*CURVE_SCHEMA, *sorted(further.items())])
     return pa.Table.from_pylist(plain, schema=schema)
+
+
+def curves_in(data: bytes) -> pa.Table:
+    """Return the curves in the bytes of a Parquet file, as `as_curves` does.
+
+    ValueError where it was edited.
+    """
+    checked_against_edits(data)
+    return as_curves(read_parquet(data))
+
+
+def records_in(data: bytes) -> pa.Table:
+    """Return the rows of `RECORD_TABLE` in the bytes of a Parquet file, as `as_records` does.
+
+    ValueError where it was edited, or where another program wrote rows that are no records.
+    """
+    table = read_parquet(data)
+    return as_records(table if checked_against_edits(data) else _sound(table))
+
+
+def _sound(table: pa.Table) -> pa.Table:
+    """The table, each of whose rows is a record; ValueError where one is none."""
+    table = _record_columns(table)
+    for row in table.to_pylist():
+        if row["schema"] != SCHEMA_VERSION:  # left out, and named
+            continue
+        try:
+            nested = {name: json.loads(row[name]) for name in NESTED if name in row}
+            metrics = dict(row["metrics"])
+            require_sound({**row, **nested, "metrics": metrics}, "a row")
+        except (ValueError, TypeError, RecursionError) as error:
+            fault = shortened(str(error))
+            where = shown(row["fingerprint"])
+            raise ValueError(f"the row of {where} is no record: {fault}") from error
+    return table
 
 
 def as_curves(table: pa.Table) -> pa.Table:
@@ -137,6 +163,8 @@ def file_records(data: bytes, name: str) -> list[Record]:
 
     `name` is the file's, for a fault that is met later. Raises as `as_records` does.
     """
+    if not checked_against_edits(data):
+        return stored_records(as_records(_sound(read_parquet(data))))
     columns = FileColumns(data, name)
     plain = columns.schema.equals(_record_schema(columns.column_names))
     readable: Columns = columns if plain else _record_columns(read_parquet(data))

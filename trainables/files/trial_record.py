@@ -125,6 +125,12 @@ def _checksum(plain: Mapping[str, Any]) -> str:
 def decode(data: bytes | str, source: str) -> Record:
     """Return the record held in JSON; RecordError names `source` and the fault."""
     raw = opened(data, source, ("record", "record"), _REQUIRED)
+    require_sound(raw, source)
+    return Record(**raw)
+
+
+def require_sound(raw: Mapping[str, Any], source: str) -> None:
+    """Raise RecordError, naming `source` and the fault, for fields that no record has."""
     if unknown := set(raw) - _FIELDS:
         raise RecordError(f"{source}: unknown fields {shown(sorted(unknown))}")
     if (state := raw["state"]) not in STATES:
@@ -145,7 +151,6 @@ def decode(data: bytes | str, source: str) -> Record:
                 raise RecordError(f"{source}: {where} must be a number, got {shown(value)}")
     if (fault := undeclared(raw.get("declared", {}))) is not None:
         raise RecordError(f"{source}: {fault}")
-    return Record(**raw)
 
 
 def undeclared(declared: Any) -> str | None:

@@ -25,9 +25,9 @@ from torch import Tensor
 from trainables.config.chain import StageSpec
 from trainables.files import manifests
 from trainables.files.manifests import Manifest
-from trainables.files.parquet import read_parquet
+from trainables.files.parquet import parquet, read_parquet
 from trainables.files.storage import Folder
-from trainables.files.tables import curve_table, parquet
+from trainables.files.tables import curve_table
 from trainables.files.trial_record import RecordError
 from trainables.vocabulary.schema import SCHEMA_VERSION, StageKind, StageState
 

@@ -16,8 +16,9 @@ from trainables.files import manifests
 from trainables.files.latencies import Latency, write_latencies
 from trainables.files.manifests import Manifest
 from trainables.files.notes import STUDY, write_note
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
-from trainables.files.tables import curve_table, parquet
+from trainables.files.tables import curve_table
 from trainables.files.trial_record import Record
 from trainables.vocabulary.schema import State
 

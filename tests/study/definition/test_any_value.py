@@ -20,7 +20,8 @@ from study.points.resolve import resolve
 from tests.study.cli.test_any_study import KEYS, put, refusal_of
 from tests.study.cli.test_wrong_studies import OPTUNA, UNDER_BIMP, edited
 from trainables.config.settings import FactsMissing
-from trainables.files.tables import parquet, record_table
+from trainables.files.parquet import parquet
+from trainables.files.tables import record_table
 from trainables.files.trial_record import Record, decode, encode
 from trainables.vocabulary.refusal import Refusal
 

@@ -90,3 +90,29 @@ def test_a_page_that_was_damaged_is_found() -> None:
     data[len(data) // 2] ^= 1
     with pytest.raises(OSError, match=r"CRC|crc"):
         read_parquet(bytes(data))
+
+
+def test_what_was_edited_is_refused() -> None:
+    """By another program, or with the checksum of before kept; older files have none."""
+    table = pa.table({"a": [0.25, 0.5], "b": ["x", "y"]})
+    data = parquet.parquet(table)
+    assert parquet.checked_against_edits(data) and read_parquet(data).equals(table)
+    assert not parquet.checked_against_edits(written(table))
+    noted = pq.read_schema(pa.BufferReader(data)).metadata or {}
+    notes = {**noted, **pq.read_metadata(pa.BufferReader(data)).metadata}
+    edited = pa.table({"a": [0.25, 0.75], "b": ["x", "y"]}).replace_schema_metadata(notes)
+    with pytest.raises(ValueError, match="got another: it was edited or damaged"):
+        parquet.checked_against_edits(written(edited))
+    sink = io.BytesIO()
+    edited.to_pandas().to_parquet(sink)
+    with pytest.raises(ValueError, match="got what pandas has written"):
+        parquet.checked_against_edits(sink.getvalue())
+
+
+def test_the_checksum_covers_every_byte_before_the_end() -> None:
+    data = parquet.parquet(pa.table({"a": list(range(50))}))
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for at in (0, 4, end // 2, end - 1):
+        damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with pytest.raises((ValueError, pa.ArrowException)):
+            parquet.checked_against_edits(damaged)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import fs
 
-from trainables.files import tables
+from trainables.files.parquet import parquet
 from trainables.files.records import Reading, StudyFolder
 from trainables.files.storage import RemoteFolder
 from trainables.files.tables import CURVE_SCHEMA, RECORD_TABLE, record_table, table_records
@@ -223,7 +223,7 @@ def test_what_no_task_declares_is_named(study: StudyFolder, declared: dict[str, 
     (warning,) = study.records().warnings
     assert warning.startswith("records/aa.json: declared must be what a task declares, got a fault")
     table = record_table([record("aa", declared=declared), record("bb")])
-    study.folder.write("tables/records.parquet", tables.parquet(table))
+    study.folder.write("tables/records.parquet", parquet(table))
     first, second = study.records().warnings
     assert first.startswith("tables/records.parquet: cannot be read (declared must be what a task")
     assert second == warning
@@ -366,7 +366,7 @@ def test_a_broken_table_is_named_and_the_loose_files_are_read(
 
 def test_a_table_of_other_columns_is_named(study: StudyFolder) -> None:
     study.write_record(record("aa"))
-    study.folder.write("tables/records.parquet", tables.parquet(pa.table({"x": [1]})))
+    study.folder.write("tables/records.parquet", parquet(pa.table({"x": [1]})))
     found = study.records()
     assert [r.fingerprint for r in found.records] == ["aa"]
     assert "tables/records.parquet: cannot be read" in found.warnings[0]
@@ -375,7 +375,7 @@ def test_a_table_of_other_columns_is_named(study: StudyFolder) -> None:
 def test_table_rows_of_another_schema_version_are_left_out_and_named(study: StudyFolder) -> None:
     newer = replace(record("aa"), schema=SCHEMA_VERSION + 1)
     table = record_table([newer, record("bb")])
-    study.folder.write("tables/records.parquet", tables.parquet(table))
+    study.folder.write("tables/records.parquet", parquet(table))
     found = study.records()
     assert [r.fingerprint for r in found.records] == ["bb"]
     assert f"got [{SCHEMA_VERSION + 1}]" in found.warnings[0]
@@ -464,3 +464,63 @@ def test_an_object_store_is_read_the_same_in_the_same_order(study: StudyFolder) 
     study.folder = RemoteFolder(fs.LocalFileSystem(), path, "s3://bucket/study")
     assert (study.records(), study.curves()[0]) == local
     assert [r.fingerprint for r in local[0].records] == list("abcefgh")
+
+
+UNSOUND: dict[str, tuple[str, object]] = {
+    "a number as configuration": ("config", "5"),
+    "a section that is none": ("config", '{"task": 5}'),
+    "torn JSON": ("config", "{"),
+    "JSON of many levels": ("config", "[" * 100_000),
+    "no configuration": ("config", None),
+    "cycles of numbers": ("cycles", "[5]"),
+    "words for sparsities": ("layers", '{"fc": "all"}'),
+    "no origin": ("origin", "[1]"),
+    "a state of its own": ("state", "finished"),
+    "no state": ("state", None),
+    "no name": ("fingerprint", None),
+    "no study": ("study", None),
+    "no metrics": ("metrics", None),
+    "a number that is none": ("metrics", [("val_accuracy", math.inf)]),
+    "stages without names": ("stages", [None]),
+}
+
+
+@pytest.mark.parametrize("case", UNSOUND)
+def test_a_table_with_a_row_that_is_no_record_gives_way_to_the_loose_files(
+    study: StudyFolder, case: str
+) -> None:
+    """Where it has no checksum: another program wrote it."""
+    key, value = UNSOUND[case]
+    study.write_record(record("aa"))
+    rows = record_table([record("aa"), record("bb")]).to_pylist()
+    rows[1][key] = value
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=RECORD_TABLE), sink)
+    study.folder.write("tables/records.parquet", sink.getvalue())
+    reading = study.records()
+    assert [one.fingerprint for one in reading.records] == ["aa"]
+    (warning,) = reading.warnings
+    assert warning.startswith("tables/records.parquet: cannot be read (the row of ")
+    assert len(warning) < 250
+    table, warnings = study.table()
+    assert table.column("fingerprint").to_pylist() == ["aa"] and warnings == [warning]
+
+
+def test_edited_tables_give_way_to_the_loose_files(study: StudyFolder) -> None:
+    study.write_record(record("aa", metrics={"val_accuracy": 0.25}))
+    study.write_curve("aa", [{"phase": "dense", "cycle": 0, "epoch": 0, "val_accuracy": 0.25}])
+    study.compact()
+    for name in ("records", "curves"):
+        data = pa.BufferReader(study.folder.read(f"tables/{name}.parquet"))
+        notes = {
+            **pq.read_metadata(data).metadata,
+            **({b"pandas": b"{}"} if name == "curves" else {}),
+        }
+        sink = io.BytesIO()
+        pq.write_table(pq.read_table(data).replace_schema_metadata(notes), sink)
+        study.folder.write(f"tables/{name}.parquet", sink.getvalue())
+    assert [one.metrics["val_accuracy"] for one in study.records().records] == [0.25]
+    assert study.curves()[0].num_rows == 1
+    for warnings, name in ((study.records().warnings, "records"), (study.curves()[1], "curves")):
+        (warning,) = warnings
+        assert warning.startswith(f"tables/{name}.parquet: cannot be read (must ")

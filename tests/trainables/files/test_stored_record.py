@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from tests.trainables.files.damage import damaged
+from trainables.files.parquet import parquet
 from trainables.files.records import StudyFolder
 from trainables.files.stored_record import FileColumns, StoredRecord, stored_records
-from trainables.files.tables import parquet, record_table
+from trainables.files.tables import record_table
 from trainables.files.trial_record import Record, RecordError, encode
 
 FULL = Record(
