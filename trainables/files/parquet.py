@@ -35,7 +35,7 @@ def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """
     file = _opened(data)
     chunks = _chunks(file.metadata, columns)
-    if sum(map(_at_most, chunks)) <= LEAST_BYTES:
+    if sum(_at_most(chunk, data) for chunk in chunks) <= LEAST_BYTES:
         _refuse_large(chunks, data)
         return _checked(file.read(columns))
     # Each text once, with numbers in its place: so the whole is weighed before it is written out.
@@ -110,7 +110,7 @@ def _most(data: bytes) -> int:
 
 
 def _refuse_large(chunks: Iterable[Any], data: bytes) -> None:
-    if sum(map(_least, chunks)) > _most(data):
+    if sum(_least(chunk, data) for chunk in chunks) > _most(data):
         raise _too_large(data)
 
 
@@ -130,15 +130,83 @@ def _chunks(metadata: Any, columns: Sequence[str] | None) -> list[Any]:
     return [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
 
 
-def _least(chunk: Any) -> int:
+def _least(chunk: Any, data: bytes) -> int:
     """Bytes that a column takes with each of its texts once."""
-    return int(chunk.num_values * _WIDTH + chunk.total_uncompressed_size)
+    return int(chunk.num_values * _WIDTH + _uncompressed(chunk, data))
 
 
-def _at_most(chunk: Any) -> int:
+def _at_most(chunk: Any, data: bytes) -> int:
     """Bytes that a column can take: none of its texts is longer than all of it."""
-    longest = chunk.total_uncompressed_size if chunk.physical_type == _TEXT else 0
+    longest = _uncompressed(chunk, data) if chunk.physical_type == _TEXT else 0
     return int(chunk.num_values * (_WIDTH + longest))
+
+
+def _uncompressed(chunk: Any, data: bytes) -> int:
+    """Bytes of a column's pages once they are no longer compressed.
+
+    The end of a file may lie of them; a page's own header cannot, as no page is made longer than
+    it says.
+    """
+    starts = [one for one in (chunk.dictionary_page_offset, chunk.data_page_offset) if one]
+    at, whole = min(starts, default=0), 0
+    end = min(len(data), at + chunk.total_compressed_size)
+    while at < end:
+        try:
+            fields, at = _compact_struct(data, at)
+        except IndexError:  # a torn page, which the reader names
+            break
+        whole += max(0, fields.get(_UNCOMPRESSED, 0))
+        at += max(0, fields.get(_COMPRESSED, 0))
+    return max(whole, int(chunk.total_uncompressed_size))
+
+
+_UNCOMPRESSED, _COMPRESSED = 2, 3
+"""Fields of a page's header: lengths of the page, which comes behind it."""
+
+
+def _compact_struct(data: bytes, at: int) -> tuple[dict[int, int], int]:
+    """Return the whole numbers of a struct in Thrift's compact protocol, by field, and where it
+    ends; IndexError where the bytes end first, ValueError for what no page's header holds."""
+    numbers: dict[int, int] = {}
+    field = 0
+    while (head := data[at]) != 0:
+        at += 1
+        kind, step = head & 0x0F, head >> 4
+        if step:
+            field += step
+        else:
+            zigzag, at = _varint(data, at)
+            field = zigzag >> 1 ^ -(zigzag & 1)
+        if kind in (1, 2):  # true and false stand in the head
+            continue
+        if kind == 3:
+            at += 1
+        elif kind in (4, 5, 6):
+            zigzag, at = _varint(data, at)
+            numbers[field] = zigzag >> 1 ^ -(zigzag & 1)
+        elif kind == 7:
+            at += 8
+        elif kind == 8:
+            length, at = _varint(data, at)
+            at += length
+        elif kind == 12:
+            _, at = _compact_struct(data, at)
+        else:
+            raise ValueError("must be a file of Parquet, got a page of another kind")
+    return numbers, at + 1
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned whole number, seven bits a byte, and where it ends."""
+    number = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+        if (shift := shift + 7) > 63:
+            raise ValueError("must be a file of Parquet, got a number without an end")
 
 
 def _written_out(array: pa.Array) -> int:

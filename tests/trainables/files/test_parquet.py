@@ -116,3 +116,56 @@ def test_the_checksum_covers_every_byte_before_the_end() -> None:
         damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         with pytest.raises((ValueError, pa.ArrowException)):
             parquet.checked_against_edits(damaged)
+
+
+def lying(data: bytes, size: int) -> bytes:
+    """The file with an end that says of a column of `size` bytes that it has one byte."""
+    number, true = size << 1, b""
+    while number >= 0x80:
+        true += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    true += bytes([number])
+    short = b"\x82" + b"\x80" * (len(true) - 2) + b"\x00"
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    assert true in data[end:]
+    return data[:end] + data[end:].replace(true, short)
+
+
+@pytest.mark.parametrize(
+    ("compression", "version", "dictionary"),
+    [("zstd", "1.0", True), ("zstd", "2.0", False), ("gzip", "2.0", True), ("brotli", "1.0", True)],
+)
+def test_pages_are_weighed_where_the_end_of_the_file_lies(
+    compression: str, version: str, dictionary: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "LEAST_BYTES", 2**20)
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table({"config": ["x" * (32 * 2**20)]}), sink,
+        compression=compression, data_page_version=version, use_dictionary=dictionary,
+    )  # fmt: skip
+    data = sink.getvalue()
+    size = pq.read_metadata(pa.BufferReader(data)).row_group(0).column(0).total_uncompressed_size
+    wrong = lying(data, size)
+    chunk = pq.read_metadata(pa.BufferReader(wrong)).row_group(0).column(0)
+    assert chunk.total_uncompressed_size == 1
+    before = pa.total_allocated_bytes()
+    with pytest.raises(ValueError, match="must take at most 1 MiB in memory"):
+        read_parquet(wrong)
+    assert pa.total_allocated_bytes() - before < 2**20
+
+
+def test_pages_are_weighed_as_the_end_of_an_honest_file_says() -> None:
+    """Headers of pages count as well there, and stand between them."""
+    table = pa.table({"a": list(range(5000)), "b": [f"{n % 7}" for n in range(5000)]})
+    for data in (parquet.parquet(table), written(table)):
+        group = pq.read_metadata(pa.BufferReader(data)).row_group(0)
+        for number in range(2):
+            chunk = group.column(number)
+            assert parquet._uncompressed(chunk, data) == chunk.total_uncompressed_size
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 30])
+def test_a_torn_header_is_left_to_the_reader(cut: int) -> None:
+    with pytest.raises((IndexError, ValueError)):
+        parquet._compact_struct(b"\xff" * cut, 0)
