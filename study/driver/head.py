@@ -91,30 +91,55 @@ class ClusterWatch:
 ANSWER_S: Final = 20.0
 """How long a head may take to answer, Python's start and Ray's import included."""
 
-_ASK = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1])"
+_ASK = """
+import sys, ray
+try:
+    ray._raylet.GcsClient(address=sys.argv[1])
+except Exception as error:
+    print(" ".join(str(error).split()))
+"""
 
 
 def require_head(address: str) -> None:
     """Refuse an address at which no Ray head answers.
 
     What has no host and port yet (`auto` where there is no Ray) is left for Ray to refuse. The
-    asking is done in a process of its own, which can be ended when it takes too long.
+    asking is done in a process of its own, which can be ended when it takes too long, and whose
+    dumps nobody sees.
     """
+    if "://" in address:
+        raise Refusal(f"--address must be host:port or auto, got {address}")
     place = _host_and_port(address)
     if place is None:
         return
     if not answers(place):
-        raise Refusal(f"--address must be a running Ray cluster, got {address} (nothing listens)")
+        why = "nothing listens" if _is_known(place.rpartition(":")[0]) else "no such host"
+        raise Refusal(f"--address must be a running Ray cluster, got {address} ({why})")
     try:
-        subprocess.run(
+        asked = subprocess.run(
             [sys.executable, "-c", _ASK, place],
-            timeout=ANSWER_S, check=False, capture_output=True,
+            timeout=ANSWER_S, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Refusal(
-            f"--address must be a running Ray cluster, got {address} (what listens there is no Ray"
-            " head; its port is 6379 unless `ray start` was told another)"
-        ) from None
+        raise _no_head(address) from None
+    if answer := asked.stdout.strip():
+        raise _no_head(address, f": {answer}")
+
+
+def _no_head(address: str, answer: str = "") -> Refusal:
+    return Refusal(
+        f"--address must be a running Ray cluster, got {address} (what listens there is no Ray"
+        f" head; its port is 6379 unless `ray start` was told another{answer})"
+    )
+
+
+def _is_known(host: str) -> bool:
+    """Whether a host has an address."""
+    try:
+        return bool(socket.getaddrinfo(host.strip("[]"), None))
+    except (OSError, UnicodeError):
+        return False
 
 
 def _host_and_port(address: str) -> str | None:

@@ -189,9 +189,8 @@ def _join(address: str) -> None:
             address=address, log_to_driver=False, logging_level=logging.ERROR, **_search_path()
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise Refusal(f"--address must be a running Ray cluster, got {address} ({error})") from (
-            error
-        )
+        why = " ".join(str(error).split())
+        raise Refusal(f"--address must be a running Ray cluster, got {address} ({why})") from error
 
 
 def _refuse_another(address: str | None) -> None:

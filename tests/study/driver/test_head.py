@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -61,6 +63,42 @@ def test_a_port_of_something_else_is_refused_within_seconds(
     monkeypatch.setattr(head, "ANSWER_S", 1.0)
     with pytest.raises(Refusal, match="what listens there is no Ray head"):
         head.require_head(f"127.0.0.1:{port}")
+
+
+def test_a_web_server_is_refused_in_a_sentence_without_rays_dumps(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "ANSWER_S", 5.0)
+    server = ThreadingHTTPServer(("0.0.0.0", 0), SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(Refusal, match="what listens there is no Ray head") as refused:
+            head.require_head(f"127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "\n" not in str(refused.value)
+    assert "gcs_client" not in capfd.readouterr().err
+
+
+def test_what_a_head_answers_with_is_part_of_the_sentence(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a proxy answers for every address, or a token is asked for."""
+    monkeypatch.setattr(head, "_ASK", "print('no such method')")
+    with pytest.raises(Refusal, match=r"no Ray head; .* told another: no such method\)"):
+        head.require_head(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("address", ["no-such-host.invalid:6379", f"{'x' * 70}:6379"])
+def test_a_host_without_an_address_is_named_as_that(address: str) -> None:
+    with pytest.raises(Refusal, match=r"\(no such host\)"):
+        head.require_head(address)
+
+
+def test_an_address_of_the_web_is_no_cluster() -> None:
+    with pytest.raises(Refusal, match="must be host:port or auto, got http://head:8265"):
+        head.require_head("http://head:8265")
 
 
 def test_the_grace_ends_before_ray_ends_the_process() -> None:
