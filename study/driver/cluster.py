@@ -59,6 +59,11 @@ class Cluster:
         """Return the node that a worker of this cluster is or was on; "" where it is not known."""
         return str(_entry(actor).get("Address", {}).get("NodeID", ""))
 
+    def send_away(self, worker: Any) -> None:
+        """Have a worker give up a trial for which it waits in vain (`StudyTrainable.leave`)."""
+        with suppress(RayError):
+            worker.leave.remote()
+
     def end(self, worker: Any) -> None:
         """End a worker, also one that is stopped: its node kills what has not ended in 5 s."""
         import ray

@@ -182,9 +182,8 @@ class Work:
         searcher = StudySearcher(
             self.agenda, self._context, foreign, self._on_end, self._after, self
         )
-        self.workers = Workers(
-            self.cluster, self._on_report, searcher.lost, self._on_step, self._screen.say
-        )
+        hears = self._on_report, searcher.lost, self._on_step
+        self.workers = Workers(self.cluster, *hears, self._screen.say, self._store_answers)
         return tune.Tuner(
             StudyTrainable,
             tune_config=tune.TuneConfig(

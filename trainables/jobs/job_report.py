@@ -59,7 +59,8 @@ class JobReport:
     `stage` is the hash of the stage under way, or of the one that another process holds; `epochs`
     counts those trained since the last report; `notes` are sentences for people. `saved` counts
     what would survive the loss of the process: finished stages, and steps of the one under way.
-    `waits` says for what a job waits that could not go on. `node` is where the worker is, as its
+    `waits` says for what a job waits that could not go on, and `shut` that it has waited long, and
+    its node cannot write even a small file where it must. `node` is where the worker is, as its
     cluster calls it. A job that ended well has `metrics` by the schema's names and the hashes of
     its `stages`; one that failed has its `fault`.
     """
@@ -73,6 +74,7 @@ class JobReport:
     fault: Fault | None = None
     saved: tuple[int, int] = (0, 0)
     waits: str = ""
+    shut: bool = False
     node: str = ""
 
     @property

@@ -95,6 +95,11 @@ class StudyTrainable(Trainable):
         report = replace(report, node=place().node)
         return {KEY: report.to_json(), "done": report.final}
 
+    def leave(self) -> None:
+        """Give up the job where it waits for a store: it is to be done on another node."""
+        if self._run is not None:
+            self._run.leave()
+
     def _advance(self, job: Job) -> JobReport:
         defer_compiler()
         from trainables.workers.entry import require_all

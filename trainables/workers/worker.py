@@ -33,6 +33,9 @@ from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.schema import State
 from trainables.waiting.patience import Patience, Trouble
 
+SHUT_S = 30.0
+"""How long a job waits for a store before it tells whether its node can write there at all."""
+
 
 def tasks_for(job: Job, ranks: Ranks | None = None) -> TaskCache:
     """Return a fresh cache of tasks for the resources of a job, and the ranks that share it."""
@@ -69,6 +72,7 @@ class JobRun:
         )
         self._tasks, self._place = tasks, place
         self._trouble = Trouble(Patience(job.context.store_patience))
+        self._elsewhere = False
         folder, self._stages = token.stores(
             job.context.folder, job.context.store, job.context.token
         )
@@ -97,22 +101,39 @@ class JobRun:
     def advance(self) -> JobReport:
         """Do one unit of work; what has ended is written to the record before it is told.
 
-        Where the store is out, wait a little and say so; StoreOutage once patience is spent.
+        Where the store is out, wait a little and say so; StoreOutage once patience is spent, or the
+        job is to be done elsewhere.
         """
         try:
             report = self._advance()
         except StoreOutage as outage:
             self._trouble.failed()
-            if not self._trouble.spent:
+            if not (self._trouble.spent or self._elsewhere):
                 time.sleep(self._trouble.pause_s)
-                return JobReport("running", waits=str(outage))
+                return JobReport("running", waits=str(outage), shut=self._is_shut())
             self._give_up()
             raise
         except BaseException:
             self._give_up()
             raise
         self._trouble.over()
+        self._elsewhere = False
         return report
+
+    def leave(self) -> None:
+        """Wait no more for a store that is out here and nowhere else."""
+        self._elsewhere = True
+
+    def _is_shut(self) -> bool:
+        """Whether it has waited long for a place where not even a small file can be written."""
+        if self._trouble.seconds < SHUT_S:
+            return False
+        try:
+            for folder in (self._folder.folder, self._stages):
+                token.probe(folder)
+        except OSError:
+            return True
+        return False
 
     def _give_up(self) -> None:
         with suppress(OSError):

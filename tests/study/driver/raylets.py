@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -115,12 +115,12 @@ def _title(process: psutil.Process) -> str:
 
 
 @contextmanager
-def cluster_of(n_nodes: int) -> Iterator[Raylets]:
-    """Within this context a cluster is up."""
+def cluster_of(n_nodes: int, patience: Mapping[str, str] = QUICK) -> Iterator[Raylets]:
+    """Within this context a cluster is up; without `patience` Ray's own."""
     from study.driver.ray_session import _SETTINGS
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**_SETTINGS, **QUICK}.items():
+        for name, value in {**_SETTINGS, "RAY_AUTH_MODE": "disabled", **patience}.items():
             patch.setenv(name, value)
         patch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
         cluster = Raylets(n_nodes)

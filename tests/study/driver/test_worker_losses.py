@@ -117,7 +117,7 @@ def test_a_trial_that_never_gets_on_fails_in_a_sentence_and_the_same_command_mak
             with suppress(psutil.NoSuchProcess):
                 worker.kill()
                 kills.append(worker.pid)
-            lab.wait_for(lambda: not worker.is_running())
+            worker.wait(timeout=30)
 
     with beside(kill):
         summary = run(cluster, tmp_path, retries=1)

@@ -15,17 +15,22 @@ class Lab:
     def __init__(self) -> None:
         self.now = 0.0
         self.calls: list[Any] = []
+        self.store_answers = True
         self.workers = Workers(
             self,  # type: ignore[arg-type]
             on_report=lambda _: None,
             on_loss=lambda *what: self.calls.append(what),
             on_step=lambda: None,
             say=self.calls.append,
+            store_answers=lambda: self.store_answers,
             clock=StepClock(lambda: self.now),
         )
 
     def node_of(self, actor: str) -> str:
         return f"node of {actor}"
+
+    def send_away(self, worker: Any) -> None:
+        self.calls.append(("sent away", worker))
 
     def end(self, worker: Any) -> None:
         self.calls.append(("ended", worker))
@@ -84,3 +89,31 @@ def test_a_loss_is_told_with_its_node() -> None:
     fault = Fault("ProcessLost", "gone")
     lab.workers.on_loss("t", fault, "0a")
     assert lab.calls == [("t", fault, "node of 0a")]
+
+
+def test_a_worker_that_alone_cannot_write_gives_up_its_trial_at_its_second_word() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "worker of t")
+    lab.report(0, 0, waits="read-only", shut=True)
+    assert lab.calls == []
+    lab.report(0, 0, waits="read-only", shut=True)
+    lab.report(0, 0, waits="read-only", shut=True)
+    said, sent = lab.calls
+    assert "cannot write where the driver can" in said and "read-only" in said
+    assert sent == ("sent away", "worker of t")
+
+
+def test_a_worker_stays_while_the_driver_cannot_write_either_or_small_files_can() -> None:
+    lab = Lab()
+    lab.workers.on_start("t", "worker of t")
+    lab.report(0, 0, waits="read-only", shut=True)
+    lab.report(0, 0, waits="disk full", shut=False)
+    lab.report(0, 0, waits="read-only", shut=True)
+    lab.store_answers = False
+    for _ in range(3):
+        lab.report(0, 0, waits="read-only", shut=True)
+    lab.store_answers = True
+    lab.report(0, 0, waits="read-only", shut=True)
+    lab.report(0, 5)
+    lab.report(0, 5, waits="read-only", shut=True)
+    assert lab.calls == []

@@ -185,6 +185,23 @@ def test_patience_with_a_store_ends_in_its_fault(tmp_path: Path, out: type[Out])
         to_its_end(run)
 
 
+def test_a_worker_that_cannot_write_at_all_says_so_after_a_while_and_leaves_when_told(
+    tmp_path: Path, out: type[Out], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = worker.JobRun(job_for(tiny(), tmp_path, store_patience=600.0), cache())
+    out.down = True
+    while not (report := run.advance()).waits:
+        pass
+    assert not report.shut, "it has not waited long"
+    monkeypatch.setattr(worker, "SHUT_S", 0.0)
+    assert run.advance().shut
+    monkeypatch.setattr(token, "probe", lambda _: None)
+    assert not run.advance().shut, "a small file can be written: the disk is full"
+    run.leave()
+    with pytest.raises(StoreOutage, match="No space left"):
+        run.advance()
+
+
 def test_a_worker_s_first_report_comes_after_one_epoch(tmp_path: Path) -> None:
     job = job_for(tiny(dense={"epochs": 4}), tmp_path, unit_s=60.0)
     made = StudyTrainable.__new__(StudyTrainable)
