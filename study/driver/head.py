@@ -13,9 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Self
 
+from study.driver.run_end import ClusterLost, RunEnd
 from trainables.vocabulary.refusal import Refusal
 
 EVERY_S: Final = 2.0
@@ -60,6 +62,7 @@ class ClusterWatch:
 
     def __init__(self) -> None:
         self._over = threading.Event()
+        self._head = ""
 
     def __enter__(self) -> Self:
         return self
@@ -67,12 +70,23 @@ class ClusterWatch:
     def __exit__(self, *_: object) -> None:
         self._over.set()
 
+    @contextmanager
+    def judging(self, lost: RunEnd) -> Iterator[None]:
+        """Within this context what is raised while the head does not answer is `ClusterLost`."""
+        try:
+            yield
+        except Exception as error:
+            if answers(self._head):
+                raise
+            raise ClusterLost(lost) from error
+
     def look_at(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:
         """Begin to look at the head at host:port.
 
         When it is lost `on_loss` is called, in the thread; where the context has not ended
         `GRACE_S` later, `farewell` is called and the process ends with exit status 3.
         """
+        self._head = head
         threading.Thread(target=self._look, args=(head, on_loss, farewell), daemon=True).start()
 
     def _look(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:

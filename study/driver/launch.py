@@ -25,7 +25,13 @@ from study.driver import ray_session
 from study.driver.head import ClusterWatch
 from study.driver.progress import Display, display
 from study.driver.ray_session import Machines
-from study.driver.run_end import AGAIN, RunEnd, cluster_lost, sigterm_as_interrupt
+from study.driver.run_end import (
+    AGAIN,
+    ClusterLost,
+    RunEnd,
+    cluster_lost,
+    sigterm_as_interrupt,
+)
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
 from study.driver.work import Ground, Work
@@ -139,7 +145,10 @@ class Launch:
                 self._write_study()
                 tracking.finish()
                 return self._summary(started, earlier=earlier)
-            work = self._work(earlier, address, screen, tracking)
+            try:
+                work = self._work(earlier, address, screen, tracking)
+            except ClusterLost as loss:
+                return self._summary(started, self._at_work, earlier, loss.end)
             if work.end is not None and work.end.cause == "nodes" and not work.tally.ended:
                 raise Refusal(work.end.sentence)
             tracking.finish()
@@ -191,6 +200,7 @@ class Launch:
                 on_loss=lambda: self._lose_cluster(lost),
                 farewell=lambda: self._farewell(lost),
             )
+            stack.enter_context(watch.judging(lost))
             if address is None:
                 readiness.check_resources(self.study, *machines.largest, "this Ray's nodes")
             measuring_node = ray_session.node_named(self.study.search.measure_on)
@@ -348,13 +358,17 @@ class Launch:
         )
 
     def _summary(
-        self, started: float, work: Work | None = None, earlier: Earlier | None = None
+        self,
+        started: float,
+        work: Work | None = None,
+        earlier: Earlier | None = None,
+        end: RunEnd | None = None,
     ) -> RunSummary:
         """The summary of a run; `earlier` is what the folder holds where nothing was trained."""
-        end = work.end if work else None
+        end = end or (work.end if work else None)
         if end is not None and end.cause == "store":
             return self._unread_summary(started, end, work)
-        if earlier is None:
+        if earlier is None or work is not None:
             held = StudyFolder(self._patient).records().records
             earlier = self.resolved.earlier(self._patient, held)
         records = list(earlier.records)

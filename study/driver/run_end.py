@@ -38,6 +38,14 @@ def cluster_lost(head: str) -> RunEnd:
     return RunEnd("cluster", sentence)
 
 
+class ClusterLost(Exception):
+    """Ray raised something, and its head does not answer."""
+
+    def __init__(self, end: RunEnd) -> None:
+        super().__init__(end.sentence)
+        self.end = end
+
+
 def store_is_out(location: str, patience: Patience, fault: OSError) -> str:
     """The warning of a run that cannot write into its folder, and goes on."""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -99,19 +99,25 @@ def _ray(within: Sequence[str], log: Path, options: str, *, alone: bool) -> Iter
         process.wait()
 
 
+def node_in(network: Network, number: int, log: Path) -> AbstractContextManager[None]:
+    """A node of one CPU at its address; leaving the context ends it, all at once."""
+    options = f"--address {HEAD}:{PORT} --node-ip-address {network.address(number)} --num-cpus 1"
+    return _ray(network.within(number), log, options, alone=True)
+
+
 @contextmanager
-def cluster_in(logs: Path, n_nodes: int) -> Iterator[Network]:
-    """Within this context a head without CPUs and nodes of one CPU each are up."""
+def cluster_in(logs: Path, n_nodes: int, spare: int = 0) -> Iterator[Network]:
+    """Within this context a head without CPUs and nodes of one CPU each are up.
+
+    `spare` are places for further nodes.
+    """
     with ExitStack() as stack:
-        network = Network(stack, n_nodes)
+        network = Network(stack, n_nodes + spare)
         options = f"--head --port {PORT} --node-ip-address {HEAD} --num-cpus 0"
         options += " --include-dashboard false"
         stack.enter_context(_ray(network.within(0), logs / "head.log", options, alone=False))
         for number in range(1, n_nodes + 1):
-            options = f"--address {HEAD}:{PORT} --node-ip-address {network.address(number)}"
-            options += " --num-cpus 1"
-            log = logs / f"node-{number}.log"
-            stack.enter_context(_ray(network.within(number), log, options, alone=True))
+            stack.enter_context(node_in(network, number, logs / f"node-{number}.log"))
         yield network
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from study.driver import head
 from study.driver.head import Silence, answers
+from study.driver.run_end import ClusterLost, cluster_lost
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -99,6 +100,18 @@ def test_a_host_without_an_address_is_named_as_that(address: str) -> None:
 def test_an_address_of_the_web_is_no_cluster() -> None:
     with pytest.raises(Refusal, match="must be host:port or auto, got http://head:8265"):
         head.require_head("http://head:8265")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_raised_while_the_head_is_gone_is_its_loss(port: int, there: bool) -> None:
+    """As between the start of Ray and the first trial, where Ray raises what it likes."""
+    address = f"127.0.0.1:{port if there else free_port()}"
+    lost = cluster_lost(address)
+    with head.ClusterWatch() as watch:
+        watch.look_at(address, on_loss=lambda: None, farewell=lambda: None)
+        with pytest.raises(RuntimeError if there else ClusterLost) as raised, watch.judging(lost):
+            raise RuntimeError("from Ray")
+    assert there or (raised.value.end.status == 3 and address in str(raised.value))
 
 
 def test_the_grace_ends_before_ray_ends_the_process() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.study.driver import fault_lab as lab
-from tests.study.driver.networks import cluster_in, driver_in, may_make_networks
+from tests.study.driver.networks import cluster_in, driver_in, may_make_networks, node_in
 from tests.study.driver.random_faults import differences
 
 PARTITION_S = 60.0
@@ -24,6 +24,24 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(not may_make_networks(), reason="needs network namespaces"),
 ]
+
+
+def test_a_node_that_reboots_under_its_address_is_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(
+        json.dumps({**LONGER, "name": "long", "resources": {"checkpoint_s": 0.3}})
+    )
+    out, log = tmp_path / "out", tmp_path / "node-2"
+    with ExitStack() as stack:
+        network = stack.enter_context(cluster_in(tmp_path, 1, spare=1))
+        with node_in(network, 2, log.with_suffix(".1")):
+            driver = stack.enter_context(driver_in(network, tmp_path / "study.json", out))
+            lab.wait_for(lambda: len(list(out.glob("stages/*/partial-*"))) >= 2)
+        stack.enter_context(node_in(network, 2, log.with_suffix(".2")))
+        text, _ = driver.communicate(timeout=250)
+    assert driver.returncode == 0, text
+    assert "Traceback" not in text
+    calm = lab.undisturbed(lab.study("long", LONGER), tmp_path / "calm")
+    assert differences(out, calm) == []
 
 
 def test_a_node_off_the_network_for_a_minute_costs_the_time_until_ray_knows(

@@ -89,7 +89,7 @@ def wait_for_saves(folder: Path, n: int, before: Mapping[str, int]) -> None:
 def test_a_trial_that_gets_on_is_taken_up_more_often_than_retries(
     cluster: Raylets, calm: dict[str, Any], tmp_path: Path
 ) -> None:
-    kills = []
+    kills: list[int] = []
 
     def kill() -> None:
         for _ in range(3):
