@@ -34,10 +34,10 @@ from tests.study.driver.raylets import Raylets, cluster_of, workers_of
 STUDY: dict[str, Any] = {
     **lab.LONG,
     "name": "timed",
-    "dense": {"epochs": 40},
-    "resources": {"checkpoint_s": 1.0},
+    "dense": {"epochs": 60},
+    "resources": {"checkpoint_s": 0.5},
 }
-"""Two trials of some seconds at once, saved every second."""
+"""Two trials of some seconds at once, saved twice a second."""
 
 OUTAGE_S = 8.0
 PARTITION_S = 60.0

@@ -54,6 +54,7 @@ def test_a_node_that_joins_with_a_fault_is_left_out_once_it_has_shown_it(
     strikes: int,
     reason: str,
 ) -> None:
+    """Trials that wait for a node already may meet it still, each of them once."""
     with ExitStack() as nodes:
 
         def join() -> None:
@@ -67,7 +68,7 @@ def test_a_node_that_joins_with_a_fault_is_left_out_once_it_has_shown_it(
     [left_out] = [note for note in summary.notes if note.startswith("left out: node")]
     assert reason in left_out
     moved = [line for line in capsys.readouterr().out.splitlines() if "on another node: " in line]
-    assert len(moved) == strikes
+    assert strikes <= len(moved) == len({line.partition(" is tried")[0] for line in moved})
     assert {record.attempt for record in lab.records_in(tmp_path)} == {1}
     assert differences(tmp_path, calm) == []
 
