@@ -126,9 +126,7 @@ def require_head(address: str) -> None:
     place = _host_and_port(address)
     if place is None:
         return
-    if not answers(place):
-        why = "nothing listens" if _is_known(place.rpartition(":")[0]) else "no such host"
-        raise Refusal(f"--address must be a running Ray cluster, got {address} ({why})")
+    _require_listener(address, place)
     try:
         asked = subprocess.run(
             [sys.executable, "-c", _ASK, place],
@@ -136,9 +134,16 @@ def require_head(address: str) -> None:
             text=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
+        _require_listener(address, place)  # it may have ended meanwhile
         raise _no_head(address) from None
     if answer := asked.stdout.strip():
         raise _no_head(address, f": {answer}")
+
+
+def _require_listener(address: str, place: str) -> None:
+    if not answers(place):
+        why = "nothing listens" if _is_known(place.rpartition(":")[0]) else "no such host"
+        raise Refusal(f"--address must be a running Ray cluster, got {address} ({why})")
 
 
 def _no_head(address: str, answer: str = "") -> Refusal:
