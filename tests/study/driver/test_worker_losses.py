@@ -133,6 +133,7 @@ def test_a_trial_that_never_gets_on_fails_in_a_sentence_and_the_same_command_mak
     assert lab.outcome(tmp_path).keys() == calm.keys()
 
 
+@pytest.mark.lab
 def test_a_worker_that_is_stopped_for_ever_is_ended_and_its_trial_taken_up(
     cluster: Raylets,
     calm: dict[str, Any],
