@@ -20,7 +20,7 @@ from tests.study.driver.raylets import Raylets, cluster_of, workers_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-ONE: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 60}, "seeds": [0]}
+ONE: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 100}, "seeds": [0]}
 """One trial of some seconds."""
 
 
@@ -54,7 +54,7 @@ def beside(deed: Callable[[], object]) -> Iterator[None]:
 
 
 def run(cluster: Raylets, out: Path, **resources: Any) -> RunSummary:
-    resolved = resolve(lab.study("one", ONE, checkpoint_s=0.3, **resources))
+    resolved = resolve(lab.study("one", ONE, checkpoint_s=0.1, **resources))
     summary = launch.run(resolved, str(out), cluster.address)
     print(in_words(summary, resolved))
     return summary
@@ -146,7 +146,7 @@ def test_a_worker_that_is_stopped_for_ever_is_ended_and_its_trial_taken_up(
     stopped: list[psutil.Process] = []
 
     def stop() -> None:
-        wait_for_saves(tmp_path, 12, {})  # so that a step beyond its first has been reported
+        wait_for_saves(tmp_path, 26, {})  # so that a step beyond its first has been reported
         stopped.extend(at_work(cluster))
         stopped[0].suspend()
         lab.wait_for(lambda: not stopped[0].is_running(), seconds=60)
