@@ -91,7 +91,8 @@ ROOMS: dict[str, Room] = {
     ),
     "analysis.stats": Room("columns trainables.vocabulary", _FRAMES, "scipy"),
     "analysis.frames": Room(
-        "columns stats trainables.vocabulary trainables.formulas trainables.files",
+        "columns stats trainables.vocabulary trainables.formulas trainables.config"
+        " trainables.files",
         f"{_FRAMES} pyarrow",
         "ruamel",
     ),

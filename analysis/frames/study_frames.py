@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ from analysis.frames.record_frames import (
     trial_columns,
     trial_frame,
 )
+from analysis.frames.twins import without_twins
 from analysis.frames.work_frame import work_frame
 from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
@@ -40,11 +42,15 @@ _REPLICATE = ("seed", RETRAIN_SEED)
 
 @dataclass(frozen=True)
 class _FolderTable:
-    """One study folder's records; `labels` holds each row's study, as all frames name it."""
+    """One study folder's records, each trial once, and their trials frame.
+
+    `labels` holds each row's study, as all frames name it.
+    """
 
     folder: StudyFolder
     table: pa.Table
     labels: list[str]
+    trials: pd.DataFrame
 
 
 class StudyFrames:
@@ -55,7 +61,8 @@ class StudyFrames:
     curve, the dense run's joined. `layers`: sparsity of each layer at the end. `latency`: what
     `bimp bench` measured of their networks. A metric that was
     not recorded is NaN, and so is every metric of a failed trial. The same trial in two folders is
-    two rows. Raises FileNotFoundError where there is no study folder.
+    two rows; in one folder, under two fingerprints, it is one (`twins.without_twins`). Raises
+    FileNotFoundError where there is no study folder.
     """
 
     def __init__(self, locations: Sequence[str]) -> None:
@@ -71,7 +78,17 @@ class StudyFrames:
             self._warn(folder, warnings)
             tables.append(table)
         labels = _labels(folders, tables)
-        return [_FolderTable(*parts) for parts in zip(folders, tables, labels, strict=True)]
+        return list(map(self._once, folders, tables, labels))
+
+    def _once(self, folder: StudyFolder, table: pa.Table, labels: list[str]) -> _FolderTable:
+        """A folder's records without those that say to be a trial that is there already."""
+        frame = trial_frame(table, labels)
+        keep, sentences = without_twins(table, frame)
+        self._warn(folder, sentences)
+        if not sentences:
+            return _FolderTable(folder, table, labels, frame)
+        table, labels = table.filter(pa.array(keep)), list(compress(labels, keep))
+        return _FolderTable(folder, table, labels, trial_frame(table, labels))
 
     def _warn(self, folder: StudyFolder, sentences: Iterable[str]) -> None:
         self._warnings.update(dict.fromkeys(f"{folder.location}: {text}" for text in sentences))
@@ -131,17 +148,13 @@ class StudyFrames:
             return {}
         return content if isinstance(content, dict) else {}
 
-    @cached_property
-    def _trial_frames(self) -> list[pd.DataFrame]:
-        return self._each(trial_frame)
-
     def _each(self, frame: Callable[[pa.Table, Sequence[str]], pd.DataFrame]) -> list[pd.DataFrame]:
         return [frame(source.table, source.labels) for source in self._sources]
 
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial."""
-        whole = _stacked(self._trial_frames)
+        whole = _stacked([source.trials for source in self._sources])
         return whole[trial_columns(whole.columns)]
 
     @cached_property
@@ -172,11 +185,11 @@ class StudyFrames:
         neither the dense run's curve nor its recorded length is there.
         """
         frames = []
-        for source, known in zip(self._sources, self._trial_frames, strict=True):
+        for source in self._sources:
             frame, warnings = epoch_frame(
                 source.folder,
                 self._stage_store(source),
-                known,
+                source.trials,
                 at_level("epoch", measures_in(source.table).values()),
             )
             self._warn(source.folder, warnings)

@@ -23,6 +23,7 @@ from analysis.stats.closeness import reach
 from analysis.stats.exact import caution, holm, sign_flip_p, wilcoxon_p
 from analysis.stats.intervals import Floats, Interval, interval, wilson
 from analysis.stats.spread import COUNTED, row_groups, summary
+from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import METRICS
 
 SCHEDULE: Final = "retrain.schedule"
@@ -104,13 +105,13 @@ def pairs(
 
 
 def require_single(side: pd.DataFrame, keys: Sequence[str], what: str) -> None:
-    """Raise ValueError when several trials share their keys, naming what they differ in."""
+    """Raise Refusal when several trials share their keys, naming what they differ in."""
     twice = side[side.duplicated(list(keys), keep=False)] if keys else side
     if len(twice) < 2:
         return
     _, first = row_groups(twice, keys)[0]
     apart = differing(first, [c for c in [*config_columns(first), "seed"] if c in first])
-    raise ValueError(
+    raise Refusal(
         f"{len(first)} trials with {what} share their {joined(keys) if keys else 'settings'}; they"
         f" differ in {joined(apart) if apart else 'nothing recorded'}: pair by that too, or choose"
         " one of them first"

@@ -185,3 +185,32 @@ def test_nothing_that_a_terminal_obeys_is_printed(sent: Path, bimp: Command) -> 
         assert ended.status in (0, 2), name
         both = ended.out + ended.err
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", both), name
+
+
+def test_a_record_copied_under_another_name_is_left_out_and_named(
+    sent: Path, bimp: Command
+) -> None:
+    """Whatever it stands under: the one whose name is that of its configuration is kept."""
+    clean = {name: bimp(*(w.replace("{}", str(sent)) for w in READERS[name])) for name in COPIES}
+    path, other, *_ = sorted((sent / "records").iterdir())
+    for number, (name, source) in enumerate(((f"{0:016}", path), ("f" * 16, other))):
+        raw = json.loads(source.read_text())
+        del raw["checksum"]
+        raw |= {"fingerprint": name, "stages": [f"another-{number}"]}
+        (sent / "records" / f"{name}.json").write_text(json.dumps(raw))
+    for name in COPIES:
+        ended = bimp(*(word.replace("{}", str(sent)) for word in READERS[name]))
+        assert ended.status == clean[name].status == 0, name
+        for copy, own in ((f"{0:016}", path.stem), ("f" * 16, other.stem)):
+            sentence = f"the record of '{copy}' is left out: it has the settings and seeds of"
+            both = " ".join((ended.out + ended.err).split())
+            assert f"{sentence} '{own}'" in both or name == "plan", name
+        for line in clean[name].out.splitlines():
+            assert line in ended.out, name
+    page = sent.parent / "report.html"
+    assert bimp("report", sent, "-o", page).status == 0
+    assert "is left out: it has the settings and seeds of" in page.read_text()
+
+
+COPIES = ("plan", "answer", "results of epochs")
+"""`plan` counts the trials of the study alone, of which the copies are none."""
