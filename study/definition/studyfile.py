@@ -46,6 +46,9 @@ NAMED = ("dataset", "model", "method")
 
 MOST_LOADERS = 1024
 
+MOST_SPACES = 1000
+"""Overlays; grids make as many cells of a few, and each overlay by itself takes milliseconds."""
+
 
 class Data(Section):
     """Where data sets lie, whether `run` may download a missing one first, and how items are made.
@@ -124,6 +127,8 @@ class StudyFile(Section):
     @field_validator("spaces")
     @classmethod
     def _overlays(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if len(value) > MOST_SPACES:
+            raise Refusal(f"spaces must hold at most {MOST_SPACES} overlays, got {len(value)}")
         for at, overlay in enumerate(value):
             for key, setting in overlay.items():
                 if key not in SPACE_SECTIONS:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from study.definition.studyfile import StudyFile, load, merged, presets, read_yaml
+from study.definition.studyfile import MOST_SPACES, StudyFile, load, merged, presets, read_yaml
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import METRICS, TRIAL_METRICS
 
@@ -78,6 +78,13 @@ def test_yaml_is_of_version_1_2(text: str, value: object) -> None:
     read = read_yaml(text, "test")
     assert read == value
     assert type(read) is type(value)
+
+
+def test_overlays_are_at_most_a_thousand() -> None:
+    overlays = [{"dense": {"epochs": number}} for number in range(1, MOST_SPACES + 1)]
+    assert len(StudyFile.of({**RAW, "spaces": overlays}).spaces) == MOST_SPACES == 1000
+    with pytest.raises(Refusal, match=r"^spaces must hold at most 1000 overlays, got 3000$"):
+        StudyFile.of({**RAW, "spaces": overlays * 3})
 
 
 def test_defaults() -> None:
