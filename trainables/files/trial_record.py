@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -178,7 +179,7 @@ def opened(
     """
     file, content = kind
     try:
-        raw = json.loads(data, parse_constant=_no_number)
+        raw = json.loads(data, parse_constant=_no_number, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{source}: not a whole JSON {file} ({error})") from error
     if _is_deeper(raw, DEEPEST):
@@ -215,6 +216,18 @@ def _may_have_half_characters(data: bytes | str) -> bool:
     """A quick look: few files hold any surrogates."""
     text = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     return b"\\ud" in text or b"\\uD" in text or b"\xed" in text
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The mapping of pairs, ValueError where a key comes twice: readers differ in which they take.
+
+    Python takes the last one, others the first.
+    """
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"a key must stand once in its mapping, got {shown(twice)} again")
+    return mapping
 
 
 def _no_number(name: str) -> None:

@@ -186,6 +186,30 @@ def test_a_long_value_is_named_in_short(study: StudyFolder) -> None:
     assert [len(warning) < 200 for warning in study.records().warnings] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("once", "twice", "key"),
+    [
+        (b'"seed": 0', b'"seed": 1, "seed": 0', "seed"),
+        (b'"sparsity": 0.9', b'"sparsity": 0.9, "sparsity": 0.9', "sparsity"),
+        (b'"checksum"', b'"checksum": null, "checksum"', "checksum"),
+    ],
+)
+def test_a_key_that_stands_twice_is_no_record(
+    study: StudyFolder, once: bytes, twice: bytes, key: str
+) -> None:
+    """The checksum is over one of them, and which one another reader takes is not known."""
+    study.write_record(record("bb"))
+    study.write_record(record("aa"))
+    data = study.folder.read("records/aa.json")
+    assert once in data
+    study.folder.write("records/aa.json", data.replace(once, twice))
+    assert fingerprints(study) == ["bb"]
+    assert study.records().warnings == [
+        "records/aa.json: not a whole JSON record (a key must stand once in its mapping, got"
+        f" '{key}' again)"
+    ]
+
+
 @pytest.mark.parametrize("half", [b"\\ud800", b"\\uDFFF", b"\xed\xa0\x80"])
 def test_half_a_character_is_no_text(study: StudyFolder, half: bytes) -> None:
     study.write_record(record("aa", message="fa\U0001f600de", state="failed"))
