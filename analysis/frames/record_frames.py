@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.columns.names import KEYS, RETRAIN_SEED, SECTIONS, in_schema_order
 from analysis.columns.revisions import REVISION, revised
+from trainables.files.stored_record import decoded
 from trainables.formulas.levels import levelled
 from trainables.vocabulary.constraints import excesses
 from trainables.vocabulary.schema import Measure, at_level, declare
@@ -118,7 +119,7 @@ def _text(values: Iterable[str | None]) -> pd.Series[str]:
 
 
 def _decoded(table: pa.Table, column: str) -> list[Any]:
-    return [json.loads(text) for text in table.column(column).to_pylist()]
+    return [decoded(column, text) for text in table.column(column).to_pylist()]
 
 
 def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats, pd.Series[str]]:

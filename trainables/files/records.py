@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from trainables.files.outages import StoreOutage
 from trainables.files.readable import few, listed
 from trainables.files.storage import Folder, in_order, open_folder, reason
-from trainables.files.trial_record import Record, RecordError, decode, encode
+from trainables.files.trial_record import TABLE, Record, RecordError, decode, encode
 from trainables.vocabulary.schema import SCHEMA_VERSION, SETTLED, State
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _Content = TypeVar("_Content")
 
-_RECORDS: Final = "tables/records.parquet"
 _CURVES: Final = "tables/curves.parquet"
 
 
@@ -77,9 +76,9 @@ class StudyFolder:
         def content(data: bytes) -> list[Record]:
             from trainables.files.tables import file_records
 
-            return file_records(data, _RECORDS)
+            return file_records(data, TABLE)
 
-        rows, warnings = self._read(_RECORDS, content)
+        rows, warnings = self._read(TABLE, content)
         rows = rows or []
         warnings += _foreign({record.schema for record in rows})
         covered = [record for record in rows if _covers(record.schema, record.state)]
@@ -96,7 +95,7 @@ class StudyFolder:
 
         from trainables.files.tables import RECORD_TABLE, record_table, records_in, settled_rows
 
-        table, warnings = self._read(_RECORDS, records_in)
+        table, warnings = self._read(TABLE, records_in)
         table = RECORD_TABLE.empty_table() if table is None else table
         warnings += _foreign(table.column("schema").to_pylist())
         covered = settled_rows(table)
@@ -145,7 +144,14 @@ class StudyFolder:
             return content(data), []
         except RecordError as error:
             return None, [str(error)]
-        except (ArrowException, KeyError, OSError, ValueError) as error:
+        except (
+            ArrowException,
+            LookupError,
+            OSError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             return None, [f"{name}: cannot be read ({reason(error)})"]
 
     def curves(self) -> tuple[pa.Table, list[str]]:
@@ -185,7 +191,7 @@ class StudyFolder:
         settled = settled_rows(table)
         curves, _ = self.curves()
         self.folder.write(_CURVES, parquet(curves_of(curves, settled)))
-        self.folder.write(_RECORDS, parquet(settled))
+        self.folder.write(TABLE, parquet(settled))
 
 
 def _covers(schema: int, state: State) -> bool:
@@ -199,7 +205,7 @@ def _foreign(versions: Iterable[int]) -> list[str]:
     if not foreign:
         return []
     return [
-        f"{_RECORDS}: schema version must be {SCHEMA_VERSION}, got {sorted(foreign)}; those rows"
+        f"{TABLE}: schema version must be {SCHEMA_VERSION}, got {sorted(foreign)}; those rows"
         " were written by another version of bimp-study"
     ]
 

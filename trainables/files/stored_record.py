@@ -7,7 +7,7 @@ each; decoding all of them takes seconds and a gigabyte, and reading all columns
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 import pyarrow as pa
 
 from trainables.files.parquet import read_brief, read_parquet, schema_of
-from trainables.files.trial_record import Record, RecordError
+from trainables.files.trial_record import TABLE, Record, RecordError, require_field
+from trainables.vocabulary.refusal import shortened, shown
+from trainables.vocabulary.schema import SCHEMA_VERSION, STATES
 
 NESTED: Final = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
 """Fields that a table holds as canonical JSON text."""
@@ -24,7 +26,8 @@ REPEATED: Final = ("config", "layers", "provenance", "declared")
 """Nested fields that trials have in common, as the seeds of a configuration do: what is decoded of
 equal texts is one object, which nobody may change."""
 
-_FLAT = ("schema", "fingerprint", "study", "seed", "state", "attempt", "message")
+_GIVEN = ("schema", "fingerprint", "study", "seed", "state", "attempt")
+_FLAT = (*_GIVEN, "message")
 _NAMES = tuple(field.name for field in fields(Record))
 
 
@@ -38,6 +41,38 @@ def _stages(cell: pa.Scalar) -> list[str]:
 
 def _nested(cell: pa.Scalar) -> Any:
     return json.loads(cell.as_py())
+
+
+def decoded(name: str, text: Any) -> Any:
+    """Return what a nested field holds as JSON text; RecordError where no record holds it."""
+    return _sound(name, json.loads, text)
+
+
+def _sound(name: str, decode: Callable[[Any], Any], cell: Any) -> Any:
+    try:
+        value = decode(cell)
+        if name != "declared" and not (name == "error" and value is None):  # asked before, or usual
+            require_field(name, value)
+    except RecordError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
+        fault = shortened(str(error))
+        raise RecordError(f"{TABLE}: a row holds no {name} of a record ({fault})") from error
+    return value
+
+
+def require_flat(flat: Mapping[str, Sequence[Any]]) -> None:
+    """Raise ValueError for flat columns of a table that no records have."""
+    for name in _GIVEN:
+        if None in flat[name]:
+            raise ValueError(f"{name} must stand in each row, got a row without")
+    if len(set(flat["fingerprint"])) < len(flat["fingerprint"]):
+        raise ValueError("each trial must have one row, got two of one fingerprint")
+    if SCHEMA_VERSION in flat["schema"]:
+        pairs = zip(flat["state"], flat["schema"], strict=True)
+        states = {state for state, schema in pairs if schema == SCHEMA_VERSION}
+        if wrong := sorted(states - set(STATES)):
+            raise ValueError(f"state must be one of {', '.join(STATES)}, got {shown(wrong[0])}")
 
 
 _LATER: Mapping[str, Callable[[pa.Scalar], Any]] = {
@@ -90,7 +125,7 @@ class _Cells:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._names = frozenset(columns.column_names)
-        self._values: dict[str, Any] = {}
+        self._values: dict[tuple[str, Any], Any] = {}
 
     def value(self, name: str, row: int) -> Any:
         """Return a cell; {} where there is no such column."""
@@ -98,11 +133,11 @@ class _Cells:
             return {}
         cell = self._columns.column(name)[row]
         if name not in REPEATED:
-            return _LATER[name](cell)
-        text = cell.as_py()
-        if text not in self._values:
-            self._values[text] = json.loads(text)
-        return self._values[text]
+            return _sound(name, _LATER[name], cell)
+        key = name, cell.as_py()
+        if key not in self._values:
+            self._values[key] = decoded(*key)
+        return self._values[key]
 
 
 class StoredRecord(Record):
@@ -135,14 +170,21 @@ class StoredRecord(Record):
         return Record, tuple(getattr(self, name) for name in _NAMES)
 
 
+def flat_of(columns: Columns) -> dict[str, list[Any]]:
+    """Return the fields of all rows that are plain values, by name."""
+    return {name: columns.column(name).to_pylist() for name in _FLAT}
+
+
 def stored_records(columns: Columns) -> list[Record]:
     """Return the records of the rows of `tables.RECORD_TABLE`, in order.
 
-    The column `declared` may be absent: then nothing is.
+    The column `declared` may be absent: then nothing is. Raises as `require_flat`, and RecordError
+    for errors that are none.
     """
-    flat = {name: columns.column(name).to_pylist() for name in _FLAT}
+    flat = flat_of(columns)
+    require_flat(flat)
     flat |= {name: list(map(intern, flat[name])) for name in ("study", "state")}
-    flat["error"] = list(map(json.loads, columns.column("error").to_pylist()))
+    flat["error"] = [decoded("error", text) for text in columns.column("error").to_pylist()]
     cells = _Cells(columns)
     return [
         StoredRecord.of(cells, number, dict(zip(flat, row, strict=True)))

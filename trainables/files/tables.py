@@ -14,7 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from trainables.files.parquet import checked_against_edits, read_parquet
-from trainables.files.stored_record import NESTED, Columns, FileColumns, stored_records
+from trainables.files.stored_record import (
+    NESTED,
+    Columns,
+    FileColumns,
+    decoded,
+    flat_of,
+    require_flat,
+    stored_records,
+)
 from trainables.files.trial_record import Record, require_sound, undeclared
 from trainables.vocabulary.refusal import shortened, shown
 from trainables.vocabulary.schema import EPOCH_KEYS, EPOCH_METRICS, SCHEMA_VERSION, SETTLED
@@ -145,6 +153,23 @@ def _refuse_undeclared(columns: Columns) -> None:
             raise ValueError(fault)
 
 
+def _refuse_unsound(table: pa.Table) -> None:
+    """RecordError where a configuration, origin, metric or stage is none of a record's.
+
+    What else is nested is looked at when it is decoded.
+    """
+    import pyarrow.compute as pc
+
+    for name in ("config", "origin"):
+        for text in table.column(name).unique().to_pylist():
+            decoded(name, text)
+    metrics, stages = (_whole(table, name) for name in ("metrics", "stages"))
+    if metrics.null_count or stages.null_count or stages.flatten().null_count:
+        raise ValueError("metrics and stages must stand in each row, got a row without")
+    if not pc.all(pc.is_finite(metrics.items)).as_py():
+        raise ValueError("metrics must be finite numbers, got one that is not")
+
+
 def as_records(table: pa.Table) -> pa.Table:
     """Return a table that was read as rows of `RECORD_TABLE`, all its columns; older ones declare
     nothing.
@@ -153,6 +178,8 @@ def as_records(table: pa.Table) -> pa.Table:
     """
     table = _record_columns(table)
     _refuse_undeclared(table)
+    require_flat(flat_of(table))
+    _refuse_unsound(table)
     if "declared" in table.column_names:
         return table
     return table.append_column("declared", pa.array(["{}"] * table.num_rows, pa.string()))

@@ -79,6 +79,9 @@ _ORIGIN: dict[str, type] = {
 }  # fmt: skip
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
+TABLE: Final = "tables/records.parquet"
+"""The compacted records of a study folder."""
+
 DEEPEST: Final = 100
 """Levels of lists and mappings in a file of JSON; a record has some six."""
 
@@ -152,6 +155,12 @@ def require_sound(raw: Mapping[str, Any], source: str) -> None:
                 raise RecordError(f"{source}: {where} must be a number, got {shown(value)}")
     if (fault := undeclared(raw.get("declared", {}))) is not None:
         raise RecordError(f"{source}: {fault}")
+
+
+def require_field(name: str, value: Any) -> None:
+    """Raise RecordError, naming the table of records and the fault, for what no record has in one
+    of its nested fields."""
+    require_sound({"state": STATES[0], "config": {}, name: value}, f"{TABLE}: a row")
 
 
 def undeclared(declared: Any) -> str | None:

@@ -530,6 +530,62 @@ def test_a_table_with_a_row_that_is_no_record_gives_way_to_the_loose_files(
     assert table.column("fingerprint").to_pylist() == ["aa"] and warnings == [warning]
 
 
+FORGED = {
+    "a state that is none": ("state", "finished"),
+    "no seed": ("seed", None),
+    "no name": ("fingerprint", None),
+    "one name twice": ("fingerprint", "aa"),
+    "no study": ("study", None),
+    "a list for an error": ("error", "[]"),
+    "no error": ("error", None),
+    "no declarations": ("declared", None),
+    "nesting without an end": ("declared", "[" * 100_000),
+}
+"""Read at once, whoever reads."""
+
+LATER = {
+    "a list for a configuration": ("config", "[]"),
+    "a section that is text": ("config", '{"retrain": "x"}'),
+    "no configuration": ("config", None),
+    "no JSON": ("config", "{"),
+    "deep": ("origin", "[" * 100_000),
+    "text for bounds": ("origin", '{"bounds": "x"}'),
+    "no metrics": ("metrics", None),
+    "a number that is none": ("metrics", [("val_accuracy", math.inf)]),
+    "stages without names": ("stages", [None]),
+    "no stages": ("stages", None),
+    "cycles that are numbers": ("cycles", "[1]"),
+    "cycles of text": ("cycles", '[{"d1": "x"}]'),
+    "text for layers": ("layers", '{"fc": "all"}'),
+    "a list for where it ran": ("provenance", "[]"),
+}
+"""Read when they are asked for, but for what every table of trials needs."""
+
+
+@pytest.mark.parametrize("case", [*FORGED, *LATER])
+def test_rows_that_are_no_records_end_in_a_sentence(study: StudyFolder, case: str) -> None:
+    """Under a checksum that is right, as anybody can make it."""
+    key, value = {**FORGED, **LATER}[case]
+    study.write_record(record("aa"))
+    rows = record_table([record("aa"), record("bb")]).to_pylist()
+    rows[1][key] = value
+    data = parquet(pa.Table.from_pylist(rows, schema=RECORD_TABLE))
+    study.folder.write("tables/records.parquet", data)
+    reading = study.records()
+    if case in FORGED:
+        assert [one.fingerprint for one in reading.records] == ["aa"]
+        (warning,) = reading.warnings
+        assert warning.startswith("tables/records.parquet: ") and len(warning) < 250
+    else:
+        with pytest.raises(RecordError, match=r"^tables/records.parquet: a row") as refused:
+            _ = getattr(reading.records[1], key)
+        assert len(str(refused.value)) < 250
+    table, warnings = study.table()
+    if key not in ("cycles", "layers", "provenance", "error"):
+        assert table.column("fingerprint").to_pylist() == ["aa"]
+        assert warnings[0].startswith("tables/records.parquet: ")
+
+
 def test_edited_tables_give_way_to_the_loose_files(study: StudyFolder) -> None:
     study.write_record(record("aa", metrics={"val_accuracy": 0.25}))
     study.write_curve("aa", [{"phase": "dense", "cycle": 0, "epoch": 0, "val_accuracy": 0.25}])
