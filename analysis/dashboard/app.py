@@ -6,10 +6,12 @@ made from the address: so there is no state but the link.
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
+from flask import abort
 
 from analysis.dashboard import document, elements, facts, grid
 from analysis.dashboard.address import COLUMNS, METRIC, SORT, Address, token
@@ -79,7 +81,7 @@ def _add_scripts(app: Dash) -> None:
 def _add_page(app: Dash) -> None:
     @app.callback(Output("page", "children"), Input("address", "pathname"))
     def show_page(path: str) -> list[Any]:
-        page = page_of(path)
+        page = page_of(_text(path))
         if page is None:
             where = f"There is no page {path}. The menu above lists all pages."
             return [html.H1("No such page"), html.P(where, className="empty")]
@@ -106,13 +108,13 @@ def _add_bar(app: Dash, watch: Watch) -> None:
         *(State(elements.control_id("", key), "value") for key in _BAR),
     )
     def show_bar(search: str, _: str, path: str, *before: Any) -> tuple[Any, ...]:
-        snapshot, address = watch.snapshot, Address.of(search)
+        snapshot, address = watch.snapshot, _address(search)
         options = [snapshot.filters.offered(key, address) for key in FILTERS]
         options.append(metric_options(snapshot.trials))
         values = [list(address.all(key)) for key in FILTERS] + [address.one(METRIC)]
         return (
             *_changed([*options, *values], before),
-            elements.menu(path, address),
+            elements.menu(_text(path), address),
             _studies(snapshot),
             _count(snapshot, address, path),
             _warnings(snapshot),
@@ -167,8 +169,8 @@ def _add_panels(app: Dash, watch: Watch) -> None:
     def show_panel(
         search: str, _: str, part: dict[str, str], options: list[Any], values: list[Any]
     ) -> tuple[Any, ...]:
-        panel = PANELS[part["panel"]]
-        address = panel.address(Address.of(search))
+        panel = PANELS[_name(part, PANELS)]
+        address = panel.address(_address(search))
         shown = plot_of(panel, watch.snapshot, address)
         drawing, picks = shown.drawing, shown.picks
         wanted = [elements.options(pick) for pick in picks]
@@ -191,8 +193,8 @@ def _add_sections(app: Dash, watch: Watch) -> None:
         State(elements.part_id("section", MATCH), "id"),
     )
     def show_section(search: str, _: str, part: dict[str, str]) -> list[Any]:
-        name = part["panel"]
-        address = Address.of(search).within([*_BAR, *FOLLOWED[name]])
+        name = _name(part, SECTIONS)
+        address = _address(search).within([*_BAR, *FOLLOWED[name]])
         snapshot = watch.snapshot
         return snapshot.cache.get(
             ("section", name, address.key), lambda: SECTIONS[name](snapshot, address)
@@ -214,7 +216,7 @@ def _add_grid(app: Dash, watch: Watch) -> None:
     def show_grid(
         search: str, version: str, drawn_columns: list[dict[str, Any]], before: str | None
     ) -> tuple[Any, ...]:
-        whole = Address.of(search)
+        whole = _address(search)
         address = whole.within([*_BAR, COLUMNS])
         state = f"{version} {address.search()}"
         if state == before:  # a tick, or what the reader has sorted by: the grid knows it
@@ -231,6 +233,25 @@ def _add_grid(app: Dash, watch: Watch) -> None:
         return defs, rows, f"/data/trials.csv{address.within(_BAR).search()}", choice, state
 
 
+def _text(value: Any) -> str:
+    """What stands for text in a request, which anybody may have sent."""
+    if not isinstance(value, str | None):
+        abort(400)
+    return value or ""
+
+
+def _address(search: Any) -> Address:
+    return Address.of(_text(search))
+
+
+def _name(part: Any, known: Container[str] | None = None) -> str:
+    """The name of a part of the page, one of those that are known."""
+    name = part.get("panel") if isinstance(part, Mapping) else None
+    if not isinstance(name, str) or (known is not None and name not in known):
+        abort(400)
+    return name
+
+
 def _add_notes(app: Dash, watch: Watch) -> None:
     @app.callback(
         Output(elements.part_id("note_message", MATCH), "children"),
@@ -242,8 +263,8 @@ def _add_notes(app: Dash, watch: Watch) -> None:
     def save_note(clicks: int | None, text: str | None, part: dict[str, str]) -> Any:
         if not clicks:
             return no_update
-        study, _, about = part["panel"].rpartition("/")
-        return watch.note(study, about, text or "")
+        study, _, about = _name(part).rpartition("/")
+        return watch.note(study, about, _text(text))
 
 
 def _add_polling(app: Dash, watch: Watch) -> None:

@@ -5,9 +5,11 @@ The headers forbid the page to load from, or send to, any other host, whatever a
 
 from __future__ import annotations
 
+import traceback
 from typing import Any, Final
 
 from flask import Flask, Response, abort, request
+from werkzeug.exceptions import HTTPException
 
 from analysis.dashboard.address import Address
 from analysis.dashboard.pages import PANELS
@@ -31,6 +33,9 @@ POLICY: Final = "; ".join(
     )
 )
 
+CALLBACKS: Final = "/_dash-update-component"
+"""Where the page asks for what an address shows."""
+
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -47,6 +52,14 @@ def add_routes(server: Flask, watch: Watch) -> None:
             response.headers.setdefault(name, value)
         return response
 
+    @server.errorhandler(Exception)
+    def refuse(error: Exception) -> Any:
+        if isinstance(error, HTTPException):  # those of callbacks that refuse a value among them
+            return error
+        if request.path != CALLBACKS or _is_own(error):
+            raise error  # it is logged, and answered with 500
+        return Response("The request is none that the page sends.\n", 400, mimetype="text/plain")
+
     @server.get("/data/<name>.csv")
     def data(name: str) -> Any:
         text = csv_of(watch, name, Address.of(request.query_string.decode("utf-8", "replace")))
@@ -55,6 +68,12 @@ def add_routes(server: Flask, watch: Watch) -> None:
         response = Response(text, mimetype="text/csv")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return response
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether a fault is one of this package's code; else Dash made nothing of a request."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith("analysis.") for frame in frames)
 
 
 def csv_of(watch: Watch, name: str, address: Address) -> str | None:

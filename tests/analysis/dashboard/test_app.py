@@ -571,3 +571,65 @@ def test_it_imports_neither_torch_nor_ray() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+# --- requests that no page sends ---------------------------------------------------------------
+
+PAGE = {"output": "page.children", "outputs": {"id": "page", "property": "children"}}
+
+
+def asked(value: object, **more: object) -> bytes:
+    inputs = [{"id": "address", "property": "pathname", "value": value}]
+    return json.dumps({**PAGE, "inputs": inputs, "changedPropIds": [], **more}).encode()
+
+
+def section(name: object, search: object = "") -> bytes:
+    """What a page sends to have one of its sections made."""
+    part = {"kind": "section", "panel": name}
+    inputs = [
+        {"id": "address", "property": "search", "value": search},
+        {"id": "version", "property": "data", "value": ""},
+    ]
+    return json.dumps(
+        {
+            "output": '{"kind":"section","panel":["MATCH"]}.children',
+            "outputs": {"id": part, "property": "children"},
+            "inputs": inputs,
+            "state": [{"id": part, "property": "id", "value": part}],
+            "changedPropIds": [],
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b"3", b'"x"', b"{}", b"[" * 100_000, b"\xff\xfe",
+        b'{"output": "nope.children"}', b'{"output": 5}', asked(5), asked(["/"]), asked({"a": 1}),
+        asked("/", inputs=[]), asked("/", inputs="x"), asked("/", outputs=[]), section("nope"),
+        section(5), section(["x"]), section(next(iter(SECTIONS)), 5),
+    ],
+    ids=lambda body: body[:30],
+)  # fmt: skip
+def test_a_request_that_no_page_sends_is_refused_quietly(
+    client: Client, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = client.post("/_dash-update-component", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.get_data(as_text=True) + caplog.text
+    assert not caplog.records
+
+
+def test_a_fault_of_the_pages_own_code_is_not_hidden(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    name = next(iter(SECTIONS))
+    monkeypatch.setitem(SECTIONS, name, broken)
+    answer = client.post(
+        "/_dash-update-component", data=section(name), content_type="application/json"
+    )
+    assert answer.status_code == 500
+    assert "a bug" in caplog.text
