@@ -154,13 +154,13 @@ def _refuse_undeclared(columns: Columns) -> None:
 
 
 def _refuse_unsound(table: pa.Table) -> None:
-    """RecordError where a configuration, origin, metric or stage is none of a record's.
+    """RecordError where a configuration, origin, error, metric or stage is none of a record's.
 
     What else is nested is looked at when it is decoded.
     """
     import pyarrow.compute as pc
 
-    for name in ("config", "origin"):
+    for name in ("config", "origin", "error"):
         for text in table.column(name).unique().to_pylist():
             decoded(name, text)
     metrics, stages = (_whole(table, name) for name in ("metrics", "stages"))

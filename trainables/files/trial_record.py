@@ -146,6 +146,10 @@ def require_sound(raw: Mapping[str, Any], source: str) -> None:
     for name, value in raw["config"].items():
         if name in SECTIONS and not isinstance(value, dict):
             raise RecordError(f"{source}: config.{name} must be a mapping, got {shown(value)}")
+    again = raw["config"].get("retrain", {}).get("seed", 0)
+    if type(again) is not int or not _is_integer(again):
+        rule = "must be a whole number"
+        raise RecordError(f"{source}: config.retrain.seed {rule}, got {shown(again)}")
     groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
     groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
     for group, values in groups.items():

@@ -281,6 +281,10 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
         ({"extra": 1}, r"unknown fields \['extra'\]"),
         ({"seed": "0"}, "seed must be of type int, got '0'"),
         ({"config": None}, "config must be of type dict, got None"),
+        (
+            {"config": {"retrain": {"seed": "x"}}},
+            "config.retrain.seed must be a whole number, got 'x'",
+        ),
         ({"seed": True}, "seed must be of type int, got True"),
         ({"seed": 10**30}, "seed must be of type int, got 1000"),
         ({"metrics": {"val_accuracy": 10**400}}, "metrics.val_accuracy must be a number, got 1000"),
@@ -546,6 +550,7 @@ FORGED = {
 LATER = {
     "a list for a configuration": ("config", "[]"),
     "a section that is text": ("config", '{"retrain": "x"}'),
+    "a seed that is text": ("config", '{"retrain": {"seed": "x"}}'),
     "no configuration": ("config", None),
     "no JSON": ("config", "{"),
     "deep": ("origin", "[" * 100_000),
@@ -581,7 +586,7 @@ def test_rows_that_are_no_records_end_in_a_sentence(study: StudyFolder, case: st
             _ = getattr(reading.records[1], key)
         assert len(str(refused.value)) < 250
     table, warnings = study.table()
-    if key not in ("cycles", "layers", "provenance", "error"):
+    if key not in ("cycles", "layers", "provenance"):
         assert table.column("fingerprint").to_pylist() == ["aa"]
         assert warnings[0].startswith("tables/records.parquet: ")
 
