@@ -184,6 +184,8 @@ class Launch:
         token.take_away(self._patient)
         for folder in self._token_folders():
             token.leave(_patiently(folder, self.study, screen), self._token)
+        folder, _ = token.stores(self.folder.location, self.store_location, self._token)
+        self._patient = _patiently(folder, self.study, screen)  # one that is gone is not empty
 
     def _work(
         self, earlier: Earlier, address: str | None, screen: Display, tracking: Tracking
@@ -312,8 +314,7 @@ class Launch:
     def _ground(
         self, measuring_node: str | None = None, left_out: Mapping[str, str] | None = None
     ) -> Ground:
-        places = self.folder.location, self.store_location
-        folder, store = token.stores(*places, self._token)
+        folder, store = token.stores(self.folder.location, self.store_location, self._token)
         return Ground(
             self.resolved,
             StudyFolder(folder),
@@ -326,12 +327,11 @@ class Launch:
 
     def context(self) -> Context:
         """What all jobs of the run share."""
-        root = expanded(self.study.data.root).absolute()
         return Context(
             study=self.study.name,
             folder=self.folder.location,
             store=self.store_location,
-            data_root=str(root),
+            data_root=str(expanded(self.study.data.root).absolute()),
             cpus=self.study.resources.cpus,
             gpus=self.study.resources.gpus,
             checkpoint_s=self.study.resources.checkpoint_s,

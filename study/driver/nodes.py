@@ -66,6 +66,8 @@ class Nodes:
             return "final"
         if fault.kind == "store":
             return self._of_store(key, fault, node)
+        if fault.of_all_trials and not self._store_answers():
+            return "later"  # a folder that is gone is no node's fault
         if not fault.of_all_trials and self._came_again(key, fault, node):
             return "final"
         self._note(key, fault, node)

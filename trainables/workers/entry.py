@@ -7,6 +7,7 @@ that lacks any of that would fail one trial after another.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
 from trainables.jobs.job_report import NodeFault
 from trainables.jobs.provenance import versions
-from trainables.waiting.patience import AT_START, Patience
+from trainables.waiting.patience import AT_START, Patience, Trouble
 
 COMPARED = ("python", "torch", "bimp_study")
 
@@ -43,7 +44,7 @@ def require_folder(what: str, location: str, mark: str, patience: Patience) -> N
     except ValueError as error:
         raise NodeFault(f"{what} cannot be opened on {socket.gethostname()}: {error}") from error
     try:
-        there = token.sees(folder, mark)
+        there = _sees(folder, mark, patience)
         if there:
             token.probe(folder, read=True)
     except StoreOutage as outage:
@@ -53,6 +54,17 @@ def require_folder(what: str, location: str, mark: str, patience: Patience) -> N
             f"{what} must be the driver's on every node, got another one on"
             f" {socket.gethostname()}: {location} is not shared, or not mounted there"
         )
+
+
+def _sees(folder: Folder, mark: str, patience: Patience) -> bool:
+    """Whether a folder holds a token within `patience`: it may be away for a moment."""
+    trouble = Trouble(patience)
+    while not token.sees(folder, mark):
+        trouble.failed()
+        if trouble.spent:
+            return False
+        time.sleep(trouble.pause_s)
+    return True
 
 
 def require_device(gpus: float) -> None:

@@ -73,6 +73,16 @@ def test_a_node_is_left_out_after_three_in_a_row_while_there_is_another() -> Non
     assert set(lab.nodes.left_out) == {"a"}, "the last node stays"
 
 
+def test_what_all_trials_need_is_no_node_s_fault_while_the_driver_misses_it_too() -> None:
+    lab = Lab("a")
+    gone = Fault("NodeFault", "the folder is not shared", kind="node")
+    lab.answers = False
+    assert lab.nodes.verdict("t", gone, "a") == "later"
+    assert (lab.nodes.left_out, lab.nodes.avoided("t")) == ({}, frozenset())
+    lab.answers = True
+    assert lab.nodes.verdict("t", gone, "a") == "over"
+
+
 def test_on_one_node_its_fault_is_final() -> None:
     assert Lab("a").nodes.verdict("t", IMPORT, "a") == "final"
 

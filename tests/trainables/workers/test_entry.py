@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_a_folder_that_is_not_the_driver_s_is_refused_in_a_sentence(tmp_path: Pa
     ):
         require_all(place, AT_ONCE)
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_folder_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    place = context(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "away")
+    back = threading.Timer(0.3, (tmp_path / "away").rename, [tmp_path / "here"])
+    back.start()
+    assert require_all(place) == ()
+    back.join()
 
 
 def test_a_stage_store_elsewhere_is_looked_at_too(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from trainables.files import token
 from trainables.files.storage import LocalFolder
 from trainables.jobs.provenance import versions
+from trainables.waiting.patience import Patience
 from trainables.workers import inspection
 from trainables.workers.inspection import (
     Inspection,
@@ -49,7 +50,10 @@ def test_a_node_that_shares_all_is_as_here(tmp_path: Path) -> None:
     assert not any(one.fault for one in answer.values() if one.needed)
 
 
-def test_a_folder_of_its_own_and_missing_data_keep_trials_away(tmp_path: Path) -> None:
+def test_a_folder_of_its_own_and_missing_data_keep_trials_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "AT_START", Patience(0.01))
     question = Inspection(
         versions(), str(tmp_path), str(tmp_path / "stages"), token.new_token(), str(tmp_path),
         data=(("digits", {}), ("mnist", {})),
