@@ -24,7 +24,8 @@ def interruptible(say: Callable[[str], object]) -> Iterator[None]:
     """Answer the first Ctrl-C with `say`, and have the Tune run that is going on end its loop.
 
     Tune ends on SIGUSR1 too. Where it does not listen yet, and for a second Ctrl-C, what was there
-    before answers. Outside of the main thread nothing is caught.
+    before answers, or Python's own handler where the process ignored it. Outside of the main thread
+    nothing is caught.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,7 +33,7 @@ def interruptible(say: Callable[[str], object]) -> Iterator[None]:
     before, switch = signal.getsignal(signal.SIGINT), os.environ.get(_SWITCH)
 
     def stop(_: int, __: Any) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before if callable(before) else signal.default_int_handler)
         if not callable(signal.getsignal(signal.SIGUSR1)):
             raise KeyboardInterrupt
         say(STOPPING)

@@ -30,7 +30,7 @@ from study.driver.run_end import (
     ClusterLost,
     RunEnd,
     cluster_lost,
-    sigterm_as_interrupt,
+    ends_as_interrupts,
 )
 from study.driver.run_lease import refuse_another_run
 from study.driver.run_summary import RunSummary
@@ -213,7 +213,7 @@ class Launch:
             self._say_machines(machines, slots(), address, screen)
             ground = self._ground(measuring_node, left_out)
             work = self._at_work = Work(ground, earlier, slots, screen, tracking.look)
-            stack.enter_context(sigterm_as_interrupt())
+            stack.enter_context(ends_as_interrupts())
             work.fit()
         return work
 

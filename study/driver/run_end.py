@@ -69,10 +69,12 @@ def _reason(fault: OSError | None) -> str:
 
 
 @contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Within this context SIGTERM does what Ctrl-C does; nothing changes outside the main thread.
+def ends_as_interrupts() -> Iterator[None]:
+    """Within this context SIGTERM, and SIGHUP of a terminal that closes, do what Ctrl-C does.
 
-    Ray's own handler, which a session installs, would end the process without a word.
+    Ray's own handler of the first, which a session installs, would end the process without a word.
+    A SIGHUP that is ignored, as under `nohup`, stays so, and SIGTERM is heard where a shell has the
+    process ignore Ctrl-C, as in the background. Nothing changes outside the main thread.
     """
     import signal
     import threading
@@ -80,8 +82,18 @@ def sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(*_: object) -> None:
+        if not callable(signal.getsignal(signal.SIGINT)):
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    signals = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

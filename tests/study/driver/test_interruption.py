@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from study.driver.interruption import STOPPING, interruptible
+from study.driver.run_end import ends_as_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,42 @@ def test_another_thread_catches_nothing() -> None:
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
+
+
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("background", [False, True])
+def test_other_ends_do_what_ctrl_c_does(number: signal.Signals, background: bool) -> None:
+    before = signal.getsignal(number)
+    if background:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ends_as_interrupts(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.usefixtures("hangups")
+def test_a_hangup_under_nohup_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ends_as_interrupts():
+        signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_in_the_background_a_second_sigterm_ends_at_once(heard: list[int]) -> None:
+    """A shell has a process in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers: list[str] = []
+    with ends_as_interrupts(), interruptible(answers.append):
+        signal.raise_signal(signal.SIGTERM)
+        assert (answers, heard) == ([STOPPING], [signal.SIGUSR1])
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
