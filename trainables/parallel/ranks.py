@@ -33,6 +33,10 @@ _PATIENCE: Final = timedelta(days=7)
 """For orders. The others wait for them while rank 0 evaluates, prunes or waits for a store; one
 that is lost is known at once, by its closed connection."""
 
+JOIN_S: Final = 60.0
+"""How long those who have all said that they are here may take to connect: one that is lost just
+then has no connection yet by which the others would know."""
+
 _ON_DEVICES: Final = timedelta(minutes=10)
 """For sums over GPUs, where the loss of a process is known by the time that passes alone."""
 
@@ -79,9 +83,11 @@ class Ranks:
         self.rank, self.size, self.device = rank, size, device
         self._sums: Any = None  # the group of all, over gloo
         with _lost():
+            joining = timedelta(seconds=JOIN_S)
             dist.init_process_group(
-                "gloo", store=store, rank=rank, world_size=size, timeout=_PATIENCE
+                "gloo", store=store, rank=rank, world_size=size, timeout=joining
             )
+            _set_timeout(_PATIENCE)
             if device.type == "cuda":
                 self._sums = dist.new_group(backend="nccl", timeout=_ON_DEVICES)
 
@@ -191,6 +197,16 @@ def _store(port: int, size: int, listening: int | None = None) -> TCPStore:
     return TCPStore(
         HOST, port, size, is_master=leads, wait_for_workers=False, master_listen_fd=listening
     )
+
+
+def _set_timeout(timeout: timedelta) -> None:
+    """How long the group of all waits from now on."""
+    if hasattr(dist, "set_timeout"):
+        dist.set_timeout(timeout)
+    else:  # its name before torch 2.14
+        from torch.distributed.distributed_c10d import _set_pg_timeout
+
+        _set_pg_timeout(timeout)
 
 
 def _name(rank: int) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
 
 from tests.trainables.parallel.leader import lead
 from tests.trainables.parallel.spawned import processes, together
@@ -15,6 +19,7 @@ from tests.trainables.trials.plain import job_for, run_job, timeless, tiny
 from trainables.files.records import StudyFolder
 from trainables.jobs.job import Job
 from trainables.jobs.job_report import JobReport
+from trainables.parallel import ranks
 from trainables.parallel.ranks import RankLost
 from trainables.training import shares
 from trainables.trials.task_cache import TaskCache
@@ -116,3 +121,32 @@ def test_a_rank_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(RankFault, match=at_rank) as fault, together(job):
         pass
     assert kind_of(fault.value) == "node"
+
+
+def _lead_one_that_is_gone(said: Connection) -> None:
+    """Lead a process that has said that it is here, and that nothing has connected yet."""
+    ranks.JOIN_S = 0.5  # type: ignore[misc]
+    try:
+        ranks.leading(2, torch.device("cpu"), _leave_a_name, check=lambda: None)
+    except RankLost as lost:
+        said.send(str(lost))
+
+
+def _leave_a_name(port: int) -> None:
+    ranks._store(port, 2).set("rank 1", "here")
+
+
+def test_a_process_lost_as_it_connects_is_known_soon() -> None:
+    here, there = processes().Pipe(duplex=False)
+    leader = processes().Process(target=_lead_one_that_is_gone, args=(there,))
+    leader.start()
+    there.close()
+    assert here.poll(20)
+    assert here.recv().startswith("a process that trains this trial was lost (")
+    leader.join()
+
+
+def test_those_who_have_joined_wait_for_orders_longer_than_they_may_join(tmp_path: Path) -> None:
+    with together(job_for(CONFIG, tmp_path)):
+        backend: Any = dist.group.WORLD._get_backend(torch.device("cpu"))  # type: ignore[union-attr]
+        assert backend.options._timeout > timedelta(days=1)
