@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 ONE: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 100}, "seeds": [0]}
 """One trial of some seconds."""
+LONG = {**ONE, "dense": {"epochs": 400}}
+"""One that takes several units of a worker's work."""
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,8 @@ def beside(deed: Callable[[], object]) -> Iterator[None]:
     assert not thread.is_alive() and not faults, faults
 
 
-def run(cluster: Raylets, out: Path, **resources: Any) -> RunSummary:
-    resolved = resolve(lab.study("one", ONE, checkpoint_s=0.1, **resources))
+def run(cluster: Raylets, out: Path, base: dict[str, Any] = ONE, **resources: Any) -> RunSummary:
+    resolved = resolve(lab.study("one", base, checkpoint_s=0.1, **resources))
     summary = launch.run(resolved, str(out), cluster.address)
     print(in_words(summary, resolved))
     return summary
@@ -136,7 +139,6 @@ def test_a_trial_that_never_gets_on_fails_in_a_sentence_and_the_same_command_mak
 @pytest.mark.lab
 def test_a_worker_that_is_stopped_for_ever_is_ended_and_its_trial_taken_up(
     cluster: Raylets,
-    calm: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -146,15 +148,17 @@ def test_a_worker_that_is_stopped_for_ever_is_ended_and_its_trial_taken_up(
     stopped: list[psutil.Process] = []
 
     def stop() -> None:
-        wait_for_saves(tmp_path, 26, {})  # so that a step beyond its first has been reported
+        wait_for_saves(tmp_path / "out", 1, {})
+        time.sleep(4.0)  # two units of work: a step beyond its first has been reported
         stopped.extend(at_work(cluster))
         stopped[0].suspend()
         lab.wait_for(lambda: not stopped[0].is_running(), seconds=60)
 
     with beside(stop):
-        summary = run(cluster, tmp_path)
+        summary = run(cluster, tmp_path / "out", LONG)
     assert summary.complete and len(stopped) == 1
     said = [line for line in capsys.readouterr().out.splitlines() if "gave no sign" in line]
     assert len(said) == 1 and "it is ended, and its trial taken up by another" in said[0]
-    assert [record.attempt for record in lab.records_in(tmp_path)] == [1]
-    assert differences(tmp_path, calm) == []
+    assert [record.attempt for record in lab.records_in(tmp_path / "out")] == [1]
+    calm = lab.undisturbed(lab.study("one", LONG), tmp_path / "calm")
+    assert differences(tmp_path / "out", calm) == []
