@@ -84,6 +84,11 @@ def sees(folder: Folder, token: str) -> bool:
         return False
 
 
+def is_there(folder: Folder) -> bool:
+    """Whether a folder holds the token of any run; OSError when it cannot be read."""
+    return bool(_left(folder))
+
+
 def probe(folder: Folder, read: bool = False) -> None:
     """Write a small file and delete it; OSError when that cannot be done.
 

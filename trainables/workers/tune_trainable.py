@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainables.parallel.ranks import Ranks
     from trainables.trials.task_cache import TaskCache
     from trainables.workers.crew import Crew
+    from trainables.workers.takeover import Takeover
     from trainables.workers.worker import JobRun
 
 DEVICE_FAULTS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
@@ -47,6 +48,7 @@ class StudyTrainable(Trainable):
     _tasks: TaskCache | None = None
     _run: JobRun | None = None
     _crew: Crew | None = None
+    _takeover: Takeover | None = None
     _started_at: str | None = None
 
     @classmethod
@@ -83,6 +85,8 @@ class StudyTrainable(Trainable):
         """
         job = Job.of(json.loads(self._raw))
         self._started_at = self._started_at or now()
+        if self._takeover is not None:
+            self._takeover.busy()
         try:
             report = self._advance(job)
         except Exception as raised:  # the trial boundary: recorded with type, text and traceback
@@ -93,6 +97,9 @@ class StudyTrainable(Trainable):
                 raise error from raised.__cause__
             report = failure(job, error, place(), self._started_at)
         report = replace(report, node=place().node)
+        self._takeover = self._takeover or _takeover_of(job)
+        if self._takeover is not None:
+            self._takeover.idle()
         return {KEY: report.to_json(), "done": report.final}
 
     def leave(self) -> None:
@@ -136,6 +143,16 @@ class StudyTrainable(Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to load."""
+
+
+def _takeover_of(job: Job) -> Takeover | None:
+    """What ends this process once its run is another driver's; None outside of a run."""
+    if not job.context.token:
+        return None
+    from trainables.files.storage import open_folder
+    from trainables.workers.takeover import Takeover
+
+    return Takeover(open_folder(job.context.folder), job.context.token)
 
 
 def _spoils_the_process(error: Exception) -> bool:
