@@ -1,8 +1,8 @@
 """Whether Ray's head answers: at an address before a run, and beside the run as it goes on.
 
 Ray itself tries an address for minutes, and says nothing meanwhile. And it ends the driver's
-process a minute after it has lost its head, with dumps of its own: the watch is quicker, in time
-for the run to end in a sentence.
+process, with dumps of its own, a minute after it has lost its head, and at once where it comes upon
+a new head at the old address: the watch is quicker, in time for the run to end in a sentence.
 """
 
 from __future__ import annotations
@@ -15,29 +15,46 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from study.driver.run_end import ClusterLost, RunEnd
 from trainables.vocabulary.refusal import Refusal
 
-EVERY_S: Final = 2.0
+EVERY_S: Final = 0.5
 PATIENCE_S: Final = 30.0
 """How long a head may be silent: one that comes back within it is the same to the run."""
+
+ENDED_S: Final = 0.5
+"""How long its machine may refuse: nothing listens there any more, since the head has ended. One
+that is started anew knows nothing of this run."""
 
 GRACE_S: Final = 15.0
 """How long a run may take to end by itself once its cluster is lost; calls to Ray may hang."""
 
+SHORT_GRACE_S: Final = 1.5
+"""The same where the head has ended: a new one may be there in seconds."""
+
 LOST_STATUS: Final = 3
 
 
-def answers(address: str, timeout_s: float = 5.0) -> bool:
-    """Whether something listens at host:port."""
+Answer = Literal["yes", "refused", "no"]
+
+
+def answer_of(address: str, timeout_s: float = 5.0) -> Answer:
+    """Whether something listens at host:port, or its machine says that nothing does."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s):
-            return True
+            return "yes"
+    except ConnectionRefusedError:
+        return "refused"
     except (OSError, ValueError):
-        return False
+        return "no"
+
+
+def answers(address: str) -> bool:
+    """Whether something listens at host:port."""
+    return answer_of(address) == "yes"
 
 
 class Silence:
@@ -84,18 +101,23 @@ class ClusterWatch:
         """Begin to look at the head at host:port.
 
         When it is lost `on_loss` is called, in the thread; where the context has not ended
-        `GRACE_S` later, `farewell` is called and the process ends with exit status 3.
+        `GRACE_S` later, or `SHORT_GRACE_S` where its machine refuses, `farewell` is called and the
+        process ends with exit status 3.
         """
         self._head = head
         threading.Thread(target=self._look, args=(head, on_loss, farewell), daemon=True).start()
 
     def _look(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:
-        silence = Silence(PATIENCE_S)
-        while not silence.too_long(answers(head)):
+        silence, refusal = Silence(PATIENCE_S), Silence(ENDED_S)
+        while True:
+            answer = answer_of(head)
+            ended = refusal.too_long(answer != "refused")
+            if silence.too_long(answer == "yes") or ended:
+                break
             if self._over.wait(EVERY_S):
                 return
         on_loss()
-        if not self._over.wait(GRACE_S):
+        if not self._over.wait(SHORT_GRACE_S if ended else GRACE_S):
             farewell()
             sys.stdout.flush()
             sys.stderr.flush()

@@ -62,6 +62,12 @@ class Raylets:
         self.has_head = False
         self._cluster.head_node.kill_gcs_server()
 
+    def replace_head(self, after_s: float) -> None:
+        """End the process that knows of all the others; a new one takes its address later."""
+        self._cluster.head_node.kill_gcs_server()
+        time.sleep(after_s)
+        self._cluster.head_node.start_gcs_server()
+
     @property
     def nodes(self) -> list[Any]:
         """The nodes that run trials."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import threading
 import time
@@ -139,4 +140,25 @@ def test_the_loss_of_the_head_is_one_sentence_and_the_same_command_goes_on(
         second = start(study, out, own.address, "one", tmp_path / "2.log")
         assert second.process.wait(timeout=200) == 0, second.text
     print(f"the loss was told after {told_s:.1f} s")
+    assert lab.outcome(out) == calm["long"]
+
+
+@pytest.mark.lab
+def test_a_head_that_is_started_anew_beside_a_driver_ends_it_in_the_same_sentence(
+    calm: dict[str, Any], tmp_path: Path
+) -> None:
+    """Within seconds, as what watches over services does; Ray would end the driver with a dump."""
+    study, out = tmp_path / "study.json", tmp_path / "out"
+    study.write_text(json.dumps({**lab.LONG, "name": "long", "resources": {"checkpoint_s": 0.3}}))
+    with cluster_of(1) as own:
+        first = start(study, out, own.address, "one", tmp_path / "1.log")
+        lab.wait_for(lambda: list(out.glob("stages/*/partial-*")))
+        own.replace_head(after_s=3.0)
+        assert first.process.wait(timeout=60) == 3, first.text
+        assert f"the cluster was lost: Ray's head at {own.address} does not answer" in first.text
+        assert "run the same command again to go on" in first.text
+        assert not re.search("Traceback|Check failed|Unauthenticated|cluster ID", first.text)
+        own.restart()
+        second = start(study, out, own.address, "one", tmp_path / "2.log")
+        assert second.process.wait(timeout=200) == 0, second.text
     assert lab.outcome(out) == calm["long"]

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from study.driver import head
-from study.driver.head import Silence, answers
+from study.driver.head import ClusterWatch, Silence, answer_of, answers
 from study.driver.run_end import ClusterLost, cluster_lost
 from trainables.vocabulary.refusal import Refusal
 
@@ -49,6 +49,21 @@ def test_what_listens_answers(port: int) -> None:
     assert answers(f"[127.0.0.1]:{port}")
     assert not answers(f"127.0.0.1:{free_port()}")
     assert not answers("no port")
+
+
+def test_a_machine_that_refuses_is_told_from_one_that_is_silent(port: int) -> None:
+    assert answer_of(f"127.0.0.1:{port}") == "yes"
+    assert answer_of(f"127.0.0.1:{free_port()}") == "refused"
+    assert answer_of("no-such-host.invalid:6379") == "no"
+
+
+def test_a_run_ends_within_moments_of_its_heads_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as head, ClusterWatch() as watch:
+        lost = threading.Event()
+        watch.look_at(f"127.0.0.1:{head.getsockname()[1]}", lost.set, farewell=lambda: None)
+        assert not lost.wait(1.2)
+        head.close()
+        assert lost.wait(5)
 
 
 def test_a_port_at_which_nothing_listens_is_refused_at_once() -> None:
