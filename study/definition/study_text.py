@@ -43,7 +43,8 @@ def study_text(study: str) -> str:
     except OSError as error:
         if error.errno not in _ABSENT or _is_link(path):
             reason = error.strerror or str(error)
-            raise Refusal(f"STUDY must be a file to read, got {shown(study)} ({reason})") from None
+            given = shown(study) if error.errno == errno.ENAMETOOLONG else repr(study)
+            raise Refusal(f"STUDY must be a file to read, got {given} ({reason})") from None
     if study in presets():
         return (_PRESETS / f"{study}.yaml").read_text(encoding="utf-8")
     raise _absent(study, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -141,7 +142,7 @@ def test_a_study_that_needs_no_torchvision_runs_beside_a_broken_one(
     text = finished(bimp(TINY, out, **sets))
     assert "4 of 4 trials are settled" in text
     assert text.count("warning: track.tensorboard") == 1
-    assert "NotADirectoryError" in text and "4 trials missing there" in text
+    assert re.search(r"NotADirectoryError.*; \d trials? missing there", text), text
     ran = [r.provenance for r in StudyFolder(str(out)).records().records]
     assert all(len(one["worker"]) == 32 and len(one["node"]) == 56 for one in ran), "Ray's names"
     before = settled_files(out)
