@@ -6,6 +6,7 @@ made and imported in the first `step`, inside the boundary that records faults; 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from functools import cache
@@ -152,7 +153,25 @@ def _takeover_of(job: Job) -> Takeover | None:
     from trainables.files.storage import open_folder
     from trainables.workers.takeover import Takeover
 
-    return Takeover(open_folder(job.context.folder), job.context.token)
+    return Takeover(open_folder(job.context.folder), job.context.token, _give_room)
+
+
+def _give_room() -> None:
+    """End this process, and give back what its frozen driver has reserved for others of its own."""
+    from ray._raylet import PlacementGroupID
+    from ray.util.placement_group import (
+        PlacementGroup,
+        placement_group_table,
+        remove_placement_group,
+    )
+
+    own = ray.get_runtime_context().get_job_id()  # the last bytes of the names of its groups
+    try:
+        for name, group in placement_group_table().items():
+            if name.endswith(own) and group["state"] != "REMOVED":
+                remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(name))))
+    finally:  # what Ray does not give back now, it does when the driver has ended
+        os._exit(1)
 
 
 def _spoils_the_process(error: Exception) -> bool:

@@ -64,7 +64,7 @@ def test_a_frozen_driver_is_replaced_from_another_host_and_gives_way(
         assert second.process.wait(timeout=300) == 0, second.text
     finally:
         first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(timeout=60) == 1, first.text
+    assert first.process.wait(timeout=60) == 0, first.text  # nothing is left to do
     assert f"{out} is another run's by now" in first.last_sentence
     assert "Traceback" not in first.text + second.text
     calm = lab.undisturbed(lab.study("long", lab.LONG), tmp_path / "calm")
