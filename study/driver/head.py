@@ -79,6 +79,7 @@ class ClusterWatch:
 
     def __init__(self) -> None:
         self._over = threading.Event()
+        self._leaving = threading.Event()
         self._head = ""
 
     def __enter__(self) -> Self:
@@ -89,13 +90,19 @@ class ClusterWatch:
 
     @contextmanager
     def judging(self, lost: RunEnd) -> Iterator[None]:
-        """Within this context what is raised while the head does not answer is `ClusterLost`."""
+        """Within this context what is raised while the head does not answer is `ClusterLost`; after
+        it a head may end: the run ends its own."""
         try:
             yield
         except Exception as error:
-            if answers(self._head):
-                raise
-            raise ClusterLost(lost) from error
+            if not answers(self._head):
+                raise ClusterLost(lost) from error
+            self._leaving.set()
+            raise
+        except BaseException:
+            self._leaving.set()
+            raise
+        self._leaving.set()
 
     def look_at(self, head: str, on_loss: Callable[[], None], farewell: Callable[[], None]) -> None:
         """Begin to look at the head at host:port.
@@ -111,7 +118,7 @@ class ClusterWatch:
         silence, refusal = Silence(PATIENCE_S), Silence(ENDED_S)
         while True:
             answer = answer_of(head)
-            ended = refusal.too_long(answer != "refused")
+            ended = refusal.too_long(answer != "refused" or self._leaving.is_set())
             if silence.too_long(answer == "yes") or ended:
                 break
             if self._over.wait(EVERY_S):

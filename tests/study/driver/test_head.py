@@ -66,6 +66,16 @@ def test_a_run_ends_within_moments_of_its_heads_end() -> None:
         assert lost.wait(5)
 
 
+def test_a_head_that_a_run_ends_itself_is_not_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as head, ClusterWatch() as watch:
+        lost = threading.Event()
+        watch.look_at(f"127.0.0.1:{head.getsockname()[1]}", lost.set, farewell=lambda: None)
+        with watch.judging(cluster_lost("head")):
+            pass
+        head.close()
+        assert not lost.wait(2)
+
+
 def test_a_port_at_which_nothing_listens_is_refused_at_once() -> None:
     address, began = f"127.0.0.1:{free_port()}", time.monotonic()
     with pytest.raises(Refusal, match=rf"got {address} \(nothing listens\)"):
