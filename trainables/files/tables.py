@@ -7,7 +7,7 @@ imports nothing of this.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -101,11 +101,11 @@ def records_in(data: bytes) -> pa.Table:
 def _sound(table: pa.Table) -> pa.Table:
     """The table, each of whose rows is a record; ValueError where one is none."""
     table = _record_columns(table)
-    for row in table.to_pylist():
+    for row in _rows(table):
         if row["schema"] != SCHEMA_VERSION:  # left out, and named
             continue
         try:
-            nested = {name: json.loads(row[name]) for name in NESTED if name in row}
+            nested: dict[str, Any] = {name: json.loads(row[name]) for name in NESTED if name in row}
             metrics = dict(row["metrics"])
             require_sound({**row, **nested, "metrics": metrics}, "a row")
         except (ValueError, TypeError, RecursionError) as error:
@@ -113,6 +113,12 @@ def _sound(table: pa.Table) -> pa.Table:
             where = shown(row["fingerprint"])
             raise ValueError(f"the row of {where} is no record: {fault}") from error
     return table
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows as plain values, some at a time: all at once are many times the table."""
+    for batch in table.to_batches(max_chunksize=500):
+        yield from batch.to_pylist()
 
 
 def as_curves(table: pa.Table) -> pa.Table:
