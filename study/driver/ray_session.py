@@ -17,6 +17,7 @@ from typing import Any
 from study.driver.head import require_head
 from trainables.vocabulary.packages import NAMES, ROOT
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import in_one_line
 
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our records replace result.json and the like
@@ -189,7 +190,7 @@ def _join(address: str) -> None:
             address=address, log_to_driver=False, logging_level=logging.ERROR, **_search_path()
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        why = " ".join(str(error).split())
+        why = in_one_line(error)
         raise Refusal(f"--address must be a running Ray cluster, got {address} ({why})") from error
 
 

@@ -11,6 +11,7 @@ from study.definition.studyfile import presets
 from study.machines.first_look import JobServer
 from trainables.files.storage import is_remote
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import in_one_line
 
 EXCLUDES = (
     ".git",
@@ -95,7 +96,7 @@ def submit(
             entrypoint=command, runtime_env=runtime_env(folder), metadata={"study": name}
         )
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
-        reason = " ".join(str(error).split())
+        reason = in_one_line(error)
         raise Refusal(f"--address must be a Ray job server, got {address} ({reason})") from error
     return job, client
 

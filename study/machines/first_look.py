@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import in_one_line
 
 RAY_IS_UP: Final = "Ray is up: "
 """How a run begins the line that it prints once the nodes were looked at."""
@@ -25,6 +26,9 @@ _EVERY_S: Final = 0.5
 _REFUSAL: Final = "bimp: "
 _OF_RAY: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\s+(?:DEBUG|INFO|WARNING)\s")
 """How lines of Ray's own log begin."""
+
+_ENDED: Final = ("SUCCEEDED", "FAILED", "STOPPED")
+"""Ray's words for a job that does nothing more."""
 
 Outcome = Literal["at work", "over", "unknown"]
 """The nodes were looked at and trials run; the job has ended well; neither, after the patience."""
@@ -53,7 +57,7 @@ class _State:
 
     @property
     def ended(self) -> bool:
-        return self.status in ("SUCCEEDED", "FAILED", "STOPPED")
+        return self.status in _ENDED
 
 
 def first_look(
@@ -91,13 +95,12 @@ def _state(server: JobServer, job: str) -> _State:
         info = server.get_job_info(job)
         text = server.get_job_logs(job)
     except (ConnectionError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
         raise Refusal(
-            f"--address must answer while {job} looks at the nodes, got {reason};"
+            f"--address must answer while {job} looks at the nodes, got {in_one_line(error)};"
             f" the job may go on there"
         ) from error
     status = str(getattr(info.status, "value", info.status))
-    lines = list(_whole_lines(text, status in ("SUCCEEDED", "FAILED", "STOPPED")))
+    lines = list(_whole_lines(text, status in _ENDED))
     return _State(status, info.message or "", info.driver_exit_code, lines)
 
 
@@ -120,5 +123,5 @@ def _raise_failure(state: _State) -> None:
         raise Refusal(refusals[-1].removeprefix(_REFUSAL))
     if state.exit_status in (1, 3):  # of a run that has said what there is to say
         sys.exit(state.exit_status)
-    reason = " ".join(state.message.split()) or f"exit status {state.exit_status}"
+    reason = in_one_line(state.message) or f"exit status {state.exit_status}"
     raise Refusal(f"the cluster must be able to start `bimp run`, got {reason}")

@@ -15,6 +15,7 @@ from trainables.code.closure import not_found
 from trainables.code.import_path import ImportPath, shown_path
 from trainables.code.reference import Reference
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import in_one_line
 
 Origin = Callable[[Path], Path]
 """Returns the file to name to the user for one that ran: their own for one of a copy."""
@@ -57,7 +58,7 @@ def fault(error: BaseException, path: ImportPath, origin: Origin = lambda path: 
 
     `ValueError: width must be even (my_task.py, line 12)`
     """
-    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    text = in_one_line(error.msg if isinstance(error, SyntaxError) else error)
     kind = type(error).__name__
     words = f"{kind}: {text}" if text else kind
     words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."

@@ -34,6 +34,7 @@ from trainables.training.evaluation import evaluate, evaluation_batches
 from trainables.training.loaded import LoadedTask
 from trainables.trials.task_cache import load_weights_
 from trainables.vocabulary.refusal import Refusal
+from trainables.vocabulary.wording import in_one_line
 
 _CPU = torch.device("cpu")
 
@@ -173,7 +174,7 @@ def _load(model: nn.Module, weights: MaskedWeights) -> None:
     try:
         load_weights_(model, weights.tensors)
     except RuntimeError as error:
-        lines = " ".join(str(error).split())
+        lines = in_one_line(error)
         raise Refusal(f"the network must take the weights of its trial, got {lines}") from error
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from trainables.files.bounds import most_bytes, read_bounded, too_long
 from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.wording import in_one_line
 from trainables.waiting.patience import Attempts
 
 N = TypeVar("N")
@@ -104,7 +105,7 @@ def _leads_below(name: str) -> bool:
 def reason(error: Exception) -> str:
     """Return in a few words why a file could not be read, its own name left out."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())  # Arrow's are of several lines
+    return in_one_line(text)  # Arrow's are of several lines
 
 
 def write_through(path: Path, data: bytes) -> None:

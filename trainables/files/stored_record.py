@@ -18,6 +18,7 @@ from trainables.files.parquet import read_brief, read_parquet, schema_of
 from trainables.files.trial_record import TABLE, Record, RecordError, require_field
 from trainables.vocabulary.refusal import shortened, shown
 from trainables.vocabulary.schema import SCHEMA_VERSION, STATES
+from trainables.vocabulary.wording import in_one_line
 
 NESTED: Final = ("config", "cycles", "layers", "error", "provenance", "origin", "declared")
 """Fields that a table holds as canonical JSON text."""
@@ -114,7 +115,7 @@ class FileColumns:
                 read = read_brief if name in REPEATED else read_parquet
                 self._read[name] = read(self._data, [name]).column(name)
             except (pa.ArrowException, OSError, ValueError) as error:
-                fault = " ".join(str(error).split())  # Arrow's are of several lines
+                fault = in_one_line(error)  # Arrow's are of several lines
                 raise RecordError(f"{self._name}: cannot be read ({fault})") from error
         return self._read[name]
 

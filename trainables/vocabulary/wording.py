@@ -8,6 +8,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def in_one_line(text: object) -> str:
+    """Return a text of several lines as one, its words a space apart."""
+    return " ".join(str(text).split())
+
+
 def duration(seconds: float | None) -> str:
     """Return a length of time in words: `12 s`, `3 min 5 s`, `2 h 7 min`."""
     if seconds is None:
