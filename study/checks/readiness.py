@@ -115,13 +115,10 @@ def check_models(configs: Iterable[TrialConfig]) -> None:
     for model, in_shape, n_classes in sorted(pairs):
         if not model.startswith(TORCHVISION_PREFIX):
             continue
-        import torch
-
-        from trainables.networks.models import build
+        from trainables.networks.models import without_memory
 
         try:
-            with torch.device("meta"):
-                build(model, in_shape, n_classes, {})
+            without_memory(model, in_shape, n_classes, {})
         except ValueError as error:
             shape = "x".join(map(str, in_shape))
             reason = str(error.__cause__ or error).splitlines()[0]
@@ -154,13 +151,10 @@ def check_memory(configs: Iterable[TrialConfig], memory_bytes: float) -> None:
 def _weights(
     model: str, in_shape: tuple[int, int, int], n_classes: int, parameters: dict[str, object]
 ) -> int | None:
-    import torch
-
-    from trainables.networks.models import build
+    from trainables.networks.models import without_memory
 
     try:
-        with torch.device("meta"):
-            network = build(model, in_shape, n_classes, parameters)
+        network = without_memory(model, in_shape, n_classes, parameters)
     except RuntimeError:  # numbers that torch has no room for
         return None
     return sum(weight.numel() for weight in network.parameters())
@@ -179,14 +173,10 @@ def check_exclusions(configs: Iterable[TrialConfig]) -> None:
         model, images = config.task.model, config.images
         if not config.prune.exclude or images is None or model is None or model.is_own:
             continue
-        import torch
-
-        from trainables.networks.models import build
+        from trainables.networks.models import without_memory
         from trainables.pruning.prunable import prunable
 
-        with torch.device("meta"):
-            network = build(model.name, *images, model.parameters)
-        weights = prunable(network)
+        weights = prunable(without_memory(model.name, *images, model.parameters))
         kinds, order = left_trained(weights.kinds, list(weights), config.dense.freeze)
         try:
             excluded(kinds, config.prune.exclude, order)

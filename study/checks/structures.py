@@ -269,12 +269,23 @@ def _by_reason(reasons: Mapping[str, str]) -> str:
     return "; ".join(texts)
 
 
+def _findings(resolved: ResolvedStudy, config: TrialConfig) -> Mapping[str, Any] | None:
+    """What a look at the user's code tells of a trial's network; None where there was none."""
+    look = resolved.code.look_of(config.model_dump(mode="json"))
+    return None if look is None or not look.findings else look.findings
+
+
 def _has_to_be_built(resolved: ResolvedStudy, config: TrialConfig) -> bool:
     """Whether a trial's network is one of the catalog, which no look at a user's code tells."""
-    look = resolved.code.look_of(config.model_dump(mode="json"))
-    model = config.task.model
-    looked_at = look is not None and bool(look.findings)
-    return not looked_at and model is not None and not model.is_own and config.images is not None
+    return _findings(resolved, config) is None and _of_catalog(config) is not None
+
+
+def _of_catalog(config: TrialConfig) -> tuple[Any, ...] | None:
+    """What a trial's network of the catalog is built of; None where it is none."""
+    model, images = config.task.model, config.images
+    if model is None or model.is_own or images is None:
+        return None
+    return model.name, *images, model.parameters
 
 
 def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
@@ -282,25 +293,19 @@ def _network(resolved: ResolvedStudy, config: TrialConfig) -> _Network | None:
 
     None where a look of an older version tells nothing, and where torch is not there to build it.
     """
-    look = resolved.code.look_of(config.model_dump(mode="json"))
-    if look is not None and look.findings:
-        found = look.findings
+    if (found := _findings(resolved, config)) is not None:
         if "matrices" not in found:
             return None
         matrices = {name: (rows, columns) for name, (rows, columns) in found["matrices"].items()}
         return _Network(found["kinds"], list(found["order"]), matrices, found.get("bundles"))
-    model, images = config.task.model, config.images
-    if not _has_to_be_built(resolved, config) or not has_torch():
+    parts = _of_catalog(config)
+    if parts is None or not has_torch():
         return None
-    assert model is not None and images is not None
-    import torch
-
-    from trainables.networks.models import build
+    from trainables.networks.models import without_memory
     from trainables.pruning.bundles import every_bundle
     from trainables.pruning.cuts import matrices as matrices_of
     from trainables.pruning.prunable import prunable
 
-    with torch.device("meta"):
-        weights = prunable(build(model.name, *images, model.parameters))
+    weights = prunable(without_memory(*parts))
     bundles = {kind: [asdict(b) for b in every] for kind, every in every_bundle(weights).items()}
     return _Network(weights.kinds, list(weights), matrices_of(weights), bundles)

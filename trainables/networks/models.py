@@ -45,6 +45,14 @@ def build(model: str, in_shape: Shape, n_classes: int, params: Mapping[str, obje
     return cast(nn.Module, resolve(entry.builder)(in_shape, n_classes, **arguments))
 
 
+def without_memory(
+    model: str, in_shape: Shape, n_classes: int, params: Mapping[str, object]
+) -> nn.Module:
+    """Return what `build` does with weights that have shapes and no values."""
+    with torch.device("meta"):
+        return build(model, in_shape, n_classes, params)
+
+
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Return `build()` on the CPU, with weights that are a function of `seed` alone.
 
