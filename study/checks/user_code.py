@@ -54,7 +54,6 @@ from trainables.config.settings import FactsMissing
 from trainables.files.outages import PatientFolder
 from trainables.files.storage import Folder, is_remote
 from trainables.files.trust import received
-from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.waiting.patience import AT_START
 
@@ -197,7 +196,7 @@ class _Surroundings:
 
     def __init__(self, study: StudyFile, folder: Folder) -> None:
         self.folders = list(dict.fromkeys([study.origin, Path.cwd()]))
-        self.data_root = expanded(study.data.root).absolute()
+        self.data_root = study.data.folder
         self._results = [] if is_remote(folder.location) else [Path(folder.location)]
         self._path = ImportPath(self.folders)
 

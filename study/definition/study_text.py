@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 from trainables.files.plain_yaml import MOST_CHARACTERS
 from trainables.vocabulary.homes import expanded
-from trainables.vocabulary.refusal import Refusal, shown
+from trainables.vocabulary.refusal import Refusal, hint, shown
 
 _PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -66,13 +65,13 @@ def _is_link(path: Path) -> bool:
 
 def _absent(study: str, path: Path) -> Refusal:
     if study and path.is_dir():
-        hint = f"; did you mean {path / 'study.yaml'}?" if (path / "study.yaml").is_file() else ""
-        return Refusal(f"STUDY must be a YAML file or a preset, got {study} (a folder){hint}")
+        inside = path / "study.yaml"
+        near = f"; did you mean {inside}?" if inside.is_file() else ""
+        return Refusal(f"STUDY must be a YAML file or a preset, got {study} (a folder){near}")
     if path.suffix in (".yaml", ".yml") or os.sep in study:
         return Refusal(f"STUDY must be a file that is there, got {study} (no such file)")
     known = presets()
-    near = get_close_matches(study.strip().lower(), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = hint(study.strip().lower(), known)
     return Refusal(
-        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{hint}"
+        f"STUDY must be a YAML file or a preset ({', '.join(known)}), got {study!r}{near}"
     )

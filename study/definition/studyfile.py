@@ -31,8 +31,10 @@ from study.definition.study_text import presets as presets
 from study.definition.track import Track
 from trainables.config.sections import Section, WholeNumber
 from trainables.files.plain_yaml import plain
+from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal, first_refusal, refuse_unknown, shown
 from trainables.vocabulary.schema import QUANTISED, measures_of
+from trainables.vocabulary.wording import in_one_line
 
 SPACE_SECTIONS = ("task", "dense", "method", "prune", "retrain", "budget", "compute", "quantise")
 """Sections whose leaves may be domains; together with a seed they make a trial."""
@@ -61,6 +63,11 @@ class Data(Section):
     download: bool = False
     memory: Literal["auto", "on", "off"] = "auto"
     processes: Annotated[WholeNumber, Field(le=MOST_LOADERS)] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """`root` as an absolute path, its home folder written out."""
+        return expanded(self.root).absolute()
 
 
 class StudyFile(Section):
@@ -275,7 +282,7 @@ def read_yaml(text: str, source: str) -> Any:
         problem = (error.problem or str(error)).splitlines()[0]
         raise Refusal(f"{source}{where} must be valid YAML, got a fault: {problem}") from None
     except YAMLError as error:
-        fault = " ".join(str(error).split())
+        fault = in_one_line(error)
         raise Refusal(f"{source} must be valid YAML, got a fault: {fault}") from None
     except ValueError as error:
         raise Refusal(f"{source} {error}") from None

@@ -49,7 +49,6 @@ from trainables.files.storage import Folder, open_folder
 from trainables.jobs.job import Context
 from trainables.jobs.provenance import git_commit, versions
 from trainables.vocabulary import packages
-from trainables.vocabulary.homes import expanded
 from trainables.vocabulary.refusal import Refusal
 from trainables.vocabulary.schema import DEPLOYED
 from trainables.vocabulary.wording import counted
@@ -331,7 +330,7 @@ class Launch:
             study=self.study.name,
             folder=self.folder.location,
             store=self.store_location,
-            data_root=str(expanded(self.study.data.root).absolute()),
+            data_root=str(self.study.data.folder),
             cpus=self.study.resources.cpus,
             gpus=self.study.resources.gpus,
             checkpoint_s=self.study.resources.checkpoint_s,

@@ -72,7 +72,7 @@ def checkup(out: str | None, data_root: Path | None) -> list[NodeRow]:
         study=study.name,
         folder=folder.location,
         store=store,
-        data_root=str(root if data_root else expanded(study.data.root).absolute()),
+        data_root=str(root if data_root else study.data.folder),
         gpus=study.resources.gpus,
         token=token.new_token(),
         versions=versions(),

@@ -15,7 +15,6 @@ from study.definition.studyfile import StudyFile
 from trainables.code.copies import restore
 from trainables.files.records import StudyFolder
 from trainables.files.trial_record import Record
-from trainables.vocabulary.homes import expanded
 
 if TYPE_CHECKING:
     from trainables.deploy.trained import Trained
@@ -37,8 +36,7 @@ def network_of(
         weights = masked_weights(record, readable_store_of(study, folder))
     digest = needs_code(record)
     copy = None if digest is None else restore(folder.folder.read, digest)
-    root = expanded(study.data.root).absolute()
-    return trained(record, weights, root, copy, folder_paths(study))
+    return trained(record, weights, study.data.folder, copy, folder_paths(study))
 
 
 def folder_paths(study: StudyFile) -> dict[str, str]:

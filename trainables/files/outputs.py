@@ -23,6 +23,7 @@ from typing import Final, Literal
 
 from trainables.files.storage import is_remote, open_folder, temporary_beside
 from trainables.vocabulary import standard
+from trainables.vocabulary.homes import expanded, is_unknown
 
 STDOUT: Final = "-"
 READER_PATIENCE_S: Final = 20.0
@@ -73,7 +74,7 @@ def target_of(given: str) -> Target:
         return _checked(_named(given))
     except OutputError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise refusal(given, _reason(error)) from error
 
 
@@ -87,14 +88,12 @@ def folder_of(given: str) -> str:
     try:
         path = _expanded(given)
         _require_folder_above(path / "file")
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise OutputError(f"{rule}, got {short(given)} ({_reason(error)})") from error
     return str(path)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, RuntimeError):  # what `expanduser` raises
-        return "no home folder is known"
     return getattr(error, "strerror", None) or str(error.__cause__ or error)
 
 
@@ -132,7 +131,10 @@ def _named(given: str) -> Target:
 def _expanded(given: str) -> Path:
     if not given:
         raise OSError(errno.ENOENT, "an empty name")
-    return Path(given.removeprefix("file://")).expanduser().absolute()
+    path = given.removeprefix("file://")
+    if is_unknown(path):
+        raise OSError(errno.ENOENT, "no home folder is known")
+    return expanded(path).absolute()
 
 
 def _is_special(path: Path) -> bool:

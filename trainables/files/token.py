@@ -66,14 +66,17 @@ _SHARERS = "sharers"
 
 def sign(store: Folder, folder: str) -> None:
     """Say in a store, once for all, that the study in another folder uses it."""
-    name = hashlib.sha256(folder.encode()).hexdigest()[:16]
-    store.write(f"{_SHARERS}/{name}.json", json.dumps({"folder": folder}).encode())
+    store.write(f"{_SHARERS}/{_mark(folder)}", json.dumps({"folder": folder}).encode())
 
 
 def sharers(store: Folder, own: str) -> list[str]:
     """Return the names of the marks of other study folders than `own` that use a store."""
-    mark = f"{hashlib.sha256(own.encode()).hexdigest()[:16]}.json"
-    return [name for name in store.names(_SHARERS) if name != mark]
+    return [name for name in store.names(_SHARERS) if name != _mark(own)]
+
+
+def _mark(folder: str) -> str:
+    """The name of a study folder's mark in a store."""
+    return f"{hashlib.sha256(folder.encode()).hexdigest()[:16]}.json"
 
 
 def sees(folder: Folder, token: str) -> bool:
