@@ -6,13 +6,10 @@ import sys
 
 import click
 
-from study.cli.terminal import OutputFile, format_of, reading, say, warn, wrote
+from study.cli.terminal import BY_ENDING, OutputFile, format_of, reading, say, warn, wrote
 
 LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
-
-
-BY_ENDING = "That of the file's ending unless given."
 
 
 def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from study.cli.results import BY_ENDING
-from study.cli.terminal import OutputFile, format_of
+from study.cli.terminal import BY_ENDING, OutputFile, format_of
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from study.cli.results import BY_ENDING, listed
-from study.cli.terminal import MARGIN, OutputFile, format_of, reading, say, warn, wrote
+from study.cli.results import listed
+from study.cli.terminal import BY_ENDING, MARGIN, OutputFile, format_of, reading, say, warn, wrote
 
 KINDS = ("schedules", "structures", "methods")
 FORMATS = ("text", "markdown", "latex", "html", "csv")

@@ -83,6 +83,9 @@ ENDINGS: Final = {
 }  # fmt: skip
 """Formats by the ending of a file."""
 
+BY_ENDING: Final = "That of the file's ending unless given."
+"""What --format says of itself."""
+
 
 def format_of(output: str | None, formats: Sequence[str]) -> str:
     """Return the format that a file's ending asks for, the first of all where it asks for none."""
