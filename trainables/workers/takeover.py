@@ -6,7 +6,6 @@ that waits for an order looks, every now and then, whose token the study folder 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -33,13 +32,13 @@ def is_taken_over(folder: Folder, own: str) -> bool:
 
 
 class Takeover:
-    """A thread that ends this process by `end` once its run is another driver's."""
+    """A thread that calls `end`, which ends this process, once its run is another driver's."""
 
     def __init__(
         self,
         folder: Folder,
         own: str,
-        end: Callable[[], None] = lambda: os._exit(1),
+        end: Callable[[], None],
         idle_s: float = IDLE_S,
         every_s: float | None = None,
     ) -> None:
