@@ -38,13 +38,16 @@ def check_folder(location: str, key: str) -> None:
 
 
 def _probe(folder: Folder) -> None:
-    """Write to a folder; again where another run, which starts too, has just taken it away."""
+    """Write to a folder; again where another run, which starts too, has just taken it away.
+
+    A folder that goes between `mkdir` and its look at what is there "exists", says `mkdir`.
+    """
     for last in (*[False] * (_TRIES - 1), True):
         try:
             folder.write(_PROBE, b"")
             folder.delete(_PROBE)
             return
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             if last:
                 raise
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.checks.readiness import check_folder
+from trainables.files.storage import LocalFolder
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -23,6 +24,24 @@ def test_runs_that_start_at_once_in_new_folders_do_not_hinder_each_other(tmp_pat
     with ThreadPoolExecutor(6) as tasks:
         list(tasks.map(start, range(6)))
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("fault", [FileNotFoundError(2, "none"), FileExistsError(17, "exists")])
+def test_a_folder_that_another_run_takes_away_meanwhile_is_made_again(
+    fault: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are what the system says: at the file's opening, and within `mkdir` itself."""
+    write, faults = LocalFolder.write, [fault, fault]
+
+    def hindered(folder: LocalFolder, name: str, data: bytes) -> None:
+        if faults:
+            raise faults.pop()
+        write(folder, name, data)
+
+    monkeypatch.setattr(LocalFolder, "write", hindered)
+    check_folder(str(tmp_path / "new"), "--out")
+    assert not faults
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_left_of_a_check(tmp_path: Path) -> None:
