@@ -25,8 +25,8 @@ pytestmark = [
     pytest.mark.skipif(not lab.may_mount(), reason="needs mount namespaces"),
 ]
 
-MANY: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 60}, "seeds": list(range(8))}
-"""Eight trials of some seconds, none of which has to wait for another."""
+MANY: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 60}, "seeds": list(range(12))}
+"""Twelve trials of some seconds, none of which has to wait for another."""
 
 
 @pytest.fixture(scope="module")
