@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not lab.may_mount(), reason="needs mount namespaces"),
 ]
 
-MANY: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 60}, "seeds": list(range(12))}
+MANY: dict[str, Any] = {**lab.LONG, "dense": {"epochs": 150}, "seeds": list(range(12))}
 """Twelve trials of some seconds, none of which has to wait for another."""
 
 
