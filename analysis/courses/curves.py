@@ -26,7 +26,7 @@ from analysis.drawing import axes, canvas, theme
 from analysis.drawing.thin import kept_points
 from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, favourite_note
-from analysis.selection.series import comparable
+from analysis.selection.series import comparable, of_series
 from analysis.selection.tabulation import Tabulation, nothing
 
 MANY_BOUNDARIES: Final = 20
@@ -57,8 +57,8 @@ def learning_curves_table(
     parts, rates = [], []
     for name, own in rows.groupby(meet.by, sort=True):
         epochs = with_places(_mean_epochs(own, metric))
-        parts.append(_thinned(drops.with_drops(epochs, _MEASURED)).assign(series=name))
-        rates.append(rates_table(epochs, own.iloc[0]).assign(series=name))
+        parts.append(of_series(_thinned(drops.with_drops(epochs, _MEASURED)), name))
+        rates.append(of_series(rates_table(epochs, own.iloc[0]), name))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     course = pd.concat(rates, ignore_index=True) if rates else pd.DataFrame()
     n_fallen = len(chosen) - len(done)

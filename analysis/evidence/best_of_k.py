@@ -16,7 +16,7 @@ from analysis.drawing import axes, canvas, theme
 from analysis.frames.constraints import beyond_bounds
 from analysis.selection.blocks import Block
 from analysis.selection.contest import Contest, contest, fallen_note
-from analysis.selection.series import comparable, values
+from analysis.selection.series import comparable, of_series, values
 from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats import FEWEST_SEEDS, Candidates, best_of_table, candidates, in_hand_table
 
@@ -50,7 +50,7 @@ def best_of_k_table(
     metric = named(metric, frame)
     meet = contest(comparable(frame), by, at)
     parts = [
-        table.assign(series=name)
+        of_series(table, name)
         for name in values(meet.trials, meet.by)
         if (table := _curve(meet, name, metric)) is not None
     ]

@@ -21,6 +21,7 @@ from analysis.columns.labels import (
     shown,
     words,
 )
+from analysis.columns.names import codes
 from analysis.columns.roles import REPORTED, named
 from analysis.columns.rows import records, tuples
 from analysis.drawing import axes, canvas
@@ -106,7 +107,7 @@ def _differences(meet: Contest, metric: str, subject: Any) -> pd.DataFrame:
     cell_keys = [series, *keys]
     gains = {key: part.to_numpy() for key, part in matched.groupby(cell_keys)["_gain"]}
     ended = _endings(trials, metric, cell_keys)
-    met = trials[keys].dropna().drop_duplicates().sort_values(keys)
+    met = trials[keys].dropna().drop_duplicates().sort_values(keys, key=codes, kind="stable")
     blocks = [tuple(row) for row in met.itertuples(index=False)]
     rivals = [name for name in values(trials, series) if name != subject]
     choices = _choices(trials, [series, *keys])

@@ -163,7 +163,7 @@ def _blocks_of(
     """Blocks by as many keys, in turn, as leave each `FEWEST` configurations on average."""
     n = configurations(frame).nunique()
     kept: list[str] = []
-    for key in keys:
+    for key in keys if n else ():
         if n / len(frame[[*kept, key]].drop_duplicates()) >= FEWEST:
             kept.append(key)
     if not kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -57,6 +58,28 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_hashable(item) for item in value)
     return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+
+
+def separable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with values as words where pandas could not tell them apart.
+
+    These are lists beside other values, which have no order and make no group, and truths beside
+    numbers, of which True is 1. Columns of lists alone, and of truths alone, keep them.
+    """
+    columns = {str(name): column for name, column in frame.items() if column.dtype == object}
+    kinds = {name: set(map(type, column.dropna())) for name, column in columns.items()}
+    words = {
+        name: columns[name].map(partial(_word, of=of))
+        for name, of in kinds.items()
+        if (tuple in of and len(of) > 1) or (bool in of and of & {int, float})
+    }
+    return frame.assign(**words) if words else frame
+
+
+def _word(value: Any, of: set[type]) -> Any:
+    """A list, or a truth where there are numbers too, as JSON writes it."""
+    is_mixed = isinstance(value, tuple) or (isinstance(value, bool) and of & {int, float})
+    return json.dumps(value) if is_mixed else value
 
 
 def trial_columns(names: Iterable[str]) -> list[str]:
@@ -136,7 +159,8 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats, pd.Series[str]
     past = _text(row.pop(REVISION) for row in flat)
     again = [row.pop(_RETRAIN_SEED, 0) if _retrains(row) else np.nan for row in flat]
     columns = in_schema_order({key for row in flat for key in row})
-    distinct = pd.DataFrame({key: [row.get(key) for row in flat] for key in columns})
+    values = {key: [row.get(key) for row in flat] for key in columns}
+    distinct = separable(pd.DataFrame(values))
     seeds = np.array(again, dtype=float)
     return (
         distinct.take(codes).reset_index(drop=True),

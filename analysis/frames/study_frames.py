@@ -23,6 +23,7 @@ from analysis.frames.record_frames import (
     cycle_frame,
     layer_frame,
     measures_in,
+    separable,
     trial_columns,
     trial_frame,
 )
@@ -154,7 +155,7 @@ class StudyFrames:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial."""
-        whole = _stacked([source.trials for source in self._sources])
+        whole = separable(_stacked([source.trials for source in self._sources]))
         return whole[trial_columns(whole.columns)]
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns.names import is_missing, require_columns
+from analysis.columns.names import codes, is_missing, require_columns
 from analysis.columns.rows import records
 from analysis.selection.series import goal_columns, values
 from analysis.selection.settings import varying
@@ -31,7 +31,8 @@ def blocks(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the blocks that trials lie in, in order; one empty block without columns."""
     if not columns:
         return [{}]
-    return records(frame[list(columns)].drop_duplicates().sort_values(list(columns)))
+    distinct = frame[list(columns)].drop_duplicates()
+    return records(distinct.sort_values(list(columns), key=codes, kind="stable"))
 
 
 def block_of(frame: pd.DataFrame, columns: Sequence[str], at: Block | None) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def block_of(frame: pd.DataFrame, columns: Sequence[str], at: Block | None) -> d
     require_columns(frame, list(given))
     chosen: dict[str, Any] = {}
     for column in columns:
-        rest = inside(frame, chosen)
+        rest = inside(frame, {**given, **chosen})
         chosen[column] = given[column] if column in given else _commonest(rest, column)
     return {**chosen, **{c: v for c, v in given.items() if c not in chosen}}
 

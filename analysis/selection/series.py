@@ -28,6 +28,14 @@ def values(frame: pd.DataFrame, column: str) -> list[Any]:
     return ordered(frame[column].dropna().tolist(), column) if column in frame else []
 
 
+def of_series(frame: pd.DataFrame, name: Any) -> pd.DataFrame:
+    """Return the frame with a column `series` of that one value.
+
+    A list's is a tuple, of which `assign` would take an entry per row.
+    """
+    return frame.assign(series=pd.Series([name] * len(frame), index=frame.index))
+
+
 def series_column(frame: pd.DataFrame) -> str:
     """Return what the study compares: its methods if it has several, else its schedules, ...
 

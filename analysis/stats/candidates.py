@@ -107,7 +107,8 @@ def _rows_by(frame: pd.DataFrame, by: Sequence[str]) -> list[tuple[tuple[Hashabl
     if not by:
         return [((), np.arange(len(frame)))]
     grouped = frame.groupby(list(by), dropna=False, sort=False, observed=True)
-    places = [key if isinstance(key, tuple) else (key,) for key in grouped.size().index]
+    keys = grouped.size().index
+    places = [(key,) for key in keys] if len(by) == 1 else list(keys)  # a list is a tuple itself
     number = grouped.ngroup().to_numpy()
     order = np.argsort(number, kind="stable")
     ends = np.cumsum(np.bincount(number, minlength=len(places)))[:-1]

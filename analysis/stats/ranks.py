@@ -59,7 +59,9 @@ def blocks(
     n_blocks = places.ngroups if places is not None else int(len(once) > 0)
     index = [done[key] for key in keys] if keys else [pd.Series(0, done.index, name="block")]
     means = done[metric].groupby([*index, done[column]], dropna=False, sort=False).mean()
-    table = means.unstack(column).reindex(columns=pd.Index(entrants, name=column))
+    table = means.unstack(column).reindex(
+        columns=pd.Index(entrants, name=column, tupleize_cols=False)
+    )
     complete = table.dropna()
     return Blocks(metric, column, tuple(keys), complete, n_blocks - len(complete))
 

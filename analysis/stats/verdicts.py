@@ -147,7 +147,7 @@ def gains_by_seed(
         [*(done[key] for key in keys), done[column]], dropna=False, sort=False
     )
     table = values.first().unstack(column)
-    return table.reindex(columns=pd.Index(entrants, name=column))
+    return table.reindex(columns=pd.Index(entrants, name=column, tupleize_cols=False))
 
 
 def verdicts(

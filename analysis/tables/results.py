@@ -276,15 +276,28 @@ def _json(frame: pd.DataFrame) -> str:
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
-    """A Parquet file; a setting that mixes numbers and words is stored as text."""
+    """A Parquet file; a setting that has no type there, as numbers beside words, is text in it."""
     mixed = {
         str(name): column.map(lambda value: None if is_missing(value) else str(value))
         for name, column in frame.items()
-        if column.dtype == object and column.dropna().map(type).nunique() > 1
+        if column.dtype == object and not _has_a_type(column)
     }
     sink = io.BytesIO()
     frame.assign(**mixed).to_parquet(sink, index=False)
     return sink.getvalue()
+
+
+def _has_a_type(column: pd.Series[Any]) -> bool:
+    """Whether Arrow has a type for all values: none holds 1 and "a", [1] and ["a"], or 2^70."""
+    values = column.dropna()
+    if values.map(type).nunique() > 1:
+        return False
+    distinct = pd.Series([*dict.fromkeys(values)], dtype=object)
+    try:
+        distinct.to_frame("values").to_parquet(io.BytesIO())
+    except (ValueError, TypeError, NotImplementedError, OverflowError):  # Arrow's, and Python's
+        return False
+    return True
 
 
 def write_output(output: str, content: str | bytes) -> None:
