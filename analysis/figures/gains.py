@@ -75,6 +75,8 @@ def gains_table(
     metric = named(metric, frame)
     trials = comparable(frame)
     meet = contest(trials, by, at, free=goal_columns(trials))
+    if of in set(values(trials, meet.by)) - set(values(meet.entries, meet.by)):
+        return nothing(f"{shown(meet.by, of)} was not tried with {block_words(meet.at)}.")
     subject = subject_of(meet, of)
     if subject is None:
         return nothing("No trial here is done.")

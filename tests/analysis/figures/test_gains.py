@@ -204,3 +204,13 @@ def test_ranks_on_test_are_refused() -> None:
 def test_ranks_of_one_contestant() -> None:
     figure = ranks_figure(ranks_table(grid({("ft",): [0.9]}, "retrain.schedule")))
     assert not figure.data
+
+
+def test_a_contestant_that_another_block_has_is_said_to_be_absent_here() -> None:
+    places = {("ft", 400): [0.9, 0.9], ("llr", 400): [0.95, 0.95], ("llr", 500): [0.96, 0.97]}
+    frame = grid(places, "retrain.schedule", "task.dataset.n_train")
+    table = gains_table(frame, of="ft", at={"task.dataset.n_train": 500})
+    assert table.frame.empty
+    assert table.notes == ("FT was not tried with n train of the data set 500.",)
+    with pytest.raises(ValueError, match="of must be one of ft, llr, got 'allr'"):
+        gains_table(frame, of="allr", at={"task.dataset.n_train": 400})
