@@ -25,6 +25,7 @@ from analysis.columns.names import is_missing
 from analysis.columns.rows import records
 from analysis.drawing import axes, canvas, theme
 from analysis.fronts.axes import SPEEDUP, FrontAxes, level_words
+from analysis.selection.blocks import inside
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import FEWEST_SEEDS
 
@@ -51,7 +52,7 @@ def front_figure(table: Tabulation) -> go.Figure:
     bounds = theme.styles(table.facts.bounds, view.level)
     series = theme.styles(frame["series"], table.by)
     for name, style in series.items():
-        part = frame[frame["series"] == name]
+        part = inside(frame, {"series": name})  # some trials may lack what tells them apart
         figure.add_trace(_points(part, table, style, bounds))
     for bound, rows in table.facts.steps.groupby("bound", sort=False, dropna=False):
         figure.add_trace(_steps(rows, view, bounds.get(bound)))

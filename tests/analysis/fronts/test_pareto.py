@@ -162,3 +162,11 @@ def test_names_that_are_near_each_other_are_stacked_by_their_lines(lines: int, s
     sizes = pd.Series([16.0 * lines] * 3)
     lifts = _stacked(pd.Series([0.1, 0.98, 1.0]), pd.Series([90.0, 90.0, 90.0]), sizes)
     assert lifts == {0: 12, 1: 12, 2: second}
+
+
+def test_trials_without_what_tells_the_series_apart_have_points_too() -> None:
+    """As methods from scratch have no schedule of retraining."""
+    frame = searched().assign(**{"retrain.schedule": ["llr", None] * 6})
+    figure = pareto_figure(pareto_table(frame, by="retrain.schedule"))
+    drawn = [len(trace.x) for trace in figure.data if trace.mode == "markers" and len(trace.x)]
+    assert sum(drawn) >= 6
