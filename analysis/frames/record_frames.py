@@ -152,7 +152,7 @@ def _config_frame(table: pa.Table) -> tuple[pd.DataFrame, Floats, pd.Series[str]
     Equal configurations have equal JSON text, so that each is decoded once for all its seeds.
     """
     encoded = table.column("config").combine_chunks().dictionary_encode()
-    configs = [json.loads(text) for text in encoded.dictionary.to_pylist()]
+    configs = [decoded("config", text) for text in encoded.dictionary.to_pylist()]
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     known = [{key: config[key] for key in config if key in SECTIONS} for config in configs]
     flat = [revised(config, levelled(flatten(config))) for config in known]

@@ -34,7 +34,7 @@ from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, reason
 from trainables.files.tables import table_records
-from trainables.files.trial_record import Record
+from trainables.files.trial_record import Record, RecordError
 from trainables.files.trust import distrust, received
 from trainables.vocabulary.schema import at_level
 
@@ -150,7 +150,15 @@ class StudyFrames:
         return content if isinstance(content, dict) else {}
 
     def _each(self, frame: Callable[[pa.Table, Sequence[str]], pd.DataFrame]) -> list[pd.DataFrame]:
-        return [frame(source.table, source.labels) for source in self._sources]
+        """A frame of each folder; that of one with rows of no record is empty, and it is named."""
+        frames = []
+        for source in self._sources:
+            try:
+                frames.append(frame(source.table, source.labels))
+            except RecordError as error:
+                self._warn(source.folder, [f"left out: {error}"])
+                frames.append(frame(source.table.slice(0, 0), []))
+        return frames
 
     @cached_property
     def trials(self) -> pd.DataFrame:

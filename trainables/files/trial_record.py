@@ -77,6 +77,12 @@ _ITEMS: dict[str, type] = {"cycles": dict, "stages": str}
 _ORIGIN: dict[str, type] = {
     "block": dict, "block_key": str, "number": int, "params": dict, "bounds": dict,
 }  # fmt: skip
+_NUMBERS: Final = {
+    "dense": ("epochs", "batch_size", "lr"), "prune": ("sparsity", "cycles"),
+    "retrain": ("epochs", "budget"), "budget": ("epochs", "dense_fraction"),
+}  # fmt: skip
+_WORDS: Final = {"prune": ("structure", "criterion", "scope"), "retrain": ("schedule",)}
+"""Settings that everything is sorted, drawn and named by, where a record has them."""
 _REQUIRED = ("schema", "fingerprint", "study", "config", "seed", "state")
 
 TABLE: Final = "tables/records.parquet"
@@ -146,17 +152,19 @@ def require_sound(raw: Mapping[str, Any], source: str) -> None:
     for name, value in raw["config"].items():
         if name in SECTIONS and not isinstance(value, dict):
             raise RecordError(f"{source}: config.{name} must be a mapping, got {shown(value)}")
-    again = raw["config"].get("retrain", {}).get("seed", 0)
-    if type(again) is not int or not _is_integer(again):
-        rule = "must be a whole number"
-        raise RecordError(f"{source}: config.retrain.seed {rule}, got {shown(again)}")
+    for where, rule, value in _wrong_settings(raw["config"]):
+        raise RecordError(f"{source}: config.{where} must be {rule}, got {shown(value)}")
     groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
     groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
+    groups |= {f"origin.bounds.{n}": b for n, b in raw.get("origin", {}).get("bounds", {}).items()}
     for group, values in groups.items():
         for name, value in values.items():
             if not (value is None or _is_number(value)):
                 where = shortened(f"{group}.{name}")
                 raise RecordError(f"{source}: {where} must be a number, got {shown(value)}")
+        if not _is_whole(number := values.get("cycle", 1)):
+            where = shortened(f"{group}.cycle")
+            raise RecordError(f"{source}: {where} must be a whole number, got {shown(number)}")
     if (fault := undeclared(raw.get("declared", {}))) is not None:
         raise RecordError(f"{source}: {fault}")
 
@@ -252,6 +260,11 @@ def _is_integer(value: Any) -> bool:
     return not isinstance(value, bool) and abs(value) < 2**63
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether a value of any kind is an integer that a table can hold."""
+    return type(value) is int and _is_integer(value)
+
+
 def _is_number(value: Any) -> bool:
     """Whether a value is a number that a table can hold as a float."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
@@ -266,3 +279,22 @@ def _typed(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
         yield from ((f"{name}[{i}]", item, kind) for i, item in enumerate(raw.get(name, ())))
     origin = raw.get("origin", {})
     yield from ((f"origin.{n}", origin[n], kind) for n, kind in _ORIGIN.items() if n in origin)
+    yield from ((f"origin.bounds.{n}", b, dict) for n, b in origin.get("bounds", {}).items())
+
+
+def _wrong_settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Each setting that is of no kind it has in a record: its key, the rule, and its value."""
+    for section in SECTIONS:
+        given = config.get(section, {})
+        for key in _NUMBERS.get(section, ()):
+            if given.get(key) is not None and not _is_number(given[key]):
+                yield f"{section}.{key}", "a number", given[key]
+        for key in _WORDS.get(section, ()):
+            if not isinstance(given.get(key, ""), str):
+                yield f"{section}.{key}", "text", given[key]
+        choices = {f"{section}.{key}": one for key, one in given.items()} | {section: given}
+        for key, choice in choices.items():
+            if isinstance(choice, dict) and not isinstance(choice.get("name", ""), str):
+                yield f"{key}.name", "text", choice["name"]
+    if not _is_whole(again := config.get("retrain", {}).get("seed", 0)):
+        yield "retrain.seed", "a whole number", again

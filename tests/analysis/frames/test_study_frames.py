@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import fs
 
@@ -18,6 +19,7 @@ from analysis.frames.epoch_frames import EPOCH_KEYS
 from analysis.frames.record_frames import RUN_COLUMNS, flatten
 from analysis.selection.settings import configurations
 from tests.analysis.small import config, curve, gmp_config, record, write_small, write_stage
+from trainables.files.parquet import parquet, read_parquet
 from trainables.files.records import StudyFolder
 from trainables.files.storage import RemoteFolder
 from trainables.vocabulary.schema import CYCLE_METRICS, EPOCH_METRICS, TRIAL_METRICS
@@ -249,6 +251,30 @@ def test_a_record_that_cannot_be_read_is_named_and_the_rest_is_read(
     assert study.trials["fingerprint"].tolist() == [n for n in ORDER if n != "ft0"]
     (warning,) = study.warnings
     assert warning.startswith(f"{small.location}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "fault"),
+    [
+        ("layers", "[]", "layers must be of type dict, got []"),
+        ("layers", '{"fc": 1e999}', "layers.fc must be a number, got inf"),
+        ("cycles", '[{"cycle": 1e300}]', "cycles[0].cycle must be a whole number, got 1e+300"),
+    ],
+)
+def test_a_row_of_a_sealed_table_that_is_no_record_costs_its_frame_alone(
+    small: StudyFolder, field: str, text: str, fault: str
+) -> None:
+    """Whoever can write a file can take its checksum too."""
+    small.compact()
+    [name] = [name for name in small.folder.names("tables") if name.startswith("records")]
+    table = read_parquet(small.folder.read(f"tables/{name}"))
+    place = table.schema.get_field_index(field)
+    cells = pa.array([text, *table.column(field).to_pylist()[1:]], pa.string())
+    small.folder.write(f"tables/{name}", parquet(table.set_column(place, field, cells)))
+    study = frames.read(small.location)
+    assert getattr(study, field).empty
+    assert len(study.trials) == len(ORDER)
+    assert study.warnings == [f"{small.location}: left out: tables/{name}: a row: {fault}"]
 
 
 def test_a_newer_record_is_named(small: StudyFolder) -> None:

@@ -285,6 +285,30 @@ def test_another_schema_version_says_so_and_is_not_guessed(study: StudyFolder) -
             {"config": {"retrain": {"seed": "x"}}},
             "config.retrain.seed must be a whole number, got 'x'",
         ),
+        (
+            {"config": {"prune": {"sparsity": [1]}}},
+            r"config.prune.sparsity must be a number, got \[1\]",
+        ),
+        ({"config": {"dense": {"lr": True}}}, "config.dense.lr must be a number, got True"),
+        (
+            {"config": {"retrain": {"schedule": ["ft"]}}},
+            r"config.retrain.schedule must be text, got \['ft'\]",
+        ),
+        ({"config": {"method": {"name": 5}}}, "config.method.name must be text, got 5"),
+        (
+            {"config": {"task": {"model": {"name": None}}}},
+            "config.task.model.name must be text, got None",
+        ),
+        (
+            {"origin": {"bounds": {"sparsity": {"min": "x"}}}},
+            "origin.bounds.sparsity.min must be a number, got 'x'",
+        ),
+        (
+            {"origin": {"bounds": {"sparsity": 0.5}}},
+            "origin.bounds.sparsity must be of type dict, got 0.5",
+        ),
+        ({"cycles": [{"cycle": 1e300}]}, r"cycles\[0\].cycle must be a whole number, got 1e\+300"),
+        ({"cycles": [{"cycle": None}]}, r"cycles\[0\].cycle must be a whole number, got None"),
         ({"seed": True}, "seed must be of type int, got True"),
         ({"seed": 10**30}, "seed must be of type int, got 1000"),
         ({"metrics": {"val_accuracy": 10**400}}, "metrics.val_accuracy must be a number, got 1000"),
