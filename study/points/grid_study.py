@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainables.files.trial_record import Record
 
 MOST_TRIALS = 100_000
+"""All are known, and checked, before anything starts."""
 
 
 class GridStudy(ResolvedStudy):
