@@ -52,7 +52,7 @@ from trainables.config.datasets import FolderParameters
 from trainables.config.sections import DatasetChoice, Facts, TaskChoice
 from trainables.config.settings import FactsMissing
 from trainables.files.outages import PatientFolder
-from trainables.files.storage import Folder, is_remote
+from trainables.files.storage import Folder, is_remote, reason
 from trainables.files.trust import received
 from trainables.vocabulary.refusal import Refusal
 from trainables.waiting.patience import AT_START
@@ -353,6 +353,9 @@ def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     except subprocess.TimeoutExpired:
         rule = f"must be checked within {LONGEST_S:.0f} s"
         raise Refusal(f"task {rule}, got no end: its splits, model or score takes longer") from None
+    except OSError as error:
+        rule = "must be checked in a process of its own"
+        raise Refusal(f"task {rule}, got one that cannot start ({reason(error)})") from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dataclasses import replace
 from study.definition.search import Search
 from trainables.files.latencies import Latency, read_latencies
 from trainables.files.records import StudyFolder
+from trainables.files.storage import reason
 from trainables.files.trial_record import Record, RecordError
 from trainables.vocabulary.schema import DEPLOYED
 
@@ -104,12 +105,15 @@ class Deployments:
 
 def bimp(arguments: Sequence[str], idle: Callable[[], None] = lambda: None) -> tuple[int, str]:
     """Run the command in a process of its own; its exit status and what it said of faults."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from study.cli import main; main()", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from study.cli import main; main()", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except OSError as error:  # too many processes, or no memory for one more
+        return 3, f"the process that measures cannot start ({reason(error)})"
     while True:
         try:
             _, text = process.communicate(timeout=_BEAT_S)

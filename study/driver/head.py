@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Final, Literal, Self
 
 from study.driver.run_end import ClusterLost, RunEnd
+from trainables.files.storage import reason
 from trainables.vocabulary.refusal import Refusal
 
 EVERY_S: Final = 0.5
@@ -165,6 +166,9 @@ def require_head(address: str) -> None:
     except subprocess.TimeoutExpired:
         _require_listener(address, place)  # it may have ended meanwhile
         raise _no_head(address) from None
+    except OSError as error:
+        rule = "must be asked by a process of its own whether it is a Ray cluster"
+        raise Refusal(f"--address {rule}, got one that cannot start ({reason(error)})") from error
     if answer := asked.stdout.strip():
         raise _no_head(address, f": {answer}")
 

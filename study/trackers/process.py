@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from trainables.files.storage import reason
 from trainables.vocabulary.wording import counted, duration
 
 EVERY_S: Final = 10.0
@@ -89,21 +90,27 @@ class Tracking:
     def _start(self, settled: int, nice: int = _NICE) -> None:
         self._began, self._swept = self._clock(), settled
         # Ctrl-C at the terminal is the run's: the sweep ends with its trial
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError as error:  # too many processes, or no memory for one more
+            self._due = self._began + EVERY_S
+            self._warn_of_all(f"the process that writes there cannot start ({reason(error)})")
+            return
         if nice:  # the processors are the trials'
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
 
     def _waited(self, end: float) -> bool:
         """Wait for the sweep under way, and take its end; False where it has not ended by then."""
-        assert self._process is not None
+        if self._process is None:
+            return False
         try:
             self._process.wait(max(0.0, end - self._clock()))
         except subprocess.TimeoutExpired:

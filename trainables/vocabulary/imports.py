@@ -48,6 +48,8 @@ def _tried(modules: Sequence[str]) -> tuple[dict[str, str], str]:
         return _answers(text.decode() if isinstance(text, bytes) else text), (
             f"its import has not ended within {PATIENCE_S:.0f} s"
         )
+    except OSError as error:
+        return {}, f"no process can start to import it ({error.strerror or error})"
     return _answers(ended.stdout), f"its import ended Python with status {ended.returncode}"
 
 

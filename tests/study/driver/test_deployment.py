@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from study.checks.user_code import LookedAt
 from study.definition.search import Search
 from study.definition.studyfile import StudyFile
 from study.driver.assignments import job_of
-from study.driver.deployment import Deployments, deployed_metrics
+from study.driver.deployment import Deployments, bimp, deployed_metrics
 from study.driver.launch import Launch
 from study.driver.work import Work
 from study.points.resolve import resolve
@@ -147,3 +148,10 @@ def test_a_search_is_told_what_was_measured(tmp_path: Path) -> None:
     assert min(told) == fastest.metrics["latency_ms"]
     smaller, larger = sorted(records, key=lambda r: r.metrics["network_bytes"])
     assert smaller.config["prune"]["sparsity"] > larger.config["prune"]["sparsity"]
+
+
+def test_a_process_that_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert bimp(["--help"]) == (
+        3, "the process that measures cannot start (No such file or directory)"
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -142,3 +143,12 @@ def test_what_is_raised_while_the_head_is_gone_is_its_loss(port: int, there: boo
 def test_the_grace_ends_before_ray_ends_the_process() -> None:
     """Ray gives up on a head after a minute, and aborts."""
     assert head.PATIENCE_S + head.GRACE_S + 5 < 60
+
+
+def test_a_process_that_cannot_start_is_a_refusal(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    fault = r"got one that cannot start \(No such file or directory\)"
+    with pytest.raises(Refusal, match=rf"--address must be asked by a process .*, {fault}"):
+        head.require_head(f"127.0.0.1:{port}")

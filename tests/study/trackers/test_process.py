@@ -51,6 +51,18 @@ def test_a_study_without_trackers_starts_nothing(tmp_path: Path) -> None:
     assert none._process is None
 
 
+def test_a_process_that_cannot_start_is_one_warning_and_ends_no_run(tmp_path: Path) -> None:
+    """As where there are too many processes; it is tried again when the next one is due."""
+    clock = Clock()
+    one, sayings = tracking(tmp_path, clock, (str(tmp_path / "nowhere"),))
+    for _ in range(2):
+        clock.now += EVERY_S
+        one.look(1)
+    one.finish()
+    [saying] = sayings
+    assert "the process that writes there cannot start (No such file or directory)" in saying
+
+
 def test_a_sweep_begins_when_it_is_due_and_something_has_settled(tmp_path: Path) -> None:
     clock = Clock()
     one, sayings = tracking(tmp_path, clock, BROKEN)

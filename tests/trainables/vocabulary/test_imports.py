@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,9 @@ def test_an_import_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
 def test_nothing_is_started_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports.subprocess, "run", None)
     assert import_faults([]) == {}
+
+
+def test_a_process_that_cannot_start_is_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    fault = "no process can start to import it (No such file or directory)"
+    assert import_faults(["json", "os"]) == {"json": fault, "os": fault}
