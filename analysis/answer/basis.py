@@ -16,7 +16,7 @@ from analysis.columns.names import config_columns, differing, or_none
 from analysis.columns.roles import choice, has_test, reported
 from analysis.columns.rows import records
 from analysis.frames.constraints import beyond_bounds
-from analysis.selection.blocks import block_columns
+from analysis.selection.blocks import block_columns, block_rows
 from analysis.selection.series import SPARSITY, series_column, values
 from analysis.selection.stand_ins import stand_ins
 from analysis.stats import Entrants, Interval, entrants, interval
@@ -92,9 +92,8 @@ class Basis:
         if not self.places:
             yield {}, gains
             return
-        for key, part in gains.groupby(level=list(self.places), dropna=False, sort=True):
-            key = key if isinstance(key, tuple) else (key,)
-            yield dict(zip(self.places, map(or_none, key), strict=True)), part
+        for place, rows in block_rows(gains.index.to_frame(index=False)[list(self.places)]):
+            yield place, gains.iloc[rows]
 
     @cached_property
     def entries(self) -> dict[tuple[Any, ...], Entry]:

@@ -10,8 +10,7 @@ import pandas as pd
 
 from analysis.answer.basis import Basis
 from analysis.answer.statements import SparsityCost, Step
-from analysis.columns.names import or_none
-from analysis.selection.blocks import Block, inside
+from analysis.selection.blocks import Block, block_rows, inside
 from analysis.selection.dense import dense_settings
 from analysis.selection.series import SPARSITY
 from analysis.stats import interval
@@ -31,11 +30,9 @@ def costs(basis: Basis, name: Any, task: Block | None = None) -> list[SparsityCo
     if rows.empty or rows[SPARSITY].nunique() > MANY_STEPS:
         return []
     others = [column for column in basis.places if column != SPARSITY]
-    groups = rows.groupby(others, dropna=False, sort=True) if others else [((), rows)]
-    return [
-        _cost(basis, name, dict(zip(others, map(or_none, key), strict=True)), part)
-        for key, part in groups
-    ]
+    if not others:
+        return [_cost(basis, name, {}, rows)]
+    return [_cost(basis, name, at, rows.iloc[here]) for at, here in block_rows(rows[others])]
 
 
 def _cost(basis: Basis, name: Any, at: dict[str, Any], part: pd.DataFrame) -> SparsityCost:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.columns.names import codes, is_missing, require_columns
+from analysis.columns.names import codes, is_missing, or_none, require_columns
 from analysis.columns.rows import records
 from analysis.selection.series import goal_columns, values
 from analysis.selection.settings import varying
@@ -33,6 +35,22 @@ def blocks(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
         return [{}]
     distinct = frame[list(columns)].drop_duplicates()
     return records(distinct.sort_values(list(columns), key=codes, kind="stable"))
+
+
+def block_rows(keys: pd.DataFrame) -> list[tuple[dict[str, Any], NDArray[np.intp]]]:
+    """Return the blocks that rows lie in, in order, each with the positions of its rows.
+
+    `keys` are the columns that make a block; what is missing is None in it. As `groupby` under
+    `sort`, also of values that pandas cannot sort, as lists of which some rows have none.
+    """
+    columns = [str(column) for column in keys]
+    number = keys.groupby(columns, dropna=False, sort=False).ngroup().to_numpy()
+    firsts = keys[~pd.Series(number).duplicated().to_numpy()].reset_index(drop=True)
+    order = firsts.sort_values(columns, key=codes, kind="stable")
+    return [
+        ({key: or_none(value) for key, value in block.items()}, np.flatnonzero(number == place))
+        for place, block in zip(order.index, records(order), strict=True)
+    ]
 
 
 def block_of(frame: pd.DataFrame, columns: Sequence[str], at: Block | None) -> dict[str, Any]:

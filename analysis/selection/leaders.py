@@ -91,7 +91,7 @@ def overall_leader(meet: Contest) -> Any:
     done = entries[(entries["state"] == "done") & entries[chosen_by].notna()]
     if done.empty:
         return None
-    met = done.groupby([*meet.keys, "seed"], dropna=False)[meet.by].transform("nunique")
+    met = done.groupby([*meet.keys, "seed"], dropna=False, sort=False)[meet.by].transform("nunique")
     shared = done[met == met.max()]
     means = sign_of(chosen_by) * shared.groupby(meet.by, sort=False)[chosen_by].mean()
     level = pd.Series(snapped(means), index=means.index)

@@ -256,8 +256,8 @@ def _confirmed_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """A sentence when a search tried most settings at fewer seeds than those it shows."""
     if "origin.number" not in frame or frame["origin.number"].isna().all():
         return []
-    tried = frame.groupby([*keys, "origin.number"], dropna=False)["seed"].nunique()
-    blocks = tried.groupby(level=list(range(len(keys))), dropna=False)
+    tried = frame.groupby([*keys, "origin.number"], dropna=False, sort=False)["seed"].nunique()
+    blocks = tried.groupby(level=list(range(len(keys))), dropna=False, sort=False)
     if (blocks.min() == blocks.max()).all():
         return []
     return [
@@ -291,7 +291,8 @@ def pooling_notes(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     others = differing(frame, [c for c in config_columns(frame) if c not in keys])
     if not others:
         return []
-    within = frame.groupby(list(keys), dropna=False)[others].nunique(dropna=False).max()
+    grouped = frame.groupby(list(keys), dropna=False, sort=False)[others]
+    within = grouped.nunique(dropna=False).max()
     pooled = [column for column in others if within[column] > 1]
     named = joined(list(map(words, pooled))) if pooled else ""
     return [f"Some means run over trials that differ in {named}."] if pooled else []

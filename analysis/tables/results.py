@@ -215,8 +215,8 @@ def _by_need(frame: pd.DataFrame, shown: Sequence[str]) -> list[str]:
     """
     kept: list[str] = []
     for column in (c for c in varying(frame) if c in shown):
-        says = (frame.groupby(k, dropna=False)[column].nunique(dropna=False).max() for k in kept)
-        if not any(most <= 1 for most in says):
+        groups = (frame.groupby(k, dropna=False, sort=False)[column] for k in kept)
+        if not any(group.nunique(dropna=False).max() <= 1 for group in groups):
             kept.append(column)
     val, told = (roles.named(role, frame) for role in HEADLINES)
     known = [c for c in _COMPARED if c in kept]

@@ -29,11 +29,12 @@ KINDS: Final[dict[str, tuple[Any, Any]]] = {
     "truth_or_number": (True, 1),
     "lists": ([8, 8], [16, 16]),
     "lists_of_lengths": ([8], [8, 16]),
+    "list_or_nothing": ([8, 16], None),
     "lists_of_lists": ([[1, 2], [3]], [[1, 2], [4]]),
     "far_from_another": (2**70, 1),
 }
 
-DRAWN: Final = ("number_or_word", "word_or_list", "lists")
+DRAWN: Final = ("number_or_word", "word_or_list", "lists", "list_or_nothing")
 """Kinds that differ in how pandas groups them."""
 
 

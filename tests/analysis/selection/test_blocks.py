@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from analysis.selection import blocks
@@ -26,3 +27,12 @@ def test_default_block_has_most_trials_then_the_highest_values() -> None:
     assert given_one == {"prune.sparsity": 0.9, "retrain.epochs": 1.0}
     with pytest.raises(ValueError, match=r"unknown column 'prune\.sparsty'"):
         blocks.block_of(frame, columns, {"prune.sparsty": 0.9})
+
+
+def test_rows_lie_in_blocks_of_lists_that_some_lack() -> None:
+    keys = pd.DataFrame({"hidden": [None, (64, 32), (64,), None], "goal": [0.9, 0.8, 0.8, 0.9]})
+    assert [(block, rows.tolist()) for block, rows in blocks.block_rows(keys)] == [
+        ({"hidden": (64, 32), "goal": 0.8}, [1]),
+        ({"hidden": (64,), "goal": 0.8}, [2]),
+        ({"hidden": None, "goal": 0.9}, [0, 3]),
+    ]

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.selection.stand_ins import stand_ins
 from analysis.stats import TestSelectionError
-from analysis.tables.content import comparison_table, methods_table
+from analysis.tables.content import comparison_table, methods_table, pooling_notes
 from analysis.tables.layout import cell_text, heading, lay_out, number, value_text
 from analysis.tables.render import RENDERERS, to_csv, to_text
 from tests.analysis.small import hand_frame
@@ -374,3 +374,18 @@ def test_every_renderer_takes_both_tables(
         text = RENDERERS[name](table)
         assert text.endswith("\n")
         assert "nan" not in text.lower() or name == "csv"
+
+
+def test_means_are_told_apart_by_lists_that_some_networks_lack() -> None:
+    """As one network has channels and another widths: pandas warns where it would sort these."""
+    networks = {
+        "task.model": ["cnn", "cnn", "mlp", "mlp"],
+        "task.model.channels": [(16, 32, 32), (8, 16), None, None],
+        "task.model.hidden": [None, None, (64,), (64, 32)],
+    }
+    frame = pd.DataFrame({**networks, "prune.cycles": [1, 2, 1, 2]})
+    assert pooling_notes(frame, [*networks]) == []
+    assert pooling_notes(frame, ["task.model"]) == [
+        "Some means run over trials that differ in channels of the model, hidden of the model and"
+        " number of cycles."
+    ]
