@@ -191,7 +191,12 @@ _NAMING: Final = frozenset({"retrain.schedule", "method", "of"})
 
 
 def label(value: Any) -> str:
-    """Return a value of a series or category as a label: 1.0 gives `1`, `allr` gives `ALLR`."""
+    """Return a value of a series or category as a label: 1.0 gives `1`, `allr` gives `ALLR`.
+
+    What is missing is a dash.
+    """
+    if value is None:
+        return MISSING
     return number(float(value)) if _is_number(value) else brief(_spoken(value))
 
 

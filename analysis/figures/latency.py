@@ -12,6 +12,7 @@ from analysis.columns.roles import CHOICE, named
 from analysis.columns.rows import tuples
 from analysis.drawing import axes, canvas, theme
 from analysis.frames.latency_frames import SETTING
+from analysis.selection.blocks import inside
 from analysis.selection.series import comparable, series_column
 from analysis.selection.tabulation import Tabulation, nothing
 from trainables.vocabulary.schema import QUANTISED
@@ -109,7 +110,7 @@ def latency_figure(table: Tabulation) -> go.Figure:
     figure = canvas.canvas(title, subtitle="beside the speedup that zeros promise")
     for name, style in theme.styles(frame["series"], table.by).items():
         for form, symbol in FORMS.items():
-            part = frame[(frame["series"] == name) & (frame["form"] == form)]
+            part = inside(frame, {"series": name, "form": form})
             if part.empty:
                 continue
             hover = [_text(row, table) for row in tuples(part)]

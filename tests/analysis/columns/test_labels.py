@@ -76,6 +76,7 @@ def test_number() -> None:
     assert labels.number(-0.5) == "−0.5"
     assert labels.number(math.inf) == "–"
     assert labels.label(1.0) == "1"
+    assert labels.label(None) == labels.label(float("nan")) == "–"
 
 
 @pytest.mark.parametrize(

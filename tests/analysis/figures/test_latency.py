@@ -72,6 +72,13 @@ def test_latencies_by_value(frame: pd.DataFrame) -> None:
     assert "multiply by zeros as by any other number" in " ".join(table.notes)
 
 
+def test_a_trial_without_what_tells_the_series_apart_has_points_too(frame: pd.DataFrame) -> None:
+    frame["retrain.schedule"] = [None if name == "f2" else "llr" for name in frame["fingerprint"]]
+    figure = latency_figure(latency_table(frame, by="retrain.schedule"))
+    drawn = {(trace.name, x) for trace in figure.data for x in trace.x if x is not None}
+    assert {("LLR", 4.0), ("–", 13.0)} <= drawn
+
+
 def test_a_network_in_int8_stands_at_what_its_trial_measured_so(tmp_path: Path) -> None:
     """Of ONNX Runtime, which rounds inputs too, nothing is known."""
     study = StudyFolder(str(tmp_path))
