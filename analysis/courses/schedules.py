@@ -119,9 +119,13 @@ def _remarks(
     return [
         f"Of {cycles} cycles the last is shown." if cycles > 1 else "",
         f"{', '.join(absent)} cannot retrain for longer than the dense run." if absent else "",
-        f"ALLR's discount is the mean adaptive d of the {n} trials here." if allr else
+        f"ALLR's discount is the mean adaptive d of {_of_trials(n)} here." if allr else
         "No adaptive discount was recorded here, so ALLR is not shown.",
     ]  # fmt: skip
+
+
+def _of_trials(n: int) -> str:
+    return "the one trial" if n == 1 else f"the {n} trials"
 
 
 def _steps_per_epoch(row: pd.Series[Any]) -> int | None:

@@ -19,6 +19,7 @@ from analysis.selection.contest import Contest, contest, fallen_note
 from analysis.selection.series import comparable, of_series, values
 from analysis.selection.tabulation import Tabulation, nothing
 from analysis.stats import FEWEST_SEEDS, Candidates, best_of_table, candidates, in_hand_table
+from trainables.vocabulary.wording import counted, part_counted
 
 SETTING: Final = "setting"
 NETWORK: Final = "network"
@@ -113,9 +114,11 @@ def best_of_k_figure(table: Tabulation) -> go.Figure:
 
 def _text(row: Any, name: str, metric: str) -> str:
     factor, sign = scale(metric), " %" if in_percent(metric) else ""
-    text = f"{name}, best of {int(row.k)} of {int(row.n_settings)} settings\n{words(metric)} "
+    tried = part_counted(int(row.k), int(row.n_settings), "setting")
+    text = f"{name}, {tried if row.n_settings == 1 else f'best of {tried}'}\n{words(metric)} "
     text += f"{number(row.mean * factor)}{sign}"
     if np.isfinite(row.lo):
         text += f" [{number(row.lo * factor)}, {number(row.hi * factor)}], {row.kind}"
-    over = "seeds" if row.worth == SETTING else "settings at one seed"
-    return f"{text}\nn = {int(row.n)} {over}"
+    over = "seed" if row.worth == SETTING else "setting"
+    here = "" if row.worth == SETTING else " at one seed"
+    return f"{text}\nn = {counted(int(row.n), over)}{here}"

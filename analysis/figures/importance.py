@@ -26,13 +26,14 @@ from analysis.evidence.shares import (
     explained,
     is_grid,
 )
-from analysis.selection.blocks import Block
+from analysis.selection.blocks import Block, block_rows
 from analysis.selection.contest import Contest, contest, fallen_note
 from analysis.selection.series import SPARSITY, comparable, goal_columns
 from analysis.selection.settings import configurations, varying
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import require_choosable
 from trainables.vocabulary.schema import METRICS
+from trainables.vocabulary.wording import part_counted
 
 EVALUATORS: Final[dict[str, str]] = {
     "variance": "what explains the differences",
@@ -100,8 +101,8 @@ def importance_table(
     n_few = int(table["parameter"].isna().sum())
     n_blocks = len(table[["metric", "block"]].drop_duplicates())
     few = (
-        f"{n_few} of {n_blocks} settings have fewer than {FEWEST} configurations that differ, too"
-        " few to say what matters."
+        f"In {part_counted(n_few, n_blocks, 'setting')} fewer than {FEWEST} configurations differ,"
+        " too few to say what matters."
     )
     hows = [_HOW[how] for how in dict.fromkeys(table["how"].dropna())]
     notes = (
@@ -168,8 +169,7 @@ def _blocks_of(
             kept.append(key)
     if not kept:
         return [({}, frame)]
-    grouped = frame.groupby(kept, sort=True, dropna=False)
-    return [(dict(zip(kept, key, strict=True)), part) for key, part in grouped]
+    return [(block, frame.iloc[rows]) for block, rows in block_rows(frame[kept])]
 
 
 GAP: Final = 54

@@ -17,6 +17,7 @@ from analysis.selection.blocks import Block, inside, task_columns
 from analysis.selection.contest import Contest, fallen_note, favourite_note
 from analysis.selection.series import SPARSITY, budget_column, comparable, series_column, values
 from analysis.selection.tabulation import Tabulation
+from trainables.vocabulary.wording import counted
 
 TALLEST: Final = 1400
 """Height in pixels that layers share at most."""
@@ -99,7 +100,7 @@ def layers_figure(table: Tabulation) -> go.Figure:
                 label(name),
                 [
                     f"{brief(row.layer)}\n{words(table.by)} {label(name)}\n"
-                    f"sparsity {number(row.mean * 100)} %\nn = {row.n} trials"
+                    f"sparsity {number(row.mean * 100)} %\nn = {counted(row.n, 'trial')}"
                     for row in tuples(part)
                 ],
                 x=part["mean"] * 100,

@@ -17,6 +17,7 @@ from analysis.selection.contest import fallen_note
 from analysis.selection.series import comparable
 from analysis.selection.settings import numbers_of, varying, wide, without_synonyms
 from analysis.selection.tabulation import Tabulation
+from trainables.vocabulary.wording import counted
 
 MANY_LINES: Final = 2_000
 MANY_AXES: Final = 8
@@ -54,7 +55,7 @@ def parallel_figure(table: Tabulation) -> go.Figure:
     if frame.empty or not settings:
         why = table.notes if frame.empty else ["All configurations are the same: nothing varies."]
         return canvas.blank(title, why)
-    hint = f"drag along an axis to filter; n = {len(frame)} configurations"
+    hint = f"drag along an axis to filter; n = {counted(len(frame), 'configuration')}"
     figure = canvas.canvas(title, subtitle=hint)
     values = (frame[metric] * scale(metric)).tolist()
     dimensions = [_dimension(frame[column], column) for column in settings]

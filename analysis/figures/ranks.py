@@ -16,6 +16,7 @@ from analysis.selection.reached import counted_once, repeats_note
 from analysis.selection.series import comparable, goal_columns
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import CriticalDifferences, blocks, critical_differences, mean_ranks
+from trainables.vocabulary.wording import counted, part_counted
 
 
 def mean_ranks_of(frame: pd.DataFrame, by: str, at: Block) -> tuple[pd.Series[float], int]:
@@ -65,8 +66,8 @@ def _remarks(ranking: CriticalDifferences) -> list[str]:
     sentences = []
     if n_dropped:
         sentences.append(
-            f"{n_dropped} of {n + n_dropped} settings are left out:"
-            " no seed is done by all of them there."
+            f"Left out: {part_counted(n_dropped, n + n_dropped, 'setting')}, as no seed is done by"
+            " all there."
         )
     if not math.isfinite(ranking.difference):
         sentences.append("With fewer than two settings there is no critical difference.")
@@ -96,7 +97,7 @@ def ranks_figure(table: Tabulation) -> go.Figure:
         canvas.scatter(
             len(frame),
             hover=[
-                f"{name}\nmean rank {rank:.2f} over {ranking.n_blocks} settings"
+                f"{name}\nmean rank {rank:.2f} over {counted(ranking.n_blocks, 'setting')}"
                 for name, rank in zip(labels, frame["mean_rank"], strict=True)
             ],
             x=frame["mean_rank"],
@@ -129,10 +130,14 @@ def ranks_figure(table: Tabulation) -> go.Figure:
 
 def _subtitle(table: Tabulation) -> str:
     ranking = table.facts
-    parts = [f"by {words(table.metric)}", block_words(table.at), f"n = {ranking.n_blocks} settings"]
+    parts = [f"by {words(table.metric)}", block_words(table.at), _n(ranking)]
     if math.isfinite(ranking.difference):
         parts.append(f"critical difference {number(ranking.difference, 3)} ranks")
     return ", ".join(part for part in parts if part)
+
+
+def _n(ranking: CriticalDifferences) -> str:
+    return f"n = {counted(ranking.n_blocks, 'setting')}"
 
 
 def _add_group(figure: go.Figure, members: pd.DataFrame, group: int, n: int) -> None:

@@ -20,7 +20,7 @@ from analysis.selection.series import SPARSITY, comparable, goal_columns
 from analysis.selection.settings import numbers_of
 from analysis.selection.tabulation import Tabulation
 from analysis.stats import NOBODY, SEARCHED, CrossFit, candidates_by, gap, pooled, too_few
-from trainables.vocabulary.wording import counted
+from trainables.vocabulary.wording import counted, part_counted
 
 CHOSEN: Final = (
     "The tuned discount is chosen on validation at all seeds but one and scored at that one, so no"
@@ -54,7 +54,8 @@ def regret_table(
     ]
     table = pd.DataFrame([_row(part, fit) for part, fit in places])
     lacking = int((table["n"] == 0).sum()) if len(table) else 0
-    missing = f"{lacking} of {len(table)} settings lack an adaptive or a fixed discount."
+    where = part_counted(lacking, len(table), "setting")
+    missing = f"No adaptive or no fixed discount was done in {where}."
     known = [fit for _, fit in places if fit.unknown is None]
     notes = (missing if lacking else "", meet.remarks[0], *_notes(trials, [f for _, f in places]))
     return meet.tabulation(table, *notes, metric=metric, facts=pooled(known))

@@ -12,7 +12,7 @@ from analysis.columns.labels import label, number
 from analysis.findings import spending
 from analysis.frames.study_frames import StudyFrames
 from analysis.selection.series import values
-from trainables.vocabulary.wording import duration
+from trainables.vocabulary.wording import counted, duration
 
 _FACTS: Final = {
     "bimp_study": "bimp-study", "git_commit": "commit", "python": "Python", "torch": "torch",
@@ -60,5 +60,5 @@ def _distinct(provenance: Sequence[Mapping[str, Any]], key: str) -> str:
     counts = pd.Series([str(p[key]) for p in provenance if p.get(key) is not None]).value_counts()
     if len(counts) == 1:
         return str(counts.index[0])
-    listed = [f"{value} ({n} trials)" for value, n in counts.head(8).items()]
+    listed = [f"{value} ({counted(n, 'trial')})" for value, n in counts.head(8).items()]
     return ", ".join([*listed, *([f"{len(counts) - 8} more"] if len(counts) > 8 else [])])

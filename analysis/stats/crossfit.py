@@ -161,9 +161,10 @@ def fitted(
 
 
 def too_few(n: int) -> str:
-    """Return the sentence why nothing can be said of a choice with n seeds."""
+    """Return the sentence why nothing can be said of a choice with n seeds that all have done."""
+    seeds = f"with {counted(n, 'seed')}" if n else "without a seed that all have done"
     return (
-        f"with {counted(n, 'seed')} it cannot be known: a choice made on all seeds but one and"
+        f"{seeds} it cannot be known: a choice made on all seeds but one and"
         f" scored on that one takes {FEWEST_SEEDS}"
     )
 

@@ -8,6 +8,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def part_counted(n: int, whole: int, noun: str) -> str:
+    """Return `1 of 3 trials`, or `the only trial` where there is no other."""
+    return f"the only {noun}" if n == whole == 1 else f"{n} of {counted(whole, noun)}"
+
+
 def in_one_line(text: object) -> str:
     """Return a text of several lines as one, its words a space apart."""
     return " ".join(str(text).split())

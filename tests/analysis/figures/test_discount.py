@@ -156,7 +156,7 @@ def test_regret_figure_marks_the_missing() -> None:
     missing = [note.y for note in figure.layout.annotations]
     assert missing == ["80 %, 2 epochs", "95 %, 2 epochs"]
     assert figure.layout.xaxis.title.text == "validation accuracy lost (points of %)"
-    assert any("2 of 3 settings lack" in note for note in table.notes)
+    assert any("discount was done in 2 of 3 settings" in note for note in table.notes)
 
 
 def test_regret_without_any_adaptive_trial_is_said() -> None:

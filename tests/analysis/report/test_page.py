@@ -239,7 +239,7 @@ def test_run_facts_name_what_differs(tmp_path: Path) -> None:
         made = synthetic.record(synthetic.Point(seed=seed))
         folder.write_record(replace(made, provenance={**made.provenance, "torch": torch}))
     facts = dict(run_facts(read(str(tmp_path))))
-    assert facts["torch"] == "2.14.1 (2 trials), 2.11.0 (1 trials)"
+    assert facts["torch"] == "2.14.1 (2 trials), 2.11.0 (1 trial)"
     assert facts["run"] == "2026-01-05 10:00 UTC to 2026-01-05 10:00 UTC"
     assert facts["seeds"] == "0, 1, 2"
     assert "training time" in facts

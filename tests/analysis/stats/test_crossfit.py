@@ -93,7 +93,8 @@ def test_with_two_seeds_or_fewer_a_choice_cannot_be_known(n: int) -> None:
         assert math.isnan(found.mean)
         assert not found.interval.known
         assert found.interval.n == n
-        assert str(found.unknown).startswith(f"with {n} seed{'s' if n != 1 else ''} it cannot")
+        said = ("without a seed that all have done", "with 1 seed", "with 2 seeds")[n]
+        assert str(found.unknown).startswith(f"{said} it cannot be known: ")
     assert math.isnan(nested_optimum(few, "xxy").mean)
 
 
