@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -157,11 +158,13 @@ def _start(cpus: int, gpus: int) -> None:
     """Start a Ray of our own; again where a busy machine was too slow for Ray's fixed limit."""
     import ray
 
+    _require_addresses(resource.getrlimit(resource.RLIMIT_AS)[0])
     for last in (*[False] * (STARTS - 1), True):
         try:
             ray.init(
                 address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False,
                 log_to_driver=False, logging_level=logging.ERROR, **_search_path(),
+                **_object_store(),
             )  # fmt: skip
             return
         except Exception as error:  # Ray raises a plain one
@@ -173,6 +176,34 @@ def _start(cpus: int, gpus: int) -> None:
                     f"this machine must let Ray start within 30 s, got {STARTS} time-outs;"
                     " try again when it is less busy"
                 ) from error
+
+
+LEAST_KIB = 16_000_000
+"""Addresses that a process needs: Ray and torch map far more than they use. With half of it Ray's
+processes wait for each other for ever, with a quarter the driver is aborted."""
+
+
+def _require_addresses(limit: int) -> None:
+    """Refuse a limit on addresses within which Ray's processes cannot start."""
+    if limit != resource.RLIM_INFINITY and limit < LEAST_KIB * 1024:
+        raise Refusal(f"ulimit -v must be unlimited, or {LEAST_KIB} at least, got {limit // 1024}")
+
+
+STORE_BYTES = 2**28
+"""Of Ray's object store where it lies in a folder; a run keeps messages in it, and no tensors."""
+
+
+def _object_store(memory: str = "/dev/shm") -> dict[str, Any]:
+    """Where Ray's object store lies and how large it is, unless that is as Ray does it.
+
+    On a machine without shared memory to write to, of which Ray asks no more than its size, it is
+    in the folder for temporary files.
+    """
+    if os.access(memory, os.W_OK | os.X_OK):
+        return {}
+    given = (os.environ.get(name) for name in ("RAY_TMPDIR", "TMPDIR"))
+    elsewhere = next(filter(None, given), "/tmp")
+    return {"_plasma_directory": elsewhere, "object_store_memory": STORE_BYTES}
 
 
 def _join(address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -255,3 +256,25 @@ def test_a_short_folder_for_temporary_files_is_kept(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TMPDIR", "/tmp")
     with ray_session._short_paths():
         assert os.environ["TMPDIR"] == "/tmp" and "RAY_TMPDIR" not in os.environ
+
+
+def test_without_shared_memory_rays_store_lies_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray asks how large the memory is, and waits for ever for a file that it cannot make."""
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    given = ray_session._object_store(str(tmp_path / "none"))
+    assert given == {
+        "_plasma_directory": str(tmp_path), "object_store_memory": ray_session.STORE_BYTES,
+    }  # fmt: skip
+    assert ray_session._object_store(str(tmp_path)) == {}
+
+
+def test_a_limit_on_addresses_in_which_ray_would_hang_is_refused() -> None:
+    least = ray_session.LEAST_KIB
+    for enough in (resource.RLIM_INFINITY, least * 1024):
+        ray_session._require_addresses(enough)
+    rule = f"ulimit -v must be unlimited, or {least} at least, got {least - 1}"
+    with pytest.raises(Refusal, match=rule):
+        ray_session._require_addresses((least - 1) * 1024)
