@@ -33,7 +33,7 @@ from trainables.files.progress import LiveRun, live_run
 from trainables.files.storage import Folder, is_remote
 from trainables.files.trial_record import Record
 from trainables.files.trust import received
-from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.homes import expanded, without_scheme
 from trainables.vocabulary.schema import Direction
 
 _WATCHED: Final = ("records", "tables", "latency", "notes", "study.yaml")
@@ -230,7 +230,7 @@ def _fault(location: str) -> str | None:
 
 def _local_marks(location: str) -> list[Any]:
     """When each watched folder last got, lost or replaced a file; None for what is absent."""
-    root = expanded(location.removeprefix("file://"))
+    root = expanded(without_scheme(location))
     marks: list[Any] = [location]
     for name in _WATCHED:
         try:

@@ -151,7 +151,7 @@ def _of_one_metric(
     def table(frame: pd.DataFrame, metrics: Sequence[str], margin: float | None) -> Table | None:
         if len(metrics) > 1:
             names = ",".join(metrics)
-            raise ValueError(f"the table of {kind} shows one metric: --metrics names {names}")
+            raise ValueError(f"--metrics must name one metric for the table of {kind}, got {names}")
         return comparison(frame, metrics[0] if metrics else REPORTED, margin)
 
     return table

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
-from study.cli.terminal import one_line
+from study.cli.terminal import refusal_line
 from trainables.vocabulary import packages, standard
 
 VERBS = {
@@ -46,6 +47,12 @@ class _Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(refusal_line(error.format_message()), error.ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -123,5 +130,5 @@ def main() -> None:
             error = Refusal(f"standard output must take what is written, got {reason}")
         if not isinstance(error, Refusal):
             raise
-        click.echo(f"bimp: {one_line(str(error))}", err=True)
+        click.echo(f"bimp: {refusal_line(str(error))}", err=True)
         sys.exit(2)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import MARGIN, reading, say, warn
+from study.cli.terminal import MARGIN, Verb, reading, say, warn
 
 WIDEST = 100
 """Lines longer than this are hard to read."""
 
 
-@click.command("answer")
+@click.command("answer", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @MARGIN
 @click.option("--json", "as_json", is_flag=True, help="Statements and sentences as one object.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from study.cli.results import listed
-from study.cli.terminal import say
+from study.cli.terminal import Verb, say
 
 
-@click.command("bench")
+@click.command("bench", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.option("--trial", metavar="ID", help="A fingerprint; as much of it as is unique.")
 @click.option("--best", "metric", metavar="METRIC", help="The best trial by a validation metric.")

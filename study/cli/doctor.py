@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from study.cli.terminal import Verb
 from trainables.vocabulary.refusal import Refusal
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Verb)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where data sets lie.")
 @click.option("--address", help="Look at each node of a running Ray cluster (host:port or auto).")
 @click.option("--out", metavar="DIR", help="With --address: a study folder that nodes must share.")
@@ -27,9 +28,12 @@ def command(data_root: Path | None, address: str | None, out: str | None) -> Non
     if out is not None:
         raise Refusal(f"--out must be given with --address, whose nodes share it, got {out}")
     from study.checks.doctor import checkup, table
+    from study.definition.locations import refuse_file
     from study.definition.studyfile import Data
     from trainables.vocabulary.homes import expanded
 
+    if data_root is not None:
+        refuse_file(expanded(data_root), "--data-root")
     findings = checkup(expanded(data_root or Data().root))
     click.echo(table(findings))
     if any(f.needed and not f.ok for f in findings):

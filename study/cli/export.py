@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import one_line, say
+from study.cli.terminal import Verb, one_line, say
 from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order
 
 
-@click.command("export")
+@click.command("export", cls=Verb)
 @click.argument("folder", metavar="DIR")
 @click.option("--trial", metavar="ID", help="A fingerprint; as much of it as is unique.")
 @click.option("--best", "metric", metavar="METRIC", help="The best trial by a validation metric.")

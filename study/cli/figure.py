@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from study.cli.terminal import Finite, OutputFile, one_line, reading, say, warn, wrote
+from study.cli.terminal import Finite, OutputFile, Verb, one_line, reading, say, warn, wrote
 
 CONTROLS = ("metric", "view", "by", "of", "cost", "along", "x", "y", "level", "evaluator")
 HELP = {
@@ -30,18 +30,18 @@ def _controls(command: Any) -> Any:
     return command
 
 
-@click.command("figure")
+@click.command("figure", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.argument("name", metavar="NAME")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", type=OutputFile(),
+    "-o", "--output", metavar="FILE", type=OutputFile(),
     help="Ends in .pdf, .svg, .png, .html or .json, unless --format says what it is.",
 )  # fmt: skip
 @click.option("--format", "shape", metavar="NAME", help="pdf, svg, png, html or json.")
 @click.option("--at", multiple=True, metavar="COLUMN=VALUE", help="Where: prune.sparsity=0.9")
 @_controls
-@click.option("--width", type=Finite(), default=16.0, show_default=True, help="In cm.")
-@click.option("--height", type=Finite(), help="In cm; the figure's own unless given.")
+@click.option("--width", type=Finite(2, 100), default=16.0, show_default=True, help="In cm.")
+@click.option("--height", type=Finite(2, 100), help="In cm; the figure's own unless given.")
 @click.option("--font", type=click.Choice(["sans", "serif"]), default="sans", show_default=True)
 @click.option("--size", type=Finite(4, 40), default=9.0, show_default=True, help="In pt.")
 @click.option("--mono", is_flag=True, help="Greys that stay apart in black and white.")
@@ -49,7 +49,7 @@ def _controls(command: Any) -> Any:
 def command(
     folders: tuple[str, ...],
     name: str,
-    output: str,
+    output: str | None,
     shape: str | None,
     at: tuple[str, ...],
     width: float,
@@ -71,6 +71,8 @@ def command(
     if name == "help":
         click.echo("\n".join(f"{one.name:<22} {one.question}" for one in FIGURES.values()))
         return
+    if output is None:
+        raise Refusal("-o must be given with the name of a figure, got none")
 
     from analysis.paper.drawn import drawn
     from analysis.paper.files import FORMATS, rendered

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from study.cli.terminal import Verb
 
-@click.command("methods")
+
+@click.command("methods", cls=Verb)
 @click.option("--format", "shape", default="table", type=click.Choice(["table", "json"]))
 def command(shape: str) -> None:
     """List the pruning methods: kind, parameters with ranges and defaults, domains, source."""

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from study.cli.terminal import say, warn
+from study.cli.terminal import Verb, say, warn
 
 if TYPE_CHECKING:
     from trainables.files.records import StudyFolder
 
 
-@click.command("note")
+@click.command("note", cls=Verb)
 @click.argument("folder", metavar="DIR")
 @click.argument("text", metavar="[TEXT]", required=False)
 @click.option("--trial", metavar="NAME", help="A trial's fingerprint; the whole study otherwise.")
@@ -53,7 +53,4 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
 
 def _is_there(folder: StudyFolder, trial: str) -> bool:
     """Whether a trial has a record, be it one that cannot be read."""
-    try:
-        return folder.read_record(trial) is not None
-    except (OSError, ValueError):
-        return True
+    return f"{trial}.json" in folder.folder.names("records")

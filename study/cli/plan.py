@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import MARGIN, say
+from study.cli.terminal import MARGIN, Verb, say
 
 SAME_CODE = "Your code has changed and computes the same: count what it settled before."
 
 
-@click.command("plan")
+@click.command("plan", cls=Verb)
 @click.argument("study")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--out", metavar="DIR", help="Folder whose stages and timings count.")

@@ -6,12 +6,12 @@ from pathlib import PurePath
 
 import click
 
-from study.cli.terminal import MARGIN, OutputFile, one_line, reading
+from study.cli.terminal import MARGIN, OutputFile, Verb, one_line, reading
 
 ENDINGS = (".html", ".htm", "")
 
 
-@click.command("report")
+@click.command("report", cls=Verb)
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
 @click.option(
     "-o", "--output", required=True, metavar="FILE.html", type=OutputFile(),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
-from study.cli.terminal import BY_ENDING, OutputFile, format_of, reading, say, warn, wrote
+from study.cli.terminal import BY_ENDING, OutputFile, Verb, format_of, reading, say, warn, wrote
 
 LEVELS = ("trials", "cycles", "epochs")
 FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
@@ -14,10 +15,13 @@ FORMATS = ("table", "csv", "json", "parquet", "markdown", "latex")
 
 def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of `a,b` and of repeated options alike."""
+    for text in texts:
+        if not text.replace(",", "").strip():
+            raise click.BadParameter(f"must hold a name, got {text!r}.")
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-@click.command("results")
+@click.command("results", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.option("--level", default="trials", type=click.Choice(LEVELS), help="What a row is.")
 @click.option("--where", metavar="EXPR", help="Rows to keep: 'prune.sparsity > 0.8 and seed == 0'.")
@@ -64,8 +68,7 @@ def command(
         raise Refusal(f"-o {error}") from error
     except ValueError as error:
         options = {"--where": where, "--columns": columns, "--sort": sort, "--group-by": group_by}
-        used = [name for name, value in options.items() if value]
-        raise Refusal(_fault(str(error), used)) from error
+        raise Refusal(query_fault(str(error), options)) from error
     if output is None:
         _print(content)
     else:
@@ -79,8 +82,9 @@ def _print(content: str | bytes) -> None:
         say(content, end=not content.endswith("\n"))
 
 
-def _fault(message: str, used: list[str]) -> str:
-    """A fault of the query as a refusal: the options that were given are where it may be."""
-    if message.startswith("--") or not used:
+def query_fault(message: str, options: Mapping[str, object]) -> str:
+    """Return a fault of a query as a refusal: the options that were given are where it may be."""
+    used = [name for name, value in options.items() if value]
+    if message.startswith(("--", "DIR ")) or not used:
         return message
     return f"{' or '.join(used)} must fit the table's columns, got a fault: {message}"

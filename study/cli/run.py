@@ -7,9 +7,10 @@ import sys
 import click
 
 from study.cli.plan import SAME_CODE
+from study.cli.terminal import Verb
 
 
-@click.command("run")
+@click.command("run", cls=Verb)
 @click.argument("study")
 @click.option("--out", metavar="DIR", help="Study folder; results/<name> unless given.")
 @click.option("--address", help="A running Ray cluster (host:port or auto).")

@@ -6,29 +6,39 @@ from typing import Any
 
 import click
 
-from study.cli.terminal import BY_ENDING, OutputFile, format_of
+from study.cli.terminal import BY_ENDING, Finite, OutputFile, Verb, format_of
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
 FORMATS = ("json", "csv", "html")
-_ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
-_UP_TO_ONE = click.FloatRange(min=0, max=1, min_open=True)
-_SHARE = click.FloatRange(min=0, max=1, max_open=True)
+_ABOVE_ZERO = Finite(min=0, min_open=True)
+_UP_TO_ONE = Finite(min=0, max=1, min_open=True)
+_SHARE = Finite(min=0, max=1, max_open=True)
 
 
-@click.command("schedule")
+@click.command("schedule", cls=Verb)
 @click.argument("schedule", metavar="NAME", type=click.Choice(list(RETRAIN_SCHEDULES)))
 @click.option("--dense-schedule", required=True, type=click.Choice(list(DENSE_SCHEDULES)))
 @click.option("--milestones", metavar="EPOCHS", help="Epochs of the drops (multistep): 5,8.")
 @click.option("--gamma", type=_UP_TO_ONE, help="Factor of a drop; 0.1 unless given.")
 @click.option("--every", type=_ABOVE_ZERO, help="Epochs between drops (step); 1 unless given.")
-@click.option("--lr-end", type=click.FloatRange(min=0), help="End of linear; 0 unless given.")
+@click.option("--lr-end", type=Finite(min=0), help="End of linear; 0 unless given.")
 @click.option("--lr", required=True, type=_ABOVE_ZERO, help="Peak rate of the dense run.")
-@click.option("--dense-epochs", required=True, type=_ABOVE_ZERO, metavar="T")
+@click.option("--dense-epochs", required=True, type=_ABOVE_ZERO, help="Epochs of the dense run.")
 @click.option(
-    "--warmup-epochs", default=0.0, type=click.FloatRange(min=0), help="Of the dense run."
+    "--warmup-epochs",
+    default=0.0,
+    show_default=True,
+    type=Finite(min=0),
+    help="Epochs at the beginning of the dense run in which its rate rises.",
 )
-@click.option("--steps-per-epoch", required=True, type=click.IntRange(min=1), metavar="I")
+@click.option(
+    "--steps-per-epoch",
+    required=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Optimiser steps in one epoch.",
+)
 @click.option("--epochs", required=True, type=_ABOVE_ZERO, help="Retraining epochs of one cycle.")
 @click.option("--discount", type=_UP_TO_ONE, help="Share of the dense peak that allr starts at.")
 @click.option("--init", type=_ABOVE_ZERO, help="Peak of constant, stepped, cosine and linear.")

@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from study.cli.terminal import say, warn
+from study.cli.terminal import Verb, say, warn
 from trainables.vocabulary.refusal import Refusal
 
 
-@click.command("stages")
+@click.command("stages", cls=Verb)
 @click.argument("folder", metavar="DIR")
 @click.option("--format", "shape", default="table", type=click.Choice(["table", "csv", "json"]))
 @click.option("--prune", is_flag=True, help="List what nobody needs of them, with its size.")

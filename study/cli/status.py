@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from study.cli.terminal import say
+from study.cli.terminal import Verb, say
 
 
-@click.command("status")
+@click.command("status", cls=Verb)
 @click.argument("folder", metavar="DIR")
 def command(folder: str) -> None:
     """Say where the study folder DIR stands.

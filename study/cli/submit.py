@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+from study.cli.terminal import Verb
+
 _OUTCOMES: Final = {
     "at work": "the nodes were looked at, and {job} is at work",
     "over": "{job} has ended, and every trial is settled",
@@ -15,7 +17,7 @@ _OUTCOMES: Final = {
 }
 
 
-@click.command("submit")
+@click.command("submit", cls=Verb)
 @click.argument("study")
 @click.option("--address", required=True, help="The cluster's job server: http://HEAD:8265.")
 @click.option("--out", required=True, metavar="DIR", help="Study folder that all nodes see.")

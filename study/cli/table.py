@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import click
 
-from study.cli.results import listed
-from study.cli.terminal import BY_ENDING, MARGIN, OutputFile, format_of, reading, say, warn, wrote
+from study.cli.results import listed, query_fault
+from study.cli.terminal import (
+    BY_ENDING,
+    MARGIN,
+    OutputFile,
+    Verb,
+    format_of,
+    reading,
+    say,
+    warn,
+    wrote,
+)
 
 KINDS = ("schedules", "structures", "methods")
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 
 
-@click.command("table")
+@click.command("table", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
 @click.option("--kind", type=click.Choice(KINDS), help="What is compared; what fits by default.")
 @click.option("--where", metavar="EXPR", help="Trials to keep: 'prune.sparsity > 0.8'.")
@@ -50,7 +60,8 @@ def command(
     except OutputError as error:
         raise Refusal(f"-o {error}") from error
     except ValueError as error:
-        raise Refusal(str(error)) from error
+        options = {"--where": where, "--metrics": metrics}
+        raise Refusal(query_fault(str(error), options)) from error
     if output is None:
         say(content, end=not content.endswith("\n"))
     else:

@@ -1,4 +1,4 @@
-"""What several verbs share: how they print, warn and refuse, and the options -o and `--margin`.
+"""What verbs share: how they are read, print, warn and refuse, and the options -o and `--margin`.
 
 Texts of a study folder may be somebody else's, and end up on a terminal.
 """
@@ -28,12 +28,15 @@ def harmless(text: str) -> str:
 def reading(folders: Sequence[str]) -> Iterator[None]:
     """Refuse DIR in a sentence where it is no study folder, or one that cannot be read."""
     from trainables.files.outputs import OutputError
+    from trainables.vocabulary.homes import LocationError
     from trainables.vocabulary.refusal import Refusal
 
     given = ", ".join(folders)
     try:
         yield
     except FileNotFoundError as error:
+        raise Refusal(f"DIR must be a study folder, got {given}: {error}") from error
+    except LocationError as error:
         raise Refusal(f"DIR must be a study folder, got {given}: {error}") from error
     except OutputError:
         raise
@@ -62,6 +65,65 @@ def wrote(output: str) -> None:
 
     if not require_file(output).is_stdout:
         click.echo(f"wrote {one_line(output)}", err=True)
+
+
+LONGEST: Final = 200
+"""Characters of a word that a refusal repeats; of a longer one it shows both ends."""
+
+LONGEST_SENTENCE: Final = 4_000
+
+
+def refusal_line(sentence: str) -> str:
+    """Return a refusal on one line, long values in it shortened."""
+    line = re.sub(rf"\S{{{LONGEST + 1},}}", lambda word: _ends(word[0], LONGEST), sentence)
+    return one_line(_ends(line, LONGEST_SENTENCE))
+
+
+def _ends(text: str, most: int) -> str:
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+class Verb(click.Command):
+    """A command whose options each stand once, unless they gather, and hold more than blanks.
+
+    Of an option that stands twice one value would change nothing; and an empty text is what is left
+    of a variable that is not set, where a path would be the working folder and a filter no filter.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; Refusal names an option that stands twice, or what is blank."""
+        if not ctx.resilient_parsing:
+            given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for parameter in order:
+                _refuse_repeats(parameter, order.count(parameter))
+                values = given.get(parameter.name or "")
+                _refuse_blanks(parameter, values if isinstance(values, list | tuple) else [values])
+        return super().parse_args(ctx, args)
+
+
+def _refuse_repeats(parameter: click.Parameter, times: int) -> None:
+    if not isinstance(parameter, click.Option) or parameter.multiple or parameter.is_flag:
+        return
+    if times > 1:
+        from trainables.vocabulary.refusal import Refusal
+
+        raise Refusal(f"{_name(parameter)} must be given once, got {times} of it")
+
+
+def _refuse_blanks(parameter: click.Parameter, values: Sequence[object]) -> None:
+    for text in values:
+        if isinstance(text, str) and not text.strip():
+            from trainables.vocabulary.refusal import Refusal
+
+            raise Refusal(f"{_name(parameter)} must not be empty, got {text!r}")
+
+
+def _name(parameter: click.Parameter) -> str:
+    """What the help calls a parameter."""
+    if isinstance(parameter, click.Option):
+        return "-o" if "-o" in parameter.opts else parameter.opts[-1]
+    return parameter.human_readable_name.strip("[].")
 
 
 class OutputFile(click.types.StringParamType):
@@ -98,12 +160,17 @@ def format_of(output: str | None, formats: Sequence[str]) -> str:
 class Finite(click.FloatRange):
     """A finite number of a range: Python reads `nan` and `inf` as numbers too."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number; a usage error names its option where it is none."""
-        number = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number.", param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
+        return super().convert(value, param, ctx)
 
 
 MARGIN: Final = click.option(

@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 import click
 
-from study.cli.terminal import say
+from study.cli.terminal import Verb, say
 
 
-@click.command("track")
+@click.command("track", cls=Verb)
 @click.argument("folder", metavar="DIR")
 @click.option("--mlflow", metavar="URI", help="A tracking server, a database or a folder.")
 @click.option("--wandb", metavar="PROJECT", help="WANDB_MODE=offline writes runs to be synced.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISDIR
 
 from study.definition.studyfile import StudyFile, read_yaml
 from trainables.files.records import StudyFolder
 from trainables.files.storage import Folder, is_remote, open_folder, reason
 from trainables.files.trust import distrust, received
-from trainables.vocabulary.homes import expanded, is_unknown
+from trainables.vocabulary.homes import LocationError, expanded, is_unknown, without_scheme
 from trainables.vocabulary.refusal import Refusal
 
 
@@ -77,16 +79,38 @@ def written_into(location: str) -> Iterator[None]:
 def opened(location: str, key: str) -> Folder:
     """Return the folder at a location; Refusal, naming the key, where there can be none."""
     try:
-        return open_folder(location)
+        folder = open_folder(location)
     except (OSError, ValueError) as error:
         raise Refusal(f"{key} must be a folder or a URI, got {location} ({error})") from error
+    if not is_remote(location):
+        refuse_file(Path(folder.location), key)
+    return folder
+
+
+def refuse_file(path: Path, key: str) -> None:
+    """Refuse a path, naming the key, where something other than a folder is; nothing may be."""
+    try:
+        if S_ISDIR(path.stat().st_mode):
+            return
+        why = "a file"
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        why = reason(error)
+    raise Refusal(f"{key} must be a folder, got {path} ({why})")
 
 
 def _absolute(location: str, key: str | None = None) -> str:
-    """An absolute path; under a key that is written to, Refusal of a home that nobody knows."""
+    """An absolute path; under a key that is written to, Refusal of a home that nobody knows.
+
+    LocationError for what no path can be; a Refusal under a key.
+    """
     if is_remote(location):
         return location
-    path = location.removeprefix("file://")
+    try:
+        path = without_scheme(location)
+    except LocationError as error:
+        raise error if key is None else Refusal(f"{key}: {error}") from None
     if key is not None and is_unknown(path):
         raise Refusal(f"{key} must begin with a home folder that is known, got {location}")
     return str(expanded(path).absolute())

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from trainables.files.plain_yaml import MOST_CHARACTERS
-from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.homes import LocationError, expanded, without_scheme
 from trainables.vocabulary.refusal import Refusal, hint, shown
 
 _PRESETS = Path(__file__).parents[1] / "presets"
@@ -24,8 +24,14 @@ def presets() -> list[str]:
 
 
 def file_of(study: str) -> Path:
-    """Return the path that a study would have if it is a file, `~` written out."""
-    return expanded(study.removeprefix("file://"))
+    """Return the path that a study would have if it is a file, `~` written out.
+
+    Refusal where `file://` stands before what is no path.
+    """
+    try:
+        return expanded(without_scheme(study))
+    except LocationError as error:
+        raise Refusal(f"STUDY: {error}") from None
 
 
 def study_text(study: str) -> str:

@@ -20,6 +20,7 @@ from study.trackers.tracker import SETTLED, Tracker
 from study.trackers.wandb_tracker import WandbTracker
 from trainables.files.leases import Leases, is_local
 from trainables.files.storage import is_remote, open_folder
+from trainables.vocabulary.homes import without_scheme
 from trainables.vocabulary.wording import counted
 
 LEASE: Final = "run/trackers"
@@ -91,7 +92,7 @@ def _opened(kind: str, target: str, location: str) -> Tracker:
         return MlflowTracker(target)
     if kind == "tensorboard":
         return TensorboardTracker(target)
-    here = Path.cwd() if is_remote(location) else Path(location.removeprefix("file://"))
+    here = Path.cwd() if is_remote(location) else Path(without_scheme(location))
     return WandbTracker(target, here)
 
 

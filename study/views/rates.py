@@ -10,12 +10,15 @@ import io
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES, dense_rates
 from trainables.formulas.schedules import RETRAIN_SCHEDULES, retrain_rates
 from trainables.formulas.sparsity import epochs_to_steps
 from trainables.vocabulary.refusal import Refusal, shown
+
+MOST_STEPS: Final = 10_000_000
+"""Of the dense run and of the cycle; one number is kept and printed for each."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ def _check(query: RateQuery) -> None:
         if steps < 1:
             value = getattr(query, name)
             raise Refusal(f"{_option(name)} must give at least one optimiser step, got {value:g}")
+        if steps > MOST_STEPS:
+            value = getattr(query, name)
+            rule = f"must give at most {MOST_STEPS:,} optimiser steps, a number for each"
+            raise Refusal(f"{_option(name)} {rule}, got {value:g} epochs")
     if query.warmup_epochs * query.steps_per_epoch >= query.dense_steps:
         raise Refusal(
             f"--warmup-epochs must be shorter than the dense run ({query.dense_epochs:g} epochs),"
@@ -121,9 +128,12 @@ def _check(query: RateQuery) -> None:
 def milestones(text: str) -> tuple[float, ...]:
     """Return the epochs of `5,8`; Refusal for anything else."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        epochs = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise Refusal(f"--milestones must be epochs as in 5,8, got {shown(text)}") from None
+        epochs = (math.nan,)
+    if not all(map(math.isfinite, epochs)):
+        raise Refusal(f"--milestones must be epochs as in 5,8, got {shown(text)}")
+    return epochs
 
 
 def to_json(by_phase: dict[str, list[float]]) -> str:

@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 from trainables.files.storage import is_remote, open_folder, temporary_beside
 from trainables.vocabulary import standard
-from trainables.vocabulary.homes import expanded, is_unknown
+from trainables.vocabulary.homes import expanded, is_unknown, without_scheme
 
 STDOUT: Final = "-"
 READER_PATIENCE_S: Final = 20.0
@@ -131,7 +131,7 @@ def _named(given: str) -> Target:
 def _expanded(given: str) -> Path:
     if not given:
         raise OSError(errno.ENOENT, "an empty name")
-    path = given.removeprefix("file://")
+    path = without_scheme(given)
     if is_unknown(path):
         raise OSError(errno.ENOENT, "no home folder is known")
     return expanded(path).absolute()
@@ -325,8 +325,10 @@ def _opened(path: Path) -> int:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO or time.monotonic() > until:
+            if error.errno != errno.ENXIO:
                 raise
+            if time.monotonic() > until:
+                raise OSError(errno.ENXIO, "a pipe that nobody reads") from error
             time.sleep(0.05)
         else:
             os.set_blocking(descriptor, True)

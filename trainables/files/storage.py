@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from trainables.files.bounds import most_bytes, read_bounded, too_long
-from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.homes import LocationError, expanded, without_scheme
 from trainables.vocabulary.wording import in_one_line
 from trainables.waiting.patience import Attempts
 
@@ -74,6 +74,9 @@ REMOTE_READS = 16
 
 SCHEMES: Final = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """What URIs of folders begin with; others reach nothing, least of all another package."""
+
+_BUCKETED: Final = ("s3", "gs", "gcs")
+"""Schemes whose URIs begin with a bucket; other stores may have a default one."""
 
 RETRIES: Final = 1
 """How often pyarrow itself makes a request to S3 again, at once: what is uploaded in parts begins
@@ -330,18 +333,22 @@ def open_folder(location: str | Path) -> Folder:
 
     Credentials, region and endpoint come from the store's usual environment variables; options may
     stand in the URI as pyarrow reads them (`s3://bucket/path?endpoint_override=...`).
-    Raises ValueError, naming the location, when the URI is not understood.
+    Raises LocationError, naming the location, when the URI is not understood.
     """
     text = str(location)
     if not is_remote(text):
-        return LocalFolder(text.removeprefix("file://"))
-    if (scheme := text.partition("://")[0]) not in SCHEMES:  # pyarrow would take any of fsspec's
+        return LocalFolder(without_scheme(text))
+    scheme, _, rest = text.partition("://")
+    if scheme not in SCHEMES:  # pyarrow would take any of fsspec's
         rule = f"its scheme must be one of {', '.join(SCHEMES)}"
-        raise ValueError(f"cannot open folder {text!r}: {rule}, got {scheme!r}")
+        raise LocationError(f"cannot open folder {text!r}: {rule}, got {scheme!r}")
+    if scheme in _BUCKETED and rest[:1] in ("", "/", "?"):  # all buckets would be listed
+        raise LocationError(f"cannot open folder {text!r}: it must name a bucket")
     try:
         filesystem, path = _filesystem_at(text)
     except (ValueError, OSError) as error:
-        raise ValueError(f"cannot open folder {text!r}: {error}") from error
+        fault = str(error).replace(_in_single_requests(text), text)
+        raise LocationError(f"cannot open folder {text!r}: {fault}") from error
     return RemoteFolder(filesystem, path, text)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from trainables.files.storage import Folder, LocalFolder, is_remote, open_folder
+from trainables.vocabulary.homes import without_scheme
 
 OPTION = "--trust-store"
 
@@ -68,7 +69,7 @@ def received(location: str) -> Folder:
     """Return the folder at a location, for somebody who reads it; ValueError as `open_folder`."""
     if is_remote(location) or _trusted:
         return open_folder(location)
-    return ReceivedFolder(location.removeprefix("file://"))
+    return ReceivedFolder(without_scheme(location))
 
 
 class ReceivedFolder(LocalFolder):

@@ -62,7 +62,9 @@ def test_structures_by_value_with_what_each_makes_zero(tmp_path: Path) -> None:
     table = structures_comparison(frames.trials(study.location))
     assert table is not None
     assert "zeros among all parameters: 49 % under weights and 48 % under 2:4." in table.notes[-1]
-    with pytest.raises(ValueError, match="structures shows one metric: --metrics names a,b"):
+    with pytest.raises(
+        ValueError, match="--metrics must name one metric for the table of structures, got a,b"
+    ):
         run_table([study.location], kind="structures", metrics=["a", "b"])
 
 
@@ -85,7 +87,7 @@ def test_one_method_or_schedule_makes_no_table(schedules: str) -> None:
 def test_metrics_are_checked(schedules: str) -> None:
     with pytest.raises(ValueError, match="unknown column 'acuracy'"):
         run_table([schedules], metrics=["acuracy"])
-    with pytest.raises(ValueError, match="shows one metric: --metrics names a,b"):
+    with pytest.raises(ValueError, match=r"^--metrics must name one metric for .*, got a,b"):
         run_table([schedules], kind="schedules", metrics=["a", "b"])
 
 

@@ -51,7 +51,7 @@ def wrong_targets(place: Path, ending: str) -> Iterator[tuple[str, str]]:
     listening.close()
     (place / "study.yaml").write_text("name: a")
     (place / "records").mkdir()
-    yield "", "'' (an empty name)"
+    yield "", "not be empty, got ''"
     yield " " * 3 + "/", "which is a folder"
     yield str(folder), "which is a folder"
     yield str(into), "which is a folder"
@@ -161,7 +161,7 @@ def test_what_a_verb_cannot_write_as_is_refused_first(
     assert ended.status == 2 and ended.err.startswith("bimp: -o ") and rule in ended.err
 
 
-@pytest.mark.parametrize("place", ["-", "", "/dev/null", "~nobody-of-this-name/x"])
+@pytest.mark.parametrize("place", ["-", "/dev/null", "~nobody-of-this-name/x"])
 def test_a_front_needs_a_folder(place: str, bimp: Command) -> None:
     ended = bimp("export", "/nowhere", "--front", "-o", place)
     assert ended.status == 2

@@ -425,8 +425,8 @@ MACHINE = (
     W("a model that cannot take the images", {"task.model": "torchvision/vit_b_16"}, "task.model",
       "must take images of 1x8x8", "torchvision/vit_b_16"),
     W("a store that cannot be written", {"stage_store": "study.yaml/stages"}, "stage_store",
-      "must be a folder that can be written", ""),
-    W("a folder that cannot be written", {}, "--out", "must be a folder that can be written",
+      "must be a folder, got", ""),
+    W("a folder that cannot be written", {}, "--out", "must be a folder, got",
       "study.yaml/out", "", ("--out", "study.yaml/out")),
 )  # fmt: skip
 
