@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from trainables.config.sections import Count, Section, WholeNumber
 from trainables.formulas.levels import levelled
-from trainables.vocabulary.refusal import Refusal, shown
+from trainables.vocabulary.refusal import Refusal, hint, shown
 from trainables.vocabulary.schema import DEPLOYED, Measure, at_level
 
 
@@ -110,8 +110,9 @@ def require_metrics(search: Search, measures: Mapping[str, Measure]) -> None:
 def _choosable(key: str, name: str, measures: Mapping[str, Measure]) -> Measure:
     names = at_level("trial", measures.values())
     if name not in names:
-        offered = ", ".join(m for m in names if not measures[m].on_test)
-        raise Refusal(f"{key} must be a metric of a trial, got {name!r}; offered are {offered}")
+        offered = [m for m in names if not measures[m].on_test]
+        known = hint(name, offered) or f"; offered are {', '.join(offered)}"
+        raise Refusal(f"{key} must be a metric of a trial, got {name!r}{known}")
     if measures[name].on_test:
         raise Refusal(f"{key} must not be measured on test data, got {name!r}")
     return measures[name]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import sysconfig
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -41,14 +44,45 @@ def _told(batches: Iterator[Any]) -> Iterator[Any]:
         except DataFormatError as error:  # torch hands on the traceback as its text
             sentence = str(error).rpartition(f"{DataFormatError.__name__}: ")[2].strip()
             raise DataFormatError(sentence) from error
-        except (EOFError, ConnectionError, FileNotFoundError) as error:
-            if str(error).startswith("Caught "):  # raised by an item, in a process of the loader
+        except Exception as error:
+            if trace := _ITEM_FAULT.match(str(error)):
+                raise type(error)(_sentence(error, trace["trace"])) from error
+            if not isinstance(error, EOFError | ConnectionError | FileNotFoundError):
                 raise
             raise RuntimeError(f"{_LOST} unknown) ended while it sent a batch") from error
         yield batch
 
 
 _LOST = "DataLoader worker (pid"
+
+_ITEM_FAULT = re.compile(
+    r"Caught \w+ in DataLoader worker process \d+\.\n"
+    r"Original Traceback \(most recent call last\):\n(?P<trace>.*)",
+    re.DOTALL,
+)
+"""What torch makes of an error that an item raised: the traceback as the message of another one."""
+
+_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+).*\n(?:    .*\n)*', re.MULTILINE)
+
+
+def _sentence(error: Exception, trace: str) -> str:
+    """The last lines of a traceback, without the error's own name, and the line that is at fault:
+    the innermost of code that is neither installed nor this project's."""
+    frames = list(_FRAME.finditer(trace))
+    end = " ".join(trace[frames[-1].end() if frames else 0 :].split())
+    own = [frame for frame in frames if not _is_foreign(frame["file"])]
+    place = f" ({Path(own[-1]['file']).name}, line {own[-1]['line']})" if own else ""
+    return end.removeprefix(f"{type(error).__name__}: ") + place
+
+
+def _is_foreign(file: str) -> bool:
+    inside = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+    path = Path(file)
+    return (
+        file.startswith("<")
+        or "site-packages" in path.parts
+        or any(map(path.is_relative_to, inside))
+    )
 
 
 def is_loss(error: RuntimeError) -> bool:

@@ -32,6 +32,7 @@ from trainables.tasks.classification import Classification
 from trainables.tasks.decoding import check_decoding
 from trainables.tasks.grouping import check_groups
 from trainables.tasks.overlap import shared_items
+from trainables.tasks.score_checks import require_declared, require_loss, require_sums
 from trainables.tasks.sentences import Sentences, UserCode
 from trainables.tasks.task import WEIGHT, Task, example_of, first_batch
 from trainables.vocabulary.declarations import LOSS, Metric
@@ -102,7 +103,7 @@ class _Checks:
         batch = self._batch(splits, 2)
         weights = self._prunable(model)
         self._trains(model, batch, weights)
-        self._scores(model, batch, self._batch(splits, 3))
+        self._scores(model, splits, batch, self._batch(splits, 3))
         building.require_round_trip(model, batch)
         building.require_unchanged(shared)
         self._pickles(splits, batch)
@@ -172,6 +173,8 @@ class _Checks:
         """One forward, backward and step, on two examples, in training mode."""
         say, task = self.say, self.task
         model.train()
+        if type(task).loss is Task.loss:
+            require_loss(say, self._scored(model, batch))
         torch.manual_seed(0)
         with say.naming("loss", "judge a batch"):
             loss = task.loss(model, batch)
@@ -205,7 +208,7 @@ class _Checks:
         if int(weight) <= 0:
             raise self.say.refusal("weight", rule, int(weight))
 
-    def _scores(self, model: nn.Module, *batches: Any) -> None:
+    def _scores(self, model: nn.Module, splits: Splits, *batches: Any) -> None:
         """What `score` gives on batches of unequal lengths is summed, and `finish` takes it."""
         sums: dict[str, Any] = {}
         weight = 0
@@ -216,8 +219,11 @@ class _Checks:
                 with self.say.naming("score", "return what can be summed over batches"):
                     sums = {name: sums[name] + v if sums else v for name, v in scores.items()}
                 weight += int(self.task.weight(batch))
+            require_declared(self.say, self.task, sums)
             with self.say.naming("finish", "make metrics of the sums"):
                 numbers = self.task.finish({**sums, WEIGHT: weight})
+            with self.say.naming("score", "judge equal examples"):
+                require_sums(self.say, self.task, model, splits, self._scored)
         self._require_declared(numbers)
 
     def _scored(self, model: nn.Module, batch: Any) -> Mapping[str, Any]:

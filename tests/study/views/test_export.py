@@ -236,8 +236,9 @@ def test_ties_come_in_the_order_of_their_ids() -> None:
         ("sparsity", "--best must be a metric of which more or less is better, got 'sparsity'"),
         (
             "accuracy",
-            "--best must be a metric of a trial, got 'accuracy'; offered are val_accuracy",
+            "--best must be a metric of a trial, got 'accuracy'; did you mean val_accuracy?",
         ),
+        ("bleu", "--best must be a metric of a trial, got 'bleu'; offered are val_accuracy"),
         ("gpu_memory_bytes", "--best must be recorded by a trial that is done, got 'gpu_memory_by"),
     ],
 )

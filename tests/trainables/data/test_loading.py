@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
+from trainables.data.loading import __file__ as loading_file
 from trainables.data.loading import _told, fetched, is_loss
 
 
@@ -73,10 +76,53 @@ def test_a_connection_that_breaks_while_a_batch_is_sent_is_a_loss(broken: Except
     assert is_loss(raised.value)
 
 
-def test_an_items_own_error_of_such_a_kind_stays() -> None:
+CAUGHT = """Caught {0} in DataLoader worker process 1.
+Original Traceback (most recent call last):
+  File "{1}/torch/utils/data/_utils/worker.py", line 375, in _worker_loop
+    data = fetcher.fetch(index)
+           ^^^^^^^^^^^^^^^^^^^^
+  File "{2}/training/loader.py", line 127, in _under
+    items.append(self._items[index])
+  File "/home/ada/birds.py", line 44, in __getitem__
+    return read(path)
+  File "{1}/numpy/lib/reading.py", line 7, in read
+    raise ValueError(path)
+{3}
+"""
+
+
+def of_an_item(kind: type[Exception], end: str) -> Exception:
+    """The error that torch makes of one that an item raised in a process of a loader."""
+    installed, package = (str(Path(p).parent.parent) for p in (torch.__file__, loading_file))
+    return kind(CAUGHT.format(kind.__name__, installed, package, end))
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "sentence"),
+    [
+        (FileNotFoundError, "FileNotFoundError: no 3.png", "no 3.png (birds.py, line 44)"),
+        (ValueError, "ValueError: two\nlines: both", "two lines: both (birds.py, line 44)"),
+        (RuntimeError, "birds.Torn: half", "birds.Torn: half (birds.py, line 44)"),
+        (AssertionError, "AssertionError", "AssertionError (birds.py, line 44)"),
+    ],
+)
+def test_an_items_own_error_is_told_in_one_sentence_with_its_line(
+    kind: type[Exception], end: str, sentence: str
+) -> None:
     def sent() -> Iterator[int]:
-        raise FileNotFoundError("Caught FileNotFoundError in DataLoader worker process 0.")
+        raise of_an_item(kind, end)
         yield 1
 
-    with pytest.raises(FileNotFoundError, match="Caught"):
+    with pytest.raises(kind) as raised:
+        next(_told(sent()))
+    assert str(raised.value) == sentence
+    assert "numpy/lib/reading.py" in str(raised.value.__cause__)
+
+
+def test_an_error_that_no_item_raised_stays() -> None:
+    def sent() -> Iterator[int]:
+        raise ValueError("Caught a cold")
+        yield 1
+
+    with pytest.raises(ValueError, match=r"^Caught a cold$"):
         next(_told(sent()))

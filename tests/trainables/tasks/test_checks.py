@@ -303,7 +303,17 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     ),
     "metric that score does not give": (
         'metrics = {"error": Metric("less")}', 'metrics = {"offset": Metric("less")}',
-        "task.use: finish must make metrics of the sums, got KeyError: 'offset'", "class Mine",
+        "task.use: score must give offset, which finish divides by the weight, got loss, error",
+        "def score",
+    ),
+    "score without a loss": (
+        '"loss": residual', '"objective": residual',
+        "task.use: score must give loss, which finish divides by the weight, got objective, error",
+        "def score",
+    ),
+    "score of a mean": (
+        "residual.abs().sum()", "residual.abs().mean()",
+        "task.use: score must give error as a sum over the batch, got ", "def score",
     ),
     "state kept aside": (
         "        return self.head(",
