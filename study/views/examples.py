@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from study.points.resolved_study import ResolvedStudy
+from study.views.told_apart import Entry, settings, told_apart
 from trainables.config.sections import DatasetChoice
 from trainables.data.balance import Balance
 from trainables.data.sources import balance_of
@@ -18,26 +19,25 @@ Lines = list[tuple[str, str]]
 def examples_in_words(resolved: ResolvedStudy) -> Lines:
     """Return lines of a plan on the examples of each part; none of data that are not there yet.
 
-    Where a study has several data sets, each line says of which it is.
+    Where they differ between the data sets of a study, each line says of which it is.
     """
     root = expanded(resolved.study.data.root)
-    found: dict[str, tuple[str, Lines]] = {}
+    entries: dict[str, Entry] = {}
     for config in resolved.representatives:
         choice = config.catalog_dataset
         key = (choice or config.task).model_dump_json()
-        if key in found:
+        if key in entries:
             continue
         look = resolved.code.look_of(config.model_dump(mode="json"))
         if choice is not None:
-            found[key] = choice.name, _of_catalog(choice, root)
+            lines = _of_catalog(choice, root)
         elif look is not None and look.findings:
-            name = config.task.use or next(iter(config.own_code.values()))
             left_out = [("left out", some.in_words()) for some in look.facts.left_out.values()]
-            found[key] = name, [*_own(look.findings), *left_out]
-    named = [(name, lines) for name, lines in found.values() if lines]
-    if len(named) < 2:
-        return [line for _, lines in named for line in lines]
-    return [(what, f"{words} ({name})") for name, lines in named for what, words in lines]
+            lines = [*_own(look.findings), *left_out]
+        else:
+            continue
+        entries[key] = settings(config.task, data_alone=choice is not None), tuple(lines)
+    return told_apart([entry for entry in entries.values() if entry[1]])
 
 
 def _of_catalog(choice: DatasetChoice, root: Path) -> Lines:

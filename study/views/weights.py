@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.points.resolved_study import ResolvedStudy
+from study.views.told_apart import Entry, settings, told_apart
 from trainables.config.exclusions import excluded, left_trained
 from trainables.config.trial import TrialConfig
 from trainables.formulas.structures import bundles_in, misfits
@@ -16,14 +17,15 @@ MOST_NAMED = 12
 def weights_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     """Return lines of a plan on the prunable weights; none where every network is the catalog's.
 
-    Studies of several networks, of several `prune.exclude` or `dense.freeze`, have lines for each.
+    Studies of several networks, of several `prune.exclude` or `dense.freeze`, have lines for each,
+    and say of which network they are.
     """
-    lines: dict[tuple[str, str], None] = {}
+    entries: list[Entry] = []
     for config in resolved.representatives:
         look = resolved.code.look_of(config.model_dump(mode="json"))
         if look is not None and look.findings:
-            lines |= dict.fromkeys(_lines(look.findings, config))
-    return list(lines)
+            entries.append((settings(config.task), tuple(_lines(look.findings, config))))
+    return told_apart(entries)
 
 
 def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from study.definition.studyfile import StudyFile
 from study.points.grid_study import GridStudy
 from study.points.resolve import resolve
 from study.views.plan import Plan, Training, plan, table
+from study.views.told_apart import told_apart
 from trainables.config.chain import StageSpec, stage_chain
 from trainables.config.sections import Facts
 from trainables.files import manifests
@@ -236,7 +237,27 @@ def test_several_data_sets_are_told_apart(tmp_path: Path) -> None:
     found = planned(tmp_path, task=task)
     starts = ["1,293:", "144:", "360:", "100,", "144:", "360:"]
     assert [words.split()[0] for _, words in found.examples] == starts
-    assert all(words.endswith(" (digits)") for _, words in found.examples)
+    ends = [words[words.rindex("(") :] for _, words in found.examples]
+    assert ends == ["(digits)"] * 3 + ["(n_train 100)"] * 3
+
+
+def test_lines_name_the_settings_that_decide_them_and_no_others() -> None:
+    def entry(kind: str, n: int, width: int) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
+        return {"use": "a:B", "kind": kind, "n": n, "width": width}, (("train examples", f"{n}"),)
+
+    alike = [entry("lstm", 4, 8), entry("gru", 4, 8), entry("gru", 4, 16)]
+    assert told_apart(alike) == [("train examples", "4")]
+    assert told_apart([*alike, entry("gru", 5, 16)]) == [
+        ("train examples", "4 (n 4)"),
+        ("train examples", "5 (n 5)"),
+    ]
+    corners = [entry("a", 1, 1), entry("b", 2, 1), entry("a", 2, 2), entry("b", 1, 2)]
+    corners = [({**setting, "n": None}, block) for setting, block in corners]
+    assert told_apart(corners) == [  # neither setting alone decides
+        ("train examples", "1 (kind a, width 1; kind b, width 2)"),
+        ("train examples", "2 (kind b, width 1; kind a, width 2)"),
+    ]
+    assert told_apart([]) == []
 
 
 def test_data_that_are_not_there_have_no_lines(tmp_path: Path) -> None:
