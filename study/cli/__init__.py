@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from study.cli.terminal import refusal_line
+from study.cli.terminal import refusal_line, say
 from trainables.vocabulary import packages, standard
 
 VERBS = {
@@ -130,5 +130,5 @@ def main() -> None:
             error = Refusal(f"standard output must take what is written, got {reason}")
         if not isinstance(error, Refusal):
             raise
-        click.echo(f"bimp: {refusal_line(str(error))}", err=True)
+        say(f"bimp: {refusal_line(str(error))}", err=True)
         sys.exit(2)

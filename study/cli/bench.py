@@ -16,14 +16,32 @@ from study.cli.terminal import Verb, say
     "--form", "forms", multiple=True, callback=listed, metavar="A,B",
     help="dense, masked, removed (these by default), quantised.",
 )  # fmt: skip
-@click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N.")
-@click.option("--batch", "batches", default="1,128", metavar="N,M", help="Examples per call.")
+@click.option(
+    "--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda or cuda:N."
+)
+@click.option(
+    "--batch",
+    "batches",
+    default="1,128",
+    show_default=True,
+    metavar="N,M",
+    help="Examples per call.",
+)
 @click.option(
     "--backend", "backends", multiple=True, callback=listed, metavar="A,B",
     help="torch (the default), compile, onnxruntime, openvino.",
 )  # fmt: skip
-@click.option("--threads", default=1, type=int, metavar="N", help="Of the processor.")
-@click.option("--rounds", default=31, type=int, metavar="N", help="Samples of each network.")
+@click.option(
+    "--threads", default=1, show_default=True, type=int, metavar="N", help="Of the processor."
+)
+@click.option(
+    "--rounds",
+    default=31,
+    show_default=True,
+    type=int,
+    metavar="N",
+    help="Samples of each network.",
+)
 def command(
     folders: tuple[str, ...],
     trial: str | None,

@@ -12,7 +12,11 @@ from trainables.vocabulary.refusal import Refusal
 
 
 @click.command("doctor", cls=Verb)
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where data sets lie.")
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    help="Where data sets lie; ~/.cache/bimp-study/data unless given.",
+)
 @click.option("--address", help="Look at each node of a running Ray cluster (host:port or auto).")
 @click.option("--out", metavar="DIR", help="With --address: a study folder that nodes must share.")
 def command(data_root: Path | None, address: str | None, out: str | None) -> None:

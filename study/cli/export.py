@@ -15,12 +15,23 @@ from study.exports.order import ENCODINGS, FORMATS, PRECISIONS, Order
 @click.option(
     "--front", is_flag=True, help="All on the front of accuracy against sparsity, into a folder."
 )
-@click.option("--format", "shape", default="safetensors", type=click.Choice(FORMATS))
 @click.option(
-    "--precision", default="fp32", type=click.Choice(PRECISIONS), help="Of safetensors files."
+    "--format", "shape", default="safetensors", show_default=True, type=click.Choice(FORMATS),
+    help="What FILE is.",
+)  # fmt: skip
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(PRECISIONS),
+    help="Of safetensors files.",
 )
 @click.option(
-    "--encoding", default="dense", type=click.Choice(ENCODINGS), help="Of safetensors files."
+    "--encoding",
+    default="dense",
+    show_default=True,
+    type=click.Choice(ENCODINGS),
+    help="Of safetensors files.",
 )
 @click.option(
     "--sizes",

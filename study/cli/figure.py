@@ -42,7 +42,10 @@ def _controls(command: Any) -> Any:
 @_controls
 @click.option("--width", type=Finite(2, 100), default=16.0, show_default=True, help="In cm.")
 @click.option("--height", type=Finite(2, 100), help="In cm; the figure's own unless given.")
-@click.option("--font", type=click.Choice(["sans", "serif"]), default="sans", show_default=True)
+@click.option(
+    "--font", type=click.Choice(["sans", "serif"]), default="sans", show_default=True,
+    help="Of all texts.",
+)  # fmt: skip
 @click.option("--size", type=Finite(4, 40), default=9.0, show_default=True, help="In pt.")
 @click.option("--mono", is_flag=True, help="Greys that stay apart in black and white.")
 @click.option("--title", is_flag=True, help="Keep the title, for slides; papers have captions.")

@@ -8,7 +8,14 @@ from study.cli.terminal import Verb
 
 
 @click.command("methods", cls=Verb)
-@click.option("--format", "shape", default="table", type=click.Choice(["table", "json"]))
+@click.option(
+    "--format",
+    "shape",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "json"]),
+    help="How they are printed.",
+)
 def command(shape: str) -> None:
     """List the pruning methods: kind, parameters with ranges and defaults, domains, source."""
     from study.views.method_list import methods, table

@@ -45,7 +45,7 @@ def command(folder: str, text: str | None, trial: str | None, delete: bool) -> N
     for warning in warnings:
         warn(warning)
     if not any(trial in (None, about) for about in notes):
-        click.echo("no note is there", err=True)
+        say("no note is there", err=True)
     for note in sorted(notes.values(), key=lambda one: (one.about != STUDY, one.about)):
         if trial is None or note.about == trial:
             say(f"{note.about}: {note.text}")

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import click
 
-from study.cli.terminal import MARGIN, OutputFile, Verb, one_line, reading
+from study.cli.terminal import MARGIN, OutputFile, Verb, one_line, reading, say
 
 ENDINGS = (".html", ".htm", "")
 
@@ -31,7 +31,7 @@ def command(folders: tuple[str, ...], output: str, margin: float | None) -> None
     target = require_file(output)
     if target.kind in ("file", "store") and PurePath(output).suffix.lower() not in ENDINGS:
         raise Refusal(f"-o must end in .html, as a report is, got {one_line(output)}")
-    click.echo("reading and drawing ...", err=True)
+    say("reading and drawing ...", err=True)
     try:
         with reading(folders):
             write_report(list(folders), output, margin)

@@ -23,11 +23,31 @@ def listed(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
 
 @click.command("results", cls=Verb)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
-@click.option("--level", default="trials", type=click.Choice(LEVELS), help="What a row is.")
+@click.option(
+    "--level", default="trials", show_default=True, type=click.Choice(LEVELS), help="What a row is."
+)
 @click.option("--where", metavar="EXPR", help="Rows to keep: 'prune.sparsity > 0.8 and seed == 0'.")
-@click.option("--columns", multiple=True, callback=listed, metavar="A,B", help="prune.* is known.")
-@click.option("--sort", multiple=True, callback=listed, metavar="A,-B", help="- means downwards.")
-@click.option("--group-by", multiple=True, callback=listed, metavar="A,B", help="Mean and spread.")
+@click.option(
+    "--columns",
+    multiple=True,
+    callback=listed,
+    metavar="A,B",
+    help="What is shown, or averaged; prune.* is known.",
+)
+@click.option(
+    "--sort",
+    multiple=True,
+    callback=listed,
+    metavar="A,-B",
+    help="Order of the rows; - means downwards.",
+)
+@click.option(
+    "--group-by",
+    multiple=True,
+    callback=listed,
+    metavar="A,B",
+    help="One row for each, of mean and spread.",
+)
 @click.option("--format", "shape", type=click.Choice(FORMATS), help=BY_ENDING)
 @click.option(
     "-o", "--output", metavar="FILE", type=OutputFile(), help="Write to a file instead of printing."

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from study.cli.terminal import BY_ENDING, Finite, OutputFile, Verb, format_of
+from study.cli.terminal import BY_ENDING, Finite, OutputFile, Verb, format_of, say
 from trainables.formulas.dense_schedules import DENSE_SCHEDULES
 from trainables.formulas.schedules import RETRAIN_SCHEDULES
 
@@ -18,7 +18,12 @@ _SHARE = Finite(min=0, max=1, max_open=True)
 
 @click.command("schedule", cls=Verb)
 @click.argument("schedule", metavar="NAME", type=click.Choice(list(RETRAIN_SCHEDULES)))
-@click.option("--dense-schedule", required=True, type=click.Choice(list(DENSE_SCHEDULES)))
+@click.option(
+    "--dense-schedule",
+    required=True,
+    type=click.Choice(list(DENSE_SCHEDULES)),
+    help="Learning rates of the dense run.",
+)
 @click.option("--milestones", metavar="EPOCHS", help="Epochs of the drops (multistep): 5,8.")
 @click.option("--gamma", type=_UP_TO_ONE, help="Factor of a drop; 0.1 unless given.")
 @click.option("--every", type=_ABOVE_ZERO, help="Epochs between drops (step); 1 unless given.")
@@ -44,7 +49,9 @@ _SHARE = Finite(min=0, max=1, max_open=True)
 @click.option("--init", type=_ABOVE_ZERO, help="Peak of constant, stepped, cosine and linear.")
 @click.option("--warmup", type=_SHARE, help="Their share of warm-up steps; 0.1 unless given.")
 @click.option("--format", "shape", type=click.Choice(FORMATS), help=BY_ENDING)
-@click.option("-o", "--output", metavar="FILE", type=OutputFile())
+@click.option(
+    "-o", "--output", metavar="FILE", type=OutputFile(), help="Write to a file instead of printing."
+)
 def command(shape: str | None, output: str | None, milestones: str | None, **options: Any) -> None:
     """Print the learning rates of retraining schedule NAME after a dense run.
 
@@ -59,7 +66,7 @@ def command(shape: str | None, output: str | None, milestones: str | None, **opt
     by_phase = rates.rates(query)
     for option in query.idle():
         names = f"{query.dense_schedule} and {query.schedule}"
-        click.echo(f"note: {option} changes nothing under {names}", err=True)
+        say(f"note: {option} changes nothing under {names}", err=True)
     if shape == "html":
         text = rates.to_html(by_phase, query)
     elif shape == "csv":

@@ -12,7 +12,14 @@ from trainables.vocabulary.refusal import Refusal
 
 @click.command("stages", cls=Verb)
 @click.argument("folder", metavar="DIR")
-@click.option("--format", "shape", default="table", type=click.Choice(["table", "csv", "json"]))
+@click.option(
+    "--format",
+    "shape",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "csv", "json"]),
+    help="How they are printed.",
+)
 @click.option("--prune", is_flag=True, help="List what nobody needs of them, with its size.")
 @click.option("--delete", is_flag=True, help="With --prune: remove it.")
 def command(folder: str, shape: str, prune: bool, delete: bool) -> None:

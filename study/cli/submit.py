@@ -36,10 +36,14 @@ def command(study: str, address: str, out: str, sets: tuple[str, ...], working_d
     """
     from study.checks.installed import require
     from study.checks.user_code import opened_study
+    from study.definition.locations import opened
     from study.definition.studyfile import load
+    from trainables.files.storage import is_remote
 
     require("submit", "ray")
     loaded = load(study, sets)
+    if is_remote(out):
+        opened(out, "--out")
     opened_study(loaded, out)[0].check()
 
     from study.driver.submission import submit

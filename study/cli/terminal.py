@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import click
@@ -46,12 +46,21 @@ def reading(folders: Sequence[str]) -> Iterator[None]:
 
 def say(text: str, *, end: bool = True, err: bool = False) -> None:
     """Print a text for people, a line end behind it if `end`; on standard error if `err`."""
-    click.echo(harmless(text), nl=end, err=err)
+    if err:
+        _complain(harmless(text), end)
+    else:
+        click.echo(harmless(text), nl=end)
+
+
+def _complain(text: str, end: bool = True) -> None:
+    """Print on standard error; where that is full what was done is done, and its status says so."""
+    with suppress(OSError):
+        click.echo(text, nl=end, err=True)
 
 
 def warn(sentence: str) -> None:
     """Say a warning on standard error, at once: what is refused later stands below it."""
-    click.echo(f"warning: {one_line(sentence)}", err=True)
+    _complain(f"warning: {one_line(sentence)}")
 
 
 def one_line(sentence: str) -> str:
@@ -64,7 +73,7 @@ def wrote(output: str) -> None:
     from study.views.output import require_file
 
     if not require_file(output).is_stdout:
-        click.echo(f"wrote {one_line(output)}", err=True)
+        _complain(f"wrote {one_line(output)}")
 
 
 LONGEST: Final = 200
@@ -145,7 +154,7 @@ ENDINGS: Final = {
 }  # fmt: skip
 """Formats by the ending of a file."""
 
-BY_ENDING: Final = "That of the file's ending unless given."
+BY_ENDING: Final = "That of the file's ending unless given, or the first."
 """What --format says of itself."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
@@ -33,21 +35,26 @@ def command(
     writes to those of the study's `track`. A run does the same as it goes on, where its study has
     `track`. Writes nothing into the records.
     """
-    from study.definition.locations import existing, written_into
+    from study.definition.locations import existing, refuse_file, written_into
     from study.definition.track import Track
     from study.trackers.sweep import sentences, sweep
+    from trainables.vocabulary.homes import expanded
     from trainables.vocabulary.refusal import Refusal
 
     place, study = existing(folder)
     named = {"mlflow": mlflow, "wandb": wandb, "tensorboard": tensorboard}
     given = {kind: target for kind, target in named.items() if target is not None}
-    track = Track.of(given) if given else study.track
+    with _options(given):
+        track = Track.of(given) if given else study.track
+        if track.tensorboard is not None:
+            refuse_file(expanded(track.tensorboard).absolute(), "track.tensorboard")
     if not track.targets:
         rule = "must be given where the study has no track"
         raise Refusal(f"--mlflow, --wandb or --tensorboard {rule}, got none")
     if not given:
         track.refuse_strangers()
-    track.require_packages()
+    with _options(given):
+        track.require_packages()
     with written_into(place.location):  # it says there that it is at work
         outcomes = sweep(
             place.location,
@@ -61,3 +68,17 @@ def command(
         say(text)
     if any(one.fault for one in outcomes):
         sys.exit(1)
+
+
+@contextmanager
+def _options(given: Collection[str]) -> Iterator[None]:
+    """Name the options that were given in refusals of the keys that they stand for."""
+    from trainables.vocabulary.refusal import Refusal
+
+    try:
+        yield
+    except Refusal as error:
+        text = str(error)
+        for kind in given:
+            text = text.replace(f"track.{kind} ", f"--{kind} ")
+        raise Refusal(text) from None

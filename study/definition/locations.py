@@ -63,7 +63,11 @@ def existing(location: str) -> tuple[StudyFolder, StudyFile]:
         why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         rule = "must be a study folder, one with a study.yaml"
         raise Refusal(f"DIR {rule}, got {location}{why}") from error
-    return folder, StudyFile.of(read_yaml(text, f"{location}/study.yaml"))
+    raw = read_yaml(text, f"{location}/study.yaml")
+    try:
+        return folder, StudyFile.of(raw)
+    except Refusal as error:
+        raise Refusal(f"DIR must hold a study, got {location}, whose study.yaml: {error}") from None
 
 
 @contextmanager

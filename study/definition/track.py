@@ -15,7 +15,7 @@ from pydantic import ValidationError, field_validator
 
 from trainables.config.sections import Section
 from trainables.files.trust import OPTION, trusting
-from trainables.vocabulary.homes import expanded
+from trainables.vocabulary.homes import expanded, is_unknown
 from trainables.vocabulary.refusal import Refusal, first_refusal, shown
 
 PACKAGES: Final = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
@@ -63,6 +63,8 @@ class Track(Section):
     def _local(cls, value: str | None) -> str | None:
         if value is not None and "://" in value:
             raise ValueError("must be a folder of this machine")
+        if value is not None and is_unknown(value):
+            raise ValueError("must begin with a home folder that is known")
         return value
 
     @property

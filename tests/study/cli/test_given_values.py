@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -176,3 +178,54 @@ def test_figures_are_listed_without_a_file_and_drawn_into_one(bimp: Command) -> 
     assert ended.status == 0 and ended.out.startswith("schedules ")
     ended = bimp("figure", "/nowhere", "schedules")
     assert ended.err == "bimp: -o must be given with the name of a figure, got none\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "rule"),
+    [
+        ("--tensorboard", "s3://a/b", "must be a folder of this machine, got 's3://a/b'"),
+        ("--tensorboard", "~nobody-of-this-name/x", "must begin with a home folder that is known"),
+        ("--tensorboard", "file", "must be a folder, got"),
+        ("--mlflow", "http://a:b@c", "must not hold a password"),
+    ],
+)
+def test_trackers_are_refused_by_the_names_of_their_options(
+    option: str,
+    value: str,
+    rule: str,
+    bimp: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders.write(tmp_path / "study", ("done",) * 6)
+    (tmp_path / "file").write_text("kept")
+    ended = bimp("track", "study", option, value)
+    assert ended.status == 2 and ended.err.startswith(f"bimp: {option} {rule}"), ended
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_somebody_elses_study_file_is_named(bimp: Command, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("version: '3'\n")
+    ended = bimp("status", tmp_path)
+    assert ended.err.startswith(f"bimp: DIR must hold a study, got {tmp_path}, whose study.yaml: ")
+
+
+def test_what_is_done_is_done_where_standard_error_is_full(tmp_path: Path) -> None:
+    folders.write(tmp_path / "study", ("done",) * 6)
+    statuses = []
+    for words in (
+        ["results", tmp_path / "study", "-o", tmp_path / "a.csv"],
+        ["status", "/nowhere"],
+    ):
+        command = [sys.executable, "-c", "from study.cli import main; main()", *map(str, words)]
+        with open("/dev/full", "wb") as full:
+            statuses.append(subprocess.run(command, stderr=full).returncode)
+    assert statuses == [0, 2] and (tmp_path / "a.csv").stat().st_size > 0
+
+
+def test_help_says_what_is_taken_where_nothing_is_given() -> None:
+    for verb, option in options():
+        assert option.hidden or option.help, f"{verb} {option.opts[-1]}"
+        if option.default is not None and isinstance(option.default, str | int | float):
+            assert option.show_default or option.is_flag or "unless given" in (option.help or "")
