@@ -79,6 +79,7 @@ def run_results(
     _require("--format", format, FORMATS)
     study = read(*locations)
     every = _level_frame(study, level, [*query.names_in(where or ""), *columns, *sort, *group_by])
+    asked = bool(columns)
     if every.empty:
         every, where, group_by, sort, columns = _without_rows(every, columns), None, (), (), ()
     frame = query.where(every, where) if where else every
@@ -98,13 +99,13 @@ def run_results(
                 f"n counts {level}, several of one trial among them: lo and hi are too narrow.",
             ]
         frame, columns = query.group(frame, group_by, _group_metrics(frame, columns)), ()
-    elif level == "trials" and not sort:
+    elif level == "trials" and not sort and len(frame):
         sort = [*differing(frame, config_columns(frame)), "seed", *_retraining(frame)]
     if sort:
         frame = query.sort(frame, sort)
     if columns:
         frame = query.select(frame, columns)
-    named = bool(columns or group_by)
+    named = asked or bool(group_by)
     if format == "table" and width is not None:
         content: str | bytes = _for_terminal(frame, pooled, named, width)
     else:
@@ -140,7 +141,7 @@ def _emptiness(study: StudyFrames, level: str, where: str | None, n_rows: int) -
 
 def _formatted(frame: pd.DataFrame, format: str, pooled: Sequence[str], named: bool) -> str | bytes:
     if format in _FOR_PEOPLE:
-        return _FOR_PEOPLE[format](_grid(frame, pooled, named and len(frame) > 0))
+        return _FOR_PEOPLE[format](_grid(frame, pooled, named))
     return _FOR_MACHINES[format](frame)
 
 

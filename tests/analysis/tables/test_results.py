@@ -249,6 +249,18 @@ def test_an_empty_result_is_an_answer(small: StudyFolder) -> None:
             assert "0 rows" in str(content)
 
 
+@pytest.mark.parametrize("wanted", [{"columns": ["val_accuracy"]}, {"group_by": ["seed"]}])
+def test_an_empty_result_has_the_heads_asked_for(
+    wanted: dict[str, Any], small: StudyFolder, tmp_path: Path
+) -> None:
+    head = "val_accuracy" if "columns" in wanted else "n_missing"
+    for shape in FORMATS:
+        content = run_results([small.location], where="seed == 9", format=shape, **wanted)
+        assert shape in DATA or head in str(content).replace("\\", "")
+    (tmp_path / "study.yaml").write_text("name: nothing yet")
+    assert "val_accuracy" in str(run_results([str(tmp_path)], columns=["val_accuracy"]))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
