@@ -36,9 +36,7 @@ def leading(trials: pd.DataFrame) -> list[str]:
     by = series_column(trials)
     leads = leaders(counted_once(trials))
     if not leads:
-        tried = values(trials, by)
-        names = joined([shown(by, name) for name in tried])
-        return [f"Only one {words(by)} was tried, {names}."] if tried else []
+        return _without_a_race(values(trials, by), by)
     alone = [leader for leader in leads if not leader.ties]
     wins = pd.Series([leader.name for leader in alone], dtype=object).value_counts()
     parts = [f"{shown(by, name)} in {n}" for name, n in wins.items()]
@@ -59,6 +57,17 @@ def leading(trials: pd.DataFrame) -> list[str]:
             f"; in {own} of them it is the best of several settings at the very seeds that chose it"
         )
     return [f"{sentence}.", *([_single(leads[0], by)] if len(leads) == 1 else [])]
+
+
+def _without_a_race(tried: list[Any], by: str) -> list[str]:
+    """Why nobody leads: there is one contestant alone, or no two of them met."""
+    if not tried:
+        return []
+    names = joined([shown(by, name) for name in tried])
+    if len(tried) == 1:
+        return [f"Only one {words(by)} was tried, {names}."]
+    apart = "were tried at one sparsity and budget"
+    return [f"Nobody leads: no two values of {words(by)} {apart}, of {names}."]
 
 
 def _tie_parts(leads: list[Leader], by: str) -> list[str]:

@@ -73,9 +73,11 @@ def leaders(trials: pd.DataFrame) -> list[Leader]:
     if chosen[by].nunique() < 2:
         return []
     allowed = candidates_of(trials, by, columns)
+    met = [(block, inside(chosen, block)) for block in blocks(chosen, columns)]
     led = [
-        _leader(inside(chosen, block), inside(allowed, block), block, by)
-        for block in blocks(chosen, columns)
+        _leader(part, inside(allowed, block), block, by)
+        for block, part in met
+        if part[by].nunique() > 1
     ]
     return [leader for leader in led if leader is not None]
 

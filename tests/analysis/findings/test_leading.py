@@ -180,6 +180,21 @@ def test_a_single_series_is_said() -> None:
     assert sentence == "Only one method was tried, IMP."
 
 
+def test_who_is_alone_in_a_place_does_not_lead_there() -> None:
+    table = {("ft", 0.8): [0.9], ("llr", 0.8): [0.8], ("llr", 0.9): [0.9], ("slr", 0.95): [0.9]}
+    frame = grid(table, "retrain.schedule", "prune.sparsity")
+    said = leading.leading(frame)[0]
+    assert (
+        said
+        == "On validation the best schedule is FT in 1 of 1 combination of sparsity and budget."
+    )
+    apart = frame[(frame["prune.sparsity"] > 0.8)]
+    assert leading.leading(apart) == [
+        "Nobody leads: no two values of schedule were tried at one sparsity and budget, of SLR and"
+        " LLR."
+    ]
+
+
 def test_a_leader_s_failures_stand_beside_its_mean() -> None:
     frame = grid({("allr",): [0.9, None, None], ("ft",): [0.8, 0.8, 0.8]}, "retrain.schedule")
     (leader,) = leaders(frame)
