@@ -45,7 +45,8 @@ def _regret(trials: pd.DataFrame, task: dict[str, Any], margin: float | None) ->
     if known.empty:
         return f"{where} regret of the adaptive discount: {too_few(int(table['n'].max()))}."
     worst = known.sort_values("regret", kind="stable").iloc[-1]
-    sides = [side(row["lo"]) + side(row["hi"]) for row in records(known)]
+    spans = known.dropna(subset=["lo", "hi"])
+    sides = [side(row["lo"]) + side(row["hi"]) for row in records(spans)]
     above, below = sides.count(2), sides.count(-2)
     mean: CrossFit = regrets.facts
     metric = regrets.metric
@@ -53,28 +54,29 @@ def _regret(trials: pd.DataFrame, task: dict[str, Any], margin: float | None) ->
     def told(value: float) -> str:
         return difference(metric, value)
 
-    span = "" if mean.unknown else f" [{told(mean.interval.lo)} to {told(mean.interval.hi)}]"
+    interval = mean.interval
+    span = f" [{told(interval.lo)} to {told(interval.hi)}]" if interval.known else ""
     unit = f"{difference_unit(metric)} of {words(metric)}".strip()
     worst_at = block_words({SPARSITY: worst["sparsity"], regrets.budget: worst["budget"]})
     return (
         f"{where} regret of the adaptive discount against the one tuned on validation at the other"
         f" seeds is {told(known['regret'].mean())}{span} {unit} on average over"
         f" {combinations(len(known))} (at worst {told(worst['regret'])}, at {worst_at},"
-        f" n = {counted(int(worst['n']), 'seed')}): {_ahead(mean, metric, margin)};"
-        f" {_sides(above, below)}."
+        f" n = {counted(int(worst['n']), 'seed')}): {_ahead(mean, metric, margin)}"
+        f"{_sides(above, below) if len(spans) else ''}."
     )
 
 
 def _sides(above: int, below: int) -> str:
     """In how many places the interval of the regret is on one side of zero."""
     if not above and not below:
-        return "its interval holds zero in all of them"
-    return f"its interval lies above zero in {above} of them and below in {below}"
+        return "; its interval holds zero in all of them"
+    return f"; its interval lies above zero in {above} of them and below in {below}"
 
 
 def _ahead(mean: CrossFit, metric: str, margin: float | None) -> str:
     """Which of the two discounts is better on average, or whether they are shown to be alike."""
-    if mean.unknown:
+    if not mean.interval.known:
         return "which is better is not known"
     better = {1: "the tuned one is better", -1: "the adaptive one is better"}
     ahead = better.get(mean.interval.side(), "no clear difference")

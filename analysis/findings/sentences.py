@@ -11,7 +11,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.columns.labels import block_words, shown
+from analysis.columns.labels import block_words, shown, words
 from analysis.columns.names import RETRAIN_SEED, joined
 from analysis.columns.roles import choice, has_test
 from analysis.columns.rows import records
@@ -44,8 +44,11 @@ def findings(frame: pd.DataFrame, margin: float | None = None) -> list[str]:
         return ["The study has no trials yet."]
     done = trials[trials["state"] == "done"]
     chosen_by = choice(done)
-    if done.empty or chosen_by not in done or not done[chosen_by].notna().any():
+    if done.empty:
         return [tally(frame), "No trial is done, so there is nothing to compare yet."]
+    if chosen_by not in done or not done[chosen_by].notna().any():
+        without = f"No trial that is done has {words(chosen_by)} recorded"
+        return [tally(frame), f"{without}, so there is nothing to compare."]
     splits, bests = split(trials), best(trials)
     answered = bests or (splits and series_column(trials) in SPLITS)
     sentences = [

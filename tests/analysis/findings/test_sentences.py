@@ -37,6 +37,11 @@ def test_nothing_done_and_nothing_there() -> None:
     assert sentences.findings(pd.DataFrame()) == ["The study has no trials yet."]
     said = sentences.findings(trials({"state": "failed"}))
     assert said[-1] == "No trial is done, so there is nothing to compare yet."
+    unmeasured = sentences.findings(trials({}).drop(columns="val_accuracy"))
+    assert unmeasured == [
+        "1 trial of 1 configuration under 1 seed: 1 done.",
+        "No trial that is done has validation accuracy recorded, so there is nothing to compare.",
+    ]
 
 
 def test_a_margin_is_half_a_point_unless_given_and_none_in_other_units() -> None:
