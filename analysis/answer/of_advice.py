@@ -259,5 +259,6 @@ def _unclear(rivals: Sequence[Rival], lead: Lead, name: str) -> str:
         sizes = signed_bare_gap(metric, low)
     sizes = f"{sizes} {difference_unit(metric)}".strip()
     if max(rival.n_seeds for rival in rivals) < FEWEST_SEEDS:
-        return f"Its mean differs from that of {names} by {sizes}, on which there is no verdict."
+        whose = f"The mean of {name}" if len(lead.first) > 1 else "Its mean"
+        return f"{whose} differs from that of {names} by {sizes}, on which there is no verdict."
     return f"Between {name} and {names} there is no clear difference ({sizes} on average)."

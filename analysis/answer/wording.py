@@ -14,6 +14,7 @@ from analysis.columns.labels import (
     scale,
     shown,
     sign,
+    telling,
     words,
 )
 from analysis.selection.series import SPARSITY
@@ -81,19 +82,26 @@ _PARTS: Final[Mapping[str, str]] = {"budget.epochs": "{} in all"}
 
 
 def part_words(column: str, value: Any) -> str:
-    """Return one part of a place: `95 %`, `3 epochs`, `20 epochs in all`."""
+    """Return one part of a place: `95 %`, `20 epochs in all`, `no data set`, `width of the task 4`.
+
+    What a task is called stands for itself; its numbers and lists do not.
+    """
+    if value is None:
+        return f"no {words(column)}"
     text = shown(column, value)
+    if column.startswith("task.") and not isinstance(value, str):
+        return f"{words(column)} {text}"
     return _PARTS.get(column, "{}").replace("{}", text)
 
 
 def place_words(at: Mapping[str, Any]) -> str:
     """Return a place as it stands behind "at": `95 % and 3 epochs`; "" for no place."""
-    return listed([part_words(c, v) for c, v in at.items()])
+    return listed([part_words(c, v) for c, v in telling(at).items()])
 
 
 def places_words(places: Sequence[Mapping[str, Any]]) -> str:
     """Return several places, budgets gathered by what they share: `80 % (1 and 3 epochs)`."""
-    heads = groupby(places, key=lambda at: tuple(at.items())[: _depth(at)])
+    heads = groupby(map(telling, places), key=lambda at: tuple(at.items())[: _depth(at)])
     texts = []
     for head, group in heads:
         rest = [dict(tuple(at.items())[len(head) :]) for at in group]

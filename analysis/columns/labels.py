@@ -83,8 +83,13 @@ _COUNTS: Final = frozenset({"n_parameters", "n_prunable", "multiply_adds"})
 
 def brief(text: object, limit: int = 60) -> str:
     """Return text on one line, an overlong one cut."""
-    plain = " ".join(str(text).split())
+    plain = " ".join((_list(text) if isinstance(text, tuple) else str(text)).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
+def _list(values: tuple[Any, ...]) -> str:
+    """A list as people write it: `(64)`, `(8, 16)`."""
+    return f"({', '.join(brief(value) for value in values)})"
 
 
 def capital(text: str) -> str:
@@ -273,7 +278,26 @@ _PHRASES: Final = {
 
 def block_words(block: Mapping[str, Any]) -> str:
     """Return a block in words: `90 % sparse, 3 epochs of retraining`; "" for no block."""
-    return ", ".join(_phrase(column, shown(column, value)) for column, value in block.items())
+    return ", ".join(
+        f"no {words(column)}" if value is None else _phrase(column, shown(column, value))
+        for column, value in telling(block).items()
+    )
+
+
+def telling(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a block what tells it from others; None for a value that is missing.
+
+    A task that has no data set, or a network without widths, is told by what it has. Where it has
+    nothing, one of what is missing is kept.
+    """
+    known = {column: value for column, value in block.items() if not _is_missing(value)}
+    lacking = [column for column in block if column not in known]
+    told = any(column.startswith("task.") for column in known)
+    return {lacking[0]: None, **known} if lacking and not told else known
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (_is_number(value) and math.isnan(value))
 
 
 def _phrase(column: str, value: str) -> str:

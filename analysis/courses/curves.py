@@ -28,6 +28,7 @@ from analysis.selection.blocks import Block
 from analysis.selection.contest import contest, favourite_note
 from analysis.selection.series import comparable, of_series
 from analysis.selection.tabulation import Tabulation, nothing
+from trainables.vocabulary.wording import part_counted
 
 MANY_BOUNDARIES: Final = 20
 FEW: Final = 12
@@ -62,7 +63,8 @@ def learning_curves_table(
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     course = pd.concat(rates, ignore_index=True) if rates else pd.DataFrame()
     n_fallen = len(chosen) - len(done)
-    fallen = f"{n_fallen} of {len(chosen)} trials did not end and are left out." if n_fallen else ""
+    ended = f"Left out: {part_counted(n_fallen, len(chosen), 'trial')} that did not end as done."
+    fallen = ended if n_fallen else ""
     notes = (_reading(table), fallen, favourite_note(chosen, meet.by), _rates_note(course))
     return meet.tabulation(table[COLUMNS], *notes, metric=metric, facts=course)
 

@@ -230,7 +230,7 @@ def table_of(
         table = comparison(frame, metrics, margin)
         if table is not None:
             return table
-    wanted = f"two {kind}" if kind else f"two {', two '.join(KINDS)}"
+    wanted = f"two {kind}" if kind else f"two {' or two '.join(KINDS)}"
     raise ValueError(f"DIR has no {wanted} with results to compare ({_states(frame)})")
 
 

@@ -69,6 +69,11 @@ def test_first_places_that_tie_are_all_named() -> None:
     assert one.first == ("slr", "llr")
     assert "SLR and LLR tie for the first place by mean rank" in lead_sentence(one)
     assert "Between SLR and LLR there is no clear difference (0.0 points" in lead_sentence(one)
+    few = lead_of(grid({key: values[:1] for key, values in table.items()}, *KEYS))
+    assert lead_sentence(few).endswith(
+        "The mean of SLR differs from that of FT or LLR by 0.0 to 80.0 points, on which there is no"
+        " verdict."
+    )
 
 
 def test_two_seeds_say_what_differs_and_give_no_verdict() -> None:

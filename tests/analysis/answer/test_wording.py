@@ -26,6 +26,19 @@ def test_names_are_those_that_people_use(by: str, value: object, name: str) -> N
     assert wording.name_of(by, value) == name
 
 
+def test_a_place_is_told_by_what_it_has() -> None:
+    at = {"task.dataset": None, "task.use": "mine:Task", "prune.sparsity": 0.8}
+    assert wording.place_words(at) == "mine:Task and 80 %"
+    settings = {"task.dataset.n_train": 1000, "task.stages": (64,), "prune.sparsity": 0.8}
+    told = "n train of the data set 1 000, stages of the task (64) and 80 %"
+    assert wording.place_words(settings) == told
+    assert wording.place_words({**at, "task.use": math.nan}) == "no data set and 80 %"
+    places = [
+        {"task.dataset": None, "prune.sparsity": 0.8, "retrain.epochs": e} for e in (1.0, 3.0)
+    ]
+    assert wording.places_words(places) == "no data set and 80 % (1 and 3 epochs)"
+
+
 def test_places_share_what_they_have_in_common() -> None:
     places = [{"prune.sparsity": s, "retrain.epochs": e} for s in (0.8, 0.9) for e in (1.0, 3.0)]
     assert wording.place_words(places[1]) == "80 % and 3 epochs"

@@ -75,6 +75,9 @@ def test_number() -> None:
     assert (labels.number(9999.4), labels.number(9999.6)) == ("9999", "10 000")
     assert labels.number(-0.5) == "−0.5"
     assert labels.number(math.inf) == "–"
+    lacking = {"task.part": None, "task.model.hidden": None, "prune.sparsity": 0.9}
+    assert labels.block_words(lacking) == "no part of the task, 90 % sparse"
+    assert labels.block_words({**lacking, "task.model": "cnn"}) == "90 % sparse, cnn"
     assert labels.label(1.0) == "1"
     assert labels.label(None) == labels.label(float("nan")) == "–"
 

@@ -142,7 +142,7 @@ def test_learning_curves_by_value() -> None:
     assert table.frame["mean"].tolist() == pytest.approx([0.51, 0.91, 0.71, 0.81])
     assert table.frame["std"].tolist() == pytest.approx([0.02 / math.sqrt(2)] * 4)
     assert table.frame["n"].unique().tolist() == [2]
-    assert "1 of 3 trials did not end and are left out." in table.notes
+    assert "Left out: 1 of 3 trials that did not end as done." in table.notes
 
 
 def test_learning_curves_figure_marks_cycles_and_shows_rates_below() -> None:
