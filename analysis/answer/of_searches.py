@@ -50,10 +50,9 @@ def regret_sentence(one: Regret, margin: float | None = None) -> str:
         text = f"Leave the discount adaptive: it beats the tuned one ({tuned}) by {size} {over}."
     else:
         verb = "loses" if side(one.mean) < 0 else "gains"
-        text = (
-            f"{_advice(one, margin)}No clear difference between the adaptive discount and the"
-            f" tuned one ({tuned}): tuning {verb} {size} {over}."
-        )
+        between = f"between the adaptive discount and the tuned one ({tuned})"
+        head = "No verdict" if math.isnan(one.lo) else f"{_advice(one, margin)}No clear difference"
+        text = f"{head} {between}: tuning {verb} {size} {over}."
     return f"{task}{text}{_worst(one)}"
 
 

@@ -147,4 +147,5 @@ def test_means_of_a_table_are_those_of_its_trials(seed: int, tmp_path: Path) -> 
 
 def _dense(column: pd.Series[Any]) -> dict[Any, Any]:
     """The rows of the dense network, which no trial of a schedule is."""
-    return {key: value for key, value in column.items() if "dense" in key}
+    every: dict[Any, Any] = column.to_dict()
+    return {key: value for key, value in every.items() if "dense" in key}

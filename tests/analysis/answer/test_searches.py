@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,15 @@ def test_a_tuned_discount_that_is_clearly_better_is_to_be_used() -> None:
     assert one.mean == pytest.approx(0.1) and one.n_tried == 2 and one.n_seeds == 3
     assert of_searches.regret_sentence(one).startswith(
         "Tune the discount: the best of up to 2, chosen on the other seeds, it gains 10.0 points ["
+    )
+
+
+def test_there_is_no_verdict_without_an_interval() -> None:
+    (one,) = regrets(discounts(adaptive=[0.9, 0.91, 0.89], low=[0.5] * 3, high=[0.8] * 3))
+    alone = replace(one, lo=math.nan, hi=math.nan, n_seeds=1)
+    assert of_searches.regret_sentence(alone, 0.5) == (
+        "No verdict between the adaptive discount and the tuned one (the best of up to 2, chosen on"
+        " the other seeds): tuning loses 10.0 points (1 seed)."
     )
 
 
