@@ -37,6 +37,15 @@ def check_folder(location: str, key: str) -> None:
         ) from error
 
 
+def check_words(words: Iterable[str]) -> None:
+    """Refuse words that hold bytes which are no UTF-8: Ray cannot start in a process of such."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise Refusal(f"paths and options of a run must be UTF-8, got {word!r}") from None
+
+
 def _probe(folder: Folder) -> None:
     """Write to a folder; again where another run, which starts too, has just taken it away.
 

@@ -63,11 +63,17 @@ def existing(location: str) -> tuple[StudyFolder, StudyFile]:
         why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         rule = "must be a study folder, one with a study.yaml"
         raise Refusal(f"DIR {rule}, got {location}{why}") from error
+    return folder, held_study(text, location, "DIR")
+
+
+def held_study(text: str, location: str, key: str) -> StudyFile:
+    """Return the study of a folder's study.yaml; Refusal, naming the key, where it is none."""
     raw = read_yaml(text, f"{location}/study.yaml")
     try:
-        return folder, StudyFile.of(raw)
+        return StudyFile.of(raw)
     except Refusal as error:
-        raise Refusal(f"DIR must hold a study, got {location}, whose study.yaml: {error}") from None
+        rule = "must be a folder of a study"
+        raise Refusal(f"{key} {rule}, got {location}, whose study.yaml: {error}") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -18,9 +19,9 @@ from study.checks.cores import local_cpus
 from study.checks.installed import require_quantiser
 from study.checks.structures import refuse_empty_networks, uncut_in_words
 from study.checks.user_code import LookedAt
-from study.definition.locations import folder_of, opened, store_of
+from study.definition.locations import folder_of, held_study, opened, store_of
 from study.definition.own_code import LOOKS
-from study.definition.studyfile import StudyFile, read_yaml
+from study.definition.studyfile import StudyFile
 from study.driver import ray_session
 from study.driver.head import ClusterWatch
 from study.driver.progress import Display, display
@@ -79,7 +80,9 @@ class Launch:
         self.folder = StudyFolder(location)
         self._patient = PatientFolder(self.folder.folder, AT_START)  # longer for a run, see `go`
         self.store_location = store_of(self.study, self.folder)
-        self.store: Folder = opened(self.store_location, "stage_store")
+        self.store: Folder = opened(
+            self.store_location, "stage_store" if self.study.stage_store else "--out"
+        )
         self._run_lease = Leases(self.folder.folder)
         self._token = token.new_token()
         self._at_work: Work | None = None
@@ -88,6 +91,7 @@ class Launch:
         """Check folders, data and, without a cluster, this machine."""
         require_quantiser(self.study)
         configs = self.resolved.representatives
+        readiness.check_words((self.folder.location, self.store_location, *sys.argv))
         readiness.check_folder(self.folder.location, "--out")
         if self.study.stage_store:
             readiness.check_folder(self.store_location, "stage_store")
@@ -110,7 +114,7 @@ class Launch:
             text = self._patient.read("study.yaml").decode()
         except FileNotFoundError:
             return None
-        before = StudyFile.of(read_yaml(text, "study.yaml"))
+        before = held_study(text, self.folder.location, "--out")
         if before.name != self.study.name:
             raise Refusal(
                 f"--out must be a folder of the study {self.study.name},"

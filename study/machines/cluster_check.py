@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from study.definition.locations import folder_of, opened, store_of
+from study.definition.locations import folder_of, held_study, opened, store_of
 from study.definition.own_code import kept_code
-from study.definition.studyfile import Data, StudyFile, read_yaml
+from study.definition.studyfile import Data, StudyFile
 from study.machines.node_rows import NodeRow, node_rows
 from study.points.resolve import resolve
 from study.points.resolved_study import ResolvedStudy
@@ -94,7 +94,7 @@ def _study_in(out: str) -> tuple[StudyFile, ResolvedStudy | None]:
         return StudyFile(name="none"), None
     except OSError as error:
         raise Refusal(f"--out must be a folder that can be read, got {out} ({error})") from error
-    study = StudyFile.of(read_yaml(text, f"{out}/study.yaml"))
+    study = held_study(text, out, "--out")
     return study, resolve(study, kept_code(folder.read))
 
 

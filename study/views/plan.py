@@ -146,7 +146,7 @@ def _store(study: StudyFile, folder: StudyFolder) -> tuple[Folder, list[str]]:
     """The stage store, and nothing; the folder's own, and why, where the study's is not asked."""
     location = store_of(study, folder)
     if (sentence := distrust(location, folder.location)) is None:
-        opened(location, "stage_store")
+        opened(location, "stage_store" if study.stage_store else "--out")
         return received(location), []
     return folder.folder.child("stages"), [f"stages that are there do not count: {sentence}"]
 

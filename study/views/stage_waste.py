@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from study.definition.locations import existing, readable_store_of
+from study.definition.locations import existing, readable_store_of, written_into
 from study.definition.own_code import kept_code
 from study.definition.studyfile import StudyFile
 from study.points.resolve import resolve
@@ -112,7 +112,8 @@ def prune(location: str) -> StoreWaste:
     lease = Leases(folder.folder)
     if live_run(folder.folder, datetime.now(UTC)) is not None:
         raise _busy(folder)
-    lease.beat(RUN_LEASE)
+    with written_into(folder.location):
+        lease.beat(RUN_LEASE)
     try:
         if lease.others(RUN_LEASE):  # two that began at once
             raise _busy(folder)

@@ -208,7 +208,9 @@ def test_trackers_are_refused_by_the_names_of_their_options(
 def test_somebody_elses_study_file_is_named(bimp: Command, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("version: '3'\n")
     ended = bimp("status", tmp_path)
-    assert ended.err.startswith(f"bimp: DIR must hold a study, got {tmp_path}, whose study.yaml: ")
+    assert ended.err.startswith(
+        f"bimp: DIR must be a folder of a study, got {tmp_path}, whose study.yaml: "
+    )
 
 
 def test_what_is_done_is_done_where_standard_error_is_full(tmp_path: Path) -> None:
@@ -229,3 +231,35 @@ def test_help_says_what_is_taken_where_nothing_is_given() -> None:
         assert option.hidden or option.help, f"{verb} {option.opts[-1]}"
         if option.default is not None and isinstance(option.default, str | int | float):
             assert option.show_default or option.is_flag or "unless given" in (option.help or "")
+
+
+def test_a_run_of_words_that_are_no_text_starts_nothing(
+    bimp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = bimp("run", "digits", "--out", "a\udcff")
+    assert ended.status == 2 and ended.out == ""
+    assert ended.err.startswith("bimp: paths and options of a run must be UTF-8, got '")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_into_another_study_names_the_folder(bimp: Command, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("version: '3'\n")
+    ended = bimp("run", "digits", "--out", tmp_path)
+    rule = f"--out must be a folder of a study, got {tmp_path}, whose study.yaml: "
+    assert ended.status == 2 and ended.err.startswith(f"bimp: {rule}"), ended
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_stages_of_a_folder_that_cannot_be_written_stay(
+    bimp: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders.write(tmp_path / "study", ("done",) * 6)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("study.views.stage_waste.Leases.beat", full)
+    ended = bimp("stages", tmp_path / "study", "--prune", "--delete")
+    rule = f"DIR must be a folder that can be written, got {tmp_path / 'study'}"
+    assert (ended.status, ended.err) == (2, f"bimp: {rule} (No space left on device)\n")
