@@ -115,7 +115,9 @@ def _dataset(name: str, trials: pd.DataFrame) -> str:
 def _model(trials: pd.DataFrame) -> str:
     names = [brief(name) for name in values(trials, "task.model")]
     own = _settings(trials, ("task.model.",))
-    columns = {"n_parameters": "parameters", "n_prunable": "of them prunable",
+    whole = _one(trials, "n_parameters") is not None
+    columns = {"n_parameters": "parameters",
+               "n_prunable": "of them prunable" if whole else "prunable weights",
                "multiply_adds": "multiply-adds"}  # fmt: skip
     known = {what: _one(trials, column) for column, what in columns.items()}
     sizes = [f"{number(size)} {what}" for what, size in known.items() if size is not None]

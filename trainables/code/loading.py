@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,14 +57,32 @@ def load(reference: Reference, path: ImportPath, origin: Origin = lambda path: p
 def fault(error: BaseException, path: ImportPath, origin: Origin = lambda path: path) -> str:
     """Return a fault in the user's code in words: type, message, and their innermost line.
 
-    `ValueError: width must be even (my_task.py, line 12)`
+    `ValueError: width must be even (my_task.py, line 12)`. Of a file that is not in the copy of
+    the code, but beside the original, it says how it gets there.
     """
     text = in_one_line(error.msg if isinstance(error, SyntaxError) else error)
     kind = type(error).__name__
     words = f"{kind}: {text}" if text else kind
     words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
     line = user_line(error, path, origin)
-    return f"{words} ({line})" if line else words
+    return f"{words} ({line}){_unlisted(error, path, origin)}" if line else words
+
+
+def _unlisted(error: BaseException, path: ImportPath, origin: Origin) -> str:
+    """What to do about a file that was not found, where it lies beside the user's own code."""
+    frame = _innermost(error, path)
+    if frame is None or not isinstance(error, FileNotFoundError) or error.filename is None:
+        return ""
+    ran, sought = Path(frame.filename), Path(os.fsdecode(error.filename))
+    if sought.is_absolute() and not sought.is_relative_to(ran.parent):
+        return ""
+    name = sought.relative_to(ran.parent) if sought.is_absolute() else sought
+    if not (origin(ran).parent / name).is_file():
+        return ""
+    return (
+        f"; {name} lies beside it: name it in task.files, and open it from Path(__file__).parent,"
+        " since what runs is a copy"
+    )
 
 
 def user_line(
@@ -72,11 +91,16 @@ def user_line(
     """Return the innermost line of the user's own code that an error came through, or None."""
     if isinstance(error, SyntaxError) and error.filename:
         return Line(origin(Path(error.filename)), error.lineno)
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
+    frame = _innermost(error, path)
+    return Line(origin(Path(frame.filename)), frame.lineno) if frame else None
+
+
+def _innermost(error: BaseException, path: ImportPath) -> traceback.FrameSummary | None:
+    """The innermost frame of the user's own code."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
         if file.is_absolute() and path.is_local(file):
-            return Line(origin(file), frame.lineno)
+            return frame
     return None
 
 

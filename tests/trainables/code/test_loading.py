@@ -64,6 +64,30 @@ def test_a_fault_while_importing_has_its_line(
     )
 
 
+@pytest.mark.parametrize(
+    ("opened", "told"),
+    [
+        ("'words.txt'", True),
+        ("Path(__file__).parent / 'words.txt'", True),
+        ("'other.txt'", False),
+        ("'/nowhere/words.txt'", False),
+    ],
+)
+def test_a_file_that_the_copy_lacks_is_to_be_named(
+    here: Path, tree: Tree, path: Paths, tmp_path: Path, opened: str, told: bool
+) -> None:
+    """The code runs from `here`, its copy; the user's own folder has the file."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "words.txt").touch()
+    tree({"task.py": f"from pathlib import Path\nopen({opened})"})
+    with pytest.raises(Refusal) as refusal:
+        load(parse("task:Net", "task.use"), path(), lambda file: own / file.name)
+    hint = "line 2); words.txt lies beside it: name it in task.files, and open it from"
+    assert (hint in str(refusal.value)) is told
+    assert ("task.files" in str(refusal.value)) is told
+
+
 def test_a_long_message_is_cut(here: Path, tree: Tree, path: Paths) -> None:
     tree({"task.py": "raise ValueError('x' * 1000)"})
     message = _refusal(path(), "task:Net")
