@@ -147,8 +147,9 @@ def _table(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
     """What a search has come to; else methods, or what the study compares against its goals."""
     if (findings := resolved.findings(summary.records)) is not None:
         return findings
-    from analysis.selection.series import comparable, series_column
-    from analysis.tables.content import comparison_table, methods_table
+    from analysis.selection.series import comparable, goal_columns, series_column
+    from analysis.tables.comparisons import stand_ins_table
+    from analysis.tables.content import methods_table
     from analysis.tables.fitted import fitted
 
     try:
@@ -161,7 +162,7 @@ def _table(summary: RunSummary, resolved: ResolvedStudy, study: _Frames) -> str:
         return fitted(methods_table(trials), _width())
     series = series_column(trials)
     rows = series if trials[series].nunique() > 1 else "retrain.schedule"
-    return fitted(comparison_table(trials, rows), _width())
+    return fitted(stand_ins_table(trials, rows, goal_columns(trials), likeness=False), _width())
 
 
 def _width() -> int:

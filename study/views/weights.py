@@ -18,14 +18,24 @@ def weights_in_words(resolved: ResolvedStudy) -> list[tuple[str, str]]:
     """Return lines of a plan on the prunable weights; none where every network is the catalog's.
 
     Studies of several networks, of several `prune.exclude` or `dense.freeze`, have lines for each,
-    and say of which network they are.
+    and of which network and choice they are.
     """
     entries: list[Entry] = []
     for config in resolved.representatives:
         look = resolved.code.look_of(config.model_dump(mode="json"))
         if look is not None and look.findings:
-            entries.append((settings(config.task), tuple(_lines(look.findings, config))))
+            setting = settings(config.task) | _choice(config)
+            entries.append((setting, tuple(_lines(look.findings, config))))
     return told_apart(entries)
+
+
+def _choice(config: TrialConfig) -> dict[str, Any]:
+    """What else decides which weights are pruned."""
+    return {
+        "prune.structure": config.prune.form.name,
+        "prune.exclude": ", ".join(config.prune.exclude or ()) or "nothing",
+        "dense.freeze": ", ".join(config.dense.freeze or ()) or "nothing",
+    }
 
 
 def _lines(findings: Mapping[str, Any], config: TrialConfig) -> list[tuple[str, str]]:

@@ -35,6 +35,22 @@ def test_the_table_is_of_what_the_study_compares(
     assert all(name in lines for name in rows)
 
 
+def test_several_settings_are_not_averaged(tmp_path: Path) -> None:
+    """One of two numbers of cycles stands for each schedule, as in `bimp table`."""
+    points = [
+        synthetic.Point(schedule=schedule, cycles=cycles, seed=seed)
+        for schedule in ("ft", "allr")
+        for cycles in (1, 2)
+        for seed in (0, 1, 2)
+    ]
+    folder = synthetic.write(tmp_path, points)
+    summary = RunSummary(folder, len(points), len(points), [], 1.0, None)
+    text = " ".join(in_words(summary, resolve(load("digits"))).split())
+    assert "best on validation at the other seeds stands for it at each seed" in text
+    assert "Some means run over" not in text
+    assert "n = 3 in every cell" in text
+
+
 def test_trials_of_the_study_that_collapsed_are_counted(tmp_path: Path) -> None:
     """Of three one kept all layers; a fourth is outside the study as it is now."""
     raw = load("digits").raw() | {"seeds": [0, 1, 2]}

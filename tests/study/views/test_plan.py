@@ -313,6 +313,18 @@ def test_what_is_frozen_is_not_among_the_pruned_weights(tmp_path: Path) -> None:
         of_own_task(tmp_path, FINDINGS, dense=frozen, prune={**first, "exclude": ["stem*"]})
 
 
+def test_weights_that_differ_by_a_choice_say_by_which(tmp_path: Path) -> None:
+    either = {"sparsity": 0.5, "exclude": {"grid": [["first"], ["last"]]}}
+    assert of_own_task(tmp_path, FINDINGS, prune=either).weights == [
+        ("pruned weights",
+         "110 of 170 parameters: mid.weight 60, head.weight 50 (prune.exclude first)"),
+        ("kept dense", "stem.weight 40 (prune.exclude first)"),
+        ("pruned weights",
+         "100 of 170 parameters: stem.weight 40, mid.weight 60 (prune.exclude last)"),
+        ("kept dense", "head.weight 50 (prune.exclude last)"),
+    ]  # fmt: skip
+
+
 def structured(folder: Path, **prune: Any) -> list[str]:
     """The lines of a plan that name layers kept dense."""
     task = {"dataset": "digits", "model": {"name": "cnn", "channels": [4, 8]}}
