@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.answer.basis import Basis
 from analysis.answer.statements import Lead, Place, Rival
 from analysis.figures.ranks import mean_ranks_of
-from analysis.selection.blocks import blocks
+from analysis.selection.blocks import blocks, inside
 from analysis.selection.series import SPARSITY
 from analysis.stats import Verdict, against, close, verdicts
 
@@ -47,8 +47,9 @@ def lead(basis: Basis, task: Place, ranked: Sequence[Any]) -> Lead | None:
     if len(basis.names) < 2:
         return None
     gains = basis.results.gains
-    for column, value in task.items():
-        gains = gains[gains.index.get_level_values(column) == value]
+    if gains.empty:  # as where the metric that decides was measured in no trial
+        return None
+    gains = gains.iloc[inside(gains.index.to_frame(index=False), task).index]
     places = [name for name in gains.index.names if name in basis.places]
     n_places = len(gains.reset_index()[places].drop_duplicates()) if places else 1
     first = [name for name in ranked if gains[name].notna().any()]

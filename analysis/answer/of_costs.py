@@ -32,7 +32,8 @@ def cost_sentence(cost: SparsityCost, margin: float | None = None) -> str:
     levels += [_step(one, cost.metric, margin) for one in cost.steps]
     tuned = ", tuned on the other seeds" if cost.tuned else ""
     by_step = ", step by step" if len(cost.steps) > 1 else ""
-    return f"With {who}{at}{by_step} ({counted(cost.n, 'seed')}{tuned}): {'; '.join(levels)}."
+    seeds = counted(cost.n, "seed") if cost.n else "no seed at both"
+    return f"With {who}{at}{by_step} ({seeds}{tuned}): {'; '.join(levels)}."
 
 
 def _step(one: Step, metric: str, margin: float | None) -> str:

@@ -112,3 +112,10 @@ def test_one_whose_choice_cannot_be_scored_yet_has_no_cost() -> None:
 def test_sampled_sparsities_have_no_steps() -> None:
     frame = grid({(0.5 + n / 40,): [0.9] for n in range(11)}, "prune.sparsity")
     assert cost_of(frame, "allr") == []
+
+
+def test_a_cost_over_no_seed_says_so() -> None:
+    (one,) = cost_of(grid({("llr", 0.8): [0.9, None], ("llr", 0.9): [None, 0.8]}, *KEYS))
+    assert cost_sentence(one) == (
+        "With LLR (no seed at both): at 80 % 90.0 %; at 90 % 80.0 %, at a cost that no seed tells."
+    )

@@ -10,6 +10,7 @@ from analysis.answer.basis import basis
 from analysis.answer.leads import first_by_rank, lead
 from analysis.answer.of_advice import lead_sentence
 from analysis.answer.statements import Lead
+from analysis.answer.whole import answer_of
 from tests.analysis.hand_made import grid
 
 KEYS = ("retrain.schedule", "prune.sparsity")
@@ -93,3 +94,27 @@ def test_one_place_or_one_schedule_has_no_lead_over_all_places() -> None:
     assert first_by_rank(alone, {}) == ("imp",)
     one_place = basis(grid({("llr", 0.8): [0.9], ("ft", 0.8): [0.8]}, *KEYS))
     assert one_place is not None and lead(one_place, {}, ("llr",)) is None
+
+
+def tasks_of_lists() -> pd.DataFrame:
+    """FT errs more than LLR at two sparsities, under two lists and without one."""
+    return grid({
+        (stages, name, s): [worth + s / 10] * 3
+        for stages in ((4, 8), (4,), None)
+        for name, worth in (("llr", 0.8), ("ft", 0.7))
+        for s in (0.8, 0.9)
+    }, "task.stages", *KEYS)  # fmt: skip
+
+
+def test_a_task_that_lacks_what_others_have_has_a_leader_too() -> None:
+    leads = answer_of(tasks_of_lists()).leads
+    assert [(one.task, one.first, one.n_places) for one in leads] == [
+        ({"task.stages": (4, 8)}, ("llr",), 2),
+        ({"task.stages": (4,)}, ("llr",), 2),
+        ({"task.stages": None}, ("llr",), 2),
+    ]
+
+
+def test_nobody_leads_where_the_metric_was_never_measured() -> None:
+    frame = tasks_of_lists().assign(val_accuracy=float("nan"), test_accuracy=float("nan"))
+    assert answer_of(frame).leads == ()
