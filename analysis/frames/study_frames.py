@@ -6,6 +6,7 @@ cannot be read becomes a warning that names it; the rest is read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,10 +33,11 @@ from analysis.frames.work_frame import work_frame
 from trainables.files.notes import Note, read_notes
 from trainables.files.plain_yaml import plain
 from trainables.files.records import StudyFolder
-from trainables.files.storage import Folder, reason
+from trainables.files.storage import Folder, is_remote, reason
 from trainables.files.tables import table_records
 from trainables.files.trial_record import Record, RecordError
 from trainables.files.trust import distrust, received
+from trainables.vocabulary.homes import expanded, without_scheme
 from trainables.vocabulary.schema import at_level
 
 _REPLICATE = ("seed", RETRAIN_SEED)
@@ -54,6 +56,21 @@ class _FolderTable:
     trials: pd.DataFrame
 
 
+def _distinct(locations: Sequence[str]) -> tuple[str, ...]:
+    """Locations as they were given, without further names of the same folder: no trial is two."""
+    first: dict[str, str] = {}
+    for location in locations:
+        first.setdefault(_same(location), location)
+    return tuple(first.values())
+
+
+def _same(location: str) -> str:
+    """What all names of a folder have in common."""
+    if is_remote(location):
+        return location.rstrip("/")
+    return os.path.realpath(expanded(without_scheme(location)))
+
+
 class StudyFrames:
     """What one or several study folders hold, as frames made when first asked for.
 
@@ -67,7 +84,7 @@ class StudyFrames:
     """
 
     def __init__(self, locations: Sequence[str]) -> None:
-        self.locations = tuple(dict.fromkeys(locations))
+        self.locations = _distinct(locations)
         self._warnings: dict[str, None] = {}
         self._sources = self._read_sources()
 

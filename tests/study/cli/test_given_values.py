@@ -263,3 +263,16 @@ def test_stages_of_a_folder_that_cannot_be_written_stay(
     ended = bimp("stages", tmp_path / "study", "--prune", "--delete")
     rule = f"DIR must be a folder that can be written, got {tmp_path / 'study'}"
     assert (ended.status, ended.err) == (2, f"bimp: {rule} (No space left on device)\n")
+
+
+def test_a_folder_under_several_names_is_counted_once(bimp: Command, tmp_path: Path) -> None:
+    folders.write(tmp_path / "study", ("done",) * 6)
+    (tmp_path / "link").symlink_to(tmp_path / "study")
+    once = bimp("results", tmp_path / "study", "--format", "csv").out
+    names = [
+        f"{tmp_path}/study",
+        f"{tmp_path}/study/",
+        f"{tmp_path}/link",
+        f"file://{tmp_path}/link",
+    ]
+    assert bimp("results", *names, "--format", "csv").out == once
