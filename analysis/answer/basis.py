@@ -16,7 +16,7 @@ from analysis.columns.names import config_columns, differing, or_none
 from analysis.columns.roles import choice, has_test, reported
 from analysis.columns.rows import records
 from analysis.frames.constraints import beyond_bounds
-from analysis.selection.blocks import block_columns, block_rows
+from analysis.selection.blocks import block_columns, block_rows, task_columns
 from analysis.selection.series import SPARSITY, series_column, values
 from analysis.selection.stand_ins import stand_ins
 from analysis.stats import Entrants, Interval, entrants, interval
@@ -157,5 +157,6 @@ def basis(trials: pd.DataFrame, by: str | None = None) -> Basis | None:
 
 def place_columns(trials: pd.DataFrame, by: str) -> list[str]:
     """Return the columns of a block that tell places apart: sparsity, and others that vary."""
+    task = task_columns(trials)
     columns = block_columns(trials, by)
-    return [c for c in columns if c == SPARSITY or trials[c].nunique() > 1]
+    return [c for c in columns if c == SPARSITY or c in task or trials[c].nunique() > 1]

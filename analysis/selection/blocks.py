@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.columns.names import codes, is_missing, or_none, require_columns
+from analysis.columns.names import (
+    codes,
+    config_columns,
+    differing,
+    is_missing,
+    or_none,
+    require_columns,
+)
 from analysis.columns.rows import records
 from analysis.selection.series import goal_columns, values
 from analysis.selection.settings import varying
@@ -25,8 +32,22 @@ def block_columns(frame: pd.DataFrame, by: str) -> list[str]:
 
 
 def task_columns(frame: pd.DataFrame) -> list[str]:
-    """Return the columns of the task that vary."""
-    return [c for c in varying(frame) if c.split(".")[0] == "task"]
+    """Return the columns of the task that vary.
+
+    One of a single value, which some trials have not, is among them where no other says which: the
+    whole of a data set beside a hundred images of it, but not the widths that one network has.
+    """
+    named = [c for c in varying(frame) if c.split(".")[0] == "task"]
+    every = [c for c in config_columns(frame) if c.split(".")[0] == "task" and c not in named]
+    for column in differing(frame, every):
+        if not named or _differs_within(frame, named, column):
+            named.append(column)
+    return named
+
+
+def _differs_within(frame: pd.DataFrame, columns: list[str], column: str) -> bool:
+    groups = frame.groupby(columns, dropna=False, sort=False)[column]
+    return bool((groups.nunique(dropna=False) > 1).any())
 
 
 def blocks(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -118,3 +118,12 @@ def test_a_task_that_lacks_what_others_have_has_a_leader_too() -> None:
 def test_nobody_leads_where_the_metric_was_never_measured() -> None:
     frame = tasks_of_lists().assign(val_accuracy=float("nan"), test_accuracy=float("nan"))
     assert answer_of(frame).leads == ()
+
+
+def test_all_of_a_data_set_is_another_place_than_a_hundred_images_of_it() -> None:
+    table = {(None, "llr"): [0.9] * 3, (None, "ft"): [0.8] * 3,
+             (100, "llr"): [0.6] * 3, (100, "ft"): [0.7] * 3}  # fmt: skip
+    found = answer_of(grid(table, "task.dataset.n_train", KEYS[0]))
+    assert {one.at["task.dataset.n_train"] for one in found.advice} == {None, 100}
+    first = {cost.at["task.dataset.n_train"]: cost.name for cost in found.costs}
+    assert first == {None: "llr", 100: "ft"}

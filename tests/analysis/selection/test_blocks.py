@@ -16,6 +16,13 @@ def test_blocks_hold_what_varies_of_the_task() -> None:
     assert blocks.block_columns(two, "retrain.schedule")[0] == "task.model"
 
 
+def test_all_of_a_data_set_is_another_block_than_a_hundred_images_of_it() -> None:
+    frame = trials({"task.dataset.n_train": None}, {"task.dataset.n_train": 100})
+    assert blocks.task_columns(frame) == ["task.dataset.n_train"]
+    mlp = {"task.model": "mlp", "task.model.hidden": (64,)}
+    assert blocks.task_columns(trials({"task.model.hidden": None}, mlp)) == ["task.model"]
+
+
 def test_default_block_has_most_trials_then_the_highest_values() -> None:
     frame = grid(
         {(0.8, 1.0): [0.9, 0.9], (0.9, 1.0): [0.9, 0.9, 0.9], (0.95, 2.0): [0.9, 0.9, 0.9]},
