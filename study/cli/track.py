@@ -46,7 +46,7 @@ def command(
     given = {kind: target for kind, target in named.items() if target is not None}
     with _options(given):
         track = Track.of(given) if given else study.track
-        if track.tensorboard is not None:
+        if track.tensorboard is not None and not as_json:  # of which a run tells what it missed
             refuse_file(expanded(track.tensorboard).absolute(), "track.tensorboard")
     if not track.targets:
         rule = "must be given where the study has no track"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -203,6 +204,17 @@ def test_trackers_are_refused_by_the_names_of_their_options(
     ended = bimp("track", "study", option, value)
     assert ended.status == 2 and ended.err.startswith(f"bimp: {option} {rule}"), ended
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_run_s_sweep_tells_what_it_missed_of_a_folder_that_is_a_file(
+    bimp: Command, tmp_path: Path
+) -> None:
+    folders.write(tmp_path / "study", ("done",) * 6)
+    (board := tmp_path / "board").write_text("kept")
+    ended = bimp("track", tmp_path / "study", "--tensorboard", board, "--json")
+    [outcome] = json.loads(ended.out)
+    assert ended.status == 0 and outcome["missing"] == 6
+    assert outcome["fault"].startswith("NotADirectoryError")
 
 
 def test_somebody_elses_study_file_is_named(bimp: Command, tmp_path: Path) -> None:
