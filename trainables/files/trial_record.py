@@ -155,16 +155,19 @@ def require_sound(raw: Mapping[str, Any], source: str) -> None:
     for where, rule, value in _wrong_settings(raw["config"]):
         raise RecordError(f"{source}: config.{where} must be {rule}, got {shown(value)}")
     groups = {name: raw.get(name, {}) for name in ("metrics", "layers")}
-    groups |= {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
+    cycles = {f"cycles[{i}]": row for i, row in enumerate(raw.get("cycles", ()))}
+    groups |= cycles
     groups |= {f"origin.bounds.{n}": b for n, b in raw.get("origin", {}).get("bounds", {}).items()}
     for group, values in groups.items():
         for name, value in values.items():
             if not (value is None or _is_number(value)):
                 where = shortened(f"{group}.{name}")
                 raise RecordError(f"{source}: {where} must be a number, got {shown(value)}")
+    for group, values in cycles.items():
         if not _is_whole(number := values.get("cycle", 1)):
-            where = shortened(f"{group}.cycle")
-            raise RecordError(f"{source}: {where} must be a whole number, got {shown(number)}")
+            raise RecordError(
+                f"{source}: {group}.cycle must be a whole number, got {shown(number)}"
+            )
     if (fault := undeclared(raw.get("declared", {}))) is not None:
         raise RecordError(f"{source}: {fault}")
 
@@ -292,9 +295,10 @@ def _wrong_settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]
         for key in _WORDS.get(section, ()):
             if not isinstance(given.get(key, ""), str):
                 yield f"{section}.{key}", "text", given[key]
-        choices = {f"{section}.{key}": one for key, one in given.items()} | {section: given}
-        for key, choice in choices.items():
+        if not isinstance(given.get("name", ""), str):
+            yield f"{section}.name", "text", given["name"]
+        for key, choice in given.items():
             if isinstance(choice, dict) and not isinstance(choice.get("name", ""), str):
-                yield f"{key}.name", "text", choice["name"]
+                yield f"{section}.{key}.name", "text", choice["name"]
     if not _is_whole(again := config.get("retrain", {}).get("seed", 0)):
         yield "retrain.seed", "a whole number", again

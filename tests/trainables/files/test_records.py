@@ -333,6 +333,11 @@ def test_a_record_with_a_wrong_field_is_refused(change: dict[str, object], fault
         decode(json.dumps(raw), "here")
 
 
+def test_a_layer_may_be_called_as_a_column_of_cycles_is() -> None:
+    raw = {**asdict(record()), "layers": {"cycle": 0.5}}
+    assert decode(json.dumps(raw), "here").layers == {"cycle": 0.5}
+
+
 def test_a_record_under_another_name_is_refused(study: StudyFolder) -> None:
     study.write_record(record("aa"))
     study.folder.write("records/bb.json", study.folder.read("records/aa.json"))
