@@ -69,17 +69,23 @@ def separable(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {str(name): column for name, column in frame.items() if column.dtype == object}
     kinds = {name: set(map(type, column.dropna())) for name, column in columns.items()}
     words = {
-        name: columns[name].map(partial(_word, of=of))
+        name: columns[name].map(partial(_word, kinds=mixed))
         for name, of in kinds.items()
-        if (tuple in of and len(of) > 1) or (bool in of and of & {int, float})
+        if (mixed := _inseparable(of))
     }
     return frame.assign(**words) if words else frame
 
 
-def _word(value: Any, of: set[type]) -> Any:
-    """A list, or a truth where there are numbers too, as JSON writes it."""
-    is_mixed = isinstance(value, tuple) or (isinstance(value, bool) and of & {int, float})
-    return json.dumps(value) if is_mixed else value
+def _inseparable(kinds: set[type]) -> set[type]:
+    """Which kinds of values pandas confuses with the others of a column."""
+    lists = {tuple} if len(kinds) > 1 else set()
+    truths = {bool} if kinds & {int, float} else set()
+    return kinds & (lists | truths)
+
+
+def _word(value: Any, kinds: set[type]) -> Any:
+    """A value of some kinds as JSON writes it."""
+    return json.dumps(value) if type(value) in kinds else value
 
 
 def trial_columns(names: Iterable[str]) -> list[str]:

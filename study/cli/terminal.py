@@ -34,9 +34,7 @@ def reading(folders: Sequence[str]) -> Iterator[None]:
     given = ", ".join(folders)
     try:
         yield
-    except FileNotFoundError as error:
-        raise Refusal(f"DIR must be a study folder, got {given}: {error}") from error
-    except LocationError as error:
+    except (FileNotFoundError, LocationError) as error:
         raise Refusal(f"DIR must be a study folder, got {given}: {error}") from error
     except OutputError:
         raise

@@ -97,6 +97,14 @@ def opened(location: str, key: str) -> Folder:
     return folder
 
 
+def opened_store(study: StudyFile, location: str) -> Folder:
+    """Return the stage store; Refusal, naming the key that says where it is, where there is none.
+
+    `location` is what `store_of` gives.
+    """
+    return opened(location, "stage_store" if study.stage_store else "--out")
+
+
 def refuse_file(path: Path, key: str) -> None:
     """Refuse a path, naming the key, where something other than a folder is; nothing may be."""
     try:

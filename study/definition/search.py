@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from trainables.config.sections import Count, Section, WholeNumber
 from trainables.formulas.levels import levelled
-from trainables.vocabulary.refusal import Refusal, hint, shown
+from trainables.vocabulary.refusal import Refusal, hint_or_all, shown
 from trainables.vocabulary.schema import DEPLOYED, Measure, at_level
 
 
@@ -111,7 +111,7 @@ def _choosable(key: str, name: str, measures: Mapping[str, Measure]) -> Measure:
     names = at_level("trial", measures.values())
     if name not in names:
         offered = [m for m in names if not measures[m].on_test]
-        known = hint(name, offered) or f"; offered are {', '.join(offered)}"
+        known = hint_or_all(name, offered)
         raise Refusal(f"{key} must be a metric of a trial, got {name!r}{known}")
     if measures[name].on_test:
         raise Refusal(f"{key} must not be measured on test data, got {name!r}")

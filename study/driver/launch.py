@@ -19,7 +19,7 @@ from study.checks.cores import local_cpus
 from study.checks.installed import require_quantiser
 from study.checks.structures import refuse_empty_networks, uncut_in_words
 from study.checks.user_code import LookedAt
-from study.definition.locations import folder_of, held_study, opened, store_of
+from study.definition.locations import folder_of, held_study, opened, opened_store, store_of
 from study.definition.own_code import LOOKS
 from study.definition.studyfile import StudyFile
 from study.driver import ray_session
@@ -80,9 +80,7 @@ class Launch:
         self.folder = StudyFolder(location)
         self._patient = PatientFolder(self.folder.folder, AT_START)  # longer for a run, see `go`
         self.store_location = store_of(self.study, self.folder)
-        self.store: Folder = opened(
-            self.store_location, "stage_store" if self.study.stage_store else "--out"
-        )
+        self.store: Folder = opened_store(self.study, self.store_location)
         self._run_lease = Leases(self.folder.folder)
         self._token = token.new_token()
         self._at_work: Work | None = None

@@ -46,6 +46,9 @@ SOCKET_MOST = 107
 _SOCKET = "/ray/session_2026-11-25_20-17-28_123456_12345678/sockets/plasma_store"
 """Where below the folder for temporary files Ray's sockets lie."""
 
+_TEMPORARY = ("RAY_TMPDIR", "TMPDIR")
+"""Variables that say where Ray puts temporary files, the first that is set."""
+
 STARTS = 3
 TOO_SLOW = "timed out during startup"
 
@@ -123,8 +126,7 @@ def _short_paths() -> Iterator[None]:
     Slurm and others give each job a folder of its own, deep down or gone by then; in its place it
     is one in /tmp, removed afterwards.
     """
-    names = ("RAY_TMPDIR", "TMPDIR")
-    given = next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")
+    given = _temporary_folder()
     if len(os.fsencode(given)) + len(_SOCKET) <= SOCKET_MOST and _takes_files(given):
         yield
         return
@@ -136,15 +138,19 @@ def _short_paths() -> Iterator[None]:
             f"TMPDIR must be a folder to write to, of at most {most} characters, where /tmp cannot"
             f" be written ({error}), got {given}"
         ) from error
-    before = {name: os.environ[name] for name in names if name in os.environ}
-    os.environ.update(dict.fromkeys(names, short))
+    before = {name: os.environ[name] for name in _TEMPORARY if name in os.environ}
+    os.environ.update(dict.fromkeys(_TEMPORARY, short))
     try:
         yield
     finally:
-        for name in names:
+        for name in _TEMPORARY:
             os.environ.pop(name, None)
         os.environ.update(before)
         shutil.rmtree(short, ignore_errors=True)
+
+
+def _temporary_folder() -> str:
+    return next(filter(None, map(os.environ.get, _TEMPORARY)), "/tmp")
 
 
 def _takes_files(folder: str) -> bool:
@@ -201,9 +207,7 @@ def _object_store(memory: str = "/dev/shm") -> dict[str, Any]:
     """
     if os.access(memory, os.W_OK | os.X_OK):
         return {}
-    given = (os.environ.get(name) for name in ("RAY_TMPDIR", "TMPDIR"))
-    elsewhere = next(filter(None, given), "/tmp")
-    return {"_plasma_directory": elsewhere, "object_store_memory": STORE_BYTES}
+    return {"_plasma_directory": _temporary_folder(), "object_store_memory": STORE_BYTES}
 
 
 def _join(address: str) -> None:

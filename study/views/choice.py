@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainables.files.trial_record import Record
 from trainables.vocabulary.constraints import meets
-from trainables.vocabulary.refusal import Refusal, hint
+from trainables.vocabulary.refusal import Refusal, hint_or_all
 from trainables.vocabulary.schema import METRICS, at_level, declare
 
 MOST_LISTED = 5
@@ -79,7 +79,7 @@ def best(records: Sequence[Record], metric: str) -> list[Record]:
         declare(record.declared)
     if metric not in at_level("trial"):
         offered = [m for m in at_level("trial") if _choosable(m)]
-        known = hint(metric, offered) or f"; offered are {', '.join(offered)}"
+        known = hint_or_all(metric, offered)
         raise Refusal(f"--best must be a metric of a trial, got {metric!r}{known}")
     if METRICS[metric].on_test:
         raise Refusal(f"--best must not be measured on test data, got {metric!r}")

@@ -11,7 +11,7 @@ from study.checks.structures import (
     uncut_in_words,
     unknown_in_words,
 )
-from study.definition.locations import folder_of, opened, store_of
+from study.definition.locations import folder_of, opened, opened_store, store_of
 from study.definition.space import Trial
 from study.definition.studyfile import StudyFile
 from study.points.resolved_study import ResolvedStudy
@@ -146,7 +146,7 @@ def _store(study: StudyFile, folder: StudyFolder) -> tuple[Folder, list[str]]:
     """The stage store, and nothing; the folder's own, and why, where the study's is not asked."""
     location = store_of(study, folder)
     if (sentence := distrust(location, folder.location)) is None:
-        opened(location, "stage_store" if study.stage_store else "--out")
+        opened_store(study, location)
         return received(location), []
     return folder.folder.child("stages"), [f"stages that are there do not count: {sentence}"]
 

@@ -13,6 +13,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from trainables.data.raw import DataFormatError
+from trainables.vocabulary.wording import in_one_line
 
 RESTARTS = 3
 """How often in a row a loader that has lost a process is started anew at the same place."""
@@ -69,7 +70,7 @@ def _sentence(error: Exception, trace: str) -> str:
     """The last lines of a traceback, without the error's own name, and the line that is at fault:
     the innermost of code that is neither installed nor this project's."""
     frames = list(_FRAME.finditer(trace))
-    end = " ".join(trace[frames[-1].end() if frames else 0 :].split())
+    end = in_one_line(trace[frames[-1].end() if frames else 0 :])
     own = [frame for frame in frames if not _is_foreign(frame["file"])]
     place = f" ({Path(own[-1]['file']).name}, line {own[-1]['line']})" if own else ""
     return end.removeprefix(f"{type(error).__name__}: ") + place

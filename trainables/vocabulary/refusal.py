@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
@@ -80,6 +80,11 @@ def hint(value: object, names: Iterable[str]) -> str:
     """Return "; did you mean ...?" for a word that is near one of some names, else nothing."""
     near = get_close_matches(value, names, n=1) if isinstance(value, str) else []
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def hint_or_all(value: object, names: Sequence[str]) -> str:
+    """Return `hint`, or all the names where none is near."""
+    return hint(value, names) or f"; offered are {', '.join(names)}"
 
 
 def _path(location: Iterable[str | int], at: str) -> str:
